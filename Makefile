@@ -1,0 +1,114 @@
+# Everything a developer runs. On a new machine: Python >= 3.11 with venv, GNU make, bash.
+# The first target that needs it creates .venv and installs; that happens again only when
+# pyproject.toml or constraints.txt change.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+SAMPLE := signgen/assets/sample/demo
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+JOBS ?= 2
+
+# Nothing here may download weights: a missing hub id fails at once instead of after retries.
+export HF_HUB_OFFLINE := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu bench clean sample \
+	pose-mmpose pose-mediapipe
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+# ----- set-up ------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@python=""; \
+	for candidate in $(PYTHON) python3.11 python3; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "signgen needs Python 3.11 or newer; neither python3.11 nor python3 is. Install it, or name one: make PYTHON=/path/to/python" >&2; \
+	  exit 1; fi; \
+	echo "Creating $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "Python's venv module is missing or broken; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing signgen and what it needs (about 1.5 GB, a minute or two)"
+	@$(PIP) torch -e .
+	@touch $@
+
+$(DEV): $(CORE)
+	@echo "Installing the tools for tests and checks"
+	@$(PIP) torch -e ".[dev]"
+	@touch $@
+
+setup: $(DEV) ## Create .venv and install signgen with the development tools
+
+# ----- the two commands ----------------------------------------------------------------------------
+
+demo: $(CORE) ## Render the bundled sample to demo.mp4
+	@$(BIN)/signgen render --source $(SAMPLE)/source.png --poses $(SAMPLE)/poses.json --out demo.mp4 --compare
+	@echo "Result:                       $(CURDIR)/demo.mp4"
+	@echo "Source, pose, result:         $(CURDIR)/demo.compare.mp4"
+	@echo "Contact sheet:                $(CURDIR)/demo.sheet.png"
+
+test: $(DEV) ## Run the tests (CPU, offline)
+	$(PYTEST) -n $(JOBS)
+
+# ----- checks ------------------------------------------------------------------------------------
+
+check: lint type arch test smoke ## Everything: lint, types, layers, tests, smoke (CI runs this)
+
+lint: $(DEV) ## Style and docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: $(DEV) ## Format, and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(DEV) ## Types (mypy, strict)
+	$(BIN)/mypy
+
+arch: $(DEV) ## Layers (import-linter)
+	$(BIN)/lint-imports
+
+smoke: $(DEV) ## Train 4 steps of each stage, resume, render, evaluate: tiny, CPU
+	SIGNGEN=$(CURDIR)/$(BIN)/signgen OMP_NUM_THREADS=$(JOBS) bash tools/smoke.sh
+
+test-gpu: $(DEV) ## Tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+bench: $(DEV) ## Seconds per frame of the bundled model on this machine
+	@mkdir -p runs/bench
+	@start=$$(date +%s.%N); \
+	$(BIN)/signgen render --source $(SAMPLE)/source.png --poses $(SAMPLE)/poses.json \
+	  --out runs/bench/bench.mp4 --no-compare --json; \
+	end=$$(date +%s.%N); \
+	awk -v a="$$start" -v b="$$end" 'BEGIN { printf "%.1f s in all, start of Python included\n", b - a }'
+
+sample: demo ## The same as demo
+
+# ----- pose estimators (optional) ------------------------------------------------------------------
+
+pose-mediapipe: $(CORE) ## Install MediaPipe (weights are in its wheel)
+	$(PIP) -r requirements/pose-mediapipe.txt
+	$(PIP) --no-deps mediapipe==0.10.21
+
+pose-mmpose: $(CORE) ## Install MMPose (needs a C compiler)
+	PYTHON=$(BIN)/python bash tools/install_mmpose.sh
+
+clean: ## Remove caches and demo output; keeps .venv and runs/
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo.mp4 demo.compare.mp4 demo.sheet.png runs/bench
+	find signgen tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,25 @@
+"""Settings of all tests: offline, few threads, GPU tests skipped where there is no GPU."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch or a hub client is imported anywhere.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    # torch is imported only when a GPU test was chosen: it takes a second.
+    if not marked or "not gpu" in config.getoption("markexpr", ""):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
