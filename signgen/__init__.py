@@ -1,0 +1,36 @@
+"""Sign-language video: one source frame and a pose sequence become a video of that signer.
+
+The names below load on first use, so that `import signgen` is instant and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from signgen.checkpoint import load_model
+    from signgen.render import Renderer
+    from signgen.structures import PoseSequence, UserError, Video
+
+__version__ = "0.1.0"
+
+__all__ = ["PoseSequence", "Renderer", "UserError", "Video", "__version__", "load_model"]
+
+_HOMES = {
+    "PoseSequence": "signgen.structures",
+    "Renderer": "signgen.render",
+    "UserError": "signgen.errors",
+    "Video": "signgen.structures",
+    "load_model": "signgen.checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'signgen' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,36 @@
+"""The one error type a user can cause, with its process exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, after BSD `sysexits.h` where one fits."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    DATA = 65
+    NO_INPUT = 66
+    UNAVAILABLE = 69
+    CANNOT_CREATE = 73
+    IO = 74
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """Something the user can fix: shown as one line, without a traceback.
+
+    The message names the file or setting first, then what is wrong with which value, what was
+    expected
+    and what to do.
+
+    Args:
+        message: One or two sentences on a single line.
+        code: Exit code of the process.
+    """
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.DATA) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,248 @@
+"""Values that cross the seams between layers.
+
+Shape legend, used by every comment of the package: `B` batch, `T` frames, `K` key points, `C`
+channels,
+`N` tokens, `D` token width, `E` embedding width, `H, W` pixels, `h, w` latent cells.
+Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are frames per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = [
+    "Batch",
+    "Conditioning",
+    "ExitCode",
+    "FrameRef",
+    "PoseSequence",
+    "Record",
+    "SourceFeatures",
+    "Triplet",
+    "UserError",
+    "Video",
+    "expect",
+]
+
+
+@dataclass(frozen=True)
+class Video:
+    """Decoded frames of one clip.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        fps: Frames per second.
+        id: Name of the clip.
+        signer: Name of the signer, empty where unknown.
+    """
+
+    frames: NDArray[np.uint8]
+    fps: float
+    id: str = ""
+    signer: str = ""
+
+
+@dataclass(frozen=True)
+class PoseSequence:
+    """Key points of one signer over time.
+
+    Args:
+        keypoints: (T, K, 2) float32, (x, y) in pixels of `size`; the value of a missing point is 0.
+        confidence: (T, K) float32, at least 0; 0 means missing. There are no sentinel coordinates.
+        skeleton: Name of the skeleton, a key of `signgen.pose.skeleton.SKELETONS`.
+        size: (H, W) of the picture the points live in.
+        fps: Frames per second.
+
+    Raises:
+        ValueError: If shapes disagree or a number is not finite.
+    """
+
+    keypoints: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    skeleton: str
+    size: tuple[int, int]
+    fps: float
+
+    def __post_init__(self) -> None:
+        if self.keypoints.ndim != 3 or self.keypoints.shape[-1] != 2:
+            raise ValueError(f"keypoints have shape {self.keypoints.shape}; expected (T, K, 2)")
+        if self.confidence.shape != self.keypoints.shape[:2]:
+            raise ValueError(
+                f"confidence has shape {self.confidence.shape}; expected {self.keypoints.shape[:2]}"
+            )
+        if not (np.isfinite(self.keypoints).all() and np.isfinite(self.confidence).all()):
+            raise ValueError("keypoints or confidence hold NaN or infinite values")
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """(T, K), true where a key point is present."""
+        return self.confidence > 0
+
+    def frames(self, index: slice | Sequence[int]) -> PoseSequence:
+        """Return the chosen frames as a sequence of their own."""
+        return replace(self, keypoints=self.keypoints[index], confidence=self.confidence[index])
+
+
+@dataclass(frozen=True)
+class Record:
+    """Frames of one signer in one outfit: a video, or the views of one garment.
+
+    Args:
+        id: Name, unique within its split.
+        split: `train`, `dev` or `test`.
+        signer: Name of the signer.
+        num_frames: Number of frames, at least 1.
+    """
+
+    id: str
+    split: str
+    signer: str
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """A reference to one frame: record and 0-based index."""
+
+    record: Record
+    index: int
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """One training example by reference: source frame, target frame (its pose comes with it)."""
+
+    source: FrameRef
+    target: FrameRef
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What training consumes.
+
+    Args:
+        source: (B, 3, H, W) float32 in [-1, 1].
+        target: (B, 3, H, W) float32 in [-1, 1].
+        pose: (B, 3, H, W) float32 in [0, 1], the drawn pose of the target.
+        hands: (B, 1, H, W) float32 in [0, 1], 1 inside the boxes around the target's hands.
+        source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
+    """
+
+    source: Tensor
+    target: Tensor
+    pose: Tensor
+    hands: Tensor
+    source_parts: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on another device."""
+        return Batch(
+            source=self.source.to(device),
+            target=self.target.to(device),
+            pose=self.pose.to(device),
+            hands=self.hands.to(device),
+            source_parts=None if self.source_parts is None else self.source_parts.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class SourceFeatures:
+    """Everything that depends on the signer alone; computed once per signer.
+
+    Args:
+        tokens: (B, N, D) cross-attention context.
+        pooled: (B, E) embedding of the source image, or None.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+
+    def expand(self, count: int) -> SourceFeatures:
+        """Repeat features of one signer (B = 1) for `count` frames, without copying."""
+        pooled = None if self.pooled is None else self.pooled.expand(count, -1)
+        return SourceFeatures(self.tokens.expand(count, -1, -1), pooled)
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """All that the denoiser sees besides noisy latents and timestep.
+
+    Args:
+        pose: (B, C, h, w) pose feature, added after the first convolution.
+        tokens: (B, N, D) source tokens, the cross-attention context.
+        embedding: (B, E) fusion embedding, or None for models without one.
+    """
+
+    pose: Tensor
+    tokens: Tensor
+    embedding: Tensor | None = None
+
+    def null(self, *names: Literal["pose", "tokens", "embedding"]) -> Conditioning:
+        """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""
+        zeros: dict[str, Any] = {}
+        for name in names:
+            value = getattr(self, name)
+            zeros[name] = None if value is None else value.new_zeros(1).expand_as(value)
+        return replace(self, **zeros)
+
+    def keep(
+        self,
+        pose: Tensor | None = None,
+        tokens: Tensor | None = None,
+        embedding: Tensor | None = None,
+    ) -> Conditioning:
+        """Zero inputs per sample: arguments are (B,) bool masks, true where the input is kept."""
+        masks = {"pose": pose, "tokens": tokens, "embedding": embedding}
+        kept: dict[str, Any] = {}
+        for name, mask in masks.items():
+            value = getattr(self, name)
+            if mask is not None and value is not None:
+                kept[name] = value * mask.to(value.dtype).view(-1, *[1] * (value.ndim - 1))
+        return replace(self, **kept)
+
+    @staticmethod
+    def cat(parts: Sequence[Conditioning]) -> Conditioning:
+        """Concatenate along the batch."""
+        import torch
+
+        embeddings = [part.embedding for part in parts if part.embedding is not None]
+        return Conditioning(
+            pose=torch.cat([part.pose for part in parts]),
+            tokens=torch.cat([part.tokens for part in parts]),
+            embedding=torch.cat(embeddings) if embeddings else None,
+        )
+
+
+def expect(value: Tensor, shape: str, name: str) -> None:
+    """Check a shape at a public seam.
+
+    Args:
+        value: The tensor.
+        shape: Blank-separated axes; a number must match exactly, a name matches anything: `"B 3 H
+            W"`.
+        name: What to call the tensor in the message.
+
+    Raises:
+        ValueError: If the number of axes or a fixed axis differs.
+    """
+    axes = shape.split()
+    fits = value.ndim == len(axes) and all(
+        not axis.isdigit() or int(axis) == size
+        for axis, size in zip(axes, value.shape, strict=False)
+    )
+    if not fits:
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({', '.join(axes)})")
