@@ -1,0 +1,1 @@
+"""Key points: skeletons, file formats, drawing and transforms."""

@@ -1,0 +1,82 @@
+"""Key points of one DeepFashion picture: 18 lines `x y`.
+
+The text lives on a 256-pixel square canvas whose middle 176 columns hold the picture (FPDM, NTED):
+40 is taken from x, then 176x256 is scaled to the picture. A coordinate of -1 marks its point as
+missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from signgen.errors import UserError
+from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence, read_bytes
+from signgen.structures import PoseSequence
+
+__all__ = ["parse", "read", "sniff"]
+
+_NUM_ROWS = 18
+_MARGIN = 40.0
+_CONTENT = (256, 176)  # (H, W)
+_MAX_TEXT = 65_536
+
+
+def sniff(data: bytes) -> bool:
+    """Tell whether the bytes are a short text whose first line is two numbers."""
+    if not data or len(data) > _MAX_TEXT or b"\0" in data:
+        return False
+    return _row(data.split(b"\n", 1)[0]) is not None
+
+
+def _row(line: bytes) -> tuple[float, float] | None:
+    try:
+        x, y = line.split()
+        return float(x), float(y)
+    except ValueError:
+        return None
+
+
+def read(path: Path, size: tuple[int, int]) -> PoseSequence:
+    """Read one file.
+
+    Args:
+        path: Text file.
+        size: (H, W) of the picture that the points are scaled to.
+
+    Returns:
+        A sequence of one frame, `openpose-18`.
+
+    Raises:
+        UserError: If the file is missing (66), or not 18 lines of two finite numbers (65).
+    """
+    return parse(read_bytes(path), path, size=size)
+
+
+def parse(
+    data: bytes, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
+) -> PoseSequence:
+    """Read the bytes of one file; see `read`. Without a size the points stay on 256x176."""
+    lines = [line for line in data.splitlines() if line.strip()]
+    rows = [_row(line) for line in lines[: _NUM_ROWS + 1]]
+    if len(lines) != _NUM_ROWS:
+        raise UserError(
+            f"{path} has {len(lines)} lines; expected {_NUM_ROWS} key points, one 'x y' a line."
+        )
+    values = np.empty((_NUM_ROWS, 2))
+    for number, row in enumerate(rows):
+        if row is None:
+            raise UserError(f"{path}: line {number + 1} is not two numbers; expected 'x y'.")
+        values[number] = row
+    size = size or _CONTENT
+    visible = (values != -1).all(axis=1)
+    points = (values - (_MARGIN, 0)) * (size[1] / _CONTENT[1], size[0] / _CONTENT[0])
+    return checked_sequence(
+        points[None],
+        visible[None].astype(np.float64),
+        path,
+        skeleton="openpose-18",
+        size=size,
+        fps=fps or DEFAULT_FPS,
+    )
