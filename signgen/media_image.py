@@ -1,0 +1,216 @@
+"""Still pictures: read, save, and lay several out on one sheet."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from signgen.errors import ExitCode, UserError
+from signgen.media_files import atomic_path, check_input, one_line
+
+MAX_PIXELS = 16_800_000
+"""Largest picture or frame read by default, in pixels (4096 x 4096 and a little)."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow's decoders raise on broken files; only calls into Pillow stand inside the `try`.
+_DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a picture (PNG, JPEG, WebP, BMP, TIFF; of a GIF the first frame).
+
+    It is turned upright by its EXIF orientation; transparent pixels are laid on white; 16-bit grey
+    is reduced to 8 bits. The size is checked before anything is decoded.
+
+    Args:
+        path: The file.
+        max_pixels: Largest number of pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UserError: With exit code 66 if the file is missing, 65 if it is no readable picture, is
+            damaged, or has more than `max_pixels`.
+    """
+    path = check_input(path, "picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Opening reads the header only, so size and mode are known before pixels are decoded.
+            with Image.open(path, formats=_FORMATS) as picture:
+                _check_header(path, picture, max_pixels)
+                picture.load()
+                orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+                upright = _UPRIGHT.get(orientation)
+                turned = picture if upright is None else picture.transpose(upright)
+                return _rgb(turned)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(
+            f"{path} has far more than {max_pixels} pixels, the limit. Make it smaller."
+        ) from error
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{path} is not a picture; expected PNG, JPEG, WebP, BMP, TIFF or GIF."
+        ) from error
+    except _DECODE_ERRORS as error:
+        raise UserError(
+            f"{path} is damaged: {one_line(error)}. Copy or export the picture again."
+        ) from error
+
+
+def _check_header(path: Path, picture: Image.Image, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise UserError(
+            f"{path} has {width} x {height} = {width * height} pixels; the limit is {max_pixels}. "
+            "Make it smaller."
+        )
+    if picture.mode in ("F", "I"):
+        raise UserError(f"{path} has 32-bit pixels (mode {picture.mode}); expected 8-bit colour.")
+
+
+def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    if picture.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255 instead of scaling.
+        grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.array(picture.convert("RGB"), dtype=np.uint8)
+
+
+def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+    """Write a picture as PNG, atomically.
+
+    Args:
+        path: The file; it is PNG whatever its ending.
+        image: (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If `image` has another shape or type.
+        UserError: If the file cannot be created (73) or written (74).
+    """
+    check_frame(image)
+    with atomic_path(path) as temporary:
+        try:
+            Image.fromarray(image).save(temporary, format="PNG")
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
+
+
+def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -> None:
+    """Check that an array is a frame.
+
+    Args:
+        frame: Should be (H, W, 3) uint8.
+        size: Required (H, W), or None for any.
+
+    Raises:
+        ValueError: If shape or type differ.
+    """
+    fits = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8 and frame.size > 0
+    if not fits or (size is not None and frame.shape[:2] != size):
+        wanted = "(H, W, 3)" if size is None else (*size, 3)
+        raise ValueError(f"frame is {frame.shape} {frame.dtype}; expected {wanted} uint8")
+
+
+def side_by_side(
+    *frames: NDArray[np.uint8], gap: int = 4, background: int = 255
+) -> NDArray[np.uint8]:
+    """Lay frames in a row, top-aligned; shorter ones are padded below, none is resized.
+
+    Args:
+        *frames: (H, W, 3) uint8 each; sizes may differ.
+        gap: Pixels between two frames.
+        background: Grey value of gaps and padding.
+
+    Returns:
+        (max H, sum W + gaps, 3) uint8.
+
+    Raises:
+        ValueError: If there is no frame.
+    """
+    return contact_sheet(frames, columns=max(len(frames), 1), gap=gap, background=background)
+
+
+def contact_sheet(
+    frames: Iterable[NDArray[np.uint8]],
+    columns: int = 6,
+    scale: float = 1.0,
+    gap: int = 4,
+    background: int = 255,
+) -> NDArray[np.uint8]:
+    """Lay frames on a grid, row by row; columns and rows are as large as their largest frame.
+
+    Args:
+        frames: (H, W, 3) uint8 each; sizes may differ.
+        columns: Frames in a row, at least 1.
+        scale: Factor on the size of each frame.
+        gap: Pixels between two frames.
+        background: Grey value of gaps and padding.
+
+    Returns:
+        (H', W', 3) uint8.
+
+    Raises:
+        ValueError: If there is no frame or `columns` is below 1.
+    """
+    cells = [_scaled(frame, scale) for frame in frames]
+    if not cells or columns < 1:
+        raise ValueError(f"{len(cells)} frames in {columns} columns; expected at least one of each")
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(len(rows[0]))]
+    heights = [max(cell.shape[0] for cell in row) for row in rows]
+    shape = (sum(heights) + gap * (len(heights) - 1), sum(widths) + gap * (len(widths) - 1), 3)
+    sheet = np.full(shape, background, np.uint8)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        left = 0
+        for cell, width in zip(row, widths, strict=False):
+            sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+            left += width + gap
+        top += height + gap
+    return sheet
+
+
+def _scaled(frame: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    check_frame(frame)
+    if scale == 1:
+        return frame
+    height, width = (max(1, round(side * scale)) for side in frame.shape[:2])
+    resized = Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8)

@@ -1,0 +1,289 @@
+"""Read frames one after the other from video files, animated GIFs and folders of pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from signgen.errors import ExitCode, UserError
+from signgen.media_files import check_input, check_local, one_line
+from signgen.media_image import MAX_PIXELS, read_image
+
+_ITEM = TypeVar("_ITEM")
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+"""Endings of the pictures that a folder of frames may hold."""
+
+# Playlists and concatenation scripts name other files and addresses: self-contained formats only.
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg",
+    "protocol_whitelist": "file",
+}
+# What PyAV raises on broken files; only calls into PyAV stand inside the `try`.
+_DECODE_ERRORS = (
+    av.FFmpegError,
+    OSError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the header of a video says.
+
+    Args:
+        fps: Frames per second.
+        size: (H, W) as shown, after rotation.
+        num_frames: Number of frames, or None where the format does not say.
+    """
+
+    fps: float
+    size: tuple[int, int]
+    num_frames: int | None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of one clip, read while they are iterated; can be iterated again.
+
+    Args:
+        path: Video file, or folder of pictures.
+        info: Frame rate, size and number of frames.
+        pictures: The pictures in order, or None for a video file.
+        max_pixels: Largest frame, in pixels.
+    """
+
+    path: Path
+    info: VideoInfo
+    pictures: tuple[Path, ...] | None = None
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.info.fps
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        if self.pictures is None:
+            return read_video(self.path, self.max_pixels)
+        return self._read_pictures(self.pictures)
+
+    def _read_pictures(self, pictures: tuple[Path, ...]) -> Iterator[NDArray[np.uint8]]:
+        height, width = self.info.size
+        for path in pictures:
+            frame = read_image(path, self.max_pixels)
+            if frame.shape[:2] != self.info.size:
+                raise UserError(
+                    f"{path} is {frame.shape[1]} x {frame.shape[0]} pixels, the first picture of "
+                    f"the folder {width} x {height}; expected one size."
+                )
+            yield frame
+
+
+def read_frames(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXELS) -> Frames:
+    """Open a clip: a video file, an animated GIF, or a folder of pictures.
+
+    In a folder, `images*.png` are taken if there are any (PHOENIX-2014T), else every picture,
+    in natural order (`2.png` before `10.png`); hidden and other files are left out.
+
+    Args:
+        path: File or folder.
+        fps: Frame rate of a folder of pictures, which has none of its own.
+        max_pixels: Largest frame, in pixels.
+
+    Returns:
+        Frames to iterate, with their rate, size and number.
+
+    Raises:
+        UserError: If it is missing (66), or is or holds no readable frames (65).
+    """
+    path = check_local(path, "video or folder of pictures")
+    if not path.is_dir():
+        return Frames(path, probe_video(path, max_pixels), None, max_pixels)
+    pictures = list_pictures(path)
+    if not pictures:
+        raise UserError(f"{path} holds no pictures; expected a folder of PNG or JPEG frames.")
+    height, width = read_image(pictures[0], max_pixels).shape[:2]
+    return Frames(path, VideoInfo(fps, (height, width), len(pictures)), pictures, max_pixels)
+
+
+def list_pictures(folder: Path) -> tuple[Path, ...]:
+    """List the pictures of a folder in natural order: `images*.png` if there are any, else all.
+
+    Args:
+        folder: An existing folder.
+
+    Raises:
+        UserError: With exit code 66 if the folder cannot be listed.
+    """
+    try:
+        names = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+    except OSError as error:
+        message = f"{folder} cannot be listed: {one_line(error)}."
+        raise UserError(message, ExitCode.NO_INPUT) from error
+    shown = [path for path in names if not path.name.startswith(".")]
+    phoenix = [path for path in shown if path.match("images*.png")]
+    return tuple(sorted(phoenix or shown, key=_natural))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def probe_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
+    """Read frame rate, size and number of frames of a video file, and decode its first frame.
+
+    Args:
+        path: The file.
+        max_pixels: Largest frame, in pixels.
+
+    Raises:
+        UserError: If the file is missing (66), is no video, has no frames or no frame rate (65).
+    """
+    path = check_input(path, "video")
+    with _opened(path, max_pixels) as (container, stream):
+        frame = next(_guarded(path, _decoded(path, container, stream, max_pixels)), None)
+        if frame is None:
+            raise UserError(f"{path} holds no frames that can be decoded; expected a video.")
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate or not 0 < rate <= 1000:
+            raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
+        height, width = frame.shape[:2]
+        return VideoInfo(float(rate), (height, width), stream.frames or None)
+
+
+def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray[np.uint8]]:
+    """Decode a video file frame by frame; memory does not grow with its length.
+
+    Frames are turned upright by the rotation a phone noted. A damaged or cut-off file is an error
+    even where the decoder is silent: where frames are marked corrupt or an MP4 has fewer than it
+    declares.
+
+    Args:
+        path: The file.
+        max_pixels: Largest frame, in pixels.
+
+    Yields:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UserError: If the file is missing (66), no video, damaged, cut off, or without frames (65).
+    """
+    path = check_input(path, "video")
+    with _opened(path, max_pixels) as (container, stream):
+        count = 0
+        for frame in _guarded(path, _decoded(path, container, stream, max_pixels)):
+            count += 1
+            yield frame
+        if count == 0:
+            raise UserError(f"{path} holds no frames that can be decoded; expected a video.")
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    try:
+        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
+    except _DECODE_ERRORS as error:
+        raise UserError(
+            f"{path} is not a video that can be read ({one_line(error)}); "
+            "expected MP4, WebM, MKV, AVI or GIF."
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise UserError(f"{path} has no video stream; expected a video.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UserError(f"{path} has an unknown video codec; expected H.264 or VP9, say.")
+        check_pixels(path, stream.width, stream.height, max_pixels)
+        yield container, stream
+
+
+def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse frames above the pixel limit.
+
+    Args:
+        path: The file, for the message.
+        width: Width in pixels.
+        height: Height in pixels.
+        max_pixels: The limit.
+
+    Raises:
+        UserError: If there are more pixels than the limit.
+    """
+    if width * height > max_pixels:
+        raise UserError(
+            f"{path} has frames of {width} x {height} = {width * height} pixels; "
+            f"the limit is {max_pixels}. Make it smaller."
+        )
+
+
+def _decoded(
+    path: Path, container: InputContainer, stream: VideoStream, max_pixels: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield frames; raise where the file holds fewer than it declares."""
+    count = cut = 0
+    first_size: tuple[int, int] | None = None
+    for packet in container.demux(stream):
+        cut += packet.is_discard
+        for frame in packet.decode():
+            if not isinstance(frame, av.VideoFrame):
+                continue
+            if frame.is_corrupt:
+                raise UserError(f"{path} is damaged at frame {count}. Copy the video again.")
+            size = (frame.height, frame.width)
+            first_size = first_size or size
+            if size != first_size:
+                raise UserError(
+                    f"{path} changes its frame size from {first_size[1]} x {first_size[0]} to "
+                    f"{frame.width} x {frame.height} at frame {count}; expected one size."
+                )
+            check_pixels(path, frame.width, frame.height, max_pixels)
+            count += 1
+            yield _upright(frame)
+    # Only the MP4 family declares an exact number; edit lists cut packets on purpose.
+    if "mp4" in container.format.name and count + cut < stream.frames:
+        raise UserError(
+            f"{path} holds {count} frames but declares {stream.frames}; it is cut off or damaged. "
+            "Copy or export the video again."
+        )
+
+
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    pixels = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
+
+
+def _guarded(path: Path, items: Iterable[_ITEM]) -> Iterator[_ITEM]:
+    """Turn decoder errors into `UserError`, but leave errors of whoever consumes the items."""
+    iterator = iter(items)
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        except _DECODE_ERRORS as error:
+            raise UserError(
+                f"{path} is damaged: {one_line(error)}. Copy or export the video again."
+            ) from error
+        yield item
