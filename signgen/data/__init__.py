@@ -1,0 +1,1 @@
+"""Datasets: reading, drawing and pairing frames and poses."""

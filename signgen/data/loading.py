@@ -1,0 +1,146 @@
+"""From triplets to batches: the one place where dataset pixels become tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from signgen.config import DataConfig, FPDMConfig
+from signgen.data.adapter import DatasetAdapter
+from signgen.data.triplets import draw
+from signgen.pose.draw import draw_pose
+from signgen.pose.transforms import hand_boxes, resize
+from signgen.structures import Batch, FrameRef, UserError
+
+Sample = dict[str, Tensor]
+
+
+def squash(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Squash a (H, W, 3) frame to `size`: shrinking averages areas, enlarging is bicubic."""
+    if frame.shape[:2] == size:
+        return frame
+    shrinks = frame.shape[0] >= size[0] and frame.shape[1] >= size[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame, (size[1], size[0]), interpolation=method), dtype=np.uint8)
+
+
+def to_pixels(frame: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """Squash a (H, W, 3) uint8 RGB frame and return it as (3, *size) float32 in [-1, 1]."""
+    return torch.from_numpy(squash(frame, size).copy()).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def hand_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
+    """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
+    mask = torch.zeros(1, *size)
+    for x0, y0, x1, y1 in boxes:
+        mask[
+            :,
+            max(0, int(y0)) : max(0, int(np.ceil(y1))),
+            max(0, int(x0)) : max(0, int(np.ceil(x1))),
+        ] = 1
+    return mask
+
+
+class TripletDataset(Dataset[Sample]):
+    """Training examples by position; every item is a pure function of (seed, position).
+
+    Args:
+        adapter: Where frames and poses come from.
+        config: Split and rates.
+        model: Size, skeleton and pose style the model wants.
+        seed: Seed of the run.
+
+    Raises:
+        UserError: If the skeletons disagree.
+    """
+
+    def __init__(
+        self, adapter: DatasetAdapter, config: DataConfig, model: FPDMConfig, seed: int
+    ) -> None:
+        if adapter.skeleton != model.skeleton:
+            raise UserError(
+                f"dataset {adapter.name} has poses of skeleton {adapter.skeleton}; "
+                f"the model reads {model.skeleton}."
+            )
+        self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
+        self.records = adapter.records(config.split)
+        self._frames: dict[FrameRef, NDArray[np.uint8]] = {}
+
+    def __getitem__(self, position: int) -> Sample:
+        """Return example `position`: the fields of `Batch` without the batch axis."""
+        triplet = draw(self.records, self.seed, position, self.config.identity_rate)
+        size = self.model.size
+        index = triplet.target.index
+        poses = resize(
+            self.adapter.pose(triplet.target.record).frames(slice(index, index + 1)), size
+        )
+        keypoints, confidence = poses.keypoints[0], poses.confidence[0]
+        drawn = draw_pose(keypoints, confidence, poses.skeleton, size, self.model.pose_style)
+        return {
+            "source": to_pixels(self._frame(triplet.source), size),
+            "target": to_pixels(self._frame(triplet.target), size),
+            "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float() / 255,
+            "hands": hand_mask(hand_boxes(keypoints, confidence), size),
+        }
+
+    def _frame(self, ref: FrameRef) -> NDArray[np.uint8]:
+        """Return a frame at the model's size, from memory where it is kept."""
+        if ref in self._frames:
+            return self._frames[ref]
+        frame = squash(self.adapter.frame(ref), self.model.size)
+        if self.config.cache:
+            self._frames[ref] = frame
+        return frame
+
+
+def batches(
+    dataset: TripletDataset,
+    *,
+    start: int,
+    steps: int,
+    batch_size: int,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """Iterate over the batches of steps `start` .. `steps` - 1 of one process.
+
+    Args:
+        dataset: The examples.
+        start: First step, the number of steps already done.
+        steps: Steps in all.
+        batch_size: Examples per step and process.
+        rank: Number of this process.
+        world: Number of processes.
+
+    Yields:
+        Batches of `batch_size` examples; step `s` of rank `r` holds positions (s * world + r) *
+        batch_size ...
+    """
+    positions = [
+        (step * world + rank) * batch_size + i
+        for step in range(start, steps)
+        for i in range(batch_size)
+    ]
+    workers = dataset.config.workers
+    loader: DataLoader[Sample] = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=positions,
+        num_workers=workers,
+        worker_init_fn=_one_thread if workers else None,
+        persistent_workers=False,
+    )
+    for sample in loader:
+        yield Batch(**sample)
+
+
+def _one_thread(_: int) -> None:
+    """Keep a loader process on one core: the arithmetic belongs to the training process."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
