@@ -1,0 +1,147 @@
+"""The denoiser: the stock diffusers U-Net with FPDM's pose feature and fusion embedding."""
+
+from __future__ import annotations
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor, nn
+
+from signgen.config import UNetConfig
+from signgen.models.pretrained import load_pretrained
+from signgen.structures import ExitCode, UserError
+
+
+class PoseInputConv2d(nn.Conv2d):
+    """A convolution of the first input channels whose output the remaining channels are added to.
+
+    FPDM adds the pose feature to the output of the U-Net's first convolution. Channels appended to
+    the noisy latents carry it there, so the stock U-Net needs neither hook nor changed `forward`,
+    and its weights keep their names and shapes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve and add.
+
+        Args:
+            input: (B, in_channels + out_channels, h, w), or (B, in_channels, h, w) to add nothing.
+        """
+        # The argument's name is that of the overridden method.
+        latents, pose = input[:, : self.in_channels], input[:, self.in_channels :]
+        features = super().forward(latents)
+        return features + pose.to(features.dtype) if pose.shape[1] else features
+
+    @staticmethod
+    def like(conv: nn.Conv2d) -> PoseInputConv2d:
+        """Return a copy of a plain 3 x 3 convolution of stride 1, sharing its weights."""
+        with torch.device("meta"):
+            new = PoseInputConv2d(conv.in_channels, conv.out_channels, 3, padding=1)
+        new.weight, new.bias = conv.weight, conv.bias
+        return new
+
+
+class FusionMLP(nn.Module):
+    """Map the fusion embedding to the width of the time embedding, to which it is added.
+
+    `unet.class_embedding.net` in the published checkpoint. A zero embedding, "nothing given", still
+    adds the response of the biases, as there.
+
+    Args:
+        width: Width E of the embedding; 768 in FPDM.
+        time_width: Width of the time embedding; 1280 in FPDM.
+        dropout: Dropout probability; 0.2 configured but inactive in FPDM.
+    """
+
+    def __init__(self, width: int, time_width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, time_width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Map (B, E) to (B, time_width)."""
+        added: Tensor = self.net(embedding)
+        return added
+
+
+def build_unet(config: UNetConfig, latent_channels: int = 4) -> UNet2DConditionModel:
+    """Build the denoiser: pretrained, or new from its sizes.
+
+    It takes (B, C + first channels, h, w), latents with the pose feature appended, and the output
+    of `FusionMLP` as `class_labels`.
+
+    Args:
+        config: Settings of the U-Net.
+        latent_channels: Channels C of the latents.
+
+    Raises:
+        UserError: If the pretrained U-Net is missing, unreadable or of another kind.
+    """
+    unet: UNet2DConditionModel
+    if config.pretrained:
+        unet = load_pretrained(
+            UNet2DConditionModel,
+            config.pretrained,
+            "unet",
+            use_safetensors=True,
+            class_embed_type="identity",
+        )
+        found = unet.config["in_channels"]
+        if found != latent_channels:
+            raise UserError(
+                f"{config.pretrained}: the U-Net takes {found} latent channels; "
+                f"expected {latent_channels} as the autoencoder makes. Use parts of one model."
+            )
+    else:
+        unet = _new_unet(config, latent_channels)
+    unet.conv_in = PoseInputConv2d.like(unet.conv_in)
+    return unet
+
+
+def _new_unet(config: UNetConfig, latent_channels: int) -> UNet2DConditionModel:
+    channels = config.block_channels
+    if any(c % config.head_width for c in channels) or any(
+        c % config.norm_groups for c in channels
+    ):
+        raise UserError(
+            f"unet: block_channels is {channels}; expected multiples of head_width "
+            f"{config.head_width} and norm_groups {config.norm_groups}.",
+            ExitCode.USAGE,
+        )
+    # Stable Diffusion: cross-attention everywhere but at the lowest of four or more resolutions.
+    attention = [len(channels) < 4 or level < len(channels) - 1 for level in range(len(channels))]
+    down = ["CrossAttnDownBlock2D" if used else "DownBlock2D" for used in attention]
+    up = ["CrossAttnUpBlock2D" if used else "UpBlock2D" for used in reversed(attention)]
+    return UNet2DConditionModel(
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=channels,
+        down_block_types=tuple(down),
+        up_block_types=tuple(up),
+        layers_per_block=config.layers_per_block,
+        cross_attention_dim=config.cross_attention_width,
+        # The library's name misleads: it takes the number of heads per level.
+        attention_head_dim=tuple(c // config.head_width for c in channels),
+        norm_num_groups=config.norm_groups,
+        use_linear_projection=True,
+        class_embed_type="identity",
+    )
+
+
+def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetConditioningEmbedding:
+    """Build the pose encoder: convolutions from drawn pose to a feature at latent resolution.
+
+    The last convolution starts at zero, so the pose fades in while training (Zhang et al.,
+    ControlNet, ICCV 2023). FPDM calls it a four-layer CNN; its code has eight convolutions.
+
+    Args:
+        channels: Channels per resolution; every further entry halves the resolution.
+        features: Channels of the feature, those of the U-Net's first convolution.
+    """
+    return ControlNetConditioningEmbedding(
+        conditioning_embedding_channels=features, block_out_channels=channels
+    )

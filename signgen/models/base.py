@@ -1,0 +1,130 @@
+"""What every model offers, and the seam between pixels and latents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+from signgen.structures import Batch, Conditioning, SourceFeatures, expect
+
+if TYPE_CHECKING:
+    from signgen.diffusion import NoiseSchedule
+
+
+class Trainable(Protocol):
+    """A module that the training loop can train."""
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars; `loss` is optimised, the others are logged.
+
+        Randomness comes from torch's global generator, which the training loop seeds per step.
+        """
+        ...
+
+
+class LatentSpace:
+    """Pixels to latents and back through an `AutoencoderKL`.
+
+    It refers to the autoencoder without owning it: a model registers it once, as a part.
+
+    Args:
+        autoencoder: A diffusers `AutoencoderKL`.
+        scaling: Factor that gives latents about unit variance.
+    """
+
+    def __init__(self, autoencoder: Any, scaling: float) -> None:
+        self._autoencoder = autoencoder
+        self.scaling = scaling
+        self.factor = 2 ** (len(autoencoder.config.block_out_channels) - 1)
+        self.channels = int(autoencoder.config.latent_channels)
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        """Return the shape (C, h, w) of the latents of one picture.
+
+        Args:
+            size: (H, W) in pixels, multiples of `factor`.
+
+        Raises:
+            ValueError: If the size is not a multiple of `factor`.
+        """
+        height, width = size
+        if height % self.factor or width % self.factor:
+            raise ValueError(f"size {size} is not a multiple of {self.factor}")
+        return self.channels, height // self.factor, width // self.factor
+
+    def encode(self, pixels: Tensor, *, sample: bool = True) -> Tensor:
+        """Turn pixels into latents.
+
+        Args:
+            pixels: (B, 3, H, W) in [-1, 1]; H and W multiples of `factor`.
+            sample: Draw from the posterior (global generator), as FPDM does; else its mean.
+
+        Returns:
+            (B, C, H / factor, W / factor), about unit variance.
+        """
+        expect(pixels, "B 3 H W", "pixels")
+        posterior = self._autoencoder.encode(pixels).latent_dist
+        return (posterior.sample() if sample else posterior.mode()) * self.scaling
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Turn latents into pixels.
+
+        Args:
+            latents: (B, C, h, w), scaled as `encode` returns them.
+
+        Returns:
+            (B, 3, h * factor, w * factor) in [-1, 1].
+        """
+        pixels: Tensor = self._autoencoder.decode(latents / self.scaling).sample
+        return pixels.clamp(-1, 1)
+
+
+class PoseGuidedModel(Protocol):
+    """A latent diffusion model of a signer, guided by a drawn pose; grouped by rate of use."""
+
+    @property
+    def latents(self) -> LatentSpace:
+        """Pixels <-> latents."""
+        ...
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """The noise schedule that the model was trained with."""
+        ...
+
+    def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
+        """Encode the signer, once per signer.
+
+        Args:
+            source: (B, 3, H, W) in [-1, 1].
+            parts: (B, H, W) human-parsing labels, for models that use them.
+        """
+        ...
+
+    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+        """Combine signer and poses, once per frame.
+
+        Args:
+            source: Features of B sources.
+            pose: (B, 3, H, W) drawn poses in [0, 1].
+        """
+        ...
+
+    def branches(self, conditioning: Conditioning) -> list[Conditioning]:
+        """Return what guidance compares, from nothing given to everything given."""
+        ...
+
+    def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        """Predict noise or velocity, once per step.
+
+        Args:
+            z: (B, C, h, w) noisy latents.
+            t: (B,) int64 timesteps.
+            conditioning: Everything else the denoiser sees.
+        """
+        ...
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the training losses; see `Trainable`."""
+        ...

@@ -1,0 +1,218 @@
+"""FPDM (arXiv 2412.07333), stage 2: latent diffusion given source, pose and their fusion."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from signgen.config import FPDMConfig
+from signgen.diffusion import NoiseSchedule
+from signgen.models.autoencoder import build_autoencoder
+from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
+from signgen.models.base import LatentSpace
+from signgen.models.encoders import SourceProjection, build_dinov2, source_tokens
+from signgen.models.ipf import IPF
+from signgen.structures import Batch, Conditioning, ExitCode, SourceFeatures, UserError, expect
+
+
+class FPDM(nn.Module):
+    """A latent diffusion model of a signer, conditioned on source tokens, pose and their fusion.
+
+    Trained: U-Net, pose encoder, source projection, fusion MLP, and the source encoder where the
+    settings say so. Frozen, and always in eval mode: autoencoder, stage 1, else the source encoder.
+
+    Args:
+        config: All settings.
+
+    Raises:
+        UserError: If a pretrained part is missing, or the settings do not fit together.
+    """
+
+    def __init__(self, config: FPDMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.schedule = NoiseSchedule.from_config(config.scheduler)
+        self.autoencoder = build_autoencoder(config.autoencoder)
+        self.ipf = IPF(config.ipf)
+        self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"])
+        first = self.unet.config["block_out_channels"][0]
+        self.pose_encoder = build_pose_encoder(config.pose_channels, first)
+        self.source_encoder = build_dinov2(config.source_encoder)
+        self.source_projection = SourceProjection(
+            self.source_encoder.config.hidden_size,
+            config.source_encoder.projection_width,
+            self.unet.config["cross_attention_dim"],
+            config.source_encoder.projection_dropout,
+        )
+        self.fusion_mlp = FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
+        self._check_sizes()
+        self._freeze()
+
+    def _check_sizes(self) -> None:
+        factor = self.latents.factor
+        if 2 ** (len(self.config.pose_channels) - 1) != factor:
+            raise UserError(
+                f"model: pose_channels has {len(self.config.pose_channels)} entries; expected "
+                f"{factor.bit_length()}, because the autoencoder divides sizes by {factor}.",
+                ExitCode.USAGE,
+            )
+        if any(side % factor for side in self.config.size):
+            raise UserError(
+                f"model: size is {self.config.size}; expected multiples of {factor}.",
+                ExitCode.USAGE,
+            )
+
+    def _freeze(self) -> None:
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+        mask_token = getattr(self.source_encoder.embeddings, "mask_token", None)
+        if mask_token is not None:
+            mask_token.requires_grad_(False)  # used in DINOv2's own pretraining only
+        self.train(self.training)
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        parts: list[nn.Module] = [self.autoencoder, self.ipf]
+        return parts if self.config.source_encoder.trained else [*parts, self.source_encoder]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch trained parts between training and evaluation; frozen parts stay in eval mode."""
+        super().train(mode)
+        for part in self._frozen_parts():
+            part.eval()
+        # The published training kept the frozen Combiner's dropout active.
+        self.ipf.combiner.train(mode and self.config.stage2_combiner_dropout)
+        return self
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute the U-Net's activations in the backward pass: less memory, more time."""
+        self.unet.enable_gradient_checkpointing()
+
+    @property
+    def latents(self) -> LatentSpace:
+        """Pixels <-> latents."""
+        return LatentSpace(self.autoencoder, self.autoencoder.config["scaling_factor"])
+
+    def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
+        """Encode the signer, once per signer.
+
+        Args:
+            source: (B, 3, H, W) in [-1, 1].
+            parts: Not used by FPDM.
+
+        Returns:
+            Projected source tokens (B, N, D), and the CLIP embedding (B, E) of stage 1.
+        """
+        expect(source, "B 3 H W", "source")
+        trained = self.config.source_encoder.trained
+        with nullcontext() if trained else torch.no_grad():
+            tokens = source_tokens(
+                self.source_encoder, source, self.config.source_encoder.image_size
+            )
+        with torch.no_grad():
+            pooled = self.ipf.embed(source)
+        return SourceFeatures(self.source_projection(tokens), pooled)
+
+    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+        """Combine signer and poses, once per frame.
+
+        Args:
+            source: Features of B sources, or of one that all poses share.
+            pose: (B, 3, H, W) drawn poses in [0, 1].
+
+        Returns:
+            Pose feature, source tokens and fusion embedding.
+
+        Raises:
+            ValueError: If the features hold no embedding.
+        """
+        expect(pose, "B 3 H W", "pose")
+        if len(source.tokens) == 1:
+            source = source.expand(len(pose))
+        if source.pooled is None:
+            raise ValueError("FPDM needs SourceFeatures.pooled; use its own encode_source")
+        with torch.no_grad():
+            embedding = self.ipf.fuse(source.pooled, self.ipf.embed_pose(pose))
+        feature = self.pose_encoder(pose.to(self.unet.dtype))
+        return Conditioning(pose=feature, tokens=source.tokens, embedding=embedding)
+
+    def branches(self, conditioning: Conditioning) -> list[Conditioning]:
+        """Return FPDM's branches of guidance (Eq. 12): nothing; source and pose; also fusion."""
+        return [
+            conditioning.null("pose", "tokens", "embedding"),
+            conditioning.null("embedding"),
+            conditioning,
+        ]
+
+    def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        """Predict noise or velocity, as `schedule.prediction_type` says; once per step.
+
+        Args:
+            z: (B, C, h, w) noisy latents.
+            t: (B,) int64 timesteps.
+            conditioning: From `condition`.
+
+        Returns:
+            (B, C, h, w).
+        """
+        widened = torch.cat([z.to(conditioning.pose.dtype), conditioning.pose], dim=1)
+        output: Tensor = self.unet(
+            widened,
+            t,
+            encoder_hidden_states=conditioning.tokens,
+            class_labels=self.fusion_mlp(conditioning.embedding),
+        ).sample
+        return output
+
+    def loss(self, batch: Batch, latents: Tensor | None = None) -> dict[str, Tensor]:
+        """Denoise noised targets (FPDM Eq. 11, with v for epsilon where the schedule says so).
+
+        Args:
+            batch: Sources, targets, poses and hand boxes.
+            latents: (B, C, h, w) scaled latents of the targets, if they are known already.
+
+        Returns:
+            Scalars `loss` (optimised), `mse` (all cells alike) and `mse_hands`.
+        """
+        if latents is None:
+            with torch.no_grad():
+                latents = self.latents.encode(batch.target)
+        z0 = latents.float()
+        noise = torch.randn_like(z0)
+        # Guttenberg's offset noise: lets the model change a picture's mean colour.
+        noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+        t = torch.randint(0, self.schedule.train_steps, (len(z0),), device=z0.device)
+        conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+        if self.training:
+            conditioning = self.drop(conditioning)
+        output = self.denoise(self.schedule.add_noise(z0, noise, t), t, conditioning).float()
+        error = F.mse_loss(output, self.schedule.training_target(z0, noise, t), reduction="none")
+        hands = F.adaptive_avg_pool2d(batch.hands.float(), (z0.shape[-2], z0.shape[-1]))
+        # Differs from FPDM: hands may count more, because signs are read from them; 0 is FPDM.
+        weight = 1 + self.config.hand_weight * hands
+        cells = error.mean(dim=1, keepdim=True)
+        return {
+            "loss": (weight * cells).mean() / weight.mean(),
+            "mse": cells.mean(),
+            "mse_hands": (hands * cells).sum() / hands.sum().clamp(min=1e-6),
+        }
+
+    def drop(self, conditioning: Conditioning) -> Conditioning:
+        """Zero pose, source and fusion independently at random, as training for guidance needs."""
+        # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
+        # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
+        count = len(conditioning.tokens)
+        draws = 1 if self.config.drop_per_batch else count
+
+        def keep(probability: float) -> Tensor:
+            kept = torch.rand(draws, device=conditioning.tokens.device) >= probability
+            return kept.expand(count)
+
+        return conditioning.keep(
+            pose=keep(self.config.drop_pose),
+            tokens=keep(self.config.drop_source),
+            embedding=keep(self.config.drop_fusion),
+        )

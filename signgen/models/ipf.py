@@ -1,0 +1,196 @@
+"""FPDM (arXiv 2412.07333), stage 1: image-pose fusion (IPF).
+
+It predicts the CLIP embedding of the target from those of source and pose. The Combiner follows
+CLIP4Cir (Baldrati et al., CVPR 2022 workshops).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from signgen.config import IPFConfig
+from signgen.models.encoders import build_clip, clip_embedding
+from signgen.structures import Batch, expect
+
+
+class Combiner(nn.Module):
+    """Fuse a source and a pose embedding (CLIP4Cir's Combiner; the pose plays the text's role).
+
+    Names in the published checkpoint: `kpt_projection_layer` is `pose_projection`,
+    `image_projection_layer` is `source_projection`, `combiner_layer` is `hidden`,
+    `output_layer` is `output`, `dynamic_scalar.{0,3}` is `gate.{0,3}`.
+
+    Args:
+        width: Width E of embeddings and hidden layers; 768 in FPDM.
+        dropout: Dropout probability; 0.5 in FPDM.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.pose_projection = nn.Linear(width, width)
+        self.source_projection = nn.Linear(width, width)
+        self.hidden = nn.Linear(2 * width, width)
+        self.output = nn.Linear(width, width)
+        self.gate = nn.Sequential(
+            nn.Linear(2 * width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, 1),
+            nn.Sigmoid(),
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, source: Tensor, pose: Tensor) -> Tensor:
+        """Fuse embeddings.
+
+        Args:
+            source: (B, E) source embeddings, not normalised.
+            pose: (B, E) pose embeddings, not normalised.
+
+        Returns:
+            (B, E), not normalised.
+        """
+        pose_part = self.dropout(F.relu(self.pose_projection(pose)))
+        source_part = self.dropout(F.relu(self.source_projection(source)))
+        both = torch.cat([pose_part, source_part], dim=-1)
+        mixed = self.dropout(F.relu(self.hidden(both)))
+        gate = self.gate(both)
+        fused: Tensor = self.output(mixed) + gate * pose + (1 - gate) * source
+        return fused
+
+
+def info_nce(target: Tensor, fused: Tensor, temperature: float = 0.07) -> Tensor:
+    """Return the baseline InfoNCE loss (FPDM Eq. 3).
+
+    Rows are targets and the softmax runs over fused embeddings: the published code's direction.
+
+    Args:
+        target: (B, E) embeddings of the targets.
+        fused: (B, E) fused embeddings; row i belongs to target i.
+        temperature: Divides the cosine similarities.
+
+    Returns:
+        Scalar.
+    """
+    return _diagonal_cross_entropy(_similarities(target, fused, temperature))
+
+
+def source_enhanced_info_nce(
+    target: Tensor, fused: Tensor, source: Tensor, temperature: float = 0.07
+) -> Tensor:
+    """Return the source-enhanced InfoNCE loss (FPDM Eq. 4-6).
+
+    Sources are appended to both sides, so every target sees all sources, its own included, as
+    negatives: fused embeddings are pushed away from their sources.
+
+    Args:
+        target: (B, E) embeddings of the targets.
+        fused: (B, E) fused embeddings.
+        source: (B, E) embeddings of the sources.
+        temperature: Divides the cosine similarities.
+
+    Returns:
+        Scalar.
+    """
+    return info_nce(torch.cat([target, source]), torch.cat([fused, source]), temperature)
+
+
+class IPF(nn.Module):
+    """Image-pose fusion: one CLIP tower for source, pose and target, and the Combiner.
+
+    Args:
+        config: Settings of stage 1.
+
+    Raises:
+        UserError: If the pretrained tower is missing or unreadable.
+    """
+
+    def __init__(self, config: IPFConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image_encoder = build_clip(config)
+        self.width: int = self.image_encoder.config.projection_dim
+        self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
+        self.combiner = Combiner(self.width, config.combiner_dropout)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Embed photos, or drawn poses scaled to the same range.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1].
+
+        Returns:
+            (B, E), not normalised.
+        """
+        return clip_embedding(self.image_encoder, image, self.side)
+
+    def embed_pose(self, pose: Tensor) -> Tensor:
+        """Embed drawn poses, (B, 3, H, W) in [0, 1], like pictures."""
+        return self.embed(pose * 2 - 1)
+
+    def fuse(self, source_embedding: Tensor, pose_embedding: Tensor) -> Tensor:
+        """Predict the target's embedding.
+
+        Args:
+            source_embedding: (B, E) from `embed`.
+            pose_embedding: (B, E) from `embed_pose`.
+
+        Returns:
+            (B, E) of unit length.
+        """
+        expect(source_embedding, f"B {self.width}", "source_embedding")
+        expect(pose_embedding, f"B {self.width}", "pose_embedding")
+        return F.normalize(self.combiner(source_embedding, pose_embedding), dim=-1)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Compare fused embeddings with those of the targets; see `contrast`."""
+        images = torch.cat([batch.source, batch.target, batch.pose * 2 - 1])
+        source, target, pose = self.embed(images).chunk(3)
+        return self.contrast(source, target, self.fuse(source, pose))
+
+    def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:
+        """Compute the loss of stage 1 from embeddings.
+
+        The L1 term is in the published code only: it compares unit vectors with raw source
+        embeddings, and its weight makes it negligible.
+
+        Args:
+            source: (B, E), not normalised.
+            target: (B, E), not normalised.
+            fused: (B, E) of unit length.
+
+        Returns:
+            Scalars: `loss`; `info_nce`; `l1`; `top1`, the share of rows whose own column is most
+            similar (rows of sources included, as published); `mean_rank` of that column, from 1.
+        """
+        source, target, fused = source.float(), target.float(), fused.float()
+        if self.config.loss == "source-enhanced":
+            rows, columns = torch.cat([target, source]), torch.cat([fused, source])
+            l1 = F.l1_loss(torch.cat([source, source]), columns)
+        else:
+            rows, columns = target, fused
+            l1 = F.l1_loss(source, fused)
+        with torch.autocast(rows.device.type, enabled=False):
+            similarities = _similarities(rows, columns, self.config.temperature)
+            nce = _diagonal_cross_entropy(similarities)
+        own = similarities.diagonal().unsqueeze(1)
+        ranks = 1 + (similarities > own).sum(dim=1)
+        return {
+            "loss": nce + self.config.l1_weight * l1,
+            "info_nce": nce,
+            "l1": l1,
+            "top1": (ranks == 1).float().mean(),
+            "mean_rank": ranks.float().mean(),
+        }
+
+
+def _similarities(rows: Tensor, columns: Tensor, temperature: float) -> Tensor:
+    """Return the cosine similarities (R, R) of rows and columns, divided by the temperature."""
+    return F.normalize(rows, dim=-1) @ F.normalize(columns, dim=-1).T / temperature
+
+
+def _diagonal_cross_entropy(logits: Tensor) -> Tensor:
+    """Return the cross-entropy of (R, R) logits whose row i has label i."""
+    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))

@@ -1,0 +1,151 @@
+"""What every model must do, whatever it is: one line in `CONFIGS` adds a model."""
+
+import pytest
+import torch
+
+from signgen.config import tiny_fpdm
+from signgen.diffusion import FrameNoise, guided, sample
+from signgen.models import build_model, build_stage
+from signgen.models.base import PoseGuidedModel, Trainable
+from signgen.structures import Batch
+
+CONFIGS = [pytest.param(tiny_fpdm(), id="fpdm")]
+STAGES = ["vae", "ipf", "fpdm"]
+
+
+def make_batch(config, count=3):
+    generator = torch.Generator().manual_seed(1)
+    shape = (count, 3, *config.size)
+    source, target, pose = (torch.rand(shape, generator=generator) for _ in range(3))
+    hands = torch.zeros(count, 1, *config.size)
+    hands[:, :, 8:24, 8:24] = 1
+    return Batch(source * 2 - 1, target * 2 - 1, pose, hands)
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request):
+    torch.manual_seed(0)
+    return request.param
+
+
+@pytest.fixture
+def model(config):
+    """Return a model none of whose weights is zero, as after some training."""
+    model = build_model(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.02 * torch.randn_like(weight))
+    return model.eval()
+
+
+def conditioned(model, batch):
+    return model.condition(model.encode_source(batch.source), batch.pose)
+
+
+def test_shapes(config, model: PoseGuidedModel):
+    batch = make_batch(config)
+    with torch.no_grad():
+        z = model.latents.encode(batch.target)
+        assert z.shape == (3, *model.latents.shape(config.size))
+        conditioning = conditioned(model, batch)
+        t = torch.tensor([0, 500, model.schedule.train_steps - 1])
+        assert model.denoise(z, t, conditioning).shape == z.shape
+        pixels = model.latents.decode(z)
+    assert pixels.shape == batch.target.shape
+    assert float(pixels.abs().max()) <= 1
+
+
+def test_samples_do_not_see_each_other(config, model):
+    batch = make_batch(config)
+    z = torch.randn(3, *model.latents.shape(config.size))
+    t = torch.tensor([10, 500, 900])
+    with torch.no_grad():
+        together = model.denoise(z, t, conditioned(model, batch))
+        for i in range(3):
+            one = slice(i, i + 1)
+            alone = Batch(*(getattr(batch, n)[one] for n in ("source", "target", "pose", "hands")))
+            made = model.denoise(z[one], t[one], conditioned(model, alone))
+            assert torch.allclose(made, together[one], atol=1e-4)
+
+
+def test_branches_run_from_nothing_to_everything(config, model):
+    batch = make_batch(config)
+    with torch.no_grad():
+        conditioning = conditioned(model, batch)
+        branches = model.branches(conditioning)
+        first, last = branches[0], branches[-1]
+        assert torch.equal(last.pose, conditioning.pose)
+        assert torch.equal(last.tokens, conditioning.tokens)
+        for name in ("pose", "tokens", "embedding"):
+            value = getattr(first, name)
+            assert value is None or float(value.abs().max()) == 0
+        shapes = {(b.pose.shape, b.tokens.shape) for b in branches}
+    assert len(shapes) == 1
+
+
+def test_source_and_pose_change_the_prediction(config, model):
+    batch = make_batch(config)
+    z = torch.randn(3, *model.latents.shape(config.size))
+    t = torch.full((3,), 500)
+    with torch.no_grad():
+        base = model.denoise(z, t, conditioned(model, batch))
+        other_source = Batch(-batch.source, batch.target, batch.pose, batch.hands)
+        other_pose = Batch(batch.source, batch.target, 1 - batch.pose, batch.hands)
+        for other in (other_source, other_pose):
+            assert float((model.denoise(z, t, conditioned(model, other)) - base).abs().max()) > 1e-5
+
+
+def test_chunks_do_not_change_frames(config, model):
+    batch = make_batch(config, count=4)
+    noise, shape = FrameNoise(0), model.latents.shape(config.size)
+
+    def render(frames):
+        source = model.encode_source(batch.source[:1]).expand(len(frames))
+        branches = model.branches(model.condition(source, batch.pose[frames]))
+        return sample(
+            guided(model.denoise, branches, config.sampling.guidance),
+            model.schedule,
+            steps=3,
+            noise=noise.initial(frames, shape),
+            eta=1.0,
+            step_noise=lambda i: noise.step(frames, i, shape),
+        )
+
+    with torch.no_grad():
+        whole = render([0, 1, 2, 3])
+        parts = torch.cat([render([0]), render([1, 2, 3])])
+    assert torch.allclose(whole, parts, atol=2e-3)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_are_trainable(config, stage):
+    module: Trainable = build_stage(config, stage)
+    module.train()
+    batch = make_batch(config)
+    torch.manual_seed(1)
+    losses = module.loss(batch)
+    assert all(value.ndim == 0 for value in losses.values())
+    losses["loss"].backward()
+    gradients = {name: p.grad for name, p in module.named_parameters() if p.requires_grad}
+    assert gradients
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients.values())
+    torch.manual_seed(1)
+    assert torch.equal(losses["loss"], module.loss(batch)["loss"])
+
+
+def test_weights_survive_a_round_trip(config, model):
+    batch = make_batch(config)
+    torch.manual_seed(99)
+    other = build_model(config)
+    other.load_state_dict(model.state_dict())
+    other.eval()
+    z, t = torch.randn(3, *model.latents.shape(config.size)), torch.full((3,), 7)
+    with torch.no_grad():
+        made = model.denoise(z, t, conditioned(model, batch))
+        assert torch.equal(made, other.denoise(z, t, conditioned(other, batch)))
+
+
+def test_stage_weights_are_part_of_the_model(config):
+    names = set(build_model(config).state_dict())
+    assert set(build_stage(config, "vae").state_dict()) <= names
+    assert {f"ipf.{name}" for name in build_stage(config, "ipf").state_dict()} <= names

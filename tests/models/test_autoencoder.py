@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from signgen.config import AutoencoderConfig, tiny_fpdm
+from signgen.models import build_stage
+from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
+from signgen.models.base import LatentSpace
+
+SMALL = tiny_fpdm().autoencoder
+
+
+def test_stage_learns_one_picture(batch):
+    x, y = torch.linspace(-1, 1, 48), torch.linspace(-1, 1, 64)
+    picture = torch.stack([x + 0 * y[:, None], 0 * x + y[:, None], 0.5 * x - 0.5 * y[:, None]])
+    batch = replace(batch, target=picture.expand(2, -1, -1, -1))
+    stage = build_stage(tiny_fpdm(), "vae")
+    optimizer = torch.optim.AdamW(stage.parameters(), lr=3e-3)
+    values = []
+    for _ in range(30):
+        losses = stage.loss(batch)
+        losses["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        values.append(float(losses["l1"].detach()))
+    assert values[-1] < 0.6 * values[0]
+
+
+def test_hand_weight_moves_the_loss_to_the_hands(batch):
+    stage = AutoencoderStage(SMALL, hand_weight=0.0)
+    torch.manual_seed(1)
+    plain = stage.loss(batch)
+    stage.hand_weight = 1e6
+    torch.manual_seed(1)
+    weighted = stage.loss(batch)
+    torch.manual_seed(1)
+    made = stage.autoencoder.decode(
+        stage.autoencoder.encode(batch.target).latent_dist.sample()
+    ).sample
+    error = (made - batch.target).abs()
+    assert torch.allclose(plain["l1"], error.mean(), atol=1e-6)
+    inside = (error * batch.hands).sum() / (3 * batch.hands.sum())
+    assert torch.allclose(weighted["l1"], inside, atol=1e-5)
+    assert torch.equal(plain["kl"], weighted["kl"])
+
+
+def test_edge_distance_sees_edges_only(batch):
+    stage = AutoencoderStage(SMALL)
+    constant = replace(batch, target=torch.zeros_like(batch.target))
+    torch.nn.init.zeros_(stage.autoencoder.decoder.conv_out.weight)
+    torch.nn.init.constant_(stage.autoencoder.decoder.conv_out.bias, 0.25)
+    with torch.no_grad():
+        losses = stage.loss(constant)
+    assert float(losses["edges"]) == 0
+    assert float(losses["l1"]) == pytest.approx(0.25)
+
+
+def test_latent_space_scales_and_clamps(batch):
+    autoencoder = build_autoencoder(replace(SMALL, scaling_factor=2.0)).eval()
+    latents = LatentSpace(autoencoder, 2.0)
+    assert (latents.factor, latents.channels) == (8, 4)
+    with torch.no_grad():
+        z = latents.encode(batch.target, sample=False)
+        plain = LatentSpace(autoencoder, 1.0).encode(batch.target, sample=False)
+        assert tuple(z.shape[1:]) == latents.shape((64, 48)) == (4, 8, 6)
+        assert torch.equal(z, 2 * plain)
+        pixels = latents.decode(z)
+        raw = autoencoder.decode(plain).sample
+    assert torch.allclose(pixels, raw.clamp(-1, 1), atol=1e-6)
+    assert float(latents.decode(1e4 * z).abs().max().detach()) <= 1
+
+
+def test_sampling_uses_the_global_generator(batch):
+    latents = LatentSpace(build_autoencoder(SMALL), 1.0)
+    torch.manual_seed(3)
+    first = latents.encode(batch.target)
+    assert not torch.equal(first, latents.encode(batch.target))
+    torch.manual_seed(3)
+    assert torch.equal(first, latents.encode(batch.target))
+
+
+def test_size_must_fit_the_factor():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        LatentSpace(build_autoencoder(SMALL), 1.0).shape((64, 50))
+
+
+def test_latent_space_owns_nothing():
+    autoencoder = build_autoencoder(SMALL)
+    holder = torch.nn.Module()
+    holder.latents = LatentSpace(autoencoder, 1.0)
+    assert not list(holder.parameters())
+
+
+def test_stable_diffusion_size():
+    with torch.device("meta"):
+        model = build_autoencoder(
+            AutoencoderConfig(
+                block_channels=(128, 256, 512, 512), layers_per_block=2, norm_groups=32
+            )
+        )
+    assert len(model.state_dict()) == 248
+    assert sum(p.numel() for p in model.parameters()) == 83_653_863
