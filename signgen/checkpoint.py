@@ -1,0 +1,265 @@
+"""Run folders, atomic checkpoints and loading a model by name.
+
+    RUN/config.yaml                                  resolved TrainConfig, reloadable
+    RUN/checkpoints/step-000500/model.safetensors    weights of the trained stage
+                                ema.safetensors      their moving average, if one is kept
+                                trainer.pt           optimiser state, step (weights_only)
+                                manifest.json        format, step, SHA-256 of every file
+    MODEL/config.yaml model.safetensors manifest.json card.md        a model to ship, fp16
+
+A checkpoint is written beside its final name and renamed, so it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from signgen.checkpoint_files import State, verify, write_folder
+from signgen.config import FPDMConfig, Stage, TrainConfig
+from signgen.config_io import load_config, to_yaml
+from signgen.models import FPDM, build_model
+from signgen.structures import ExitCode, UserError
+
+BUNDLED = ("mini",)
+STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": ""}
+
+
+def stage_state(module: nn.Module, config: FPDMConfig, stage: Stage) -> State:
+    """Return the weights of a stage under the names they have in the whole model.
+
+    Frozen parts that come from a pretrained source are left out: they are loaded from there again.
+    """
+    frozen = []
+    if stage == "fpdm":
+        frozen += ["autoencoder."] if config.autoencoder.pretrained else []
+        if config.source_encoder.pretrained and not config.source_encoder.trained:
+            frozen.append("source_encoder.")
+    prefix = STAGE_PREFIX[stage]
+    state = {prefix + name: value for name, value in module.state_dict().items()}
+    return {
+        name: value.detach().cpu()
+        for name, value in state.items()
+        if not name.startswith(tuple(frozen))
+    }
+
+
+def save_checkpoint(
+    run: Path, step: int, weights: State, ema: State | None, trainer: dict[str, Any], keep: int
+) -> Path:
+    """Write `RUN/checkpoints/step-NNNNNN` and drop the oldest ones.
+
+    Args:
+        run: Run folder.
+        step: Optimiser steps done.
+        weights: Trained weights, from `stage_state`.
+        ema: Their moving average, or None.
+        trainer: What exact resume needs; tensors, numbers and strings only.
+        keep: Checkpoints to keep.
+
+    Returns:
+        The checkpoint folder.
+    """
+    folder = run / "checkpoints" / f"step-{step:06d}"
+    states = {"model.safetensors": weights}
+    if ema is not None:
+        states["ema.safetensors"] = ema
+    write_folder(folder, states, {"trainer.pt": trainer, "step": step})
+    for old in sorted((run / "checkpoints").glob("step-*"))[:-keep]:
+        shutil.rmtree(old)
+    return folder
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the newest checkpoint folder of a run whose files match their manifest, or None.
+
+    Raises:
+        UserError: If there are checkpoints but none is intact.
+    """
+    folders = sorted((run / "checkpoints").glob("step-*"), reverse=True)
+    for folder in folders:
+        try:
+            verify(folder)
+        except UserError:
+            continue
+        return folder
+    if folders:
+        verify(folders[0])
+    return None
+
+
+def save_model(
+    folder: Path, model: nn.Module, config: FPDMConfig, card: str = "", *, half: bool = True
+) -> None:
+    """Write a model folder to ship: configuration, weights, manifest and card.
+
+    Args:
+        folder: Where; replaced as a whole if it exists.
+        model: The model.
+        config: Its settings.
+        card: Model card in Markdown.
+        half: Store fp16 instead of fp32.
+    """
+    state = stage_state(model, config, "fpdm")
+    if half:
+        state = {name: x.half() if x.is_floating_point() else x for name, x in state.items()}
+    write_folder(
+        folder, {"model.safetensors": state}, {"config.yaml": to_yaml(config), "card.md": card}
+    )
+
+
+def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -> State:
+    """Read verified weights of a checkpoint or model folder.
+
+    Args:
+        folder: Folder with a manifest.
+        kind: `ema` or `model`; `best` is the moving average where there is one.
+
+    Raises:
+        UserError: If a file is corrupt or missing.
+    """
+    manifest = verify(folder)
+    name = (
+        "ema.safetensors"
+        if kind != "model" and "ema.safetensors" in manifest["files"]
+        else "model.safetensors"
+    )
+    return load_file(folder / name)
+
+
+def load_into(model: nn.Module, state: State, where: Path | str) -> None:
+    """Copy the weights whose names and shapes the model has.
+
+    Raises:
+        UserError: If a weight is unknown to the model or has another shape.
+    """
+    own = model.state_dict()
+    for name, value in state.items():
+        if name not in own or own[name].shape != value.shape:
+            expected = tuple(own[name].shape) if name in own else "no such weight"
+            raise UserError(
+                f"{where}: weight {name} has shape {tuple(value.shape)}; the model's settings "
+                f"expect {expected}. Use the config.yaml that belongs to the weights."
+            )
+    model.load_state_dict(state, strict=False)
+
+
+def resolve(name: str) -> tuple[Path, Path, FPDMConfig]:
+    """Find a model by name.
+
+    Args:
+        name: `mini`, a run folder, a checkpoint or model folder, or a hub id `owner/name`.
+
+    Returns:
+        Folder of the weights, file of the settings, the model's settings.
+
+    Raises:
+        UserError: If there is no such model.
+    """
+    folder = Path(__file__).resolve().parent / "assets" / name if name in BUNDLED else Path(name)
+    if not folder.exists() and name not in BUNDLED:
+        folder = _download(name)
+    if folder.parent.name == "checkpoints" and (folder / "manifest.json").is_file():
+        settings = folder.parent.parent / "config.yaml"
+        return folder, settings, _run_config(settings).model
+    if (folder / "model.safetensors").is_file() or (folder / "manifest.json").is_file():
+        return folder, folder / "config.yaml", load_config(folder / "config.yaml", FPDMConfig)
+    if (folder / "config.yaml").is_file():
+        checkpoint = newest_checkpoint(folder)
+        if checkpoint is None:
+            raise UserError(
+                f"{folder} has no checkpoint yet; train it first with `signgen train {folder}`."
+            )
+        return checkpoint, folder / "config.yaml", _run_config(folder / "config.yaml").model
+    raise UserError(
+        f"{name} is not a model: no config.yaml in {folder}. "
+        "Expected `mini`, a run folder or a hub id.",
+        ExitCode.NO_INPUT,
+    )
+
+
+def _run_config(path: Path) -> TrainConfig:
+    return load_config(path, TrainConfig)
+
+
+def _download(name: str) -> Path:
+    """Fetch a model folder from the hub (or its cache) by id."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UserError(
+            f"model {name} is unknown; expected `mini`, an existing run folder, "
+            "or a hub id like owner/name.",
+            ExitCode.NO_INPUT,
+        )
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.yaml", "*.md"])
+        )
+    except (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OSError,
+        ValueError,
+    ) as error:
+        raise UserError(
+            f"model {name} is neither a folder nor to be had from the hub "
+            f"({type(error).__name__}); expected `mini`, a run folder, or a hub id "
+            "that can be reached.",
+            ExitCode.NO_INPUT,
+        ) from None
+
+
+def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
+    """Build a model and load its weights, in eval mode.
+
+    Args:
+        name: `mini`, a run folder of stage `fpdm`, a checkpoint or model folder, or a hub id.
+        device: Where to put it.
+
+    Raises:
+        UserError: If the model is unknown, corrupt or not a whole model.
+    """
+    folder, settings, config = resolve(name)
+    state = read_weights(folder)
+    if not any(key.startswith("unet.") for key in state):
+        raise UserError(
+            f"{folder} holds only part of a model (no U-Net weights); "
+            f"expected a run of stage fpdm. See stage in {settings}.",
+        )
+    model = build_model(config)
+    load_into(
+        model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
+    )
+    return model.eval().to(device)
+
+
+def start_from(names: tuple[str, ...], config: FPDMConfig) -> tuple[FPDMConfig, State]:
+    """Collect the parts that earlier runs trained.
+
+    Args:
+        names: Run folders or models, later ones winning.
+        config: Settings of the new run.
+
+    Returns:
+        The settings with the sections of the adopted parts taken from the runs that trained them
+        (the
+        autoencoder's scaling factor is measured there), and the weights.
+    """
+    state: State = {}
+    for name in names:
+        folder, _, other = resolve(name)
+        weights = {key: value.float() for key, value in read_weights(folder).items()}
+        parts = {key.split(".", 1)[0] for key in weights}
+        for part in parts & {"autoencoder", "ipf", "source_encoder"}:
+            config = replace(config, **{part: getattr(other, part)})
+        state.update(weights)
+    return config, state

@@ -1,0 +1,109 @@
+"""Folders of weights with a manifest of checksums: whole or not at all, verified when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from signgen.structures import ExitCode, UserError
+
+FORMAT_VERSION = 1
+State = dict[str, Tensor]
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any]) -> None:
+    """Write weights and manifest into a new folder and move it into place.
+
+    Args:
+        folder: Where; replaced as a whole if it exists.
+        weights: Weights by file name.
+        extra: Text by file name, what a `.pt` file holds, and the number of `step`s.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f".{folder.name}.tmp-*"):
+        shutil.rmtree(stale)
+    temporary = folder.parent / f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir()
+    try:
+        for name, state in weights.items():
+            save_file({key: value.contiguous() for key, value in state.items()}, temporary / name)
+        for name, value in extra.items():
+            if isinstance(value, str):
+                (temporary / name).write_text(value, encoding="utf-8")
+            elif name.endswith(".pt"):
+                torch.save(value, temporary / name)
+        files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
+        manifest = {"format": FORMAT_VERSION, "step": extra.get("step", 0), "files": files}
+        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Check a checkpoint or model folder against its manifest.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: If the manifest is missing or unreadable, of a newer format, or a file does not
+            match.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files, version = dict(manifest["files"]), int(manifest["format"])
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing; expected a complete checkpoint folder.", ExitCode.NO_INPUT
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not a checkpoint manifest ({error}); copy the folder again."
+        ) from None
+    if version > FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format {version}; this signgen reads up to {FORMAT_VERSION}. "
+            "Update signgen."
+        )
+    for name, digest in files.items():
+        file = folder / Path(name).name
+        if not file.is_file():
+            raise UserError(
+                f"{file} is missing; {path.name} lists it. Copy the folder again.",
+                ExitCode.NO_INPUT,
+            )
+        if sha256(file) != digest:
+            raise UserError(
+                f"{file} is corrupt: its SHA-256 differs from {path.name}. Copy it again."
+            )
+    return dict(manifest)

@@ -1,0 +1,265 @@
+"""From one source frame and a pose sequence to frames of that signer, in order, a chunk at a time.
+
+torch is imported on use, so that the render command can check its inputs first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.config import Device, FPDMConfig
+from signgen.pose.draw import draw_pose
+from signgen.pose.transforms import fit_to_source, resize
+from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from signgen.models import FPDM
+
+__all__ = [
+    "Frame",
+    "Renderer",
+    "check_numbers",
+    "check_skeleton",
+    "choose_device",
+    "draw_all",
+    "generate",
+    "place",
+    "resized",
+]
+
+Frame = NDArray[np.uint8]
+
+
+def generate(
+    model: FPDM,
+    source: SourceFeatures,
+    pose: Tensor,
+    *,
+    frames: Sequence[int],
+    seed: int,
+    steps: int | None = None,
+    guidance: tuple[float, float] | None = None,
+    eta: float | None = None,
+) -> Tensor:
+    """Sample pictures of a signer; the noise of a frame depends on `seed` and its index alone.
+
+    Args:
+        model: The model, in eval mode.
+        source: Features of one signer, or of B signers.
+        pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
+        frames: B indices of the frames in their sequence, which choose the noise.
+        seed: Seed of the noise.
+        steps: Denoising steps; the model's own number if not given.
+        guidance: Weights w1 (source and pose) and w2 (fusion), FPDM Eq. 12; the model's own if
+            not given.
+        eta: 1 is ancestral DDPM sampling, 0 deterministic DDIM; the model's own if not given.
+
+    Returns:
+        (B, 3, H, W) float32 in [-1, 1].
+    """
+    import torch
+
+    from signgen.diffusion import FrameNoise, guided, sample
+
+    defaults = model.config.sampling
+    indices = list(frames)
+    with torch.inference_mode():
+        features = source.expand(len(pose)) if len(source.tokens) == 1 else source
+        branches = model.branches(model.condition(features, pose))
+        noise = FrameNoise(seed)
+        shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
+        latents = sample(
+            guided(model.denoise, branches, defaults.guidance if guidance is None else guidance),
+            model.schedule,
+            steps=defaults.steps if steps is None else steps,
+            noise=noise.initial(indices, shape).to(pose.device),
+            eta=defaults.eta if eta is None else eta,
+            step_noise=lambda step: noise.step(indices, step, shape).to(pose.device),
+        )
+        return model.latents.decode(latents).float()
+
+
+class Renderer:
+    """Render a signer from poses.
+
+    Args:
+        model: The model.
+        device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
+        steps: Denoising steps; the model's own number if not given.
+        guidance: Weights w1 and w2; the model's own if not given.
+        eta: 1 is ancestral DDPM sampling, 0 deterministic DDIM; the model's own if not given.
+        seed: Seed of the noise.
+        chunk: Frames computed at a time; memory grows with it, the result does not depend on it.
+
+    Raises:
+        UserError: If the device is not there (69) or a number is out of range (2).
+
+    Example:
+        renderer = Renderer(load_model("mini"))
+        frames = list(renderer.render(source, poses))
+    """
+
+    def __init__(
+        self,
+        model: FPDM,
+        *,
+        device: Device | None = None,
+        steps: int | None = None,
+        guidance: tuple[float, float] | None = None,
+        eta: float | None = None,
+        seed: int = 0,
+        chunk: int = 8,
+    ) -> None:
+        if device is not None:
+            model = model.to(choose_device(device))
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+        sampling = model.config.sampling
+        self.steps = sampling.steps if steps is None else steps
+        self.guidance = sampling.guidance if guidance is None else guidance
+        self.eta = sampling.eta if eta is None else eta
+        self.seed, self.chunk = seed, chunk
+        check_numbers(self.steps, self.guidance, chunk, seed)
+        trained = model.config.scheduler.train_steps
+        if self.steps > trained:
+            raise UserError(f"--steps is {self.steps}; expected at most {trained}.", ExitCode.USAGE)
+
+    def render(
+        self, source: Frame, poses: PoseSequence, size: tuple[int, int] | None = None
+    ) -> Iterator[Frame]:
+        """Yield one frame per pose, in order; whole chunks are computed at a time.
+
+        Args:
+            source: (H, W, 3) uint8 RGB picture of the signer.
+            poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
+            size: (H, W) of the frames; the source's size if not given.
+
+        Yields:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            UserError: If the skeleton is not the model's.
+        """
+        import torch
+
+        from signgen.data.loading import to_pixels
+
+        config = self.model.config
+        check_skeleton(poses, config, "the pose sequence")
+        height, width = source.shape[:2]
+        size = (height, width) if size is None else size
+        placed = resize(place(poses, (height, width)), config.size)
+        with torch.inference_mode():
+            pixels = to_pixels(source, config.size)[None].to(self.device)
+            features = self.model.encode_source(pixels)
+        for start in range(0, len(placed), self.chunk):
+            indices = range(start, min(start + self.chunk, len(placed)))
+            for picture in self._chunk(features, placed, indices):
+                yield resized(picture, size)
+
+    def _chunk(
+        self, features: SourceFeatures, poses: PoseSequence, indices: range
+    ) -> list[NDArray[np.float32]]:
+        """Return (H, W, 3) float32 pictures in [0, 255] at the model's size."""
+        import torch
+
+        drawn = np.stack(draw_all(poses, indices, self.model.config.pose_style))
+        pose = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
+        pictures = generate(
+            self.model,
+            features,
+            pose,
+            frames=indices,
+            seed=self.seed,
+            steps=self.steps,
+            guidance=self.guidance,
+            eta=self.eta,
+        )
+        pixels = ((pictures + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
+        return list(pixels.astype(np.float32))
+
+
+def choose_device(device: Device) -> str:
+    """Return the torch device of a setting; `cuda` is never replaced silently.
+
+    Raises:
+        UserError: If `cuda` is asked for and absent (69).
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError(
+            "--device is cuda, but torch finds no CUDA device here. Use --device cpu or auto, "
+            "or see `signgen doctor`.",
+            ExitCode.UNAVAILABLE,
+        )
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+def check_skeleton(poses: PoseSequence, config: FPDMConfig, where: str) -> None:
+    """Check that poses are of the model's skeleton.
+
+    Raises:
+        UserError: If they are not.
+    """
+    if poses.skeleton != config.skeleton:
+        raise UserError(
+            f"{where} has {poses.keypoints.shape[1]} key points (skeleton {poses.skeleton}); the "
+            f"model was trained on {config.skeleton}. Extract the poses again with that skeleton."
+        )
+
+
+def place(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
+    """Return the poses in a source of `size` (H, W), scaled to fit if their own size differs."""
+    return poses if tuple(poses.size) == tuple(size) else fit_to_source(poses, size)
+
+
+def draw_all(poses: PoseSequence, indices: Iterable[int], style: str) -> list[Frame]:
+    """Draw poses at their own size."""
+    return [
+        draw_pose(
+            poses.keypoints[index],
+            poses.confidence[index],
+            poses.skeleton,
+            poses.size,
+            "fpdm" if style == "fpdm" else "clean",
+        )
+        for index in indices
+    ]
+
+
+def resized(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
+    """Return an (H, W, 3) picture in [0, 255] at `size` (H, W) as uint8."""
+    if picture.shape[:2] != size:
+        # Bicubic rings when it shrinks, so that averages areas instead.
+        shrinks = picture.shape[0] >= size[0] and picture.shape[1] >= size[1]
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        picture = cv2.resize(picture, (size[1], size[0]), interpolation=method).astype(np.float32)
+    return np.asarray(picture.round().clip(0, 255), dtype=np.uint8)
+
+
+def check_numbers(
+    steps: int | None, guidance: tuple[float, float] | None, chunk: int, seed: int
+) -> None:
+    """Check the numbers of a render.
+
+    Raises:
+        UserError: If one is out of range (2).
+    """
+    if steps is not None and steps < 1:
+        raise UserError(f"--steps is {steps}; expected at least 1.", ExitCode.USAGE)
+    if chunk < 1:
+        raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
+    if not 0 <= seed < 2**63:
+        raise UserError(f"--seed is {seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
+    if guidance is not None and not all(math.isfinite(weight) for weight in guidance):
+        raise UserError(f"--guidance is {guidance}; expected finite numbers.", ExitCode.USAGE)

@@ -1,0 +1,125 @@
+"""`signgen render`: what it writes, what it prints, and what it leaves alone when it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from signgen.config import RenderConfig
+from signgen.media import read_image, read_video
+from signgen.models import FPDM
+from signgen.render_files import plan, render_files
+
+
+def config_of(work: Any, **changes: Any) -> RenderConfig:
+    return RenderConfig(
+        str(work.source), str(work.poses), str(work.out / "a.mp4"), str(work.model), **changes
+    )
+
+
+def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> None:
+    assert work.render(seed=5) == 0
+    files = [Path(line) for line in work.capsys.readouterr().out.splitlines()]
+    assert [file.name for file in files] == ["a.mp4", "a.compare.mp4", "a.sheet.png"]
+    assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
+    with av.open(str(files[0])) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert float(stream.average_rate) == 12.5
+        assert (stream.height, stream.width) == source.shape[:2]
+        settings = json.loads(container.metadata["comment"])
+        assert sum(1 for _ in container.decode(stream)) == 5
+    assert settings["seed"] == 5
+    assert settings["model"] == str(work.model)
+    assert {"software", "steps", "guidance", "source_sha256", "poses_sha256"} <= set(settings)
+    with av.open(str(files[1])) as container:
+        stream = container.streams.video[0]
+        assert stream.width > 3 * source.shape[1]
+        assert sum(1 for _ in container.decode(stream)) == 5
+    assert read_image(files[2]).shape[1] > 3 * source.shape[1]
+
+
+def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
+    assert work.render("--json", "--no-compare", "--size", 64, 48) == 0
+    captured = work.capsys.readouterr()
+    result = json.loads(captured.out)
+    assert captured.err == ""
+    assert result["files"] == [str(work.out / "a.mp4")]
+    assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
+    assert work.left() == ["a.mp4"]
+
+
+def test_same_command_same_video(work: Any) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        assert work.render(out=work.out / name) == 0
+    first, again = (
+        np.stack([frame.astype(int) for frame in read_video(work.out / name)])
+        for name in ("a.mp4", "b.mp4")
+    )
+    assert np.abs(first - again).mean() < 0.1
+
+
+def test_dry_run_writes_nothing(work: Any) -> None:
+    assert work.render("--dry-run", "--json", "--guidance", 2, steps=4) == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert (planned["frames"], planned["fps"], planned["steps"]) == (5, 12.5, 4)
+    assert planned["forwards_per_frame"] == 8  # equal weights spare the middle branch
+    assert len(planned["files"]) == 3
+    assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 12
+    assert work.render("--dry-run") == 0
+    assert "a.compare.mp4" in work.capsys.readouterr().out
+    assert work.left() == []
+
+
+def failing(kind: type[BaseException]) -> Callable[..., Iterable[np.ndarray]]:
+    def wrap(frames: Iterable[np.ndarray], total: int) -> Iterable[np.ndarray]:
+        for index, frame in enumerate(frames):
+            if index == total - 2:
+                raise kind
+            yield frame
+
+    return wrap
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_failure_half_way_leaves_nothing_and_touches_nothing(
+    kind: type[BaseException], work: Any
+) -> None:
+    with pytest.raises(kind):
+        render_files(config_of(work, chunk=1), progress=failing(kind))
+    assert work.left() == []
+    (work.out / "a.mp4").write_bytes(b"older")
+    (work.out / "a.sheet.png").write_bytes(b"older sheet")
+    with pytest.raises(kind):
+        render_files(config_of(work, chunk=1), progress=failing(kind))
+    assert work.left() == ["a.mp4", "a.sheet.png"]
+    assert (work.out / "a.mp4").read_bytes() == b"older"
+    assert (work.out / "a.sheet.png").read_bytes() == b"older sheet"
+
+
+def test_interrupt_is_130(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FPDM, "denoise", interrupted)
+    assert work.render() == 130
+    assert work.capsys.readouterr().err == "signgen: interrupted\n"
+    assert work.left() == []
+
+
+def test_unexpected_error_is_one_line_and_1(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(FPDM, "denoise", broken)
+    assert work.render() == 1
+    line = work.only_line()
+    assert "RuntimeError" in line
+    assert "--debug" in line
+    assert work.left() == []

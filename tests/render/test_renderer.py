@@ -1,0 +1,115 @@
+"""Frames: in order, streamed, the same whatever the chunk, of the size asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import signgen
+from signgen.checkpoint import load_model
+from signgen.errors import UserError
+from signgen.models import FPDM
+from signgen.render import Renderer
+from signgen.structures import PoseSequence
+
+Make = Callable[..., PoseSequence]
+
+
+def rendered(renderer: Renderer, source: np.ndarray, poses: PoseSequence) -> np.ndarray:
+    return np.stack(list(renderer.render(source, poses))).astype(int)
+
+
+def test_frames_do_not_depend_on_the_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    one, three, eight = (
+        rendered(Renderer(model, chunk=chunk, seed=3), source, make_poses()) for chunk in (1, 3, 8)
+    )
+    assert one.shape == (5, *source.shape)
+    # Batched convolutions round differently in the last bit.
+    assert np.abs(one - three).max() <= 1
+    assert np.abs(one - eight).max() <= 1
+    assert np.abs(one[0] - one[1]).mean() > 0
+
+
+def test_a_frame_depends_on_its_own_pose_only(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    poses = make_poses()
+    whole = rendered(Renderer(model), source, poses)
+    start = rendered(Renderer(model), source, poses.frames(slice(0, 2)))
+    assert np.abs(whole[:2] - start).max() <= 1
+
+
+def test_seed_decides_and_repeats(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    first, again, other = (
+        rendered(Renderer(model, seed=seed), source, make_poses(2)) for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert np.abs(first - other).mean() > 1
+
+
+def test_settings_reach_the_sampler(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    base = rendered(Renderer(model, steps=3), source, make_poses(1))
+    for changed in (
+        Renderer(model, steps=2),
+        Renderer(model, steps=3, guidance=(4.0, 1.0)),
+        Renderer(model, steps=3, eta=0.0),
+    ):
+        assert (rendered(changed, source, make_poses(1)) != base).any()
+
+
+def test_frames_are_uint8_of_the_size_asked_for(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    renderer = Renderer(model, steps=1)
+    frame = next(renderer.render(source, make_poses(1)))
+    assert (frame.shape, frame.dtype) == (source.shape, np.uint8)
+    assert next(renderer.render(source, make_poses(1), (33, 47))).shape == (33, 47, 3)
+
+
+def test_frames_come_chunk_by_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    original = model.condition
+
+    def counted(features: object, pose: np.ndarray) -> object:
+        sizes.append(len(pose))
+        return original(features, pose)
+
+    monkeypatch.setattr(model, "condition", counted)
+    frames = Renderer(model, chunk=2, steps=1).render(source, make_poses(5))
+    next(frames)
+    assert sizes == [2]
+    assert len(list(frames)) == 4
+    assert sizes == [2, 2, 1]
+
+
+def test_poses_of_another_picture_size_are_fitted(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    small = rendered(Renderer(model), source, make_poses(2))
+    large = rendered(Renderer(model), source, make_poses(2, size=(900, 700)))
+    # The same poses ten times as large; only the rounding of the drawing differs.
+    assert np.abs(small - large).mean() < 2
+
+
+def test_other_skeleton_is_refused(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    with pytest.raises(UserError, match=r"openpose-18.*coco-wholebody-133"):
+        next(Renderer(model).render(source, make_poses(1, skeleton="openpose-18")))
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"steps": 1001}, {"chunk": 0}, {"seed": -1}])
+def test_numbers_out_of_range(changes: dict[str, int], model: FPDM) -> None:
+    with pytest.raises(UserError):
+        Renderer(model, **changes)
+
+
+def test_public_names(model_folder: Path, source: np.ndarray, make_poses: Make) -> None:
+    renderer = signgen.Renderer(signgen.load_model(str(model_folder)), steps=1)
+    assert len(list(renderer.render(source, make_poses(3)))) == 3
+    assert signgen.load_model is load_model
