@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from signgen import checkpoint
+from signgen.checkpoint_files import verify
+from signgen.config import TrainConfig, tiny_fpdm
+from signgen.config_io import to_yaml
+from signgen.models import FPDM, build_model
+from signgen.structures import ExitCode, UserError
+
+
+@pytest.fixture(scope="module")
+def model() -> FPDM:
+    torch.manual_seed(0)
+    return build_model(tiny_fpdm()).eval()
+
+
+@pytest.fixture
+def folder(model: FPDM, tmp_path: Path) -> Path:
+    checkpoint.save_model(tmp_path / "model", model, tiny_fpdm(), "# card", half=False)
+    return tmp_path / "model"
+
+
+def test_model_folder_round_trip_is_exact(model: FPDM, folder: Path) -> None:
+    loaded = checkpoint.load_model(str(folder))
+    assert not loaded.training
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
+    assert (folder / "card.md").read_text() == "# card"
+
+
+def test_half_precision_is_within_its_rounding(model: FPDM, tmp_path: Path) -> None:
+    checkpoint.save_model(tmp_path / "half", model, tiny_fpdm())
+    loaded = checkpoint.load_model(str(tmp_path / "half")).state_dict()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.yaml"])
+def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[-3] ^= 0x55
+    (folder / name).write_bytes(data)
+    with pytest.raises(UserError, match="SHA-256") as caught:
+        checkpoint.read_weights(folder)
+    assert caught.value.code == ExitCode.DATA
+
+
+def test_missing_file_and_newer_format_are_named(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
+    with pytest.raises(UserError, match="format 99"):
+        verify(folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="missing") as caught:
+        checkpoint.load_model(str(folder))
+    assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_weights_of_other_settings_are_refused(folder: Path) -> None:
+    config = tiny_fpdm()
+    other = build_model(replace(config, unet=replace(config.unet, block_channels=(16, 16))))
+    with pytest.raises(UserError, match="unet"):
+        checkpoint.load_into(other, checkpoint.read_weights(folder), folder)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", ""])
+def test_unknown_model_is_a_user_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        checkpoint.load_model(name)
+    assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_hub_id_that_cannot_be_reached_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="hub"):
+        checkpoint.load_model("signgen/no-such-model")
+
+
+def _save_run(run: Path, steps: list[int], keep: int = 2) -> None:
+    run.mkdir()
+    (run / "config.yaml").write_text(to_yaml(TrainConfig(out=str(run))))
+    for step in steps:
+        state = {"ipf.x": torch.full((2,), float(step))}
+        checkpoint.save_checkpoint(run, step, state, None, {"step": step}, keep)
+
+
+def test_newest_intact_checkpoint_wins_and_old_ones_go(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _save_run(run, [1, 2, 10])
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["step-000002", "step-000010"]
+    newest = checkpoint.newest_checkpoint(run)
+    assert newest is not None
+    assert newest.name == "step-000010"
+    (newest / "model.safetensors").write_bytes(b"torn")
+    assert checkpoint.newest_checkpoint(run) == run / "checkpoints" / "step-000002"
+    (run / "checkpoints" / "step-000002" / "manifest.json").unlink()
+    with pytest.raises(UserError):
+        checkpoint.newest_checkpoint(run)
+
+
+def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _save_run(run, [1])
+    with pytest.raises(AttributeError):
+        checkpoint.save_checkpoint(run, 2, {"x": "not a tensor"}, None, {}, 2)  # type: ignore[dict-item]
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["step-000001"]
+
+
+def test_part_of_a_model_is_not_a_model(tmp_path: Path) -> None:
+    _save_run(tmp_path / "run", [1])
+    with pytest.raises(UserError, match="part of a model"):
+        checkpoint.load_model(str(tmp_path / "run"))
+
+
+def test_bundled_model_loads_and_is_small() -> None:
+    folder, _, config = checkpoint.resolve("mini")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert size <= 48_000_000
+    loaded = checkpoint.load_model("mini")
+    assert loaded.config == config
+    assert all(bool(torch.isfinite(p).all()) for p in loaded.parameters())
