@@ -1,0 +1,354 @@
+"""Evaluation: pairing, streaming, the trivial baseline, the report, bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signgen.config import EvalConfig
+from signgen.errors import ExitCode, UserError
+from signgen.evaluate import (
+    ClipPair,
+    copy_source,
+    evaluate,
+    evaluate_model,
+    evaluate_pairs,
+    pair_paths,
+    table,
+)
+from signgen.evaluate_report import COPY
+from signgen.media import VideoWriter, save_image
+from signgen.metrics import PSNR, SSIM, default_metrics
+from signgen.pose.formats import write_poses
+from signgen.structures import FrameRef, PoseSequence, Record
+
+SIZE = (65, 52)
+
+
+def draw(poses: PoseSequence, index: int) -> np.ndarray:
+    """A "signer": a grey ramp with a bright square at each middle knuckle."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    frame = np.repeat((x + y)[..., None], 3, axis=2).astype(np.uint8)
+    for knuckle in (100, 121):
+        column, row = poses.keypoints[index, knuckle].astype(int)
+        frame[row - 3 : row + 4, column - 3 : column + 4] = (250, 200, 150)
+    return frame
+
+
+def moving_poses(count: int, seed: int) -> PoseSequence:
+    rng = np.random.default_rng(seed)
+    keypoints = np.zeros((count, 133, 2), np.float32)
+    confidence = np.ones((count, 133), np.float32)
+    for knuckle in (100, 121):
+        keypoints[:, knuckle] = rng.uniform((10, 15), (40, 50), (count, 2))
+    return PoseSequence(keypoints, confidence, "coco-wholebody-133", SIZE, 25)
+
+
+class SquareSigners:
+    """A dataset of drawn squares in memory."""
+
+    name = "squares"
+    skeleton = "coco-wholebody-133"
+
+    def __init__(self, lengths: tuple[int, ...] = (4, 6, 3, 5)) -> None:
+        self.lengths = lengths
+
+    def records(self, split: str) -> list[Record]:
+        return [Record(f"clip{i}", split, f"S{i % 2}", n) for i, n in enumerate(self.lengths)]
+
+    def pose(self, record: Record) -> PoseSequence:
+        return moving_poses(record.num_frames, seed=int(record.id[4:]))
+
+    def frame(self, ref: FrameRef) -> np.ndarray:
+        return draw(self.pose(ref.record), ref.index)
+
+    def parts(self, ref: FrameRef) -> None:
+        return None
+
+
+class GoodRenderer:
+    """Draws the squares where the poses say, one grey level off."""
+
+    def render(self, source: np.ndarray, poses: PoseSequence) -> Iterator[np.ndarray]:
+        for index in range(len(poses)):
+            yield draw(poses, index) + np.uint8(1)
+
+
+class LazyRenderer:
+    """Returns the source whatever the poses say."""
+
+    def render(self, source: np.ndarray, poses: PoseSequence) -> Iterator[np.ndarray]:
+        for _ in range(len(poses)):
+            yield source
+
+
+def clip(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8)
+
+
+# ----- models -------------------------------------------------------------------------------------
+
+
+def test_a_good_model_beats_the_copy_and_a_lazy_one_equals_it() -> None:
+    good = evaluate_model(GoodRenderer(), SquareSigners(), "test", hand_metrics=True)
+    lazy = evaluate_model(LazyRenderer(), SquareSigners(), "test", hand_metrics=True)
+    for metric in ("ssim", "psnr", "hand_ssim"):
+        assert good.beats_copy(metric) is True
+        assert lazy.beats_copy(metric) is False
+        assert lazy.score(metric).value == lazy.score(metric, COPY).value
+        assert good.score(metric, COPY).value == lazy.score(metric, COPY).value
+    assert good.score("psnr").value == pytest.approx(20 * np.log10(255))
+    assert good.score("hand_ssim").details["coverage"] == 1
+
+
+def test_the_source_frame_is_not_scored_and_the_signature_says_so() -> None:
+    report = evaluate_model(LazyRenderer(), SquareSigners((4, 6)), "test")
+    assert report.score("ssim").n == 3 + 5
+    assert report.score("ssim").signature.endswith("|frames:without-source")
+    assert [clip.frames for clip in report.clips] == [4, 6]
+
+
+def test_a_split_of_single_frames_has_nothing_to_score() -> None:
+    with pytest.raises(UserError, match="nothing to score in 2 clips"):
+        evaluate_model(LazyRenderer(), SquareSigners((1, 1)), "test")
+
+
+def test_progress_wraps_the_clips() -> None:
+    seen = []
+
+    def progress(pairs: Iterator[ClipPair], total: int) -> Iterator[ClipPair]:
+        for pair in pairs:
+            seen.append((pair.id, total))
+            yield pair
+
+    evaluate_model(LazyRenderer(), SquareSigners((2, 3)), "test", progress=progress)
+    assert seen == [("clip0", 2), ("clip1", 2)]
+
+
+def test_a_tiny_real_model_is_evaluated() -> None:
+    torch = pytest.importorskip("torch")
+    from signgen.config import tiny_fpdm
+    from signgen.models import build_model
+    from signgen.render import Renderer
+
+    torch.manual_seed(0)
+    renderer = Renderer(build_model(tiny_fpdm()), steps=1)
+    report = evaluate_model(renderer, SquareSigners((2, 3)), "test", hand_metrics=True)
+    assert 0 < report.score("ssim").value < 1
+    assert report.beats_copy("ssim") is False, "an untrained model is no match for the copy"
+
+
+# ----- pairs --------------------------------------------------------------------------------------
+
+
+def test_chunks_do_not_change_scores_or_hashes() -> None:
+    reports = []
+    for chunk in (1, 2, 7, 100):
+        pairs = [
+            ClipPair("a", "", clip(7, 1), clip(7, 2)),
+            ClipPair("b", "", clip(3, 3), clip(3, 4)),
+        ]
+        reports.append(evaluate_pairs(pairs, default_metrics(), skip_source=True, chunk=chunk))
+    first = reports[0].to_json()
+    for report in reports[1:]:
+        other = report.to_json()
+        assert other["per_clip"][0]["generated_sha256"] == first["per_clip"][0]["generated_sha256"]
+        for mine, theirs in zip(first["metrics"], other["metrics"], strict=True):
+            assert mine["value"] == pytest.approx(theirs["value"], abs=1e-12)
+            assert mine["n"] == theirs["n"]
+
+
+def test_copy_source_repeats_the_first_frame() -> None:
+    frames = clip(4)
+    copies = list(copy_source(iter(frames)))
+    assert len(copies) == 4
+    assert all((one == frames[0]).all() for one in copies)
+    direct = evaluate_pairs([ClipPair("a", "", copies, frames)], [SSIM(), PSNR()])
+    for metric in ("ssim", "psnr"):
+        assert direct.score(metric).value == direct.score(metric, COPY).value
+
+
+def test_unequal_clips_are_user_errors() -> None:
+    poses = moving_poses(4, 0)
+    cases = {
+        "7 generated frames, but 9": ClipPair("a", "", clip(7), clip(9)),
+        "9 generated frames, but 7": ClipPair("a", "", clip(9), clip(7)),
+        "0 generated frames, but 2": ClipPair("a", "", [], clip(2)),
+        "52 x 60": ClipPair("a", "", clip(2)[:, :60], clip(2)),
+        "4 poses, but at least 6": ClipPair("a", "", clip(6), clip(6), poses),
+        "4 poses, but 3": ClipPair("a", "", clip(3), clip(3), poses),
+        "change their size": ClipPair("a", "", [*clip(1), clip(1)[0, :40]], clip(2)),
+        "nothing to score": ClipPair("a", "", [], []),
+    }
+    for message, pair in cases.items():
+        with pytest.raises(UserError, match=message) as caught:
+            evaluate_pairs([pair], default_metrics(), chunk=16)
+        assert caught.value.code == ExitCode.DATA
+    with pytest.raises(UserError, match="comes twice"):
+        evaluate_pairs([ClipPair("a", "", clip(1), clip(1))] * 2, default_metrics())
+
+
+def test_the_padding_of_odd_videos_is_cut() -> None:
+    reference = clip(2)
+    padded = np.pad(reference, ((0, 0), (0, 1), (0, 0), (0, 0)), mode="edge")
+    report = evaluate_pairs([ClipPair("a", "", padded, reference)], [PSNR()])
+    assert report.score("psnr").value == pytest.approx(100)
+
+
+# ----- paths --------------------------------------------------------------------------------------
+
+
+def folder_of_frames(path: Path, frames: np.ndarray) -> Path:
+    path.mkdir(parents=True)
+    for index, frame in enumerate(frames):
+        save_image(path / f"images{index + 1:04d}.png", frame)
+    return path
+
+
+def video(path: Path, frames: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, 25, frames.shape[1:3]) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
+    poses = moving_poses(4, 3)
+    frames = np.stack([draw(poses, index) for index in range(4)])
+    truth = folder_of_frames(tmp_path / "truth", frames)
+    ours = video(tmp_path / "out.mp4", frames)
+    write_poses(poses, tmp_path / "seq.json")
+    config = EvalConfig(
+        generated=str(ours),
+        reference=str(truth),
+        poses=str(tmp_path / "seq.json"),
+        hand_metrics=True,
+        out=str(tmp_path / "report.json"),
+    )
+    report = evaluate(config)
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    values = {(entry["system"], entry["name"]): entry["value"] for entry in report["metrics"]}
+    assert values["generated", "ssim"] > 0.9
+    assert values["generated", "hand_ssim"] > values[COPY, "hand_ssim"]
+    assert report["schema_version"] == 1
+    assert report["metrics"][0]["signature"].endswith("|frames:all")
+    assert report["inputs"]["generated"] == str(ours)
+    text = table(report)
+    for words in (
+        "ssim (higher is better)",
+        COPY,
+        "1 clips, 4 frames",
+        "hands measured",
+        "understood",
+    ):
+        assert words in text
+
+
+def test_folders_of_clips_are_paired_by_name(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        folder_of_frames(tmp_path / "truth" / name, clip(3, seed))
+        folder_of_frames(tmp_path / "ours" / name, clip(3, seed))
+        write_poses(moving_poses(3, seed), tmp_path / f"{name}.json")
+    (tmp_path / "truth" / "stray.txt").write_text("not a clip")
+    pairs = pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path)
+    assert [pair.id for pair in pairs] == ["one", "two"]
+    report = evaluate_pairs(pairs, default_metrics(hands=True))
+    assert report.score("ssim").value == pytest.approx(1)
+    assert report.score("ssim").ci95 is not None
+    assert list(report.score("hand_ssim").per_clip) == ["one", "two"]
+
+
+def test_folders_without_partners_are_user_errors(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        folder_of_frames(tmp_path / "truth" / name, clip(2))
+    video(tmp_path / "ours" / "one.mp4", clip(2))
+    (tmp_path / "empty").mkdir()
+    cases = [
+        ("ours", "truth", "has no clip three and 1 more"),
+        ("truth", "ours", "has no clip three and 1 more"),
+        ("ours/one.mp4", "truth", "is one clip but"),
+        ("truth", "ours/one.mp4", "is one clip but"),
+        ("ours/one.mp4", "empty", "holds no clips"),
+        ("ours/one.mp4", "missing", "does not exist"),
+        ("missing", "truth/one", "does not exist"),
+    ]
+    for ours, truth, message in cases:
+        with pytest.raises(UserError, match=message):
+            pair_paths(tmp_path / ours, tmp_path / truth)
+    video(tmp_path / "truth" / "one.mp4", clip(2))
+    with pytest.raises(UserError, match="the same name"):
+        pair_paths(tmp_path / "ours", tmp_path / "truth")
+
+
+def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
+    for folder in ("ours", "truth"):
+        folder_of_frames(tmp_path / folder / "one", clip(2))
+    (tmp_path / "poses").mkdir()
+    for poses, message in (
+        ("poses", "has 0 files of poses for clip one"),
+        ("none", "not a folder"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path / poses)
+        assert caught.value.code == ExitCode.NO_INPUT
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"generated": "a.mp4"},
+        {"reference": "a.mp4"},
+        {"poses": "a.json"},
+        {"generated": "a.mp4", "reference": "b.mp4", "poses": "c.json"},
+        {"generated": "a.mp4", "reference": "b.mp4", "hand_metrics": True},
+    ],
+)
+def test_contradicting_settings_are_usage_errors(settings: dict[str, object]) -> None:
+    with pytest.raises(UserError) as caught:
+        evaluate(EvalConfig(**settings))
+    assert caught.value.code == ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+
+
+def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        evaluate(EvalConfig(out=str(tmp_path / "missing" / "report.json")))
+    assert caught.value.code == ExitCode.CANNOT_CREATE
+
+
+# ----- report -------------------------------------------------------------------------------------
+
+
+def test_the_report_is_plain_json() -> None:
+    report = evaluate_model(GoodRenderer(), SquareSigners(), "test", hand_metrics=True).to_json()
+    again = json.loads(json.dumps(report, allow_nan=False))
+    assert again == report
+    entry = report["metrics"][0]
+    assert set(entry) >= {"name", "value", "ci95", "n", "higher_is_better", "signature", "system"}
+    assert [clip["signer"] for clip in report["per_clip"]] == ["S0", "S1", "S0", "S1"]
+    assert set(report["per_clip"][0]["scores"]["generated"]) == {"ssim", "psnr", "hand_ssim"}
+
+
+def test_the_table_reads_well() -> None:
+    text = evaluate_model(GoodRenderer(), SquareSigners(), "test", hand_metrics=True).table()
+    lines = text.splitlines()
+    assert lines[0].split("  ")[0] == "metric"
+    assert "better than copying" in lines[1]
+    assert "4 clips, 18 frames, 2 signers" in text
+    assert max(map(len, lines[:4])) <= 140
+
+
+def test_what_cannot_be_measured_is_not_a_number_but_said() -> None:
+    pair = ClipPair("a", "", clip(2), clip(2), moving_poses(2, 0))
+    pair.poses.confidence[:] = 0
+    report = evaluate_pairs([pair], default_metrics(hands=True))
+    assert report.score("hand_ssim").value is None
+    assert "not measured" in report.table()
+    assert "[one clip]" in report.table()
+    assert report.beats_copy("ssim") is None
+    json.dumps(report.to_json(), allow_nan=False)
