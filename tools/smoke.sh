@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The whole path in miniature, on a CPU and offline: draw a corpus, train 4 steps of every stage with a stop and a
+# resume in between, render with the result, evaluate it. Shows that the commands fit together; measures nothing.
+# Usage: make smoke, or SIGNGEN=/path/to/signgen bash tools/smoke.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+SIGNGEN=${SIGNGEN:-.venv/bin/signgen}
+SAMPLE=signgen/assets/sample/demo
+export HF_HUB_OFFLINE=1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+say() { echo "smoke: $*"; }
+fail() { echo "smoke: FAILED: $*" >&2; exit 1; }
+
+# Run a command and show what it said only if it fails.
+run() {
+  "$SIGNGEN" "$@" >"$work/said" 2>&1 || { cat "$work/said" >&2; fail "signgen $*"; }
+}
+
+# A step counts as reached when its checkpoint has a manifest, which is written last.
+reached() { [ -f "$work/$1/checkpoints/step-$(printf %06d "$2")/manifest.json" ]; }
+
+"$SIGNGEN" --help >/dev/null || fail "signgen --help"
+
+say "prepare synthetic"
+run prepare synthetic --out "$work/corpus" --signers 3 --clips-per-signer 1 --frames 4 --seed 1
+[ -d "$work/corpus/features" ] || fail "no frames in the corpus"
+
+for stage in vae ipf fpdm; do
+  say "train $stage: stop after step 2, resume to step 4"
+  flags=()
+  if [ "$stage" = fpdm ]; then flags=(--start-from "$work/vae" "$work/ipf"); fi
+  run train "configs/smoke-$stage.yaml" --out "$work/$stage" --device cpu --stop-at 2 "${flags[@]}"
+  reached "$stage" 2 || fail "$stage has no checkpoint at step 2"
+  if reached "$stage" 4; then fail "$stage did not stop at step 2"; fi
+  run train "$work/$stage" --stop-at 0
+  reached "$stage" 4 || fail "$stage did not resume to step 4"
+done
+
+say "render with the run folder"
+run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/fpdm" --steps 2 \
+  --device cpu --out "$work/out.mp4" --compare
+for file in out.mp4 out.compare.mp4 out.sheet.png; do
+  [ -s "$work/$file" ] || fail "render left no $file"
+done
+
+say "eval with the run folder"
+run eval --model "$work/fpdm" --data "$work/corpus" --split test --hand-metrics --device cpu \
+  --out "$work/report.json"
+[ -s "$work/report.json" ] || fail "eval left no report"
+
+say "a wrong path is one line and exit code 66"
+code=0
+"$SIGNGEN" render --source "$work/none.png" --poses "$SAMPLE/poses.json" --out "$work/none.mp4" \
+  >"$work/said" 2>&1 || code=$?
+[ "$code" = 66 ] || fail "exit code $code, expected 66"
+[ "$(wc -l <"$work/said")" = 1 ] || { cat "$work/said" >&2; fail "more than one line"; }
+[ ! -e "$work/none.mp4" ] || fail "a file was left at the output path"
+
+say "passed"
