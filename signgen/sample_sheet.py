@@ -1,4 +1,4 @@
-"""Sample sheets: what a stage makes of two fixed training examples, to look at while it trains."""
+"""Sample sheets: what a stage makes of four fixed training examples, to look at while it trains."""
 
 from __future__ import annotations
 
