@@ -1,0 +1,61 @@
+"""The bundled model follows poses and source on signers it has not seen.
+
+How it scores against copying the source is in its card; here only what must never break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from signgen.checkpoint import load_model
+from signgen.data.phoenix14t import Phoenix14T, open_dataset
+from signgen.evaluate import evaluate_model
+from signgen.evaluate_report import Report
+from signgen.render import Renderer
+from signgen.structures import FrameRef, PoseSequence
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return Renderer(load_model("mini"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def report(renderer: Renderer) -> Report:
+    return evaluate_model(renderer, open_dataset("sample"), "test", hand_metrics=True)
+
+
+class _Still:
+    """A renderer that is given the pose of frame 0 for every frame."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self.renderer = renderer
+
+    def render(self, source: NDArray[np.uint8], poses: PoseSequence) -> Iterator[NDArray[np.uint8]]:
+        yield from self.renderer.render(source, poses.frames([0] * len(poses)))
+
+
+def test_the_poses_move_the_picture(renderer: Renderer, report: Report) -> None:
+    still = evaluate_model(_Still(renderer), open_dataset("sample"), "test", hand_metrics=True)
+    ours, without = report.score("hand_ssim").value, still.score("hand_ssim").value
+    assert ours is not None
+    assert without is not None
+    assert ours > without + 0.02
+
+
+def test_the_source_decides_the_colours(renderer: Renderer) -> None:
+    dataset: Phoenix14T = open_dataset("sample")
+    records = dataset.records("test")
+    poses = dataset.pose(records[0]).frames([0])
+    sources = [dataset.frame(FrameRef(record, 0)) for record in records]
+    rendered = [next(renderer.render(source, poses)).astype(float) for source in sources]
+    # The upper corners show the background alone.
+    corners = [
+        np.array([x[:40, :30].mean((0, 1)) for x in frames]) for frames in (sources, rendered)
+    ]
+    distance = np.abs(corners[0][:, None] - corners[1][None]).sum(-1)
+    assert (distance.argmin(0) == np.arange(len(records))).mean() >= 0.75
