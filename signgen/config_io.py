@@ -139,7 +139,11 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
 
 def _parse_yaml(raw: bytes, where: str) -> Mapping[str, object]:
     try:
-        value = yaml.load(raw.decode("utf-8"), _Loader)
+        loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
         raise UserError(f"{where}: is not valid YAML{line}: {error.problem}.") from None

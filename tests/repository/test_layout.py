@@ -17,7 +17,7 @@ PACKAGE = ROOT / "signgen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 350
 # One place for every setting is worth more than the limit: a list, half of it help texts.
-LONGER = {"signgen/config.py": 420}
+LONGER: dict[str, int] = {}
 MAX_FUNCTION_LINES = 60
 
 
