@@ -109,6 +109,22 @@ class NoiseSchedule:
         scheduler.set_timesteps(steps)
         return [int(t) for t in scheduler.timesteps]
 
+    def draw_timesteps(self, count: int, shift: float, device: torch.device) -> Tensor:
+        """Draw timesteps to train at, from torch's global generator.
+
+        Args:
+            count: How many.
+            shift: 1 draws all alike. A larger shift s draws noisier ones more often: s u / (1 + (s
+                - 1) u) of a uniform u (Esser et al., ICML 2024, Eq. 23).
+            device: Where to put them.
+
+        Returns:
+            (count,) int64 from 0 to T - 1.
+        """
+        uniform = torch.rand(count, device=device)
+        shifted = shift * uniform / (1 + (shift - 1) * uniform)
+        return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
+
     def add_noise(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return sqrt(abar_t) z0 + sqrt(1 - abar_t) noise (FPDM Eq. 1).
 

@@ -164,6 +164,8 @@ class FPDMConfig:
     """One draw per batch, as the published code; per sample otherwise."""
     offset_noise: float = 0.1
     """Scale of the noise added per sample and channel in training."""
+    timestep_shift: float = 1.0
+    """Shift of the training timesteps towards noise; 1 draws all alike, as FPDM."""
     hand_weight: float = 0.0
     """Extra weight of the loss inside the hand boxes; FPDM has none."""
 

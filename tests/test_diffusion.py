@@ -269,6 +269,17 @@ def test_seed_of_any_sign_and_size():
     FrameNoise(2**70).initial([10**9], (1,))
 
 
+@pytest.mark.parametrize("shift", [1.0, 4.0])
+def test_training_timesteps_follow_the_shift(shift):
+    schedule = NoiseSchedule.from_config(SchedulerConfig())
+    torch.manual_seed(0)
+    drawn = schedule.draw_timesteps(100_000, shift, torch.device("cpu"))
+    assert 0 <= int(drawn.min()) <= int(drawn.max()) == 999
+    for quantile in (0.1, 0.5, 0.9):
+        expected = 1000 * shift * quantile / (1 + (shift - 1) * quantile)
+        assert float(drawn.double().quantile(quantile)) == pytest.approx(expected, abs=10)
+
+
 def test_eta_out_of_range():
     schedule = NoiseSchedule.from_config(MINI)
     with pytest.raises(ValueError, match="eta"):

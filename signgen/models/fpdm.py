@@ -60,6 +60,12 @@ class FPDM(nn.Module):
                 f"{factor.bit_length()}, because the autoencoder divides sizes by {factor}.",
                 ExitCode.USAGE,
             )
+        if self.config.timestep_shift <= 0:
+            raise UserError(
+                f"model: timestep_shift is {self.config.timestep_shift}; expected more than 0, "
+                "1 for none.",
+                ExitCode.USAGE,
+            )
         if any(side % factor for side in self.config.size):
             raise UserError(
                 f"model: size is {self.config.size}; expected multiples of {factor}.",
@@ -184,7 +190,9 @@ class FPDM(nn.Module):
         noise = torch.randn_like(z0)
         # Guttenberg's offset noise: lets the model change a picture's mean colour.
         noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
-        t = torch.randint(0, self.schedule.train_steps, (len(z0),), device=z0.device)
+        # Differs from FPDM: noisy timesteps may come more often, because what a short training has
+        # to learn, signer and pose, is decided there; a shift of 1 is FPDM.
+        t = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
         conditioning = self.condition(self.encode_source(batch.source), batch.pose)
         if self.training:
             conditioning = self.drop(conditioning)

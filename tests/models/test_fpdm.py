@@ -255,6 +255,7 @@ def test_settings_that_do_not_fit():
     for config, word in (
         (replace(TINY, pose_channels=(4, 8)), "pose_channels"),
         (replace(TINY, size=(64, 50)), "multiples of 8"),
+        (replace(TINY, timestep_shift=0.0), "timestep_shift"),
     ):
         with pytest.raises(UserError, match=word) as caught:
             FPDM(config)
