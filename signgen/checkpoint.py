@@ -28,7 +28,7 @@ from signgen.models import FPDM, build_model
 from signgen.structures import ExitCode, UserError
 
 BUNDLED = ("mini",)
-STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": ""}
+STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": "", "decoder": ""}
 
 
 def stage_state(module: nn.Module, config: FPDMConfig, stage: Stage) -> State:
@@ -36,9 +36,11 @@ def stage_state(module: nn.Module, config: FPDMConfig, stage: Stage) -> State:
 
     Frozen parts that come from a pretrained source are left out: they are loaded from there again.
     """
-    frozen = []
-    if stage == "fpdm":
-        frozen += ["autoencoder."] if config.autoencoder.pretrained else []
+    frozen: list[str] = []
+    if stage in ("fpdm", "decoder"):
+        autoencoder = config.autoencoder
+        if autoencoder.pretrained and not autoencoder.decoder_trained:
+            frozen.append("autoencoder.")
         if config.source_encoder.pretrained and not config.source_encoder.trained:
             frozen.append("source_encoder.")
     prefix = STAGE_PREFIX[stage]

@@ -40,7 +40,7 @@ __all__ = [
     "tiny_fpdm",
 ]
 
-Stage = Literal["vae", "ipf", "fpdm"]
+Stage = Literal["vae", "ipf", "fpdm", "decoder"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -68,7 +68,8 @@ class TrainConfig:
     """One training run of one stage."""
 
     stage: Stage = "fpdm"
-    """Part to train: `vae` (autoencoder), `ipf` (stage 1) or `fpdm` (stage 2)."""
+    """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), or `decoder` (the
+    autoencoder's decoder on samples of a trained stage 2)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: FPDMConfig = field(default_factory=tiny_fpdm)

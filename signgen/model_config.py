@@ -26,6 +26,9 @@ class AutoencoderConfig:
     """Groups of the group normalisation."""
     scaling_factor: float = 1.0
     """Factor that gives latents unit variance; the `vae` stage measures it at its end."""
+    decoder_trained: bool = False
+    """The decoder was fine-tuned (`decoder` stage sets this), so that a model stores its
+    autoencoder even where the rest of it is pretrained."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One training loop for all stages: autoencoder (`vae`), stage 1 (`ipf`) and stage 2 (`fpdm`).
+"""One training loop for all stages: `vae`, `ipf`, `fpdm` and `decoder` (`config.Stage`).
 
 Order, augmentation, noise and learning rate are pure functions of (seed, step), so an interrupted
 run that resumes computes what an uninterrupted one computes. Several processes:

@@ -93,6 +93,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         config = _resumed(load_config(folder / "config.yaml", TrainConfig), config)
     else:
         model, state = checkpoint.start_from(config.start_from, config.model)
+        if config.stage == "decoder":
+            _check_whole(config, state)
+            section = replace(model.autoencoder, decoder_trained=True)
+            model = replace(model, autoencoder=section)
         config = replace(config, model=model)
     accelerator = _accelerator(config)
     torch.manual_seed(config.seed)
@@ -132,6 +136,16 @@ def _accelerator(config: TrainConfig) -> Accelerator:
             "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
         )
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+
+
+def _check_whole(config: TrainConfig, state: State) -> None:
+    """Refuse to tune a decoder on samples of an untrained denoiser."""
+    if not any(name.startswith("unet.") for name in state):
+        raise UserError(
+            f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
+            "decoder needs one. Give a run folder of stage fpdm, or a model.",
+            ExitCode.USAGE,
+        )
 
 
 def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:

@@ -123,6 +123,17 @@ def test_part_of_a_model_is_not_a_model(tmp_path: Path) -> None:
         checkpoint.load_model(str(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("tuned", [False, True])
+def test_a_pretrained_autoencoder_is_stored_only_if_its_decoder_was_trained(
+    model: FPDM, tuned: bool
+) -> None:
+    section = replace(tiny_fpdm().autoencoder, pretrained="owner/name", decoder_trained=tuned)
+    config = replace(tiny_fpdm(), autoencoder=section)
+    parts = {name.split(".")[0] for name in checkpoint.stage_state(model, config, "fpdm")}
+    assert ("autoencoder" in parts) == tuned
+    assert "unet" in parts
+
+
 def test_bundled_model_loads_and_is_small() -> None:
     folder, _, config = checkpoint.resolve("mini")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -111,6 +111,39 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == ExitCode.USAGE
 
 
+def test_decoder_stage_trains_the_decoder_alone_and_makes_a_whole_model(tmp_path: Path) -> None:
+    earlier = train(tiny(tmp_path / "fpdm", steps=2))
+    start = {"start_from": (str(earlier),), "steps": 4, "batch_size": 4}
+    run = train(tiny(tmp_path / "run", "decoder", learning_rate=1e-3, **start))
+    before, after = (checkpoint.load_model(str(folder)) for folder in (earlier, run))
+    assert after.config.autoencoder.decoder_trained
+    changed = {
+        name
+        for (name, one), two in zip(
+            before.state_dict().items(), after.state_dict().values(), strict=True
+        )
+        if not torch.equal(one, two)
+    }
+    trained = ("autoencoder.decoder.", "autoencoder.post_quant_conv.")
+    assert changed
+    assert all(name.startswith(trained) for name in changed)
+
+
+def test_decoder_stage_improves_the_pictures_of_its_model(tmp_path: Path) -> None:
+    earlier = train(tiny(tmp_path / "fpdm", steps=2))
+    start = {"start_from": (str(earlier),), "steps": 40, "batch_size": 4}
+    values = losses(train(tiny(tmp_path / "run", "decoder", learning_rate=3e-3, **start)))
+    assert sum(values[-8:]) < 0.9 * sum(values[:8])
+
+
+def test_decoder_stage_without_a_trained_stage_2_is_refused(tmp_path: Path) -> None:
+    vae = train(tiny(tmp_path / "vae", "vae", steps=1))
+    with pytest.raises(UserError, match="holds no trained stage 2") as caught:
+        train(tiny(tmp_path / "run", "decoder", start_from=(str(vae),)))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()
+
+
 def test_loss_that_stays_infinite_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not finite"):
         train(tiny(tmp_path / "run", "vae", steps=100, learning_rate=1e30))

@@ -28,10 +28,11 @@ say "prepare synthetic"
 run prepare synthetic --out "$work/corpus" --signers 3 --clips-per-signer 1 --frames 4 --seed 1
 [ -d "$work/corpus/features" ] || fail "no frames in the corpus"
 
-for stage in vae ipf fpdm; do
+for stage in vae ipf fpdm decoder; do
   say "train $stage: stop after step 2, resume to step 4"
   flags=()
   if [ "$stage" = fpdm ]; then flags=(--start-from "$work/vae" "$work/ipf"); fi
+  if [ "$stage" = decoder ]; then flags=(--start-from "$work/fpdm"); fi
   run train "configs/smoke-$stage.yaml" --out "$work/$stage" --device cpu --stop-at 2 "${flags[@]}"
   reached "$stage" 2 || fail "$stage has no checkpoint at step 2"
   if reached "$stage" 4; then fail "$stage did not stop at step 2"; fi
@@ -40,14 +41,14 @@ for stage in vae ipf fpdm; do
 done
 
 say "render with the run folder"
-run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/fpdm" --steps 2 \
+run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/decoder" --steps 2 \
   --device cpu --out "$work/out.mp4" --compare
 for file in out.mp4 out.compare.mp4 out.sheet.png; do
   [ -s "$work/$file" ] || fail "render left no $file"
 done
 
 say "eval with the run folder"
-run eval --model "$work/fpdm" --data "$work/corpus" --split test --hand-metrics --device cpu \
+run eval --model "$work/decoder" --data "$work/corpus" --split test --hand-metrics --device cpu \
   --out "$work/report.json"
 [ -s "$work/report.json" ] || fail "eval left no report"
 

@@ -33,7 +33,7 @@ def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf` or `fpdm`.
+        stage: `vae`, `ipf`, `fpdm` or `decoder`.
 
     Raises:
         UserError: If a pretrained part is missing or unreadable.
@@ -49,6 +49,10 @@ def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
             return IPF(config.ipf)
         case "fpdm":
             return build_model(config)
+        case "decoder":
+            from signgen.models.decoder import DecoderStage
+
+            return DecoderStage(config)
         case _:
             assert_never(stage)
 

@@ -76,30 +76,45 @@ class AutoencoderStage(nn.Module):
         target = batch.target
         posterior = self.autoencoder.encode(target).latent_dist
         latents = posterior.sample()
-        made = self.autoencoder.decode(latents).sample.float()
-        weight = 1 + self.hand_weight * batch.hands
-        weight = weight / weight.mean()
-        error = made - target
-        l1 = (weight * error.abs()).mean()
-        square = (weight * error.square()).mean()
-        chroma = error - error.mean(dim=1, keepdim=True)
-        colour = F.avg_pool2d(chroma, target.shape[-1] // latents.shape[-1]).square().mean()
-        edges = _edge_distance(made, target, weight)
+        made = self.autoencoder.decode(latents).sample
+        losses = reconstruction_loss(
+            made, batch, self.hand_weight, target.shape[-1] // latents.shape[-1]
+        )
         kl = posterior.kl().float().sum() / latents.numel()
-        loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
-        return {
-            "loss": loss + KL_WEIGHT * kl,
-            "l1": l1,
-            "edges": edges,
-            "square": square,
-            "colour": colour,
-            "kl": kl,
-        }
+        return losses | {"loss": losses["loss"] + KL_WEIGHT * kl, "kl": kl}
 
 
-def _edge_distance(made: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted L1 distance of the finite differences of two (B, 3, H, W)."""
-    error = made - target  # differences are linear, so that of the error is the error of both
+def reconstruction_loss(
+    made: Tensor, batch: Batch, hand_weight: float, factor: int
+) -> dict[str, Tensor]:
+    """Compare decoded pictures with the targets of a batch: L1, edges, square and colour.
+
+    Args:
+        made: (B, 3, H, W) decoded pictures, about [-1, 1], not clamped.
+        batch: Only `target` and `hands` are used.
+        hand_weight: Extra weight inside the hand boxes.
+        factor: Side of one latent cell in pixels.
+
+    Returns:
+        Scalars `loss` (optimised), `l1`, `edges`, `square` and `colour`.
+    """
+    weight = 1 + hand_weight * batch.hands
+    weight = weight / weight.mean()
+    error = made.float() - batch.target
+    l1 = (weight * error.abs()).mean()
+    square = (weight * error.square()).mean()
+    chroma = error - error.mean(dim=1, keepdim=True)
+    colour = F.avg_pool2d(chroma, factor).square().mean()
+    edges = _edge_size(error, weight)
+    loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
+    return {"loss": loss, "l1": l1, "edges": edges, "square": square, "colour": colour}
+
+
+def _edge_size(error: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean size of the finite differences of an error (B, 3, H, W).
+
+    Differences are linear, so this is the L1 distance of the differences of two pictures.
+    """
     along_x = (weight[..., 1:] * error.diff(dim=-1).abs()).mean()
     along_y = (weight[..., 1:, :] * error.diff(dim=-2).abs()).mean()
     return (along_x + along_y) / 2

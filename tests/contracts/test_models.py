@@ -10,7 +10,7 @@ from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.structures import Batch
 
 CONFIGS = [pytest.param(tiny_fpdm(), id="fpdm")]
-STAGES = ["vae", "ipf", "fpdm"]
+STAGES = ["vae", "ipf", "fpdm", "decoder"]
 
 
 def make_batch(config, count=3):

@@ -1,0 +1,60 @@
+"""Fine-tuning of the decoder on what stage 2 makes, so that it forgives stage 2's errors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from signgen.diffusion import guided, sample
+from signgen.models.autoencoder import reconstruction_loss
+from signgen.models.fpdm import FPDM
+from signgen.structures import Batch
+
+
+class DecoderStage(FPDM):
+    """A whole FPDM of which only the autoencoder's decoder is trained, on sampled latents.
+
+    An autoencoder learns to decode the latents of true frames. A small denoiser's samples differ
+    from those, and its decoder paints the difference as texture. Here the decoder sees samples,
+    made with the model's own `sampling` settings, beside the true frames.
+    """
+
+    # Differs from FPDM: it keeps Stable Diffusion's decoder, because that one is trained on far
+    # more than errors of one model; a decoder trained from nothing has no such robustness.
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        autoencoder = self.autoencoder
+        trained = (autoencoder.decoder, autoencoder.post_quant_conv)
+        parts = [part for part in self.children() if part is not autoencoder]
+        return parts + [part for part in autoencoder.children() if part not in trained]
+
+    def loss(self, batch: Batch, latents: Tensor | None = None) -> dict[str, Tensor]:
+        """Decode samples for the poses of a batch and compare them with its targets.
+
+        Args:
+            batch: Sources, targets, poses and hand boxes.
+            latents: (B, C, h, w) scaled samples, if they are known already.
+
+        Returns:
+            Scalars `loss` (optimised), `l1`, `edges`, `square` and `colour`.
+        """
+        if latents is None:
+            latents = self.sample(batch)
+        made = self.autoencoder.decode(latents / self.latents.scaling).sample
+        return reconstruction_loss(made, batch, self.config.hand_weight, self.latents.factor)
+
+    @torch.no_grad()
+    def sample(self, batch: Batch) -> Tensor:
+        """Sample latents (B, C, h, w) for the sources and poses of a batch, with global noise."""
+        settings = self.config.sampling
+        conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+        shape = self.latents.shape((batch.pose.shape[-2], batch.pose.shape[-1]))
+        noise = torch.randn(len(batch.pose), *shape, device=batch.pose.device)
+        return sample(
+            guided(self.denoise, self.branches(conditioning), settings.guidance),
+            self.schedule,
+            steps=settings.steps,
+            noise=noise,
+            eta=settings.eta,
+            step_noise=lambda _: torch.randn_like(noise),
+        )
