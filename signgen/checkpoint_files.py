@@ -21,8 +21,12 @@ State = dict[str, Tensor]
 
 
 def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file, or of the names and digests of a folder's files."""
     digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(file for file in path.iterdir() if file.is_file()):
+            digest.update(f"{sha256(file)}  {file.name}\n".encode())
+        return digest.hexdigest()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)

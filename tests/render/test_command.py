@@ -14,6 +14,7 @@ import pytest
 from signgen.config import RenderConfig
 from signgen.media import read_image, read_video
 from signgen.models import FPDM
+from signgen.pose.formats import read_poses
 from signgen.render_files import plan, render_files
 
 
@@ -53,6 +54,24 @@ def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
     assert result["files"] == [str(work.out / "a.mp4")]
     assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
     assert work.left() == ["a.mp4"]
+
+
+def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path) -> None:
+    poses = read_poses(work.poses)
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for t in range(len(poses)):
+        points, scores = poses.keypoints[t].tolist(), poses.confidence[t].tolist()
+        person = {"keypoints": points, "keypoint_scores": scores}
+        (folder / f"frame_{t}.json").write_text(json.dumps([person]))
+    digests = []
+    for change in ("", "\n"):
+        (folder / "frame_0.json").write_text((folder / "frame_0.json").read_text() + change)
+        assert work.render(poses=folder) == 0
+        with av.open(str(work.out / "a.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) == len(poses)
+            digests.append(json.loads(container.metadata["comment"])["poses_sha256"])
+    assert digests[0] != digests[1]
 
 
 def test_same_command_same_video(work: Any) -> None:
