@@ -1,7 +1,8 @@
 """Read and write key points; the format is chosen by what a file holds, never by its suffix.
 
-Known formats: our own JSON (`own_json`), MMPose predictions (`mmpose_json`), `.pose` files
-(`pose_file`) and the key-point text of DeepFashion (`deepfashion_text`).
+Known formats: our own JSON (`own_json`), MMPose predictions (`mmpose_json`), OpenPose JSON
+(`openpose_json`), `.pose` files (`pose_file`) and the key-point text of DeepFashion
+(`deepfashion_text`).
 """
 
 from __future__ import annotations
@@ -9,25 +10,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import UserError
-from signgen.pose.formats import deepfashion_text, mmpose_json, own_json, pose_file
+from signgen.pose.formats import deepfashion_text, mmpose_json, openpose_json, own_json, pose_file
 from signgen.pose.formats.checked import checked_fps, checked_size, parse_json, read_bytes
+from signgen.pose.formats.frames import json_files
 from signgen.pose.formats.own_json import write_poses
 from signgen.structures import PoseSequence
 
 __all__ = ["read_poses", "write_poses"]
 
-_KNOWN = "signgen JSON, MMPose prediction JSON, .pose or DeepFashion text"
+_KNOWN = "signgen JSON, MMPose or OpenPose JSON, .pose or DeepFashion text"
 
 
 def read_poses(
     path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
 ) -> PoseSequence:
-    """Read poses from a file, or from a folder of MMPose predictions, one file per frame.
+    """Read poses from a file, or from a folder of MMPose or OpenPose JSON, one file per frame.
 
     Args:
         path: File or folder.
         size: (H, W) of the picture, for formats that carry no size; what a file says goes first.
-            Without it MMPose predictions get the extent of their points rounded up, DeepFashion
+            Without it MMPose and OpenPose get the extent of their points rounded up, DeepFashion
             text 256x176.
         fps: Frames per second for formats that carry none; 25 where it is None too.
 
@@ -42,7 +44,7 @@ def read_poses(
     size = None if size is None else checked_size(tuple(size), path)
     fps = None if fps is None else checked_fps(fps, path)
     if path.is_dir():
-        return mmpose_json.read_folder(path, size=size, fps=fps)
+        return _read_folder(path, size, fps)
     data = read_bytes(path)
     if _looks_like_json(data):
         return _read_json(data, path, size, fps)
@@ -51,6 +53,14 @@ def read_poses(
     if deepfashion_text.sniff(data):
         return deepfashion_text.parse(data, path, size=size, fps=fps)
     raise UserError(f"{path} is not a file of poses; expected {_KNOWN}.")
+
+
+def _read_folder(folder: Path, size: tuple[int, int] | None, fps: float | None) -> PoseSequence:
+    files = json_files(folder, "MMPose or OpenPose JSON, one file per frame")
+    first = parse_json(read_bytes(files[0]), files[0])
+    if openpose_json.sniff(first):
+        return openpose_json.read_folder(folder, size=size, fps=fps)
+    return mmpose_json.read_folder(folder, size=size, fps=fps)
 
 
 def _looks_like_json(data: bytes) -> bool:
@@ -65,8 +75,6 @@ def _read_json(
         return own_json.read(document, path)
     if mmpose_json.sniff(document):
         return mmpose_json.read(document, path, size=size, fps=fps)
-    if isinstance(document, dict) and "people" in document:
-        raise UserError(
-            f"{path} is OpenPose JSON of one frame, which is not read yet; expected {_KNOWN}."
-        )
+    if openpose_json.sniff(document):
+        return openpose_json.read(document, path, size=size, fps=fps)
     raise UserError(f"{path} is JSON but not poses; expected {_KNOWN}.")

@@ -2,8 +2,8 @@
 
 Versions 0.0, 0.1 and 0.2 with the components of MediaPipe Holistic (543, 576, 586 or the reduced
 178 points), OpenPose (137) or COCO-WholeBody (133). World landmarks are ignored. Masked and
-undetected points are missing; the file's confidences are kept. Of several people the one with the
-highest mean confidence is taken.
+undetected points are missing; the file's confidences are kept. Of several people one is followed
+(`frames.follow_signer`), because their order in the file says nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import checked_fps, checked_sequence, checked_size
-from signgen.pose.formats.pose_maps import HAND_COMPONENTS, Component, map_components
+from signgen.pose.formats.frames import follow_signer
+from signgen.pose.formats.pose_maps import HAND_COMPONENTS, Component, Points, map_components
 from signgen.structures import PoseSequence
 
 __all__ = ["read", "sniff"]
@@ -73,12 +74,14 @@ def read(data: bytes, path: Path) -> PoseSequence:
             f"{path} holds {len(confidence)} frames and {confidence.shape[1]} people; "
             "expected at least 1 of each."
         )
-    person = _most_confident(confidence)
-    parts = _components(pose, values[:, person], confidence[:, person], path)
-    mapped = map_components(parts)
-    if mapped is None:
-        _refuse(parts, path)
-    points, scores = mapped
+    people = []
+    for person in range(confidence.shape[1]):
+        parts = _components(pose, values[:, person], confidence[:, person], path)
+        mapped = map_components(parts)
+        if mapped is None:
+            _refuse(parts, path)
+        people.append(mapped)
+    points, scores = people[0] if len(people) == 1 else _followed(people)
     poses = checked_sequence(
         points, scores, path, skeleton="coco-wholebody-133", size=size, fps=fps
     )
@@ -113,10 +116,14 @@ def _parse(data: bytes, path: Path) -> Any:
     return pose
 
 
-def _most_confident(confidence: NDArray[np.float64]) -> int:
-    with np.errstate(invalid="ignore"):
-        means = np.nan_to_num(confidence, nan=0.0).mean(axis=(0, 2))
-    return int(means.argmax())
+def _followed(people: list[tuple[Points, Points]]) -> tuple[Points, Points]:
+    """Return (T, 133, 2) points and (T, 133) confidence of the signer among several people."""
+    frames = [
+        [(points[t], scores[t]) for points, scores in people if scores[t].any()]
+        for t in range(len(people[0][1]))
+    ]
+    kept = follow_signer(frames)
+    return np.stack([points for points, _ in kept]), np.stack([scores for _, scores in kept])
 
 
 def _components(

@@ -1,4 +1,4 @@
-"""Maps from the components of a `.pose` file to COCO-WholeBody-133.
+"""Maps from the components of `.pose` files and OpenPose JSON to COCO-WholeBody-133.
 
 Each map names, for a key point, the point of the component that supplies it. MediaPipe points are
 found by their names, so that reduced files work as far as they go; OpenPose and COCO-WholeBody
@@ -58,6 +58,9 @@ _BODY_25: tuple[int, ...] = (
     *(0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11),
     *(19, 20, 21, 22, 23, 24),
 )
+_COCO_18: tuple[int, ...] = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)  # no neck
+#: BODY_135: COCO's body, neck, top of the head, feet, hands without their wrists, face.
+_BODY_135: tuple[int, ...] = (*range(17), *range(19, 25))
 #: Key points of the face used where the body has none: inner eye corners, upper lip, eyes, sides of
 #: the head.
 _INNER_EYE = (_FACE + 39, _FACE + 42)
@@ -183,10 +186,15 @@ def _from_openpose(
     _: Sequence[Component | None], components: Mapping[str, Component]
 ) -> tuple[Points, Points] | None:
     body = components["pose_keypoints_2d"]
-    if len(body.names) != 25:
+    sources = {25: _BODY_25, 18: _COCO_18, 135: _BODY_135}.get(len(body.names))
+    if sources is None:
         return None
     canvas = _Canvas(len(body.points))
-    canvas.put(0, body, _BODY_25)
+    canvas.put(0, body, sources)
+    if len(body.names) == 135:
+        canvas.put(_LEFT_HAND, body, (9, *range(25, 45)))
+        canvas.put(_RIGHT_HAND, body, (10, *range(45, 65)))
+        canvas.put(_FACE, body, range(65, 133))  # 133 and 134 are the pupils
     for name, start, count in (
         ("face_keypoints_2d", _FACE, 68),  # 68 and 69 are the pupils
         ("hand_left_keypoints_2d", _LEFT_HAND, 21),

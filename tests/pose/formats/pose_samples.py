@@ -3,12 +3,16 @@
 import io
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from signgen.structures import PoseSequence
 
 SIZE = (260, 210)
+REAL = Path(__file__).resolve().parents[3] / ".." / "shared" / "real"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="shared real samples are absent")
 HOLISTIC_BODY = [
     "NOSE",
     "LEFT_EYE_INNER",
@@ -212,6 +216,34 @@ def deepfashion() -> bytes:
     return "\n".join(f"{x:.18e} {y:.18e}" for x, y in rows).encode()
 
 
+def flat(count: int, seed: int = 0) -> list[float]:
+    """Return x, y, confidence of `count` points in a flat list, as OpenPose writes them."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((20, 20), (190, 240), (count, 2))
+    table = np.column_stack([points, rng.uniform(0.4, 1, count)]).round(3)
+    return [float(value) for value in table.ravel()]
+
+
+def openpose_person(body: int = 25, seed: int = 0) -> dict[str, list[float]]:
+    return {
+        "pose_keypoints_2d": flat(body, seed),
+        "face_keypoints_2d": flat(70, seed + 1),
+        "hand_left_keypoints_2d": flat(21, seed + 2),
+        "hand_right_keypoints_2d": flat(21, seed + 3),
+        "pose_keypoints_3d": [],
+    }
+
+
+def openpose_frame(*people: object) -> dict[str, object]:
+    return {"version": 1.3, "people": list(people)}
+
+
+def canvas_frames(count: int = 3) -> list[dict[str, object]]:
+    """Return the list form of pose editors."""
+    canvas = {"canvas_width": SIZE[1], "canvas_height": SIZE[0]}
+    return [openpose_frame(openpose_person()) | canvas for _ in range(count)]
+
+
 SAMPLES: dict[str, bytes] = {
     "own": own(),
     "mmpose-1": mmpose(1),
@@ -221,4 +253,6 @@ SAMPLES: dict[str, bytes] = {
     "pose-0.1": pose_bytes(holistic(468, world=True)),
     "pose-0.2": pose_bytes(reduced(), version=0.2),
     "deepfashion": deepfashion(),
+    "openpose-frame": json.dumps(openpose_frame(openpose_person())).encode(),
+    "openpose-list": json.dumps(canvas_frames()).encode(),
 }

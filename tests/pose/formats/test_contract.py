@@ -15,6 +15,7 @@ from signgen.pose.formats import (
     checked,
     deepfashion_text,
     mmpose_json,
+    openpose_json,
     own_json,
     pose_file,
     read_poses,
@@ -37,7 +38,11 @@ def _sniffed(data: bytes) -> list[str]:
         return found
     found += [
         name
-        for name, module in (("own", own_json), ("mmpose", mmpose_json))
+        for name, module in (
+            ("own", own_json),
+            ("mmpose", mmpose_json),
+            ("openpose", openpose_json),
+        )
         if module.sniff(document)
     ]
     return found

@@ -71,6 +71,16 @@ def test_largest_confident_person_is_taken(tmp_path):
     np.testing.assert_allclose(poses.keypoints[0], large["keypoints"], rtol=1e-6)
 
 
+def test_the_signer_stays_the_same_when_somebody_comes_nearer(tmp_path):
+    signer, passer = person(1), person(2)
+    passer["keypoints"] = (np.array(passer["keypoints"]) * 0.5 + 1000).tolist()
+    nearer = passer | {"keypoints": ((np.array(passer["keypoints"]) - 1000) * 1.9 + 1000).tolist()}
+    poses = read(tmp_path, video((0, [signer, passer]), (1, [nearer, signer]), (2, [nearer])))
+    for t in (0, 1):
+        np.testing.assert_allclose(poses.keypoints[t], signer["keypoints"], rtol=1e-6)
+    assert not poses.visible[2].any()
+
+
 def test_frames_without_a_person_stay(tmp_path):
     poses = read(tmp_path, video((0, []), (1, [person()]), (4, [person(4)])))
     assert poses.visible.any(axis=1).tolist() == [False, True, False, False, True]

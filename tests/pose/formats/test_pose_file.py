@@ -1,13 +1,13 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pose_samples import (
     HAND,
     HOLISTIC_BODY,
+    REAL,
     SIZE,
     coco,
     holistic,
+    needs_real,
     numbered,
     openpose,
     pose_bytes,
@@ -17,8 +17,6 @@ from pose_samples import (
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import read_poses
 
-REAL = Path(__file__).resolve().parents[3] / ".." / "shared" / "real"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="shared real samples are absent")
 MISSING = 1000.0
 
 
@@ -122,6 +120,16 @@ def test_most_confident_person_is_taken(tmp_path):
     assert (poses.keypoints[..., 1] == 99).all()
 
 
+def test_people_who_change_places_in_the_file_do_not_change_the_signer(tmp_path):
+    parts = coco()
+    data, confidence = numbered(parts, frames=4, people=2)
+    data[:, 1, :, 1] += 300
+    data[:, 1, :, 0] /= 2  # the other one is smaller
+    data[2:] = data[2:, ::-1].copy()
+    poses = read(tmp_path, pose_bytes(parts, data, confidence))
+    assert poses.keypoints[:, 0, 1].tolist() == [7, 8, 9, 10]
+
+
 @pytest.mark.parametrize(
     "names", [["RIGHT_HAND_LANDMARKS"], ["LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"]]
 )
@@ -195,13 +203,6 @@ def test_normalised_coordinates_are_refused(tmp_path):
 def test_real_one_hand_file_is_refused():
     with pytest.raises(UserError, match="only hand points"):
         read_poses(REAL / "pose" / "one_hand_only.pose")
-
-
-@needs_real
-@pytest.mark.parametrize("name", ["openpose_body25_frame", "openpose_v10_coco18_frame"])
-def test_real_openpose_json_is_named(name):
-    with pytest.raises(UserError, match="OpenPose JSON"):
-        read_poses(REAL / "pose" / f"{name}.json")
 
 
 REAL_FILES = {
