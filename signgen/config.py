@@ -120,8 +120,8 @@ class RenderConfig:
     source: str = ""
     """Picture of the signer (PNG, JPEG, WebP)."""
     poses: str = ""
-    """Poses to sign: signgen, MMPose or OpenPose JSON (a file or a folder of frames), or .pose;
-    recognised by content."""
+    """Poses to sign: signgen, MMPose, OpenPose or AlphaPose JSON (a file or a folder of
+    frames), or .pose; recognised by content."""
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"

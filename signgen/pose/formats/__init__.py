@@ -1,8 +1,8 @@
 """Read and write key points; the format is chosen by what a file holds, never by its suffix.
 
 Known formats: our own JSON (`own_json`), MMPose predictions (`mmpose_json`), OpenPose JSON
-(`openpose_json`), `.pose` files (`pose_file`) and the key-point text of DeepFashion
-(`deepfashion_text`).
+(`openpose_json`), AlphaPose results (`alphapose_json`), `.pose` files (`pose_file`) and the
+key-point text of DeepFashion (`deepfashion_text`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import UserError
-from signgen.pose.formats import deepfashion_text, mmpose_json, openpose_json, own_json, pose_file
+from signgen.pose.formats import (
+    alphapose_json,
+    deepfashion_text,
+    mmpose_json,
+    openpose_json,
+    own_json,
+    pose_file,
+)
 from signgen.pose.formats.checked import checked_fps, checked_size, parse_json, read_bytes
 from signgen.pose.formats.frames import json_files
 from signgen.pose.formats.own_json import write_poses
@@ -18,7 +25,7 @@ from signgen.structures import PoseSequence
 
 __all__ = ["read_poses", "write_poses"]
 
-_KNOWN = "signgen JSON, MMPose or OpenPose JSON, .pose or DeepFashion text"
+_KNOWN = "signgen, MMPose, OpenPose or AlphaPose JSON, .pose or DeepFashion text"
 
 
 def read_poses(
@@ -29,8 +36,8 @@ def read_poses(
     Args:
         path: File or folder.
         size: (H, W) of the picture, for formats that carry no size; what a file says goes first.
-            Without it MMPose and OpenPose get the extent of their points rounded up, DeepFashion
-            text 256x176.
+            Without it MMPose, OpenPose and AlphaPose get the extent of their points rounded up,
+            DeepFashion text 256x176.
         fps: Frames per second for formats that carry none; 25 where it is None too.
 
     Returns:
@@ -77,4 +84,6 @@ def _read_json(
         return mmpose_json.read(document, path, size=size, fps=fps)
     if openpose_json.sniff(document):
         return openpose_json.read(document, path, size=size, fps=fps)
+    if alphapose_json.sniff(document):
+        return alphapose_json.read(document, path, size=size, fps=fps)
     raise UserError(f"{path} is JSON but not poses; expected {_KNOWN}.")

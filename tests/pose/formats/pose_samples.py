@@ -244,6 +244,11 @@ def canvas_frames(count: int = 3) -> list[dict[str, object]]:
     return [openpose_frame(openpose_person()) | canvas for _ in range(count)]
 
 
+def alphapose(number: int, keypoints: list[float]) -> dict[str, object]:
+    """Return one detection of AlphaPose."""
+    return {"image_id": f"{number}.jpg", "category_id": 1, "keypoints": keypoints, "score": 2.9}
+
+
 SAMPLES: dict[str, bytes] = {
     "own": own(),
     "mmpose-1": mmpose(1),
@@ -253,6 +258,8 @@ SAMPLES: dict[str, bytes] = {
     "pose-0.1": pose_bytes(holistic(468, world=True)),
     "pose-0.2": pose_bytes(reduced(), version=0.2),
     "deepfashion": deepfashion(),
+    "alphapose-133": json.dumps([alphapose(t, flat(133, t)) for t in range(3)]).encode(),
+    "alphapose-136": json.dumps([alphapose(t, flat(136, t)) for t in range(3)]).encode(),
     "openpose-frame": json.dumps(openpose_frame(openpose_person())).encode(),
     "openpose-list": json.dumps(canvas_frames()).encode(),
 }

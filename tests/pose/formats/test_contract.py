@@ -12,6 +12,7 @@ from pose_samples import SAMPLES
 
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import (
+    alphapose_json,
     checked,
     deepfashion_text,
     mmpose_json,
@@ -40,6 +41,7 @@ def _sniffed(data: bytes) -> list[str]:
         name
         for name, module in (
             ("own", own_json),
+            ("alphapose", alphapose_json),
             ("mmpose", mmpose_json),
             ("openpose", openpose_json),
         )
