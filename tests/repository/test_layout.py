@@ -114,6 +114,7 @@ UNSAFE_ATTRIBUTES = {
     ("pickle", "load"),
     ("pickle", "loads"),
     ("pickle", "Unpickler"),
+    ("yaml", "load"),
     ("yaml", "unsafe_load"),
     ("yaml", "full_load"),
     ("os", "system"),
@@ -122,18 +123,7 @@ UNSAFE_KEYWORDS = {("weights_only", False), ("allow_pickle", True), ("shell", Tr
 UNSAFE_KEYWORDS |= {("trust_remote_code", True)}
 
 
-def safe_loaders(tree: ast.Module) -> set[str]:
-    """Names of the classes in a module that derive from PyYAML's SafeLoader alone."""
-    return {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        and [ast.unparse(base) for base in node.bases] in (["yaml.SafeLoader"], ["SafeLoader"])
-    }
-
-
 def unsafe_calls(tree: ast.Module) -> Iterator[str]:
-    loaders = safe_loaders(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -143,9 +133,6 @@ def unsafe_calls(tree: ast.Module) -> Iterator[str]:
         if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
             pair = (called.value.id, called.attr)
             if pair in UNSAFE_ATTRIBUTES:
-                yield text
-            given = [ast.unparse(value) for value in node.args[1:]]
-            if pair == ("yaml", "load") and not (given and given[0] in loaders):
                 yield text
             if pair == ("torch", "load") and not any(
                 keyword.arg == "weights_only" for keyword in node.keywords
@@ -180,7 +167,7 @@ def test_unsafe_calls_are_noticed(code: str) -> None:
 
 
 def test_safe_loading_is_allowed() -> None:
-    code = "class _Loader(yaml.SafeLoader): ...\nyaml.load(text, _Loader)\nmodel.eval()\n"
+    code = "yaml.safe_load(text)\nmodel.eval()\ntorch.load(path, weights_only=True)\n"
     assert not list(unsafe_calls(ast.parse(code)))
 
 
