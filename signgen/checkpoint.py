@@ -224,7 +224,8 @@ def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
     """Build a model and load its weights, in eval mode.
 
     Args:
-        name: `mini`, a run folder of stage `fpdm`, a checkpoint or model folder, or a hub id.
+        name: `mini`, a run folder of stage `fpdm` or `decoder`, a checkpoint or model folder, or a
+            hub id.
         device: Where to put it.
 
     Raises:
@@ -235,7 +236,7 @@ def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
     if not any(key.startswith("unet.") for key in state):
         raise UserError(
             f"{folder} holds only part of a model (no U-Net weights); "
-            f"expected a run of stage fpdm. See stage in {settings}.",
+            f"expected a run of stage fpdm or decoder. See stage in {settings}.",
         )
     model = build_model(config)
     load_into(

@@ -1,6 +1,6 @@
-"""Turn a run of stage fpdm into a model folder to ship: averaged weights in fp16 with their card.
+"""Turn a run of stage fpdm or decoder into a model folder to ship: averaged fp16 weights, card.
 
-python tools/export_model.py runs/mini-fpdm signgen/assets/mini --card card.md
+python tools/export_model.py runs/mini-decoder signgen/assets/mini --card card.md
 """
 
 from __future__ import annotations

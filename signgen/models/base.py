@@ -67,17 +67,18 @@ class LatentSpace:
         posterior = self._autoencoder.encode(pixels).latent_dist
         return (posterior.sample() if sample else posterior.mode()) * self.scaling
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, *, clamp: bool = True) -> Tensor:
         """Turn latents into pixels.
 
         Args:
             latents: (B, C, h, w), scaled as `encode` returns them.
+            clamp: Cut what is out of range; training wants its gradient instead.
 
         Returns:
             (B, 3, h * factor, w * factor) in [-1, 1].
         """
         pixels: Tensor = self._autoencoder.decode(latents / self.scaling).sample
-        return pixels.clamp(-1, 1)
+        return pixels.clamp(-1, 1) if clamp else pixels
 
 
 class PoseGuidedModel(Protocol):

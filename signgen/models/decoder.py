@@ -19,8 +19,8 @@ class DecoderStage(FPDM):
     made with the model's own `sampling` settings, beside the true frames.
     """
 
-    # Differs from FPDM: it keeps Stable Diffusion's decoder, because that one is trained on far
-    # more than errors of one model; a decoder trained from nothing has no such robustness.
+    # Differs from FPDM: the decoder is tuned, because one trained from nothing paints the errors of
+    # a short training as texture; FPDM keeps Stable Diffusion's as it is.
 
     def _frozen_parts(self) -> list[nn.Module]:
         autoencoder = self.autoencoder
@@ -40,7 +40,7 @@ class DecoderStage(FPDM):
         """
         if latents is None:
             latents = self.sample(batch)
-        made = self.autoencoder.decode(latents / self.latents.scaling).sample
+        made = self.latents.decode(latents, clamp=False)
         return reconstruction_loss(made, batch, self.config.hand_weight, self.latents.factor)
 
     @torch.no_grad()

@@ -66,8 +66,8 @@ def _read_folder(folder: Path, size: tuple[int, int] | None, fps: float | None) 
     files = json_files(folder, "MMPose or OpenPose JSON, one file per frame")
     first = parse_json(read_bytes(files[0]), files[0])
     if openpose_json.sniff(first):
-        return openpose_json.read_folder(folder, size=size, fps=fps)
-    return mmpose_json.read_folder(folder, size=size, fps=fps)
+        return openpose_json.read_folder(folder, files, size=size, fps=fps)
+    return mmpose_json.read_folder(folder, files, size=size, fps=fps)
 
 
 def _looks_like_json(data: bytes) -> bool:

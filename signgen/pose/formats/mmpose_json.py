@@ -17,6 +17,7 @@ guess: pass the size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from signgen.pose.formats.frames import (
     NUM_KEYPOINTS,
     Person,
     follow_signer,
-    json_files,
     place,
     sequence,
 )
@@ -82,12 +82,17 @@ def read(
 
 
 def read_folder(
-    folder: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
+    folder: Path,
+    files: Sequence[Path],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
 ) -> PoseSequence:
     """Read a folder of predictions, one file `*.json` per picture.
 
     Args:
-        folder: The folder; files are ordered by the numbers in their names.
+        folder: Named in messages.
+        files: Its files in order, at least one.
         size: (H, W) of the pictures, or None for the extent of the points.
         fps: Frames per second, or None for 25.
 
@@ -95,9 +100,8 @@ def read_folder(
         The sequence, `coco-wholebody-133`.
 
     Raises:
-        UserError: If there is no such file, or one is not a list of persons.
+        UserError: If one is not a list of persons.
     """
-    files = json_files(folder, "MMPose predictions, one file per frame")
     frames = []
     for file in files:
         document = parse_json(read_bytes(file), file)

@@ -15,6 +15,7 @@ the size is known.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import checked_size, number_array, parse_json, read_bytes
-from signgen.pose.formats.frames import Person, follow_signer, json_files, place, sequence
+from signgen.pose.formats.frames import Person, follow_signer, place, sequence
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.structures import PoseSequence
 
@@ -70,10 +71,13 @@ def read(
 
 
 def read_folder(
-    folder: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
+    folder: Path,
+    files: Sequence[Path],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
 ) -> PoseSequence:
-    """Read a folder of files `<name>_<number>_keypoints.json`; arguments and errors as `read`."""
-    files = json_files(folder, "OpenPose JSON, one file per frame")
+    """Read files `<name>_<number>_keypoints.json`, at least one; the rest as `read`."""
     numbers = []
     for file in files:
         digits = re.findall(r"\d{1,18}", file.stem)

@@ -9,54 +9,10 @@ from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 
 NAMES = list(SKELETONS["coco-wholebody-133"].names)
-#: Names of the points of the two bodies in OpenPose's documentation, as ours where we have them.
-BODY_25 = [
-    "nose",
-    "neck",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "mid_hip",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_eye",
-    "left_eye",
-    "right_ear",
-    "left_ear",
-    "left_big_toe",
-    "left_small_toe",
-    "left_heel",
-    "right_big_toe",
-    "right_small_toe",
-    "right_heel",
-]
-COCO_18 = [
-    "nose",
-    "neck",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_eye",
-    "left_eye",
-    "right_ear",
-    "left_ear",
-]
+COCO_18 = list(SKELETONS["openpose-18"].names)
+#: BODY_25 has the middle of the hips after the arms, and feet at the end.
+FEET = [f"{side}_{part}" for side in ("left", "right") for part in ("big_toe", "small_toe", "heel")]
+BODY_25 = [*COCO_18[:8], "mid_hip", *COCO_18[8:], *FEET]
 
 
 def read(tmp_path, document: object, **arguments):
