@@ -21,11 +21,13 @@ from types import FrameType
 
 import signgen
 from signgen.cli_flags import parse
-from signgen.cli_progress import bar, counter
+from signgen.cli_output import PRECEDENCE, say, table, tell
+from signgen.cli_pose import pose
+from signgen.cli_prepare import prepare
+from signgen.cli_progress import bar
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
-    PrepareSyntheticConfig,
     RenderConfig,
     TrainConfig,
 )
@@ -33,9 +35,6 @@ from signgen.config_io import did_you_mean, load_config
 from signgen.structures import ExitCode, UserError
 
 __all__ = ["main"]
-
-MIN_SIGNER_SIDE = 64
-"""Smaller signers have no hands to see."""
 
 HELP = """\
 signgen: one source frame and a pose sequence become a video of that signer.
@@ -48,14 +47,13 @@ Commands:
   render    one source frame and a pose sequence to a video
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
-  prepare   make training data: signgen prepare synthetic --out DIR
+  prepare   make or check training data: signgen prepare synthetic --out DIR
+  pose      look into files of key points: signgen pose info FILE
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
 --debug or SIGNGEN_DEBUG=1 shows the traceback of an error; --version shows the version.
 """
-
-PRECEDENCE = "Settings: defaults < --config FILE.yaml < flags. --debug: traceback of an error."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,13 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else ExitCode.OK
     except KeyboardInterrupt as stop:
-        _tell(f"interrupted: {stop}" if str(stop) else "interrupted")
+        tell(f"interrupted: {stop}" if str(stop) else "interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()
         message, code = _explain(error)
-        _tell(f"error: {message}")
+        tell(f"error: {message}")
         return code
 
 
@@ -95,10 +93,10 @@ def _dispatch(words: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, format="signgen: %(message)s", level=logging.WARNING)
     logging.getLogger("signgen").setLevel(logging.INFO)
     if not words or words[0] in {"--help", "-h"}:
-        _say(HELP.rstrip())
+        say(HELP.rstrip())
         return ExitCode.OK
     if words[0] in {"--version", "-V"}:
-        _say(f"signgen {signgen.__version__}")
+        say(f"signgen {signgen.__version__}")
         return ExitCode.OK
     if words[0] not in COMMANDS:
         kind = "flag" if words[0].startswith("-") else "command"
@@ -127,15 +125,15 @@ def _render(words: list[str]) -> int:
 
     if config.dry_run:
         planned = as_json(plan(config))
-        _say(json.dumps(planned) if config.json else _table(planned))
+        say(json.dumps(planned) if config.json else table(planned))
         return ExitCode.OK
     result = render_files(config, progress=bar("frame"))
     if config.json:
-        _say(json.dumps(as_json(result)))
+        say(json.dumps(as_json(result)))
         return ExitCode.OK
-    _say("\n".join(result.files))
+    say("\n".join(result.files))
     height, width = result.size
-    _tell(
+    tell(
         f"{result.frames} frames of {height} x {width} at {result.fps:g} fps "
         f"in {result.seconds:.1f} s"
     )
@@ -155,14 +153,14 @@ def _train(words: list[str]) -> int:
         default=default,
     )
     if default is None and "--config" not in words:
-        _tell(
+        tell(
             "no configuration given: training the tiny smoke configuration on "
             f"{'the bundled sample' if config.data.root == 'sample' else config.data.root}"
             f", into {config.out}"
         )
     from signgen.train import train
 
-    _say(str(train(config)))
+    say(str(train(config)))
     return ExitCode.OK
 
 
@@ -190,64 +188,11 @@ def _eval(words: list[str]) -> int:
         "model on the bundled sample.\n\n"
         "Example: signgen eval --generated out.mp4 --reference real.mp4\n\n" + PRECEDENCE,
     )
-    from signgen.evaluate import evaluate, table
+    from signgen.evaluate import evaluate
+    from signgen.evaluate import table as scores
 
     report = evaluate(config, progress=bar("clip"))
-    _say(json.dumps(report) if config.json else table(report))
-    return ExitCode.OK
-
-
-def _prepare(words: list[str]) -> int:
-    if not words or words[0] in {"--help", "-h"}:
-        _say(
-            "signgen prepare synthetic --out DIR [flags]    draw a corpus of synthetic signers\n\n"
-            "`signgen prepare synthetic --help` lists the flags."
-        )
-        return ExitCode.OK
-    if words[0] != "synthetic":
-        raise UserError(
-            f"{words[0]} cannot be prepared; expected: signgen prepare synthetic --out DIR.",
-            ExitCode.USAGE,
-        )
-    config = parse(
-        PrepareSyntheticConfig,
-        words[1:],
-        prog="signgen prepare synthetic",
-        description="Draw a corpus of synthetic signers in the PHOENIX-2014T layout.\n\n"
-        "Example: signgen prepare synthetic --out synthetic --signers 100\n\n" + PRECEDENCE,
-    )
-    if not config.out:
-        raise UserError(
-            "--out is missing; expected a folder to create, as in --out synthetic.",
-            ExitCode.USAGE,
-        )
-    if min(config.size) < MIN_SIGNER_SIDE:
-        raise UserError(
-            f"--size is {config.size[0]} {config.size[1]}; expected at least {MIN_SIGNER_SIDE}.",
-            ExitCode.USAGE,
-        )
-    for name in ("frames", "clips_per_signer", "workers"):
-        if getattr(config, name) < 1:
-            raise UserError(
-                f"--{name.replace('_', '-')} is {getattr(config, name)}; expected at least 1.",
-                ExitCode.USAGE,
-            )
-    from signgen.data.synthetic import write_corpus
-
-    with counter("clip") as progress:
-        clips = write_corpus(
-            Path(config.out),
-            config.signers,
-            config.clips_per_signer,
-            config.seed,
-            config.frames,
-            config.size,
-            motion_blur=config.motion_blur,
-            progress=progress,
-            workers=config.workers,
-        )
-    made = {"schema_version": 1, "folder": config.out, "clips": clips}
-    _say(json.dumps(made) if config.json else config.out)
+    say(json.dumps(report) if config.json else scores(report))
     return ExitCode.OK
 
 
@@ -264,11 +209,11 @@ def _doctor(words: list[str]) -> int:
     for finding in diagnose():
         findings.append(finding)
         if not config.json:
-            _say(f"{finding.state:<9} {finding.name:<23} {finding.text}")
+            say(f"{finding.state:<9} {finding.name:<23} {finding.text}")
     if config.json:
-        _say(json.dumps(report(findings)))
+        say(json.dumps(report(findings)))
     else:
-        _say("signgen works here." if works(findings) else "Something is broken; see above.")
+        say("signgen works here." if works(findings) else "Something is broken; see above.")
     return ExitCode.OK if works(findings) else ExitCode.UNAVAILABLE
 
 
@@ -276,29 +221,13 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "render": _render,
     "train": _train,
     "eval": _eval,
-    "prepare": _prepare,
+    "prepare": prepare,
+    "pose": pose,
     "doctor": _doctor,
 }
 
 
-# ----- output -------------------------------------------------------------------------------------
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _tell(text: str) -> None:
-    # One line whatever a library puts into its message.
-    print("signgen:", " ".join(text.split()), file=sys.stderr, flush=True)
-
-
-def _table(values: Mapping[str, object]) -> str:
-    lines = []
-    for name, value in values.items():
-        shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        lines.append(f"{name.replace('_', ' '):<19} {shown}")
-    return "\n".join(lines)
+# ----- failures and signals ----------------------------------------------------------------------
 
 
 def _explain(error: Exception) -> tuple[str, int]:

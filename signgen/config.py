@@ -19,6 +19,8 @@ from signgen.model_config import (
     full_fpdm,
     tiny_fpdm,
 )
+from signgen.pose_config import PoseInfoConfig
+from signgen.prepare_config import PrepareSyntheticConfig
 
 __all__ = [
     "AutoencoderConfig",
@@ -28,6 +30,7 @@ __all__ = [
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "PoseInfoConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",
@@ -170,30 +173,6 @@ class EvalConfig:
     """Where to compute."""
     out: str | None = None
     """Also write the report to this JSON file."""
-    json: bool = False
-    """Print one JSON object on stdout."""
-
-
-@dataclass(frozen=True)
-class PrepareSyntheticConfig:
-    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout."""
-
-    out: str = ""
-    """Folder to create."""
-    signers: int = 10
-    """Number of signers, at least 3; about 80/10/10 % go to train, dev and test."""
-    clips_per_signer: int = 2
-    """Clips of each signer."""
-    frames: int = 24
-    """Frames of each clip."""
-    size: tuple[int, int] = (260, 210)
-    """Height and width of the frames."""
-    seed: int = 0
-    """Seed of everything drawn."""
-    motion_blur: bool = False
-    """Blur moving parts."""
-    workers: int = 1
-    """Processes."""
     json: bool = False
     """Print one JSON object on stdout."""
 

@@ -17,7 +17,16 @@ from signgen.config import PrepareSyntheticConfig, RenderConfig, TrainConfig
 from signgen.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("render", "train", "eval", "prepare", "prepare synthetic", "doctor")
+COMMANDS = (
+    "render",
+    "train",
+    "eval",
+    "prepare",
+    "prepare synthetic",
+    "pose",
+    "pose info",
+    "doctor",
+)
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -118,7 +127,7 @@ def test_public_names_load_lazily() -> None:
         ("render", "--source is missing"),
         ("train --model.unt.head-width 3", "Did you mean --model.unet.head-width?"),
         ("train --learning-rate nan", "learning_rate is nan; expected a number."),
-        ("prepare phoenix", "expected: signgen prepare synthetic --out DIR"),
+        ("prepare phoenix", "phoenix is not a command of `signgen prepare`"),
         ("prepare synthetic", "--out is missing"),
         ("prepare synthetic --out x --size 10 64", "--size is 10 64; expected at least 64"),
         ("prepare synthetic --out x --clips-per-signer 0", "--clips-per-signer is 0"),

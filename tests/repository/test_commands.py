@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from signgen.cli_flags import parse
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
+    PoseInfoConfig,
     PrepareSyntheticConfig,
     RenderConfig,
     TrainConfig,
@@ -26,7 +28,8 @@ CLASSES = {
     "render": RenderConfig,
     "train": TrainConfig,
     "eval": EvalConfig,
-    "prepare": PrepareSyntheticConfig,
+    "prepare synthetic": PrepareSyntheticConfig,
+    "pose info": PoseInfoConfig,
     "doctor": DoctorConfig,
 }
 
@@ -56,9 +59,12 @@ def check(line: str) -> None:
         return
     command, *rest = words
     assert command in COMMANDS, line
-    if command == "prepare":
-        assert rest[0] == "synthetic", line
+    if command in {"prepare", "pose"}:
+        command = f"{command} {rest[0]}"
+        assert command in CLASSES, line
         rest = rest[1:]
+    if command.startswith("pose "):  # files can be named without a flag
+        rest = list(itertools.dropwhile(lambda word: not word.startswith("-"), rest))
     default = None
     if command == "train" and rest and not rest[0].startswith("-"):
         path = ROOT / rest[0]

@@ -1,0 +1,31 @@
+"""Settings of the `prepare` commands. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PrepareSyntheticConfig"]
+
+
+@dataclass(frozen=True)
+class PrepareSyntheticConfig:
+    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout."""
+
+    out: str = ""
+    """Folder to create."""
+    signers: int = 10
+    """Number of signers, at least 3; about 80/10/10 % go to train, dev and test."""
+    clips_per_signer: int = 2
+    """Clips of each signer."""
+    frames: int = 24
+    """Frames of each clip."""
+    size: tuple[int, int] = (260, 210)
+    """Height and width of the frames."""
+    seed: int = 0
+    """Seed of everything drawn."""
+    motion_blur: bool = False
+    """Blur moving parts."""
+    workers: int = 1
+    """Processes."""
+    json: bool = False
+    """Print one JSON object on stdout."""

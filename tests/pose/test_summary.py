@@ -1,0 +1,42 @@
+"""What `signgen pose info` says of a sequence."""
+
+import json
+
+import numpy as np
+import pytest
+
+from signgen.cli import main
+from signgen.pose.formats import write_poses
+from signgen.pose.summary import coverage
+from signgen.structures import PoseSequence
+
+
+def half_body(frames: int = 4) -> PoseSequence:
+    """Upper body and right hand; the left hand in the first frame only."""
+    confidence = np.zeros((frames, 133), np.float32)
+    confidence[:, [0, 5, 6, 7, 8, 9, 10]] = 0.9
+    confidence[:, 112:133] = 0.9
+    confidence[0, 91:112] = 0.9
+    points = np.where(confidence[..., None] > 0, 50.0, 0).repeat(2, axis=-1).astype(np.float32)
+    return PoseSequence(points, confidence, "coco-wholebody-133", (260, 210), 25.0)
+
+
+def test_coverage_is_a_share_of_frames():
+    shares = coverage(half_body())
+    assert shares == {"body": 1.0, "face": 0.0, "left_hand": 0.25, "right_hand": 1.0}
+
+
+def test_a_skeleton_without_hands_has_no_coverage_of_hands():
+    confidence = np.ones((2, 18), np.float32)
+    poses = PoseSequence(np.ones((2, 18, 2), np.float32), confidence, "openpose-18", (9, 9), 25.0)
+    assert coverage(poses) == {"body": 1.0}
+
+
+def test_info_prints_a_table_or_one_object(tmp_path, capsys: pytest.CaptureFixture[str]):
+    write_poses(half_body(), tmp_path / "a.json")
+    assert main(["pose", "info", str(tmp_path / "a.json")]) == 0
+    assert "left hand coverage  0.25" in capsys.readouterr().out
+    assert main(["pose", "info", str(tmp_path / "a.json"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["files"]
+    assert (row["frames"], row["fps"], row["size"]) == (4, 25.0, [260, 210])
+    assert row["left_hand_coverage"] == 0.25
