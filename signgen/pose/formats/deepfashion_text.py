@@ -15,11 +15,11 @@ from signgen.errors import UserError
 from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence, read_bytes
 from signgen.structures import PoseSequence
 
-__all__ = ["parse", "read", "sniff"]
+__all__ = ["CONTENT", "MARGIN", "NUM_POINTS", "parse", "read", "sniff"]
 
-_NUM_ROWS = 18
-_MARGIN = 40.0
-_CONTENT = (256, 176)  # (H, W)
+NUM_POINTS = 18
+MARGIN = 40.0
+CONTENT = (256, 176)  # (H, W)
 _MAX_TEXT = 65_536
 
 
@@ -59,19 +59,19 @@ def parse(
 ) -> PoseSequence:
     """Read the bytes of one file; see `read`. Without a size the points stay on 256x176."""
     lines = [line for line in data.splitlines() if line.strip()]
-    rows = [_row(line) for line in lines[: _NUM_ROWS + 1]]
-    if len(lines) != _NUM_ROWS:
+    rows = [_row(line) for line in lines[: NUM_POINTS + 1]]
+    if len(lines) != NUM_POINTS:
         raise UserError(
-            f"{path} has {len(lines)} lines; expected {_NUM_ROWS} key points, one 'x y' a line."
+            f"{path} has {len(lines)} lines; expected {NUM_POINTS} key points, one 'x y' a line."
         )
-    values = np.empty((_NUM_ROWS, 2))
+    values = np.empty((NUM_POINTS, 2))
     for number, row in enumerate(rows):
         if row is None:
             raise UserError(f"{path}: line {number + 1} is not two numbers; expected 'x y'.")
         values[number] = row
-    size = size or _CONTENT
+    size = size or CONTENT
     visible = (values != -1).all(axis=1)
-    points = (values - (_MARGIN, 0)) * (size[1] / _CONTENT[1], size[0] / _CONTENT[0])
+    points = (values - (MARGIN, 0)) * (size[1] / CONTENT[1], size[0] / CONTENT[0])
     return checked_sequence(
         points[None],
         visible[None].astype(np.float64),
