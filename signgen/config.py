@@ -19,7 +19,7 @@ from signgen.model_config import (
     full_fpdm,
     tiny_fpdm,
 )
-from signgen.pose_config import PoseInfoConfig
+from signgen.pose_config import PoseConvertConfig, PoseInfoConfig
 from signgen.prepare_config import PrepareSyntheticConfig
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "PoseConvertConfig",
     "PoseInfoConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
