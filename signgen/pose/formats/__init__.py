@@ -24,6 +24,7 @@ from pathlib import Path
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import (
     alphapose_json,
+    byte_source,
     coco_json,
     deepfashion_csv,
     deepfashion_text,
@@ -38,7 +39,6 @@ from signgen.pose.formats import (
     restricted_pickle,
 )
 from signgen.pose.formats.atomic import replace_file, replace_folder
-from signgen.pose.formats.byte_source import ByteSource, gunzip
 from signgen.pose.formats.checked import (
     checked_fps,
     checked_size,
@@ -59,7 +59,6 @@ _KNOWN = (
     "JSON of signgen, MMPose, OpenPose, AlphaPose or COCO-WholeBody, .pose, .npz, a pickle of "
     "MSKA, SLRT or DWPose, or DeepFashion text"
 )
-_GZIP = b"\x1f\x8b"
 
 
 def read_poses(
@@ -75,7 +74,8 @@ def read_poses(
         path: File or folder.
         size: (H, W) of the picture, for formats that carry no size; what a file says goes first.
             Without it MMPose, OpenPose, AlphaPose and DWPose get the extent of their points rounded
-            up, DeepFashion 256x176, and clips of pickles the size that goes with their names.
+            up, DeepFashion 256x176, and clips of pickles the size that goes with their names
+            (`pickle_clips`).
         fps: Frames per second for formats that carry none; 25 where it is None too.
         clip: Name of the clip, for files that hold many.
 
@@ -114,7 +114,7 @@ def read_clips(
     if path.is_dir():
         return _one(path, *_read_folder(path, size, fps))
     head = read_head(path)
-    if head.startswith(_GZIP) or restricted_pickle.sniff(head):
+    if byte_source.sniff(head) or restricted_pickle.sniff(head):
         return _read_pickle(path, head, size, fps)
     return _read_bytes(read_bytes(path), path, size, fps)
 
@@ -179,9 +179,9 @@ def _read_folder(
 
 
 def _read_pickle(path: Path, head: bytes, size: tuple[int, int] | None, fps: float | None) -> Clips:
-    source = ByteSource(path)
-    if head.startswith(_GZIP):
-        source = gunzip(source)
+    source = byte_source.ByteSource(path)
+    if byte_source.sniff(head):
+        source = byte_source.gunzip(source)
         if not restricted_pickle.sniff(source.read(0, 2)):
             raise UserError(f"{path} is a gzip file but not of a pickle; expected {_KNOWN}.")
     return pickle_clips.read(source, size=size, fps=fps)

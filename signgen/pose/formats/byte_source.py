@@ -8,7 +8,7 @@ from pathlib import Path
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats.checked import MAX_BYTES
 
-__all__ = ["MAX_ARCHIVE_BYTES", "MAX_GZIP_RATIO", "ByteSource", "gunzip"]
+__all__ = ["MAX_ARCHIVE_BYTES", "MAX_GZIP_RATIO", "ByteSource", "gunzip", "sniff"]
 
 #: Archives of many clips are read clip by clip, so they may be larger than one sequence.
 MAX_ARCHIVE_BYTES = 16 * 2**30
@@ -55,6 +55,11 @@ class ByteSource:
                 return file.read(max(0, min(count, self.length - start)))
         except OSError as error:
             raise _unreadable(self.path, error) from error
+
+
+def sniff(head: bytes) -> bool:
+    """Tell whether a file begins as a gzip file."""
+    return head.startswith(b"\x1f\x8b")
 
 
 def gunzip(source: ByteSource) -> ByteSource:

@@ -78,7 +78,7 @@ class Clips(Mapping[str, PoseSequence]):
                 )
             clip = next(iter(self))
         if clip not in self._readers:
-            near = get_close_matches(clip, list(self), n=1) if len(self) < 100_000 else []
+            near = get_close_matches(clip, list(self), n=1) if len(self) <= 20_000 else []
             hint = f" Did you mean {_short(near[0])}?" if near else ""
             raise UserError(
                 f"{self.path} holds no clip {_short(clip)}; it holds {len(self)}, such as "

@@ -16,11 +16,12 @@ the caller gives one.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,7 @@ _SIZES = (
 _PARTS = ("faces", "faces_score", "hands", "hands_score")
 _KEYS = {"keypoint": "mska", "keypoints": "slrt"}
 
-_MAX_FRAMES = 50_000
-
-_Readers = dict[str, Callable[[], Reading]]
+_MAX_FRAMES = 500_000
 
 
 def read(
@@ -66,52 +65,67 @@ def read(
         UserError: If the pickle is not one of those above.
     """
     path, value = source.path, read_pickle(source)
-    if isinstance(value, list) or dwpose.is_frame(value):
-        frames: list[Any] = value if isinstance(value, list) else [value]
-        if frames and not all(dwpose.is_frame(frame) for frame in frames):
-            raise UserError(
-                f"{path} is a list without key points{_named(frames[0])}; expected {_EXPECTED}."
-            )
-        return Clips(path, "dwpose", {path.stem: partial(_dwpose, frames, path, size, fps)})
-    if isinstance(value, Array):
-        name = path.stem
-        return Clips(path, "arrays", {name: partial(_array, value, path, name, size, fps)})
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is a pickle of a {type(value).__name__}; expected {_EXPECTED}.")
-    if len({id(entry) for entry in value.values()}) != len(value):
-        raise UserError(f"{path}: two clips are one and the same; expected key points for each.")
-    kinds, readers = set(), _Readers()
-    for name, entry in value.items():
-        kind, readers[name] = _entry(entry, path, name, size, fps)
+    entries = [(path.stem, value, str(path))]
+    if _is_dict(value) and not dwpose.is_frame(value):
+        entries = [(name, value[name], f"{path}: clip {name[:60]!a}") for name in value]
+    kinds: set[str] = set()
+    numbers: dict[str, Array | list[Any]] = {}
+    for name, entry, what in entries:
+        kind, numbers[name] = _found(entry, what)
         kinds.add(kind)
     if len(kinds) > 1:
         raise UserError(f"{path} mixes {' and '.join(sorted(kinds))}; expected one of them.")
-    return Clips(path, kinds.pop() if kinds else "", readers)
+    _check_total(numbers.values(), source)
+    readers: dict[str, Callable[[], Reading]] = {
+        name: partial(_array, array, path, name, size, fps)
+        if isinstance(array, Array)
+        else partial(_dwpose, array, path, size, fps)
+        for name, array in numbers.items()
+    }
+    return Clips(path, "".join(kinds), readers)
 
 
-def _entry(
-    entry: object, path: Path, name: str, size: tuple[int, int] | None, fps: float | None
-) -> tuple[str, Callable[[], Reading]]:
+def _found(entry: object, what: str) -> tuple[str, Array | list[Any]]:
+    """Return the format of a clip, and its array or its list of frames."""
     if isinstance(entry, Array):
-        return "arrays", partial(_array, entry, path, name, size, fps)
-    if isinstance(entry, list) and entry and all(dwpose.is_frame(frame) for frame in entry):
-        return "dwpose", partial(_dwpose, entry, path, size, fps)
-    if isinstance(entry, dict):
-        for key, kind in _KEYS.items():
-            array = entry.get(key)
-            if isinstance(array, Array):
-                return kind, partial(_array, array, path, name, size, fps)
-    raise UserError(
-        f"{path}: clip {name[:60]!a} has no key points{_named(entry)}; expected {_EXPECTED}."
-    )
+        return "arrays", entry
+    if dwpose.is_frame(entry):
+        return "dwpose", [entry]
+    if isinstance(entry, list) and entry and dwpose.is_frame(entry[0]):
+        return "dwpose", entry
+    for key, kind in _KEYS.items():
+        if isinstance(entry, dict) and isinstance(entry.get(key), Array):
+            return kind, entry[key]
+    first = entry[0] if isinstance(entry, list) and entry else entry
+    held = f" but {', '.join(key[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
+    raise UserError(f"{what} has no key points{ascii(held)[1:-1]}; expected {_EXPECTED}.")
 
 
-def _named(entry: object) -> str:
-    if not isinstance(entry, dict):
-        return ""
-    return f" but {', '.join(key[:20] for key in list(entry)[:6])}".encode(
-        "ascii", "backslashreplace"
-    ).decode()
+def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _check_total(clips: Iterable[Array | list[Any]], source: ByteSource) -> None:
+    """Refuse numbers that stand in a pickle many times over, which costs it two bytes each time."""
+    total = frames = 0
+    for clip in clips:
+        for frame in [clip] if isinstance(clip, Array) else clip:
+            frames += not isinstance(clip, Array)
+            total += sum(math.prod(array.shape or ()) for array in _arrays(frame))
+            if total > source.length or frames > _MAX_FRAMES:
+                raise UserError(
+                    f"{source.path} holds more numbers than bytes, or more than {_MAX_FRAMES} "
+                    "frames of DWPose; expected each clip once."
+                )
+
+
+def _arrays(value: object) -> Iterable[Array]:
+    if isinstance(value, Array):
+        return [value]
+    parts = value if _is_dict(value) else {}
+    bodies = parts.get("bodies")
+    inner = list(bodies.values()) if _is_dict(bodies) else []
+    return [part for part in [*parts.values(), *inner] if isinstance(part, Array)]
 
 
 def _loaded(array: Array, what: str) -> NDArray[np.float64]:
@@ -164,12 +178,11 @@ def _dwpose(
     size: tuple[int, int] | None,
     fps: float | None,
 ) -> Reading:
-    # A frame can stand in a pickle many times over at no cost.
-    if not 0 < len(frames) <= _MAX_FRAMES:
-        raise UserError(f"{path} holds {len(frames)} frames; expected 1 to {_MAX_FRAMES}.")
     persons: list[list[Person]] = []
     for t, frame in enumerate(frames):
         what = f"{path}: frame {t}"
+        if not dwpose.is_frame(frame):
+            raise UserError(f"{what} has no bodies; expected a frame of DWPose.")
         persons.append(dwpose.persons(_tree(frame, what), what))
     return reading(in_pixels(persons, path, size), path, size, fps)
 

@@ -1,5 +1,6 @@
 """Small synthetic files of every format, made on the spot."""
 
+import gzip
 import io
 import json
 import pickle
@@ -113,6 +114,11 @@ def coco() -> list[Component]:
         ("LEFT_HAND", HAND, "XYC"),
         ("RIGHT_HAND", HAND, "XYC"),
     ]
+
+
+def halpe() -> list[Component]:
+    lengths = {"BODY_136": 26, "FACE_136": 68, "LEFT_HAND_136": 21, "RIGHT_HAND_136": 21}
+    return [(name, [f"p{i}" for i in range(n)], "XYC") for name, n in lengths.items()]
 
 
 def numbered(
@@ -356,6 +362,7 @@ SAMPLES: dict[str, bytes] = {
     "pose-0.0": pose_bytes(openpose(), version=0.0),
     "pose-0.1": pose_bytes(holistic(468, world=True)),
     "pose-0.2": pose_bytes(reduced(), version=0.2),
+    "pose-136": pose_bytes(halpe(), version=0.2),
     "deepfashion": deepfashion(),
     "alphapose-133": json.dumps([alphapose(t, flat(133, t)) for t in range(3)]).encode(),
     "alphapose-136": json.dumps([alphapose(t, flat(136, t)) for t in range(3)]).encode(),
@@ -365,6 +372,7 @@ SAMPLES: dict[str, bytes] = {
     "pickle-slrt": pickle.dumps({"dev/a": {"keypoints": table()}}, protocol=2),
     "pickle-arrays": pickle.dumps({"test/a": table()}, protocol=5),
     "pickle-dwpose": pickle.dumps([dwpose(seed=seed) for seed in range(2)]),
+    "gzip-slrt": gzip.compress(pickle.dumps({"dev/a": {"keypoints": table()}}), mtime=0),
     "zip-npz": own_npz(),
     "zip-dwpose": npz(pose=table(count=134)),
     "coco-annotations": json.dumps(coco_document(coco_person(785))).encode(),

@@ -98,7 +98,7 @@ def test_other_documents_are_refused(document, message, tmp_path):
 def test_real_annotations():
     clips = read_clips(REAL / "coco_wholebody" / "test_coco_wholebody.json")
     people = {name: clips.reading(name).people for name in clips}
-    assert sum(people.values()) == 14
+    assert sum(people.values()) == 12, "two of the 14 have no points"
     assert len(people) == 4
     skier = clips["000000000785.jpg"]
     assert skier.size == (425, 640)

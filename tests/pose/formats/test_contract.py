@@ -13,6 +13,7 @@ from pose_samples import SAMPLES
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import (
     alphapose_json,
+    byte_source,
     checked,
     coco_json,
     deepfashion_csv,
@@ -40,6 +41,7 @@ def _sniffed(data: bytes) -> list[str]:
             ("deepfashion", deepfashion_text),
             ("pickle", restricted_pickle),
             ("zip", npz_file),
+            ("gzip", byte_source),
             ("csv", deepfashion_csv),
         )
         if module.sniff(data)
