@@ -149,6 +149,18 @@ def test_no_unsafe_calls(path: Path) -> None:
     assert not list(unsafe_calls(tree_of(path)))
 
 
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_pickle_module(path: Path) -> None:
+    # `pose/formats/pickle_machine.py` reads pickles of others without running them.
+    imported = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.split(".")[0] for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    assert not imported & {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}
+
+
 @pytest.mark.parametrize(
     "code",
     [

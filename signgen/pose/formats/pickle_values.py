@@ -199,7 +199,8 @@ class Array:
             raise PickleError(
                 f"has an array of {len(data)} bytes for shape {list(self.shape)} of {kind.name}"
             )
-        array = np.frombuffer(data, kind).reshape(self.shape, order=self.order)
+        flat = np.frombuffer(data, kind) if data else np.zeros(0, kind)
+        array = flat.reshape(self.shape, order=self.order)
         return array if self.axes is None else array.transpose(self.axes)
 
     def _load_tensor(self, storage: Storage) -> NDArray[Any]:
