@@ -217,7 +217,8 @@ def checked_sequence(
             f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
         )
     _check_numbers(confidence, path, "confidence", 0.0)
-    visible = confidence > 0
+    scores = confidence.astype(np.float32)
+    visible = scores > 0  # what is too small for float32 is missing as well
     if not visible.any():
         raise UserError(
             f"{path}: every key point of all {frames} frames is missing (confidence 0); "
@@ -226,7 +227,7 @@ def checked_sequence(
     _check_numbers(points, path, "coordinate", -_MAX_COORDINATE)
     return PoseSequence(
         keypoints=np.where(visible[..., None], points, 0).astype(np.float32),
-        confidence=np.where(visible, confidence, 0).astype(np.float32),
+        confidence=scores * visible,
         skeleton=skeleton,
         size=size,
         fps=fps,

@@ -143,4 +143,5 @@ def _numbers(values: object, what: str) -> Numbers:
         raise UserError(f"{what} is not a regular array of numbers.") from error
     if table.dtype.kind not in "iufb":
         raise UserError(f"{what} is not an array of numbers.")
-    return table.astype(np.float64)
+    with np.errstate(all="ignore"):  # NaN is named later, with its place
+        return table.astype(np.float64)

@@ -66,7 +66,8 @@ def read(data: bytes, path: Path) -> Reading:
     pose = _parse(data, path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
     fps = checked_fps(float(pose.body.fps), path)
-    confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
+    with np.errstate(all="ignore"):  # NaN is named later, with its place
+        confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
     values = np.ma.asarray(pose.body.data)
     if confidence.ndim != 3 or values.ndim != 4 or values.shape[:3] != confidence.shape:
         raise UserError(f"{path} is a broken .pose file: points and confidences differ in number.")
@@ -145,7 +146,8 @@ def _components(
         chosen = values[:, start:stop, [x, y]]
         hidden = np.ma.getmaskarray(chosen).any(axis=-1)
         scores = np.where(hidden, 0.0, confidence[:, start:stop])
-        points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
+        with np.errstate(all="ignore"):
+            points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
         parts[part.name] = Component(list(part.points), points, scores)
         start = stop
     return parts

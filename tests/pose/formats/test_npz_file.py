@@ -114,6 +114,16 @@ def test_the_same_sequence_gives_the_same_bytes(tmp_path):
     assert npz_file.to_bytes(read_poses(path)) == data
 
 
+def test_confidences_too_small_for_float32_are_missing(tmp_path):
+    path = tmp_path / "a.npz"
+    confidence = table()[..., 2].astype("f8")
+    confidence[0, 3] = 1e-60
+    path.write_bytes(own_npz(confidence=confidence))
+    poses = read_poses(path)
+    assert not poses.visible[0, 3]
+    assert (poses.keypoints[0, 3] == 0).all()
+
+
 def test_compressed_archives_are_read(tmp_path):
     values = table()
     np.savez_compressed(
