@@ -48,7 +48,7 @@ Commands:
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
   prepare   make or check training data: signgen prepare synthetic --out DIR
-  pose      look into files of key points: signgen pose info FILE
+  pose      look into, show and align files of key points: signgen pose info FILE
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -132,6 +132,8 @@ def _render(words: list[str]) -> int:
         say(json.dumps(as_json(result)))
         return ExitCode.OK
     say("\n".join(result.files))
+    for warning in result.warnings:
+        tell(f"warning: {warning}")
     height, width = result.size
     tell(
         f"{result.frames} frames of {height} x {width} at {result.fps:g} fps "

@@ -19,10 +19,11 @@ from signgen.model_config import (
     full_fpdm,
     tiny_fpdm,
 )
-from signgen.pose_config import PoseInfoConfig
+from signgen.pose_config import Align, PoseAlignConfig, PoseInfoConfig, PoseViewConfig
 from signgen.prepare_config import PrepareSyntheticConfig
 
 __all__ = [
+    "Align",
     "AutoencoderConfig",
     "DataConfig",
     "Device",
@@ -30,7 +31,9 @@ __all__ = [
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "PoseAlignConfig",
     "PoseInfoConfig",
+    "PoseViewConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",
@@ -129,6 +132,11 @@ class RenderConfig:
     """Video to write."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id."""
+    align: Align = "none"
+    """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
+    scales by the shoulders, `limb` gives every part the source signer's proportions."""
+    source_poses: str | None = None
+    """Poses of the source picture, for --align affine and limb; the first frame is taken."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
     steps: int | None = None

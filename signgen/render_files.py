@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import signgen
-from signgen.config import RenderConfig
+from signgen.config import Align, RenderConfig
 from signgen.media import (
     VideoWriter,
     check_output,
@@ -28,6 +28,7 @@ from signgen.media import (
 )
 from signgen.pose.formats import read_poses
 from signgen.pose.transforms import resize
+from signgen.pose_files import align_to_source
 from signgen.render import (
     Frame,
     Renderer,
@@ -63,6 +64,8 @@ class RenderPlan:
         guidance: Guidance weights.
         forwards_per_frame: Evaluations of the denoiser per frame.
         device: Where it would be computed.
+        align: How the poses would be brought into the source's frame.
+        warnings: What differs between the signers, where the poses are aligned.
         files: Files that would be written.
     """
 
@@ -74,6 +77,8 @@ class RenderPlan:
     guidance: tuple[float, float]
     forwards_per_frame: int
     device: str
+    align: Align
+    warnings: tuple[str, ...]
     files: tuple[str, ...]
 
 
@@ -87,6 +92,7 @@ class RenderResult:
         size: (H, W) of the video.
         fps: Frames per second.
         seconds: Time from the first to the last frame, without loading.
+        warnings: What differs between the signers, where the poses were aligned.
         settings: What is also stored in the video's comment.
     """
 
@@ -95,6 +101,7 @@ class RenderResult:
     size: tuple[int, int]
     fps: float
     seconds: float
+    warnings: tuple[str, ...]
     settings: dict[str, object]
 
 
@@ -104,6 +111,7 @@ class _Inputs:
     poses: PoseSequence
     size: tuple[int, int]
     outputs: tuple[Path, ...]
+    warnings: tuple[str, ...]
 
 
 def plan(config: RenderConfig) -> RenderPlan:
@@ -131,6 +139,8 @@ def plan(config: RenderConfig) -> RenderPlan:
         guidance=guidance,
         forwards_per_frame=steps * sum(factor != 0 for factor in guidance_coefficients(guidance)),
         device=choose_device(config.device),
+        align=config.align,
+        warnings=inputs.warnings,
         files=tuple(map(str, inputs.outputs)),
     )
 
@@ -173,6 +183,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         size=inputs.size,
         fps=inputs.poses.fps,
         seconds=round(time.perf_counter() - started, 3),
+        warnings=inputs.warnings,
         settings=settings,
     )
 
@@ -185,6 +196,7 @@ def _check_inputs(config: RenderConfig) -> _Inputs:
                 f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
             )
     check_numbers(config.steps, config.guidance, config.chunk, config.seed)
+    _check_align(config)
     outputs = _outputs(config)
     source = read_image(config.source)
     size = config.size or (int(source.shape[0]), int(source.shape[1]))
@@ -209,16 +221,36 @@ def _check_inputs(config: RenderConfig) -> _Inputs:
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Write the file with another fps."
         )
-    return _Inputs(source, poses, size, outputs)
+    warnings: tuple[str, ...] = ()
+    if config.align != "none" and config.source_poses:
+        names = (config.poses, config.source_poses, config.source)
+        poses, warnings = align_to_source(poses, source, config.align, names)
+    return _Inputs(source, poses, size, outputs, warnings)
+
+
+def _check_align(config: RenderConfig) -> None:
+    if config.align != "none" and not config.source_poses:
+        raise UserError(
+            f"--align is {config.align}, which needs the poses of {config.source}; expected them "
+            "with --source-poses FILE.",
+            ExitCode.USAGE,
+        )
+    if config.align == "none" and config.source_poses:
+        raise UserError(
+            f"--source-poses is {config.source_poses}, but --align none does not use them. Choose "
+            "--align limb or affine, or leave it out.",
+            ExitCode.USAGE,
+        )
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
     out = check_output(config.out, ".mp4")
     extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
     outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
-    inputs = {Path(config.source).resolve(), Path(config.poses).resolve()}
+    inputs = [config.source, config.poses, config.source_poses]
+    taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
-        if path.resolve() in inputs:
+        if path.resolve() in taken:
             raise UserError(
                 f"{path} is an input and would be overwritten. Choose another --out.",
                 ExitCode.USAGE,
@@ -275,6 +307,7 @@ def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
     """Return what is needed to render the same again."""
     from signgen.checkpoint_files import sha256
 
+    used = config.source_poses
     return {
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
@@ -284,6 +317,8 @@ def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
         "eta": renderer.eta,
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
+        "align": config.align,
+        **({"source_poses_sha256": sha256(Path(used))} if used else {}),
     }
 
 

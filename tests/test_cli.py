@@ -25,6 +25,8 @@ COMMANDS = (
     "prepare synthetic",
     "pose",
     "pose info",
+    "pose view",
+    "pose align",
     "doctor",
 )
 

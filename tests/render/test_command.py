@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from signgen.config import RenderConfig
+from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
 from signgen.models import FPDM
-from signgen.pose.formats import read_poses
+from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.transforms import fit_to_source
 from signgen.render_files import plan, render_files
 
 
@@ -82,6 +85,53 @@ def test_same_command_same_video(work: Any) -> None:
         for name in ("a.mp4", "b.mp4")
     )
     assert np.abs(first - again).mean() < 0.1
+
+
+def test_align_takes_the_proportions_of_the_source(work: Any, tmp_path: Path) -> None:
+    driving, signer = (render_clip(seed, 1, frames).poses for seed, frames in ((1, 3), (2, 2)))
+    write_poses(driving, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    write_poses(fit_to_source(signer, (height, width)), tmp_path / "signer.json")
+    drawn = []
+    for words in ((), ("--align", "limb", "--source-poses", tmp_path / "signer.json")):
+        assert work.render(*words, "--json") == 0
+        result = json.loads(work.capsys.readouterr().out)
+        drawn.append(np.stack(list(read_video(work.out / "a.compare.mp4"))))
+        settings = result["settings"]
+        assert settings["align"] == ("limb" if words else "none")
+        assert ("source_poses_sha256" in settings) == bool(words)
+        assert result["warnings"] == []
+    assert np.abs(drawn[0].astype(int) - drawn[1]).mean() > 1, "another pose is drawn"
+    assert work.render("--align", "affine", "--source-poses", work.poses, "--dry-run") == 65
+    assert "poses.json is of frames of 210 x 260" in work.only_line()
+
+
+def test_align_needs_the_poses_of_the_source_and_takes_them_only_then(work: Any) -> None:
+    assert work.render("--align", "limb") == 2
+    assert "--source-poses FILE" in work.only_line()
+    assert work.render("--source-poses", work.poses) == 2
+    assert "--align none does not use them" in work.only_line()
+    assert work.render("--align", "limb", "--source-poses", work.folder / "none.json") == 66
+    assert "none.json does not exist" in work.only_line()
+    assert work.left() == []
+
+
+def test_align_warns_of_differing_shoulders_in_the_plan(work: Any, tmp_path: Path) -> None:
+    poses = render_clip(1, 1, 2).poses
+    write_poses(poses, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    hand = poses.keypoints.copy()
+    for root in (91, 112):
+        hand[:, root : root + 21] = hand[:, [root]] + 1.6 * (
+            hand[:, root : root + 21] - hand[:, [root]]
+        )
+    signer = fit_to_source(replace(poses, keypoints=hand), (height, width))
+    write_poses(signer, tmp_path / "signer.json")
+    words = ("--align", "limb", "--source-poses", tmp_path / "signer.json", "--dry-run", "--json")
+    assert work.render(*words) == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert planned["align"] == "limb"
+    assert planned["warnings"][0].startswith("hand of the source: 1.6")
 
 
 def test_dry_run_writes_nothing(work: Any) -> None:

@@ -14,7 +14,9 @@ from signgen.cli_flags import parse
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
+    PoseAlignConfig,
     PoseInfoConfig,
+    PoseViewConfig,
     PrepareSyntheticConfig,
     RenderConfig,
     TrainConfig,
@@ -30,6 +32,8 @@ CLASSES = {
     "eval": EvalConfig,
     "prepare synthetic": PrepareSyntheticConfig,
     "pose info": PoseInfoConfig,
+    "pose view": PoseViewConfig,
+    "pose align": PoseAlignConfig,
     "doctor": DoctorConfig,
 }
 
