@@ -14,7 +14,7 @@ __all__ = ["Nearness", "held", "nearness"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-NEAR, FAR = 0.3, 1.5
+NEAR, FAR = 0.3, 2.0
 """Distances in head radii at and below which the weight of a contact is 1, and above which 0."""
 FOCUS = 0.03
 """Head radii by which a point may be farther off than the nearest one and still count for 1/e."""

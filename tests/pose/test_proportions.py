@@ -43,11 +43,14 @@ def test_scale_is_that_of_the_shoulders_and_the_frame_is_compared():
 
 
 def test_a_foreshortened_limb_does_not_shorten_the_driver():
-    driving = figure(Build(), waving(20))
-    points = driving.keypoints.copy()
-    points[:15, 9] = 0.5 * (points[:15, 7] + points[:15, 9])  # left forearm, most of the time
-    found = measure(replace(driving, keypoints=points), figure(Build(), waving(1)))
-    assert found.measured["forearm"] == pytest.approx(1, rel=1e-4)
+    driving, source = figure(Build(), waving(20)), figure(Build(), waving(1))
+    both, one = driving.keypoints.copy(), driving.keypoints.copy()
+    for wrist, elbow in ((9, 7), (10, 8)):  # both forearms, most of the time
+        both[:15, wrist] = 0.5 * (both[:15, elbow] + both[:15, wrist])
+    one[:, 9] = 0.5 * (one[:, 7] + one[:, 9])  # one of them, all the time
+    for points in (both, one):
+        found = measure(replace(driving, keypoints=points), source)
+        assert found.measured["forearm"] == pytest.approx(1, rel=1e-4)
 
 
 def test_limits_hold_what_one_frame_mismeasures():
