@@ -90,7 +90,7 @@ class Alignment:
             line = f"{part.replace('_', ' ')} of the source: {base * ratio:.2f} of the driver's"
             if mode != "limb":
                 remedy = "affine or limb" if part == "shoulders" else "limb"
-                lines.append(f"{line}; not adapted, --align {remedy} would")
+                lines.append(f"{line}; left as it is, mode {remedy} adapts it")
             elif abs(self.used[part] / ratio - 1) > 1e-6:
                 used = self.used[part]
                 lines.append(f"{line}; taken as {used:.2f}, as if foreshortened or near the lens")
