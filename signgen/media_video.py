@@ -29,6 +29,13 @@ _OPEN_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg",
     "protocol_whitelist": "file",
 }
+# First bytes: Matroska and WebM, AVI (RIFF), GIF, FLV, Ogg, ASF, MPEG program stream.
+_SIGNATURES = (
+    *(b"\x1a\x45\xdf\xa3", b"RIFF", b"GIF8", b"FLV\x01", b"OggS"),
+    *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x00\x00\x01\xba"),
+)
+# What stands behind the length of the first box of a file of the MP4 family.
+_BOX_NAMES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 # What PyAV raises on broken files; only calls into PyAV stand inside the `try`.
 _DECODE_ERRORS = (
     av.FFmpegError,
@@ -146,6 +153,21 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def _natural(path: Path) -> list[tuple[int, str]]:
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def looks_like_video(path: str | Path) -> bool:
+    """Tell by its first bytes whether a file is a video of a known kind, damaged or not.
+
+    Args:
+        path: The file; one that cannot be read is none.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(512)
+    except (OSError, ValueError):
+        return False
+    transport_stream = head[:1] == b"G" and head[188:189] == b"G"
+    return head[4:8] in _BOX_NAMES or head.startswith(_SIGNATURES) or transport_stream
 
 
 def probe_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
