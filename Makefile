@@ -12,8 +12,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+MEDIAPIPE := .venv-mediapipe
 SAMPLE := signgen/assets/sample/demo
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP := $(BIN)/python $(PIP_FLAGS)
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 JOBS ?= 2
 
@@ -21,7 +23,7 @@ JOBS ?= 2
 export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check lint fmt type arch smoke test-gpu bench clean sample \
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe bench clean sample \
 	pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -89,6 +91,19 @@ smoke: $(DEV) ## Train 4 steps of each stage, resume, render, evaluate: tiny, CP
 
 test-gpu: $(DEV) ## Tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
+
+# An environment of its own, which sees what $(VENV) has and adds MediaPipe with its old protobuf.
+$(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
+	@echo "Installing MediaPipe into $(MEDIAPIPE)"
+	@$(BIN)/python -m venv --clear $(MEDIAPIPE)
+	@$(BIN)/python -c 'import sysconfig; print(f"import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})")' \
+	  > "$$($(MEDIAPIPE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) -r requirements/pose-mediapipe.txt
+	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) --no-deps mediapipe==0.10.21
+	@touch $@
+
+test-mediapipe: $(MEDIAPIPE)/.installed ## Tests that need MediaPipe, in an environment of their own
+	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py
 
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench

@@ -19,7 +19,7 @@ from signgen.model_config import (
     full_fpdm,
     tiny_fpdm,
 )
-from signgen.pose_config import PoseInfoConfig
+from signgen.pose_config import Device, EstimatorName, PoseExtractConfig, PoseInfoConfig
 from signgen.prepare_config import PrepareSyntheticConfig
 
 __all__ = [
@@ -27,9 +27,11 @@ __all__ = [
     "DataConfig",
     "Device",
     "DoctorConfig",
+    "EstimatorName",
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "PoseExtractConfig",
     "PoseInfoConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
@@ -44,7 +46,6 @@ __all__ = [
 ]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
-Device = Literal["auto", "cpu", "cuda"]
 
 
 # ----- training -----------------------------------------------------------------------------
@@ -124,7 +125,7 @@ class RenderConfig:
     """Picture of the signer (PNG, JPEG, WebP)."""
     poses: str = ""
     """Poses to sign: signgen, MMPose, OpenPose or AlphaPose JSON (a file or a folder of
-    frames), or .pose; recognised by content."""
+    frames), .pose, or a video to extract them from; recognised by content."""
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
@@ -141,6 +142,8 @@ class RenderConfig:
     """Where to compute."""
     chunk: int = 8
     """Frames computed at a time; does not change the result."""
+    estimator: EstimatorName = "auto"
+    """Estimator of key points where `poses` is a video."""
     compare: bool = True
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
     dry_run: bool = False
