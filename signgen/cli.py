@@ -48,7 +48,7 @@ Commands:
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
   prepare   make or check training data: signgen prepare synthetic --out DIR
-  pose      look into files of key points: signgen pose info FILE
+  pose      look into or extract key points: signgen pose extract VIDEO --out FILE
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.

@@ -25,6 +25,7 @@ COMMANDS = (
     "prepare synthetic",
     "pose",
     "pose info",
+    "pose extract",
     "doctor",
 )
 

@@ -14,6 +14,7 @@ from signgen.cli_flags import parse
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
+    PoseExtractConfig,
     PoseInfoConfig,
     PrepareSyntheticConfig,
     RenderConfig,
@@ -30,6 +31,7 @@ CLASSES = {
     "eval": EvalConfig,
     "prepare synthetic": PrepareSyntheticConfig,
     "pose info": PoseInfoConfig,
+    "pose extract": PoseExtractConfig,
     "doctor": DoctorConfig,
 }
 
