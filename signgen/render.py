@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from signgen.config import Device, FPDMConfig
 from signgen.pose.draw import draw_pose
+from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source, resize
 from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
 
@@ -153,7 +154,7 @@ class Renderer:
         from signgen.data.loading import to_pixels
 
         config = self.model.config
-        check_skeleton(poses, config, "the pose sequence")
+        check_skeleton(poses.skeleton, config, "the pose sequence")
         height, width = source.shape[:2]
         size = (height, width) if size is None else size
         placed = resize(place(poses, (height, width)), config.size)
@@ -205,16 +206,22 @@ def choose_device(device: Device) -> str:
     return "cuda" if available and device != "cpu" else "cpu"
 
 
-def check_skeleton(poses: PoseSequence, config: FPDMConfig, where: str) -> None:
+def check_skeleton(skeleton: str, config: FPDMConfig, where: str) -> None:
     """Check that poses are of the model's skeleton.
+
+    Args:
+        skeleton: That of the poses.
+        config: Settings of the model.
+        where: What to call the poses in the message.
 
     Raises:
         UserError: If they are not.
     """
-    if poses.skeleton != config.skeleton:
+    if skeleton != config.skeleton:
         raise UserError(
-            f"{where} has {poses.keypoints.shape[1]} key points (skeleton {poses.skeleton}); the "
-            f"model was trained on {config.skeleton}. Extract the poses again with that skeleton."
+            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
+            f"the model was trained on {config.skeleton}. Extract the poses again with that "
+            "skeleton."
         )
 
 

@@ -19,15 +19,20 @@ import numpy as np
 import signgen
 from signgen.config import RenderConfig
 from signgen.media import (
+    VIDEO_SUFFIXES,
     VideoWriter,
     check_output,
     contact_sheet,
+    looks_like_video,
+    probe_video,
     read_image,
     save_image,
     side_by_side,
 )
+from signgen.pose.estimators import open_estimator
 from signgen.pose.formats import read_poses
 from signgen.pose.transforms import resize
+from signgen.pose_cache import VideoPoses, open_video_poses
 from signgen.render import (
     Frame,
     Renderer,
@@ -64,6 +69,8 @@ class RenderPlan:
         forwards_per_frame: Evaluations of the denoiser per frame.
         device: Where it would be computed.
         files: Files that would be written.
+        extraction: What would extract the poses from a video, or the cached file; None where the
+            poses come from a file.
     """
 
     model: str
@@ -75,6 +82,7 @@ class RenderPlan:
     forwards_per_frame: int
     device: str
     files: tuple[str, ...]
+    extraction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class RenderResult:
 @dataclass(frozen=True)
 class _Inputs:
     source: Frame
-    poses: PoseSequence
+    poses: PoseSequence | VideoPoses
     size: tuple[int, int]
     outputs: tuple[Path, ...]
 
@@ -119,7 +127,7 @@ def plan(config: RenderConfig) -> RenderPlan:
 
     folder, _, settings = resolve(config.model)
     verify(folder)
-    check_skeleton(inputs.poses, settings, config.poses)
+    check_skeleton(inputs.poses.skeleton, settings, config.poses)
     steps = settings.sampling.steps if config.steps is None else config.steps
     guidance = config.guidance or settings.sampling.guidance
     return RenderPlan(
@@ -132,7 +140,14 @@ def plan(config: RenderConfig) -> RenderPlan:
         forwards_per_frame=steps * sum(factor != 0 for factor in guidance_coefficients(guidance)),
         device=choose_device(config.device),
         files=tuple(map(str, inputs.outputs)),
+        extraction=_extraction(inputs.poses),
     )
+
+
+def _extraction(poses: PoseSequence | VideoPoses) -> str | None:
+    if isinstance(poses, PoseSequence):
+        return None
+    return f"cached in {poses.file}" if poses.file.is_file() else poses.estimator.name
 
 
 def render_files(config: RenderConfig, *, progress: Progress | None = None) -> RenderResult:
@@ -152,7 +167,8 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     from signgen.checkpoint import load_model
 
     model = load_model(config.model, device)
-    check_skeleton(inputs.poses, model.config, config.poses)
+    check_skeleton(inputs.poses.skeleton, model.config, config.poses)
+    poses = inputs.poses if isinstance(inputs.poses, PoseSequence) else inputs.poses.read(progress)
     renderer = Renderer(
         model,
         steps=config.steps,
@@ -160,18 +176,18 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         seed=config.seed,
         chunk=config.chunk,
     )
-    settings = _settings(config, renderer)
-    frames: Iterable[Frame] = renderer.render(inputs.source, inputs.poses, inputs.size)
+    settings = _settings(config, renderer, inputs.poses)
+    frames: Iterable[Frame] = renderer.render(inputs.source, poses, inputs.size)
     if progress is not None:
-        frames = progress(frames, len(inputs.poses))
+        frames = progress(frames, len(poses))
     started = time.perf_counter()
     with _all_or_nothing(inputs.outputs) as temporary:
-        _write(temporary, frames, inputs, settings, model.config.pose_style)
+        _write(temporary, frames, inputs, poses, settings, model.config.pose_style)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
-        frames=len(inputs.poses),
+        frames=len(poses),
         size=inputs.size,
-        fps=inputs.poses.fps,
+        fps=poses.fps,
         seconds=round(time.perf_counter() - started, 3),
         settings=settings,
     )
@@ -196,7 +212,27 @@ def _check_inputs(config: RenderConfig) -> _Inputs:
             ExitCode.USAGE if config.size else ExitCode.DATA,
         )
     height, width = (int(side) for side in source.shape[:2])
-    poses = read_poses(Path(config.poses), size=(height, width))
+    poses = _open_poses(config, (height, width))
+    if not MIN_FPS <= poses.fps <= MAX_FPS:
+        raise UserError(
+            f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
+            "Write the file with another fps."
+        )
+    return _Inputs(source, poses, size, outputs)
+
+
+def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:
+    """Read poses; of a video only find out what it takes to extract them."""
+    if looks_like_video(config.poses):
+        probe_video(config.poses)  # a broken one is told before an estimator is loaded
+        return open_video_poses(config.poses, open_estimator(config.estimator))
+    path = Path(config.poses)
+    try:
+        poses = read_poses(path, size=size)
+    except UserError as error:
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            raise UserError(f"{error} It is no video either.", error.code) from error
+        raise
     if len(poses) == 0:
         raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
     if not poses.visible.any():
@@ -204,12 +240,7 @@ def _check_inputs(config: RenderConfig) -> _Inputs:
             f"{config.poses}: every key point of every frame is missing; expected poses of a "
             "signer. Extract them again."
         )
-    if not MIN_FPS <= poses.fps <= MAX_FPS:
-        raise UserError(
-            f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
-            "Write the file with another fps."
-        )
-    return _Inputs(source, poses, size, outputs)
+    return poses
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
@@ -243,11 +274,12 @@ def _write(
     paths: Sequence[Path],
     frames: Iterable[Frame],
     inputs: _Inputs,
+    poses: PoseSequence,
     settings: dict[str, object],
     style: str,
 ) -> None:
     """Write the video (first path) and, given three paths, comparison and contact sheet."""
-    poses, size = inputs.poses, inputs.size
+    size = inputs.size
     source = resized(inputs.source.astype(np.float32), size)
     placed = resize(place(poses, (int(inputs.source.shape[0]), int(inputs.source.shape[1]))), size)
     shown = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
@@ -271,7 +303,9 @@ def _write(
         save_image(paths[2], contact_sheet(kept, columns=2, scale=scale, gap=8))
 
 
-def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
+def _settings(
+    config: RenderConfig, renderer: Renderer, poses: PoseSequence | VideoPoses
+) -> dict[str, object]:
     """Return what is needed to render the same again."""
     from signgen.checkpoint_files import sha256
 
@@ -284,6 +318,7 @@ def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
         "eta": renderer.eta,
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
+        **({"estimator": poses.estimator.name} if isinstance(poses, VideoPoses) else {}),
     }
 
 
