@@ -96,7 +96,7 @@ test-gpu: $(DEV) ## Tests that need a CUDA device
 $(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
 	@echo "Installing MediaPipe into $(MEDIAPIPE)"
 	@$(BIN)/python -m venv --clear $(MEDIAPIPE)
-	@$(BIN)/python -c 'import sysconfig; print(f"import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})")' \
+	@$(BIN)/python -c 'import sysconfig as s; p = s.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
 	  > "$$($(MEDIAPIPE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
 	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) -r requirements/pose-mediapipe.txt
 	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) --no-deps mediapipe==0.10.21

@@ -4,16 +4,19 @@ import importlib.util
 import json
 import os
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import signgen
 from signgen.cli import main
 from signgen.errors import ExitCode, UserError
-from signgen.media import VideoWriter
+from signgen.media import VideoWriter, read_frames
 from signgen.pose.estimators import open_estimator
 from signgen.pose.formats import read_poses
+from signgen.pose_extraction import extract_clip
 
 needs_mediapipe = pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None,
@@ -51,6 +54,7 @@ def test_points_of_the_photograph(estimator, photo):
     assert points[LEFT_SHOULDER, 0] > points[RIGHT_SHOULDER, 0] + 100
     assert (confidence[[NOSE, LEFT_EYE, LEFT_SHOULDER]] > 0.9).all()
     assert confidence.max() <= 1
+    assert confidence[[15, 16]].max() < 0.5  # the feet, guessed far below the picture
     # The face: all there, chin (8) below the mouth's corner (48), that below the eye (36).
     assert (confidence[FACE] == 1).all()
     face = points[FACE]
@@ -59,6 +63,24 @@ def test_points_of_the_photograph(estimator, photo):
     assert face[0, 0] < face[16, 0]  # the jaw begins at the left of the picture
     assert not confidence[HANDS].any()
     assert not points[HANDS].any()
+
+
+@needs_mediapipe
+def test_drawn_signers_have_their_points_where_they_were_drawn(estimator):
+    """The bundled sample knows its points exactly: all parts, left and right, at once."""
+    sample = Path(signgen.__file__).parent / "assets" / "sample"
+    for name in ("dev/Signer036_clip001", "test/Signer040_clip001"):
+        drawn = read_poses(sample / "keypoints" / f"{name}.json")
+        clip = read_frames(sample / "features" / "fullFrame-210x260px" / name)
+        poses = extract_clip(clip, estimator)
+        assert (len(poses), poses.size) == (len(drawn), drawn.size)
+        distance = np.linalg.norm(poses.keypoints - drawn.keypoints, axis=-1)
+        both = poses.visible & drawn.visible
+        # Within a few of 210 x 260 pixels; drawn shoulders are where a tailor has them.
+        for part, limit in (((5, 11), 8), ((23, 91), 3), ((91, 112), 4), ((112, 133), 4)):
+            chosen = slice(*part)
+            assert both[:, chosen].mean() > 0.7, part
+            assert np.median(distance[:, chosen][both[:, chosen]]) < limit, part
 
 
 @needs_mediapipe
