@@ -55,11 +55,17 @@ class DataConfig:
     """Where training frames come from."""
 
     root: str = "sample"
-    """Folder in the PHOENIX-2014T layout, or `sample` for the bundled sample."""
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample` for
+    the bundled sample."""
     split: Literal["train", "dev", "test"] = "train"
     """Split to draw triplets from."""
     identity_rate: float = 0.05
     """Share of triplets whose source is the target itself."""
+    pairs: int = 100_000
+    """Pairs drawn from videos, each shown once per epoch; 0 never repeats one. Datasets that list
+    their pairs show those."""
+    min_distance: int = 1
+    """Least number of frames between source and target where pairs are drawn."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False

@@ -101,10 +101,10 @@ def _check_settings(config: EvalConfig) -> None:
 
 def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Report:
     from signgen.checkpoint import load_model
-    from signgen.data.phoenix14t import open_dataset
+    from signgen.data.dataset import open_dataset
     from signgen.render import Renderer, choose_device
 
-    adapter = open_dataset(config.data)
+    adapter = open_dataset(config.data, (config.split,))
     adapter.records(config.split)  # before the model, which takes longer to load
     renderer = Renderer(load_model(config.model, choose_device(config.device)), seed=config.seed)
     report = evaluate_model(

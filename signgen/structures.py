@@ -106,12 +106,16 @@ class Record:
         split: `train`, `dev` or `test`.
         signer: Name of the signer.
         num_frames: Number of frames, at least 1.
+        gloss: What is signed, in glosses; empty where unknown.
+        text: The same in the spoken language; empty where unknown.
     """
 
     id: str
     split: str
     signer: str
     num_frames: int
+    gloss: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)

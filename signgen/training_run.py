@@ -20,8 +20,8 @@ from signgen import checkpoint
 from signgen.checkpoint_files import State, write_text
 from signgen.config import TrainConfig
 from signgen.config_io import load_config, to_yaml
+from signgen.data.dataset import open_dataset
 from signgen.data.loading import TripletDataset, batches
-from signgen.data.phoenix14t import open_dataset
 from signgen.models import build_stage
 from signgen.structures import Batch, ExitCode, UserError
 
@@ -86,7 +86,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
     folder = Path(config.out)
-    dataset_adapter = open_dataset(config.data.root)
+    dataset_adapter = open_dataset(config.data.root, (config.data.split,))
     latest = checkpoint.newest_checkpoint(folder) if resume else None
     state: State = {}
     if latest is not None:

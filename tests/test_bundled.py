@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from signgen.checkpoint import load_model
-from signgen.data.phoenix14t import Phoenix14T, open_dataset
+from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.evaluate import evaluate_model
 from signgen.evaluate_report import COPY, Report
 from signgen.render import Renderer
@@ -56,7 +56,7 @@ def test_it_beats_copying_the_source(report: Report, metric: str) -> None:
 
 
 def test_the_source_decides_the_colours(renderer: Renderer) -> None:
-    dataset: Phoenix14T = open_dataset("sample")
+    dataset: ManifestDataset = open_dataset("sample")
     records = dataset.records("test")
     poses = dataset.pose(records[0]).frames([0])
     sources = [dataset.frame(FrameRef(record, 0)) for record in records]

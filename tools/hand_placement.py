@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.checkpoint import load_model
-from signgen.data.phoenix14t import open_dataset
+from signgen.data.dataset import open_dataset
 from signgen.pose.skeleton import MIDDLE_KNUCKLE
 from signgen.render import Renderer
 from signgen.structures import FrameRef

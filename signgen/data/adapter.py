@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.structures import FrameRef, PoseSequence, Record
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
 
 class DatasetAdapter(Protocol):
@@ -26,6 +26,9 @@ class DatasetAdapter(Protocol):
 
     def records(self, split: str) -> list[Record]:
         """List the records of a split, sorted by id."""
+
+    def pairs(self, split: str) -> list[Triplet] | None:
+        """List the pairs of a split where the dataset names them, else None."""
 
     def frame(self, ref: FrameRef) -> NDArray[np.uint8]:
         """Read one frame, (H, W, 3) uint8 RGB."""

@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from signgen.config import DataConfig, FPDMConfig
 from signgen.data.adapter import DatasetAdapter
-from signgen.data.triplets import draw
+from signgen.data.triplets import draw, shuffled, vary
 from signgen.pose.draw import draw_pose
 from signgen.pose.transforms import hand_boxes, resize
-from signgen.structures import Batch, FrameRef, UserError
+from signgen.structures import Batch, FrameRef, Triplet, UserError
 
 Sample = dict[str, Tensor]
 
@@ -70,11 +70,12 @@ class TripletDataset(Dataset[Sample]):
             )
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.records = adapter.records(config.split)
+        self.pairs = adapter.pairs(config.split)
         self._frames: dict[FrameRef, NDArray[np.uint8]] = {}
 
     def __getitem__(self, position: int) -> Sample:
         """Return example `position`: the fields of `Batch` without the batch axis."""
-        triplet = draw(self.records, self.seed, position, self.config.identity_rate)
+        triplet = self.triplet(position)
         size = self.model.size
         index = triplet.target.index
         poses = resize(
@@ -88,6 +89,15 @@ class TripletDataset(Dataset[Sample]):
             "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float() / 255,
             "hands": hand_mask(hand_boxes(keypoints, confidence), size),
         }
+
+    def triplet(self, position: int) -> Triplet:
+        """Return source and target of example `position`."""
+        count = self.config.pairs if self.pairs is None else len(self.pairs)
+        index = shuffled(count, self.seed, position) if count else position
+        rate = self.config.identity_rate
+        if self.pairs is None:
+            return draw(self.records, self.seed, index, rate, self.config.min_distance)
+        return vary(self.pairs[index], self.seed, index, rate)
 
     def _frame(self, ref: FrameRef) -> NDArray[np.uint8]:
         """Return a frame at the model's size, from memory where it is kept."""

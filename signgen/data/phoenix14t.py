@@ -1,29 +1,41 @@
-"""Videos in the folder layout of RWTH-PHOENIX-Weather 2014T, with key points beside them.
+"""RWTH-PHOENIX-Weather 2014T as its archive unpacks, and other data in its folder layout.
 
-    ROOT/annotations/manual/PHOENIX-2014-T.<split>.corpus.csv            name|video|...|speaker|...
+    ROOT/annotations/manual/PHOENIX-2014-T.<split>.corpus.csv   name|video|...|speaker|orth|...
     ROOT/features/fullFrame-<W>x<H>px/<split>/<name>/images0001.png ...
-    ROOT/keypoints/<split>/<name>.json                 signgen pose JSON, one pose per frame
-    ROOT/parts/<split>/<name>/images0001.png           human-parsing labels, optional
+    ROOT/keypoints/<split>/<name>.json              a clip's key points, from `prepare synthetic`
+    ROOT/parts/<split>/<name>/images0001.png        human-parsing labels, optional
 
-The first two are the corpus as published (its `video` column names a `/1/` folder that does not
-exist on disk, so frames are found by `<split>/<name>`); the last two are ours.
+The first two are the corpus as published. Its tables are separated by `|` without quoting; their
+`video` column names a `/1/` folder that does not exist on disk, so frames are found by
+`<split>/<name>`; one folder holds a stray file, so only `images*.png` count.
 """
 
 from __future__ import annotations
 
 import csv
-from functools import lru_cache
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from signgen.media import read_image
-from signgen.pose.formats import read_poses
-from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, UserError
+from signgen.data.manifest import SPLITS, Entry, Problem, Scan
+from signgen.media import MAX_PIXELS
+from signgen.structures import ExitCode, Record, UserError
 
-SPLITS = ("train", "dev", "test")
+__all__ = ["COUNTS", "FPS", "PIXEL_ASPECT", "find_root", "keypoint_file", "scan"]
+
+FPS = 25.0
+PIXEL_ASPECT = 300 / 260
+"""The frames are squashed: stretched to 210 x 300 people have their true proportions."""
+COUNTS = {"train": (7096, 827_354), "dev": (519, 55_775), "test": (642, 64_627)}
+"""Videos and frames of each split of the corpus, version 3."""
+
+_COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
+_NEEDED = {"name", "speaker"}
+_PICTURE = re.compile(r"images(\d+)\.png")
 
 
 def find_root(folder: Path) -> Path:
@@ -44,108 +56,118 @@ def find_root(folder: Path) -> Path:
     for pattern in ("", "*/", "*/*/", "*/*/*/"):
         for candidate in sorted(path.parent for path in folder.glob(f"{pattern}features")):
             if any((candidate / "features").glob("fullFrame-*px")):
-                return candidate
+                return candidate.resolve()
     raise UserError(
         f"{folder} has no features/fullFrame-<W>x<H>px folder; expected the PHOENIX-2014T layout.",
         ExitCode.NO_INPUT,
     )
 
 
-class Phoenix14T:
-    """RWTH-PHOENIX-Weather 2014T, or any data in its layout such as the synthetic corpus.
+def scan(root: Path, splits: Sequence[str] = SPLITS) -> Scan:
+    """Look for the clips that the tables of a corpus name.
 
     Args:
-        root: Folder with `features/` and `annotations/`, or one of its parents.
+        root: The folder that holds `features/` and `annotations/`, see `find_root`.
+        splits: Splits to look for; one without a table is left out.
+
+    Returns:
+        The clips whose frames are all there, and one problem for each other clip.
 
     Raises:
-        UserError: If the folder does not hold the layout.
+        UserError: If a table cannot be read at all or lacks a column.
     """
-
-    name = "phoenix14t"
-    skeleton = "coco-wholebody-133"
-
-    def __init__(self, root: Path) -> None:
-        self.root = find_root(root)
-        self.frames_root = next(iter(sorted((self.root / "features").glob("fullFrame-*px"))))
-
-    def records(self, split: str) -> list[Record]:
-        """List the clips of a split, sorted by name.
-
-        Args:
-            split: `train`, `dev` or `test`.
-
-        Raises:
-            UserError: If the annotation or a clip's frames are missing.
-        """
-        table = self.root / "annotations" / "manual" / f"PHOENIX-2014-T.{split}.corpus.csv"
+    frames_root = sorted((root / "features").glob("fullFrame-*px"))[0]
+    entries, problems = [], []
+    for split in splits:
+        table = root / "annotations" / "manual" / f"PHOENIX-2014-T.{split}.corpus.csv"
         if not table.is_file():
-            raise UserError(
-                f"{table} is missing; expected the annotation of split {split}.", ExitCode.NO_INPUT
-            )
-        with table.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines, delimiter="|", quoting=csv.QUOTE_NONE))
-        if not rows or not {"name", "speaker"} <= set(rows[0]):
-            raise UserError(
-                f"{table} has no clips; expected a header name|video|...|speaker|... and rows."
-            )
-        records = []
-        for row in rows:
-            folder = self.frames_root / split / row["name"]
-            count = sum(1 for _ in folder.glob("images*.png"))
-            if count == 0:
-                raise UserError(
-                    f"{folder} holds no images*.png; expected the frames of a clip in {table.name}."
-                )
-            records.append(Record(row["name"], split, row["speaker"], count))
-        return sorted(records, key=lambda record: record.id)
-
-    def frame(self, ref: FrameRef) -> NDArray[np.uint8]:
-        """Read one frame, (H, W, 3) uint8 RGB."""
-        record = ref.record
-        return read_image(
-            self.frames_root / record.split / record.id / f"images{ref.index + 1:04d}.png"
-        )
-
-    def pose(self, record: Record) -> PoseSequence:
-        """Read the key points of a clip, (T, 133) in pixels of its frames.
-
-        Raises:
-            UserError: If the file is missing, broken, or its length differs from the number of
-                frames.
-        """
-        return _read_clip_poses(
-            self.root / "keypoints" / record.split / f"{record.id}.json", record.num_frames
-        )
-
-    def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:
-        """Read the (H, W) human-parsing labels of a frame, or None if the corpus has none."""
-        record = ref.record
-        path = self.root / "parts" / record.split / record.id / f"images{ref.index + 1:04d}.png"
-        if not path.is_file():
-            return None
-        with Image.open(path, formats=["PNG"]) as labels:
-            return np.asarray(labels.convert("L"))
+            continue
+        seen: set[str] = set()
+        for place, row in _rows(table):
+            found = _clip(frames_root, split, row) if isinstance(row, dict) else row
+            name = row["name"] if isinstance(row, dict) else ""
+            if name in seen:
+                found = "names a clip for the second time"
+            seen.add(name)
+            if isinstance(found, Entry):
+                entries.append(_with_parts(found, root))
+            elif isinstance(found, Problem):
+                problems.append(found)
+            else:
+                problems.append(Problem(table, f"{place} {found}.", f"{split}/{name or place}"))
+    return Scan(root, tuple(entries), tuple(problems))
 
 
-@lru_cache(maxsize=4096)
-def _read_clip_poses(path: Path, num_frames: int) -> PoseSequence:
-    poses = read_poses(path)
-    if len(poses) != num_frames:
+def _rows(table: Path) -> Iterator[tuple[str, dict[str, str] | str]]:
+    """Yield `line N` and the row as a dictionary, or what is wrong with it."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{table} cannot be read as UTF-8 text: {error}.") from error
+    lines = csv.reader(text.splitlines(), delimiter="|", quoting=csv.QUOTE_NONE)
+    header = next(lines, [])
+    if missing := _NEEDED - set(header):
         raise UserError(
-            f"{path} has {len(poses)} poses; its clip has {num_frames} frames, expected as many."
+            f"{table} lacks the column {', '.join(sorted(missing))}; expected a first line "
+            f"{'|'.join(_COLUMNS)}."
         )
-    return poses
+    for number, row in enumerate(lines, 2):
+        if not row:
+            continue
+        if len(row) != len(header):
+            yield f"line {number}", f"has {len(row)} fields; expected {len(header)}"
+            continue
+        named = dict(zip(header, row, strict=True))
+        if (
+            not named["name"]
+            or named["name"] in {".", ".."}
+            or re.search(r"[/\\\0]", named["name"])
+        ):
+            yield f"line {number}", f"names a clip {named['name'][:60]!r}; expected a folder's name"
+            continue
+        yield f"line {number}", named
 
 
-def bundled_sample() -> Path:
-    """Return the folder of the synthetic sample that ships with the package."""
-    return Path(__file__).resolve().parent.parent / "assets" / "sample"
+def _clip(frames_root: Path, split: str, row: dict[str, str]) -> Entry | Problem:
+    """Look for the frames of one clip."""
+    name = row["name"]
+    folder = frames_root / split / name
+    try:
+        with os.scandir(folder) as found:
+            numbers = sorted(int(m[1]) for f in found if (m := _PICTURE.fullmatch(f.name)))
+    except OSError:
+        return Problem(folder, "is missing; expected the frames of a clip.", f"{split}/{name}")
+    if not numbers:
+        return Problem(folder, "holds no images*.png; expected a clip's frames.", f"{split}/{name}")
+    gaps = sorted(set(range(1, numbers[-1] + 1)) - set(numbers))
+    if gaps:
+        shown = ", ".join(f"images{number:04d}.png" for number in gaps[:3])
+        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+        return Problem(
+            folder, f"lacks {shown}{more}; expected frames without a gap.", f"{split}/{name}"
+        )
+    first = folder / "images0001.png"
+    try:
+        with Image.open(first, formats=["PNG"]) as picture:
+            width, height = picture.size
+    except (OSError, SyntaxError, ValueError) as error:
+        return Problem(first, f"is no picture that can be read ({error}).", f"{split}/{name}")
+    if width * height > MAX_PIXELS:
+        return Problem(first, f"has {width * height} pixels; too many.", f"{split}/{name}")
+    record = Record(
+        name, split, row["speaker"], len(numbers), row.get("orth", ""), row.get("translation", "")
+    )
+    pattern = f"features/{frames_root.name}/{split}/{name}/images####.png"
+    return Entry(record, pattern, (height, width), FPS)
 
 
-def open_dataset(root: str) -> Phoenix14T:
-    """Open the dataset a user names.
+def _with_parts(entry: Entry, root: Path) -> Entry:
+    record = entry.record
+    if not (root / "parts" / record.split / record.id).is_dir():
+        return entry
+    return replace(entry, parts=f"parts/{record.split}/{record.id}/images####.png")
 
-    Args:
-        root: A folder, or `sample` for the bundled sample.
-    """
-    return Phoenix14T(bundled_sample() if root == "sample" else Path(root))
+
+def keypoint_file(root: Path, record: Record) -> Path:
+    """Return where the key points of a clip lie in a tree that holds them itself."""
+    return root / "keypoints" / record.split / f"{record.id}.json"

@@ -1,36 +1,94 @@
-"""Training triplets: which source and target frames make example number `position`."""
+"""Which frames make an example: training triplets, and the pairs of the test protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signgen.structures import FrameRef, Record, Triplet
 
+__all__ = ["draw", "first_frame_pairs", "shuffled", "vary"]
+
+# Streams of random numbers that must not repeat each other: one for each use.
+_DRAW, _VARY, _SHUFFLE = 0, 1, 2
+
 
 def draw(
-    records: Sequence[Record], seed: int, position: int, identity_rate: float = 0.05
+    records: Sequence[Record],
+    seed: int,
+    index: int,
+    identity_rate: float = 0.05,
+    min_distance: int = 1,
 ) -> Triplet:
-    """Draw example `position`: a record, then two frames of it.
+    """Draw pair number `index`: a record, then two frames of it.
 
-    A pure function of its arguments, so that the order of training does not depend on workers,
-    processes or where a run was interrupted.
+    A pure function of its arguments, so that the pairs do not depend on workers, processes or where
+    a run was interrupted. FPDM draws 100,000 pairs of PHOENIX-2014T within videos; its law is not
+    published. Here every record, and every target frame of it, is equally probable.
 
     Args:
-        records: Records to draw from, each with equal probability.
+        records: Records to draw from.
         seed: Seed of the run.
-        position: Number of the example, counted from 0 over the whole run.
+        index: Number of the pair, from 0.
         identity_rate: Probability that the source is the target itself (FPDM, data pipeline of
             stage 2).
+        min_distance: Least number of frames between source and target; where a record is too short
+            for it, its farthest frames.
 
     Returns:
         Source and target of one record; they differ unless it is an identity pair or has one frame.
     """
-    rng = np.random.default_rng((seed, position))
+    rng = np.random.default_rng((seed, _DRAW, index))
     record = records[int(rng.integers(len(records)))]
-    target = int(rng.integers(record.num_frames))
+    count = record.num_frames
+    target = int(rng.integers(count))
+    least = max(1, min(min_distance, max(target, count - 1 - target)))
+    before, after = max(0, target - least + 1), max(0, count - target - least)
     source = target
-    if record.num_frames > 1 and rng.random() >= identity_rate:
-        source = (target + 1 + int(rng.integers(record.num_frames - 1))) % record.num_frames
+    if count > 1 and rng.random() >= identity_rate:
+        place = int(rng.integers(before + after))
+        source = place if place < before else target + least + place - before
     return Triplet(FrameRef(record, source), FrameRef(record, target))
+
+
+def vary(pair: Triplet, seed: int, index: int, identity_rate: float = 0.05) -> Triplet:
+    """Turn a share of listed pairs into identity pairs, as FPDM does.
+
+    Args:
+        pair: A pair of a list.
+        seed: Seed of the run.
+        index: Number of the pair, from 0.
+        identity_rate: Probability of an identity pair; half of them show the source, half the
+            target.
+    """
+    chance = np.random.default_rng((seed, _VARY, index)).random()
+    if chance < identity_rate / 2:
+        return Triplet(pair.source, pair.source)
+    return Triplet(pair.target, pair.target) if chance < identity_rate else pair
+
+
+def shuffled(count: int, seed: int, position: int) -> int:
+    """Return which of `count` pairs is example number `position` of a run.
+
+    Every epoch, that is every `count` examples, has each pair once, in an order of its own.
+    """
+    return int(_permutation(count, seed, position // count)[position % count])
+
+
+@lru_cache(maxsize=4)
+def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, _SHUFFLE, epoch)).permutation(count)
+
+
+def first_frame_pairs(records: Iterable[Record]) -> Iterator[Triplet]:
+    """Yield the pairs of FPDM's test protocol on videos.
+
+    The first frame of each video is the source, every frame of it (the first one too) a target:
+    64,627 pairs for the test split of PHOENIX-2014T.
+    """
+    for record in records:
+        for index in range(record.num_frames):
+            yield Triplet(FrameRef(record, 0), FrameRef(record, index))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from signgen.config import DataConfig, tiny_fpdm
+from signgen.data.dataset import open_dataset
 from signgen.data.loading import TripletDataset, batches, hand_mask, to_pixels
-from signgen.data.phoenix14t import open_dataset
 from signgen.structures import UserError
 
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from signgen.data.phoenix14t import Phoenix14T, bundled_sample, find_root, open_dataset
-from signgen.structures import ExitCode, FrameRef, UserError
+from signgen.data.dataset import bundled_sample, open_dataset
+from signgen.data.phoenix14t import COUNTS, find_root, scan
+from signgen.data.triplets import draw, first_frame_pairs
+from signgen.media import save_image
+from signgen.structures import ExitCode, FrameRef, Record, UserError
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "phoenix14t"
+HEADER = "name|video|start|end|speaker|orth|translation"
 
 
 @pytest.fixture
@@ -18,19 +23,21 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path / "corpus"
 
 
-def test_sample_has_disjoint_signers_and_readable_clips() -> None:
-    dataset = open_dataset("sample")
-    signers = {
-        split: {r.signer for r in dataset.records(split)} for split in ("train", "dev", "test")
-    }
-    assert all(signers.values())
-    assert not signers["train"] & signers["test"]
-    assert not signers["train"] & signers["dev"]
-    record = dataset.records("test")[0]
-    frame = dataset.frame(FrameRef(record, record.num_frames - 1))
-    poses = dataset.pose(record)
-    assert frame.shape == (*poses.size, 3)
-    assert poses.keypoints.shape == (record.num_frames, 133, 2)
+def table(root: Path, split: str = "test") -> Path:
+    return root / "annotations" / "manual" / f"PHOENIX-2014-T.{split}.corpus.csv"
+
+
+def clip_folder(root: Path, record: Record) -> Path:
+    return next((root / "features").glob("fullFrame-*px")) / record.split / record.id
+
+
+def problem(root: Path) -> str:
+    """The one problem of the test split, as one sentence."""
+    found = scan(root, ["test"])
+    (only,) = found.problems
+    assert only.record.startswith("test/")
+    assert only.record not in {f"test/{entry.record.id}" for entry in found.entries}
+    return f"{only.path} {only.what}"
 
 
 def test_root_is_found_below_the_named_folder(copied: Path, tmp_path: Path) -> None:
@@ -39,46 +46,167 @@ def test_root_is_found_below_the_named_folder(copied: Path, tmp_path: Path) -> N
 
 def test_missing_folder_and_other_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a folder") as missing:
-        Phoenix14T(tmp_path / "nowhere")
+        open_dataset(str(tmp_path / "nowhere"))
     assert missing.value.code == ExitCode.NO_INPUT
     with pytest.raises(UserError, match="fullFrame"):
-        Phoenix14T(tmp_path)
+        open_dataset(str(tmp_path))
+
+
+def test_gloss_text_size_and_rate_are_kept(copied: Path) -> None:
+    entry = scan(copied, ["test"]).entries[0]
+    row = dict(
+        zip(HEADER.split("|"), table(copied).read_text().split("\n")[1].split("|"), strict=True)
+    )
+    assert (entry.record.gloss, entry.record.text) == (row["orth"], row["translation"])
+    assert entry.fps == 25
+    frame = open_dataset(str(copied)).frame(FrameRef(entry.record, 0))
+    assert frame.shape[:2] == entry.size
 
 
 def test_clip_without_frames_is_named(copied: Path) -> None:
-    dataset = Phoenix14T(copied)
-    record = dataset.records("test")[0]
-    for frame in (dataset.frames_root / "test" / record.id).glob("*.png"):
+    record = open_dataset(str(copied)).records("test")[0]
+    for frame in clip_folder(copied, record).glob("*.png"):
         frame.unlink()
+    assert record.id in problem(copied)
     with pytest.raises(UserError, match=record.id):
-        dataset.records("test")
+        open_dataset(str(copied))
+    open_dataset(str(copied), ["train"]).records("train")  # the other splits are as good as before
+    shutil.rmtree(clip_folder(copied, record))
+    assert "is missing" in problem(copied)
+
+
+def test_missing_frame_in_the_middle_is_named(copied: Path) -> None:
+    record = open_dataset(str(copied)).records("test")[0]
+    (clip_folder(copied, record) / "images0002.png").unlink()
+    assert "lacks images0002.png" in problem(copied)
+
+
+def test_picture_that_is_none_is_named(copied: Path) -> None:
+    record = open_dataset(str(copied)).records("test")[0]
+    (clip_folder(copied, record) / "images0001.png").write_bytes(b"GIF89a")
+    assert "is no picture" in problem(copied)
 
 
 def test_key_points_of_another_length_are_refused(copied: Path) -> None:
-    dataset = Phoenix14T(copied)
-    record = dataset.records("test")[0]
-    (dataset.frames_root / "test" / record.id / f"images{record.num_frames:04d}.png").unlink()
+    record = open_dataset(str(copied)).records("test")[0]
+    (clip_folder(copied, record) / f"images{record.num_frames:04d}.png").unlink()
+    dataset = open_dataset(str(copied))
     with pytest.raises(UserError, match="expected as many"):
         dataset.pose(dataset.records("test")[0])
 
 
 def test_stray_files_are_ignored(copied: Path) -> None:
-    dataset = Phoenix14T(copied)
-    record = dataset.records("test")[0]
-    (
-        dataset.frames_root / "test" / record.id / "createDnnTrainingLabels-profile.py.lprof"
-    ).write_text("x")
-    assert dataset.records("test")[0] == record
+    record = open_dataset(str(copied)).records("test")[0]
+    (clip_folder(copied, record) / "createDnnTrainingLabels-profile.py.lprof").write_text("x")
+    assert open_dataset(str(copied)).records("test")[0] == record
+
+
+def test_table_without_a_column_is_refused(copied: Path) -> None:
+    table(copied).write_text(table(copied).read_text().replace("speaker", "signer"))
+    with pytest.raises(UserError, match="lacks the column speaker"):
+        scan(copied, ["test"])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("only|three|fields", "3 fields"),
+        ("../train|x|-1|-1|S|g|t", "expected a folder's name"),
+        ("..|x|-1|-1|S|g|t", "expected a folder's name"),
+        ("|x|-1|-1|S|g|t", "expected a folder's name"),
+        ("FIRST|x|-1|-1|S|g|t", "second time"),
+    ],
+)
+def test_bad_rows_are_named_and_left_out(copied: Path, row: str, said: str) -> None:
+    before = scan(copied, ["test"]).entries
+    row = row.replace("FIRST", before[0].record.id)
+    with table(copied).open("a", encoding="utf-8") as file:
+        file.write(row + "\n")
+    found = scan(copied, ["test"])
+    assert found.entries == before
+    (only,) = found.problems
+    assert f"line {len(before) + 2}" in only.what
+    assert said in only.what
+
+
+def test_quotes_in_a_row_are_text(copied: Path) -> None:
+    text = table(copied).read_text()
+    first = text.split("\n")[1]
+    table(copied).write_text(text.replace(first, first.rpartition("|")[0] + '|er sagt "nein'))
+    found = scan(copied, ["test"])
+    assert not found.problems
+    assert 'er sagt "nein' in {entry.record.text for entry in found.entries}
+
+
+# ----- the true counts ----------------------------------------------------------------------------
+
+
+def lengths(split: str) -> list[int]:
+    """Per-video frame counts with the number, sum, least and greatest of the corpus."""
+    count, frames = COUNTS[split]
+    least, most = {"train": (16, 475), "dev": (16, 272), "test": (17, 242)}[split]
+    rng = random.Random(split)
+    drawn = [least, most] + [
+        round(min(most, max(least, rng.gauss(frames / count, 30)))) for _ in range(count - 2)
+    ]
+    while sum(drawn) != frames:
+        place = rng.randrange(2, count)
+        step = 1 if sum(drawn) < frames else -1
+        if least <= drawn[place] + step <= most:
+            drawn[place] += step
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test split with its true number of videos and frames; all frames are one picture."""
+    root = tmp_path_factory.mktemp("phoenix") / "release" / "PHOENIX-2014-T"
+    picture = root / "one.png"
+    picture.parent.mkdir(parents=True)
+    save_image(picture, np.zeros((26, 21, 3), np.uint8))
+    rows = [HEADER]
+    for number, count in enumerate(lengths("test")):
+        folder = root / "features" / "fullFrame-210x260px" / "test" / f"clip-{number:04d}"
+        folder.mkdir(parents=True)
+        for frame in range(1, count + 1):
+            (folder / f"images{frame:04d}.png").hardlink_to(picture)
+        rows.append(f"{folder.name}|{folder.name}/1/*.png|-1|-1|Signer01|GLOSS|text")
+    table(root).parent.mkdir(parents=True)
+    table(root).write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_test_protocol_has_as_many_pairs_as_the_paper(generated: Path) -> None:
+    found = scan(find_root(generated.parent.parent))
+    records = [entry.record for entry in found.entries]
+    assert not found.problems
+    assert (len(records), sum(r.num_frames for r in records)) == COUNTS["test"] == (642, 64_627)
+    pairs = list(first_frame_pairs(records))
+    assert len(pairs) == 64_627
+    assert all(pair.source == FrameRef(pair.target.record, 0) for pair in pairs)
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_training_draws_its_pairs_within_videos_of_the_true_lengths() -> None:
+    counts = lengths("train")
+    assert (len(counts), sum(counts)) == COUNTS["train"] == (7096, 827_354)
+    records = [Record(f"clip{i}", "train", "S", n) for i, n in enumerate(counts)]
+    pairs = [draw(records, 7, index) for index in range(0, 100_000, 10)]
+    assert all(pair.source.record is pair.target.record for pair in pairs)
+    assert all(0 <= pair.source.index < pair.source.record.num_frames for pair in pairs)
+    # 10,000 draws leave about exp(-10000 / 7096) = 24 % of the videos out.
+    assert 0.72 < len({pair.target.record.id for pair in pairs}) / 7096 < 0.79
 
 
 @pytest.mark.skipif(
     not REAL.is_dir(), reason="the genuine PHOENIX-2014T sample is not on this machine"
 )
 def test_genuine_layout_is_read() -> None:
-    dataset = Phoenix14T(REAL)
+    dataset = open_dataset(str(REAL))
     records = [record for split in ("train", "dev", "test") for record in dataset.records(split)]
     assert records
     assert all(record.signer.startswith("Signer") for record in records)
+    assert all(record.gloss.isupper() for record in records)
     frame = dataset.frame(FrameRef(records[0], 0))
     assert frame.shape == (260, 210, 3)
     assert frame.dtype == np.uint8

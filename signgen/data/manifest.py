@@ -1,0 +1,319 @@
+"""Manifests: which records a prepared dataset has and where their frames and poses lie.
+
+A manifest is a file of JSON lines, `manifest.jsonl`:
+
+    {"format": "signgen-manifest", "version": 1, "dataset": ..., "skeleton": ..., "root": ..., ...}
+    {"id": ..., "split": ..., "signer": ..., "num_frames": ..., "size": [H, W], "frames": ..., ...}
+    {"records": 1, "sha256": "..."}
+
+The last line holds the number of records and the SHA-256 of all bytes before it, so that a file
+that was cut or changed is noticed. `root` is where the frames are; poses lie beside the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from signgen.media import atomic_path
+from signgen.pose.skeleton import SKELETONS
+from signgen.structures import ExitCode, Record, UserError
+
+__all__ = [
+    "MANIFEST",
+    "SPLITS",
+    "Entry",
+    "Manifest",
+    "Problem",
+    "Scan",
+    "read_manifest",
+    "write_manifest",
+]
+
+MANIFEST = "manifest.jsonl"
+SPLITS = ("train", "dev", "test")
+_FORMAT, _VERSION = "signgen-manifest", 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record and where its frames and poses lie; paths use `/` and are relative.
+
+    Args:
+        record: What the rest of the package sees.
+        frames: Below the manifest's `root`: a video file; a pattern such as
+            `train/clip/images####.png`, in which the run of `#` stands for the frame's number; or
+            one picture per frame.
+        size: (H, W) of the frames.
+        fps: Frames per second.
+        first_frame: Number of the first picture of a pattern.
+        poses: File of poses beside the manifest; empty where there are none.
+        first_pose: Row of that file where the record begins, for a packed `.npy` of shape
+            (rows, K, 3); None for a file of its own in any pose format.
+        parts: Pattern of human-parsing pictures below `root`; empty where there are none.
+        pairs: (source, target) views to train or test on, for datasets that list them; None where
+            every two frames make a pair.
+    """
+
+    record: Record
+    frames: str | tuple[str, ...]
+    size: tuple[int, int]
+    fps: float
+    first_frame: int = 1
+    poses: str = ""
+    first_pose: int | None = None
+    parts: str = ""
+    pairs: tuple[tuple[int, int], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a loader needs to know about a dataset.
+
+    Args:
+        dataset: Short name of the dataset.
+        skeleton: Skeleton of its poses, a key of `signgen.pose.skeleton.SKELETONS`.
+        root: Absolute folder that the frames are relative to.
+        folder: Absolute folder that the poses are relative to.
+        entries: Sorted by split and id; ids are unique within a split.
+        files: SHA-256 of the packed files of poses by their path.
+    """
+
+    dataset: str
+    skeleton: str
+    root: Path
+    folder: Path
+    entries: tuple[Entry, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.skeleton not in SKELETONS:
+            raise ValueError(f"skeleton is {self.skeleton!r}; expected one of {list(SKELETONS)}")
+        names = [(entry.record.split, entry.record.id) for entry in self.entries]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"{twice[0]} has two records of id {twice[1]}; expected unique ids")
+
+    def split(self, name: str) -> tuple[Entry, ...]:
+        """Return the entries of a split, sorted by id."""
+        chosen = [entry for entry in self.entries if entry.record.split == name]
+        return tuple(sorted(chosen, key=lambda entry: entry.record.id))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return records, frames and listed pairs of every split that has any."""
+        found = {}
+        for name in SPLITS:
+            if entries := self.split(name):
+                listed = [len(entry.pairs) for entry in entries if entry.pairs is not None]
+                found[name] = {
+                    "records": len(entries),
+                    "frames": sum(entry.record.num_frames for entry in entries),
+                    **({"pairs": sum(listed)} if listed else {}),
+                }
+        return found
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps a record out of a dataset.
+
+    Args:
+        path: The file or folder at fault.
+        what: What is wrong with it and what was expected, the rest of the sentence.
+        record: `split/id` of the record that is left out; empty where no record is.
+    """
+
+    path: Path
+    what: str
+    record: str = ""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look through the folder of a dataset found.
+
+    Args:
+        root: Folder that the entries' frames are relative to.
+        entries: Records whose frames are there.
+        problems: What is wrong, one for each record that is left out.
+    """
+
+    root: Path
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+
+# ----- writing ------------------------------------------------------------------------------------
+
+
+def write_manifest(manifest: Manifest) -> Path:
+    """Write `manifest.jsonl` into the manifest's folder, atomically.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If it cannot be created.
+    """
+    path = manifest.folder / MANIFEST
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "dataset": manifest.dataset,
+        "skeleton": manifest.skeleton,
+        "root": _portable(manifest.root, manifest.folder),
+        "counts": manifest.counts(),
+        "files": dict(manifest.files),
+    }
+    rows = [header, *(_row(entry) for split in SPLITS for entry in manifest.split(split))]
+    body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    last = {"records": len(rows) - 1, "sha256": hashlib.sha256(body).hexdigest()}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(body + json.dumps(last).encode() + b"\n")
+    return path
+
+
+def _portable(root: Path, folder: Path) -> str:
+    """Return `root` relative to the manifest where it lies below it or around it."""
+    if root.is_relative_to(folder):
+        return root.relative_to(folder).as_posix()
+    if folder.is_relative_to(root):
+        return "/".join(".." for _ in folder.relative_to(root).parts)
+    return root.as_posix()
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    """Return an entry as one flat JSON object without what equals its default."""
+    row: dict[str, object] = {
+        name: value for name, value in asdict(entry.record).items() if value != ""
+    }
+    for part in fields(Entry):
+        value = getattr(entry, part.name)
+        if part.name != "record" and value != part.default:
+            row[part.name] = value
+    return row
+
+
+# ----- reading ------------------------------------------------------------------------------------
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Args:
+        path: The file, or the folder that holds it.
+
+    Raises:
+        UserError: If it is missing (66), is cut or changed, or holds anything unexpected (65).
+    """
+    path = path / MANIFEST if path.is_dir() else path
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}; expected a manifest. "
+            "Make one with `signgen prepare`.",
+            ExitCode.NO_INPUT,
+        ) from error
+    header, rows = _checked_lines(data, path)
+    folder = path.resolve().parent
+    entries = tuple(_entry(row, f"{path}, line {number}") for number, row in enumerate(rows, 2))
+    try:
+        manifest = Manifest(
+            dataset=str(header["dataset"]),
+            skeleton=str(header["skeleton"]),
+            root=(folder / str(header["root"])).resolve(),
+            folder=folder,
+            entries=entries,
+            files={str(k): str(v) for k, v in dict(header.get("files") or {}).items()},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} has a bad first line or records: {error}. {_AGAIN}") from error
+    if not manifest.root.is_dir():
+        raise UserError(
+            f"{path}: its frames lay in {manifest.root}, which is not a folder. "
+            "If the data moved, run `signgen prepare` again.",
+            ExitCode.NO_INPUT,
+        )
+    return manifest
+
+
+_AGAIN = "Run `signgen prepare` again."
+
+
+def _checked_lines(data: bytes, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the header and the records."""
+    cut = data.rstrip(b"\n").rfind(b"\n") + 1
+    body = data[:cut]
+    try:
+        last = json.loads(data[cut:])
+        rows = [json.loads(line) for line in body.splitlines()]
+        fits = rows[0]["format"] == _FORMAT
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
+        raise UserError(f"{path} is not a signgen manifest, or is cut off. {_AGAIN}") from error
+    if not fits or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path} is not a signgen manifest. {_AGAIN}")
+    if rows[0].get("version") != _VERSION:
+        raise UserError(
+            f"{path} has version {rows[0].get('version')!r}; expected {_VERSION}. {_AGAIN}"
+        )
+    if not isinstance(last, dict) or last.get("sha256") != hashlib.sha256(body).hexdigest():
+        raise UserError(f"{path} was changed or cut: its checksum does not fit. {_AGAIN}")
+    return rows[0], rows[1:]
+
+
+def _entry(row: dict[str, Any], place: str) -> Entry:
+    names = {part.name for part in fields(Record)}
+    try:
+        rest = {name: value for name, value in row.items() if name not in names}
+        frames, (height, width) = rest.pop("frames"), rest.pop("size")
+        pairs = rest.pop("pairs", None)
+        entry = Entry(
+            record=Record(**{name: value for name, value in row.items() if name in names}),
+            frames=frames if isinstance(frames, str) else tuple(frames),
+            size=(int(height), int(width)),
+            pairs=None if pairs is None else tuple((int(s), int(t)) for s, t in pairs),
+            **rest,
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(f"{place} is not a record ({error}). {_AGAIN}") from error
+    _check_entry(entry, place)
+    return entry
+
+
+def _check_entry(entry: Entry, place: str) -> None:
+    record = entry.record
+    texts = (record.id, record.signer, record.gloss, record.text, entry.poses, entry.parts)
+    listed = (entry.frames,) if isinstance(entry.frames, str) else entry.frames
+    problem = ""
+    if not all(isinstance(text, str) for text in (*texts, *listed)):
+        problem = "holds something other than text where a name or path belongs"
+    elif record.split not in SPLITS:
+        problem = f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
+    elif not _counts(record.num_frames, 1) or not _counts(entry.first_frame, 0):
+        problem = f"has num_frames {record.num_frames!r}; expected a whole number from 1"
+    elif not (isinstance(entry.fps, int | float) and entry.fps > 0 and min(entry.size) > 0):
+        problem = f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
+    elif len(listed) != (1 if isinstance(entry.frames, str) else record.num_frames):
+        problem = f"lists {len(listed)} pictures for {record.num_frames} frames"
+    elif not all(_stays_below(path) for path in (*listed, entry.poses, entry.parts) if path):
+        problem = "names a path that leaves the dataset's folder"
+    elif entry.first_pose is not None and not _counts(entry.first_pose, 0):
+        problem = f"has first_pose {entry.first_pose!r}; expected a whole number from 0"
+    elif any(not 0 <= view < record.num_frames for pair in entry.pairs or () for view in pair):
+        problem = f"pairs a view beyond its {record.num_frames} frames"
+    if problem:
+        raise UserError(f"{place} {problem}. {_AGAIN}")
+
+
+def _counts(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _stays_below(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts and "\0" not in path

@@ -1,0 +1,189 @@
+"""The adapter over manifests, and manifests there and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signgen.data.dataset import ManifestDataset, open_dataset
+from signgen.data.manifest import Entry, Manifest, read_manifest, write_manifest
+from signgen.media import save_image
+from signgen.structures import ExitCode, FrameRef, Record, UserError
+
+SIZE = (6, 8)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """Two clips by pattern, one record of listed pictures; packed poses."""
+    root = tmp_path / "raw"
+    for number in range(3, 7):
+        (root / "a").mkdir(parents=True, exist_ok=True)
+        save_image(root / "a" / f"f{number:03d}.png", np.full((*SIZE, 3), number, np.uint8))
+    for name in ("front", "back"):
+        save_image(root / f"{name}.png", np.full((*SIZE, 3), len(name), np.uint8))
+    rows = np.random.default_rng(0).uniform(0, 8, (6, 133, 3)).astype(np.float32)
+    rows[2, 5] = 0
+    (tmp_path / "poses").mkdir()
+    np.save(tmp_path / "poses" / "train.npy", rows)
+    clip = Entry(
+        Record("a", "train", "S1", 4, "HALLO", "hallo, täglich"),
+        "a/f###.png",
+        SIZE,
+        25.0,
+        first_frame=3,
+        poses="poses/train.npy",
+        first_pose=0,
+    )
+    views = Entry(
+        Record("b", "train", "S2", 2),
+        ("front.png", "back.png"),
+        SIZE,
+        25.0,
+        poses="poses/train.npy",
+        first_pose=4,
+        pairs=((0, 1), (1, 0)),
+    )
+    held = replace(clip, record=replace(clip.record, split="test"), poses="", first_pose=None)
+    return Manifest("made", "coco-wholebody-133", root, tmp_path, (clip, views, held), {"x": "y"})
+
+
+def test_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
+    path = write_manifest(manifest)
+    assert read_manifest(path) == manifest
+    assert read_manifest(path.parent) == manifest
+
+
+def test_manifest_moves_with_data_below_it(manifest: Manifest, tmp_path: Path) -> None:
+    write_manifest(manifest)
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    tmp_path.rename(moved)
+    dataset = open_dataset(str(moved))
+    assert dataset.frame(FrameRef(dataset.records("train")[0], 0)).max() == 3
+
+
+def test_frames_poses_and_pairs_are_those_of_the_record(manifest: Manifest) -> None:
+    write_manifest(manifest)
+    dataset = open_dataset(str(manifest.folder))
+    clip, views = dataset.records("train")
+    assert [int(dataset.frame(FrameRef(clip, i)).max()) for i in range(4)] == [3, 4, 5, 6]
+    assert [int(dataset.frame(FrameRef(views, i)).max()) for i in range(2)] == [5, 4]
+    rows = np.load(manifest.folder / "poses" / "train.npy")
+    np.testing.assert_array_equal(dataset.pose(clip).keypoints, rows[:4, :, :2])
+    np.testing.assert_array_equal(dataset.pose(views).confidence, rows[4:, :, 2])
+    assert not dataset.pose(clip).visible[2, 5]
+    assert dataset.pairs("train") is None  # one of the records lists none
+    assert dataset.parts(FrameRef(clip, 0)) is None
+
+
+def test_listed_pairs_are_views_of_one_record(manifest: Manifest) -> None:
+    (views,) = [entry for entry in manifest.entries if entry.pairs]
+    dataset = ManifestDataset(replace(manifest, entries=(views,)))
+    pairs = dataset.pairs("train")
+    assert pairs is not None
+    assert [(p.source.index, p.target.index) for p in pairs] == [(0, 1), (1, 0)]
+
+
+def test_record_without_poses_says_so(manifest: Manifest) -> None:
+    dataset = ManifestDataset(manifest)
+    with pytest.raises(UserError, match="has no key points"):
+        dataset.pose(dataset.records("test")[0])
+    with pytest.raises(UserError, match="no records of split dev; it has train, test"):
+        dataset.records("dev")
+
+
+def test_picture_of_another_size_is_refused(manifest: Manifest) -> None:
+    dataset = ManifestDataset(manifest)
+    save_image(manifest.root / "a" / "f003.png", np.zeros((5, 8, 3), np.uint8))
+    with pytest.raises(UserError, match="8 x 5 pixels"):
+        dataset.frame(FrameRef(dataset.records("train")[0], 0))
+
+
+def test_every_changed_byte_of_a_manifest_is_noticed(manifest: Manifest) -> None:
+    path = write_manifest(manifest)
+    data = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for place in rng.integers(len(data) - 1, size=120).tolist():
+        changed = bytearray(data)
+        changed[place] ^= 1 << int(rng.integers(7))
+        if rng.random() < 0.3:
+            changed = changed[:place]
+        path.write_bytes(bytes(changed))
+        with pytest.raises(UserError, match="signgen prepare"):
+            read_manifest(path)
+
+
+def rewritten(manifest: Manifest, **changes: object) -> Path:
+    """Write a manifest whose first record has other values, with a checksum that fits."""
+    import hashlib
+
+    path = write_manifest(manifest)
+    lines = path.read_text().splitlines()
+    lines[1] = json.dumps(json.loads(lines[1]) | changes)
+    body = "".join(line + "\n" for line in lines[:-1]).encode()
+    last = {"records": len(lines) - 2, "sha256": hashlib.sha256(body).hexdigest()}
+    path.write_bytes(body + json.dumps(last).encode() + b"\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frames": "../../etc/####.png"}, "leaves"),
+        ({"poses": "/etc/passwd"}, "leaves"),
+        ({"parts": "a/../../b"}, "leaves"),
+        ({"split": "valid"}, "expected one of train, dev, test"),
+        ({"num_frames": 0}, "num_frames 0"),
+        ({"num_frames": "4"}, "num_frames '4'"),
+        ({"fps": 0}, "fps 0"),
+        ({"size": [6]}, "is not a record"),
+        ({"first_pose": -1}, "first_pose -1"),
+        ({"frames": ["front.png"]}, "lists 1 pictures for 4"),
+        ({"pairs": [[0, 4]]}, "beyond its 4 frames"),
+        ({"colour": 1}, "is not a record"),
+        ({"signer": 7}, "other than text"),
+    ],
+)
+def test_bad_records_are_named_with_their_line(
+    manifest: Manifest, changes: dict[str, object], said: str
+) -> None:
+    path = rewritten(manifest, **changes)
+    with pytest.raises(UserError) as caught:
+        read_manifest(path)
+    assert str(caught.value).startswith(f"{path}, line 2 ")
+    assert said in str(caught.value)
+
+
+def test_moved_data_are_named(manifest: Manifest) -> None:
+    write_manifest(manifest)
+    manifest.root.rename(manifest.folder / "elsewhere")
+    with pytest.raises(UserError, match="not a folder") as caught:
+        open_dataset(str(manifest.folder))
+    assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_cut_poses_are_refused(manifest: Manifest) -> None:
+    path = manifest.folder / "poses" / "train.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+    dataset = ManifestDataset(manifest)
+    with pytest.raises(UserError, match="cut off"):
+        dataset.pose(dataset.records("train")[0])
+
+
+def test_sample_has_disjoint_signers_and_readable_clips() -> None:
+    dataset = open_dataset("sample")
+    signers = {
+        split: {r.signer for r in dataset.records(split)} for split in ("train", "dev", "test")
+    }
+    assert all(signers.values())
+    assert not signers["train"] & signers["test"]
+    assert not signers["train"] & signers["dev"]
+    record = dataset.records("test")[0]
+    frame = dataset.frame(FrameRef(record, record.num_frames - 1))
+    poses = dataset.pose(record)
+    assert frame.shape == (*poses.size, 3)
+    assert poses.keypoints.shape == (record.num_frames, 133, 2)
