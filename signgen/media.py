@@ -2,13 +2,15 @@
 
 Frames are (H, W, 3) uint8 RGB everywhere. Every reader turns a bad file into a `UserError`; every
 writer is atomic. The parts: `media_files` (paths), `media_image` (pictures, sheets), `media_video`
-(reading video), `media_writer` (writing video).
+(reading video in order), `media_random` (frames of video by number), `media_writer` (writing
+video).
 """
 
 from __future__ import annotations
 
 from signgen.media_files import atomic_path, check_input, check_output, save_text
 from signgen.media_image import MAX_PIXELS, contact_sheet, read_image, save_image, side_by_side
+from signgen.media_random import VideoReader, open_video
 from signgen.media_video import (
     Frames,
     VideoInfo,
@@ -23,12 +25,14 @@ __all__ = [
     "MAX_PIXELS",
     "Frames",
     "VideoInfo",
+    "VideoReader",
     "VideoWriter",
     "atomic_path",
     "check_input",
     "check_output",
     "contact_sheet",
     "list_pictures",
+    "open_video",
     "probe_video",
     "read_frames",
     "read_image",
