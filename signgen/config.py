@@ -20,7 +20,7 @@ from signgen.model_config import (
     tiny_fpdm,
 )
 from signgen.pose_config import PoseInfoConfig
-from signgen.prepare_config import PrepareSyntheticConfig
+from signgen.prepare_config import PrepareCacheConfig, PrepareSyntheticConfig
 
 __all__ = [
     "AutoencoderConfig",
@@ -31,6 +31,7 @@ __all__ = [
     "FPDMConfig",
     "IPFConfig",
     "PoseInfoConfig",
+    "PrepareCacheConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",
@@ -70,6 +71,9 @@ class DataConfig:
     """Loader processes; the result does not depend on it."""
     cache: bool = False
     """Keep frames at the model's size in the memory of each loader process."""
+    frame_cache: str = ""
+    """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
+    empty."""
 
 
 @dataclass(frozen=True)

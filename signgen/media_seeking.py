@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
@@ -130,7 +131,9 @@ class SeekingFrames:
         )
         self._stream.codec_context.thread_count = self._threads
 
-    def _numbered(self, packets: Iterable[av.Packet]) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _numbered(
+        self, packets: Iterable[av.Packet[VideoStream]]
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode packets and number their frames: by time, or by counting from the start."""
         times, count = self.index.times, 0
         for frame in guarded(self.path, (f for packet in packets for f in packet.decode())):

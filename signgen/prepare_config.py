@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PrepareSyntheticConfig"]
+__all__ = ["PrepareCacheConfig", "PrepareSyntheticConfig"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,25 @@ class PrepareSyntheticConfig:
     """Seed of everything drawn."""
     motion_blur: bool = False
     """Blur moving parts."""
+    workers: int = 1
+    """Processes."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class PrepareCacheConfig:
+    """Write frames at training size into files that training maps into memory."""
+
+    data: str = "sample"
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample` for
+    the bundled sample."""
+    out: str = ""
+    """Folder to create; a cache there that was interrupted is finished."""
+    size: tuple[int, int] = (256, 256)
+    """Height and width of the frames: the size of the model."""
+    splits: tuple[str, ...] = ("train",)
+    """Splits to cache."""
     workers: int = 1
     """Processes."""
     json: bool = False

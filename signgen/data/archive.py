@@ -188,7 +188,7 @@ def _untar(state: Unpacking, decompressor: Callable[[IO[bytes]], Any]) -> Iterat
         opened = tarfile.TarFile(fileobj=bounded, encoding="utf-8")
         while (info := opened.next()) is not None:
             # `tarfile` keeps every member: more than a gigabyte for a million frames.
-            opened.members = []
+            opened.members = []  # type: ignore[attr-defined]
             if _untar_member(state, opened, info):
                 yield raw.tell()
         # `tarfile` takes a broken header for the end, and leaves the checksum behind it unread.

@@ -13,21 +13,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from signgen.config import DataConfig, FPDMConfig
 from signgen.data.adapter import DatasetAdapter
+from signgen.data.frame_cache import FrameCache
+from signgen.data.resizing import squash
 from signgen.data.triplets import draw, shuffled, vary
 from signgen.pose.draw import draw_pose
 from signgen.pose.transforms import hand_boxes, resize
 from signgen.structures import Batch, FrameRef, Triplet, UserError
 
 Sample = dict[str, Tensor]
-
-
-def squash(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Squash a (H, W, 3) frame to `size`: shrinking averages areas, enlarging is bicubic."""
-    if frame.shape[:2] == size:
-        return frame
-    shrinks = frame.shape[0] >= size[0] and frame.shape[1] >= size[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(frame, (size[1], size[0]), interpolation=method), dtype=np.uint8)
 
 
 def to_pixels(frame: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
@@ -57,7 +50,7 @@ class TripletDataset(Dataset[Sample]):
         seed: Seed of the run.
 
     Raises:
-        UserError: If the skeletons disagree.
+        UserError: If the skeletons disagree, or the frame cache holds other data or another size.
     """
 
     def __init__(
@@ -72,6 +65,9 @@ class TripletDataset(Dataset[Sample]):
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
         self._frames: dict[FrameRef, NDArray[np.uint8]] = {}
+        self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
+        if self._cached is not None:
+            self._cached.check(adapter, config.split, model.size)
 
     def __getitem__(self, position: int) -> Sample:
         """Return example `position`: the fields of `Batch` without the batch axis."""
@@ -100,7 +96,9 @@ class TripletDataset(Dataset[Sample]):
         return vary(self.pairs[index], self.seed, index, rate)
 
     def _frame(self, ref: FrameRef) -> NDArray[np.uint8]:
-        """Return a frame at the model's size, from memory where it is kept."""
+        """Return a frame at the model's size, from the cache or from memory where it is there."""
+        if self._cached is not None:
+            return self._cached.frame(ref.record.id, ref.record.split, ref.index)
         if ref in self._frames:
             return self._frames[ref]
         frame = squash(self.adapter.frame(ref), self.model.size)
