@@ -14,7 +14,7 @@ from PIL import Image
 
 from signgen.data.manifest import MANIFEST, SPLITS, Entry, Manifest, read_manifest
 from signgen.data.phoenix14t import find_root, keypoint_file, scan
-from signgen.media import read_image
+from signgen.media import VideoReader, open_video, read_image
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, Triplet, UserError
@@ -69,11 +69,12 @@ class ManifestDataset:
         """Read one frame, (H, W, 3) uint8 RGB.
 
         Raises:
-            UserError: If the picture is missing or broken, or has another size than the record.
+            UserError: If the file is missing or broken, or has another size than the record.
         """
         entry = self.entry(ref.record)
         path = self.manifest.root / picture_path(entry, ref.index)
-        frame = read_image(path)
+        is_video = isinstance(entry.frames, str) and "#" not in entry.frames
+        frame = _open_clip(path).frame(ref.index) if is_video else read_image(path)
         if frame.shape[:2] != entry.size:
             raise UserError(
                 f"{path} is {frame.shape[1]} x {frame.shape[0]} pixels (width x height); its "
@@ -117,8 +118,14 @@ class ManifestDataset:
             return np.asarray(labels.convert("L"))
 
 
+@lru_cache(maxsize=16)
+def _open_clip(path: Path) -> VideoReader:
+    """Keep the last videos open: source and target of an example are frames of one clip."""
+    return open_video(path)
+
+
 def picture_path(entry: Entry, index: int) -> str:
-    """Return the path of a record's picture number `index`, from 0, below the manifest's root."""
+    """Return the path of a record's picture number `index`, or of its video, below the root."""
     if isinstance(entry.frames, tuple):
         return entry.frames[index]
     return _numbered(entry.frames, index + entry.first_frame)
