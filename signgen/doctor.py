@@ -37,7 +37,7 @@ CORE = (
 """Modules that the core imports, with the names of their distributions."""
 
 OPTIONAL = (
-    ("decord", "reads training videos faster", "pip install decord"),
+    ("decord", "reads videos where asked to", "pip install decord==0.6.0"),
     (
         "mediapipe",
         "extracts poses from videos",

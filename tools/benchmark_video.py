@@ -21,6 +21,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from signgen.errors import UserError
 from signgen.media import VideoReader, open_video, read_video
@@ -51,6 +52,7 @@ def make(folder: Path) -> list[Path]:
     for name, (codec, options, size, count) in CLIPS.items():
         with av.open(str(folder / name), "w") as container:
             stream = container.add_stream(codec, rate=25, options=options)
+            assert isinstance(stream, VideoStream)
             stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
             for picture in pictures(count, *size):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
