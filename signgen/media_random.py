@@ -36,7 +36,7 @@ class VideoReader:
     """Random access to the frames of a video file; made by `open_video`.
 
     The file is opened when something is first asked for, and again in a forked or spawned process:
-    only the path travels to the workers of a loader.
+    only the path travels to the workers of a loader. Not for several threads at a time.
 
     Args:
         path: The file.

@@ -130,8 +130,8 @@ def orders(count: int) -> list[list[int]]:
     """Random, backwards, with gaps, around the end."""
     numbers = random.Random(3)
     return [
-        [numbers.randrange(count) for _ in range(count)],
-        list(range(count))[::-1],
+        [numbers.randrange(count) for _ in range(15)],
+        list(range(count))[::-3],
         sorted(numbers.sample(range(count), count // 3)),
         [count - 1, 0, count - 1, count - 2],
     ]
@@ -169,7 +169,12 @@ def test_real_videos(backend: str) -> None:
     if not REAL.is_dir():
         pytest.skip("the shared real samples are not beside this checkout")
     for path in paths:
-        same_as_reading_in_order(path, backend)
+        wanted = np.stack(list(read_video(path)))
+        reader = open_video(path, backend)
+        order = [len(wanted) - 1, *random.Random(7).sample(range(len(wanted)), 12)]
+        assert np.array_equal(reader.frames(order), wanted[order])
+        assert np.array_equal(reader.frame(order[1]), wanted[order[1]])
+        assert len(reader) == len(wanted)
 
 
 def test_without_decord_the_command_is_named(
