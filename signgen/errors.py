@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     OK = 0
     UNEXPECTED = 1
     USAGE = 2
+    SOME_FAILED = 3  # finished, with some items left out
     DATA = 65
     NO_INPUT = 66
     UNAVAILABLE = 69

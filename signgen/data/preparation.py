@@ -20,7 +20,7 @@ from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
 from signgen.structures import ExitCode, PoseSequence, UserError
 
-__all__ = ["PROBLEMS", "PosesOf", "Prepared", "check_pictures", "prepare_dataset"]
+__all__ = ["PROBLEMS", "PosesOf", "Prepared", "check_pictures", "picture_fault", "prepare_dataset"]
 
 PROBLEMS = "problems.jsonl"
 """What was left out, one JSON object a line, beside the manifest."""
@@ -173,20 +173,26 @@ def check_pictures(root: Path, entry: Entry) -> Problem | None:
     """
     for index in range(entry.record.num_frames):
         path = root / picture_path(entry, index)
-        name = f"{entry.record.split}/{entry.record.id}"
-        try:
-            with path.open("rb") as file:
-                start = file.read(8)
-                file.seek(-8, os.SEEK_END)
-                end = file.read(8)
-        except OSError as error:
-            reason = "is too short for a picture" if path.is_file() else error.strerror
-            return Problem(path, f"cannot be read: {reason}.", name)
-        png = start == _PNG_START
-        if not png and not start.startswith(_JPEG_START):
-            return Problem(path, "is neither PNG nor JPEG; expected a frame.", name)
-        if png and end != _PNG_END:
-            return Problem(path, "is cut off: a PNG ends in IEND. Copy it again.", name)
-        if not png and _JPEG_END not in end:
-            return Problem(path, "is cut off: a JPEG ends in FF D9. Copy it again.", name)
+        if fault := picture_fault(path):
+            return Problem(path, fault, f"{entry.record.split}/{entry.record.id}")
     return None
+
+
+def picture_fault(path: Path) -> str:
+    """Return what is wrong with the ends of a PNG or JPEG file; empty if nothing."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(-8, os.SEEK_END)
+            end = file.read(8)
+    except OSError as error:
+        reason = "is too short for a picture" if path.is_file() else error.strerror
+        return f"cannot be read: {reason}."
+    png = start == _PNG_START
+    if not png and not start.startswith(_JPEG_START):
+        return "is neither PNG nor JPEG; expected a frame."
+    if png and end != _PNG_END:
+        return "is cut off: a PNG ends in IEND. Copy it again."
+    if not png and _JPEG_END not in end:
+        return "is cut off: a JPEG ends in FF D9. Copy it again."
+    return ""
