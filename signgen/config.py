@@ -20,7 +20,7 @@ from signgen.model_config import (
     tiny_fpdm,
 )
 from signgen.pose_config import PoseInfoConfig
-from signgen.prepare_config import PrepareSyntheticConfig
+from signgen.prepare_config import PrepareDeepFashionConfig, PrepareSyntheticConfig
 
 __all__ = [
     "AutoencoderConfig",
@@ -31,6 +31,7 @@ __all__ = [
     "FPDMConfig",
     "IPFConfig",
     "PoseInfoConfig",
+    "PrepareDeepFashionConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",

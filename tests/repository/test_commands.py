@@ -15,6 +15,7 @@ from signgen.config import (
     DoctorConfig,
     EvalConfig,
     PoseInfoConfig,
+    PrepareDeepFashionConfig,
     PrepareSyntheticConfig,
     RenderConfig,
     TrainConfig,
@@ -29,6 +30,7 @@ CLASSES = {
     "train": TrainConfig,
     "eval": EvalConfig,
     "prepare synthetic": PrepareSyntheticConfig,
+    "prepare deepfashion": PrepareDeepFashionConfig,
     "pose info": PoseInfoConfig,
     "doctor": DoctorConfig,
 }
