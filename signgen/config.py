@@ -67,6 +67,15 @@ class DataConfig:
     their pairs show those."""
     min_distance: int = 1
     """Least number of frames between source and target where pairs are drawn."""
+    flip_rate: float = 0.0
+    """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
+    DeepFashion. Signing changes its hand: keep 0."""
+    jitter: float = 0.0
+    """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
+    width); FPDM has 1 for DeepFashion."""
+    source_sides: tuple[int, ...] = ()
+    """Sides of squares, one of which every source is squashed to and back, to train on coarse
+    sources too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False

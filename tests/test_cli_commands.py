@@ -65,7 +65,8 @@ def test_prepare_deepfashion_tells_a_part_from_damage(
     assert report["counts"]["test"] == {"records": 2, "frames": 4, "pairs": 4}
     assert captured.err.count("\n") == 1
     rows = (tmp_path / "out" / "problems.jsonl").read_text().splitlines()
-    assert [json.loads(row)["path"][-14:] for row in rows] == ["/01_2_side.jpg"]
+    assert [json.loads(row)["path"] for row in rows] == [str(root)]
+    assert "MEN/Tees_Tanks/id_00000012/01_2_side" in rows[0]
 
 
 def test_train_from_flags_then_resume_the_folder(

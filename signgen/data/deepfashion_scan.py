@@ -110,10 +110,12 @@ def _look(
     sizes: dict[ViewName, tuple[int, int]] = {}
     problems = []
     for view in views:
-        path = root / pictures.get(view, f"{view.nested}.jpg")
         if view not in pictures:
-            problems.append(Problem(path, "is missing; its pairs are left out."))
-        elif view not in points.rows:
+            what = f"has no picture of {view.nested}; its pairs are left out."
+            problems.append(Problem(root, what))
+            continue
+        path = root / pictures[view]
+        if view not in points.rows:
             fault = points.faults.get(view, f"has no key points in {points.places[0]}")
             problems.append(Problem(path, f"{fault}; its pairs are left out."))
         else:

@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from signgen.config import DataConfig, FPDMConfig
 from signgen.data.adapter import DatasetAdapter
+from signgen.data.augmentation import choose_side, flips, jitter
 from signgen.data.triplets import draw, shuffled, vary
 from signgen.pose.draw import draw_pose
-from signgen.pose.transforms import hand_boxes, resize
-from signgen.structures import Batch, FrameRef, Triplet, UserError
+from signgen.pose.transforms import flip, hand_boxes, resize
+from signgen.structures import Batch, ExitCode, FrameRef, PoseSequence, Triplet, UserError
 
 Sample = dict[str, Tensor]
 
@@ -57,7 +58,7 @@ class TripletDataset(Dataset[Sample]):
         seed: Seed of the run.
 
     Raises:
-        UserError: If the skeletons disagree.
+        UserError: If the skeletons disagree or a rate is out of range.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class TripletDataset(Dataset[Sample]):
                 f"dataset {adapter.name} has poses of skeleton {adapter.skeleton}; "
                 f"the model reads {model.skeleton}."
             )
+        _check_rates(config)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
@@ -77,15 +79,15 @@ class TripletDataset(Dataset[Sample]):
         """Return example `position`: the fields of `Batch` without the batch axis."""
         triplet = self.triplet(position)
         size = self.model.size
-        index = triplet.target.index
-        poses = resize(
-            self.adapter.pose(triplet.target.record).frames(slice(index, index + 1)), size
-        )
+        flipped = flips(self.seed, position, self.config.flip_rate)
+        poses = self._pose(triplet.target, position)
+        poses = flip(poses) if flipped else poses
         keypoints, confidence = poses.keypoints[0], poses.confidence[0]
         drawn = draw_pose(keypoints, confidence, poses.skeleton, size, self.model.pose_style)
+        step = -1 if flipped else 1
         return {
-            "source": to_pixels(self._frame(triplet.source), size),
-            "target": to_pixels(self._frame(triplet.target), size),
+            "source": to_pixels(self._source(triplet.source, position)[:, ::step], size),
+            "target": to_pixels(self._frame(triplet.target)[:, ::step], size),
             "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float() / 255,
             "hands": hand_mask(hand_boxes(keypoints, confidence), size),
         }
@@ -99,6 +101,23 @@ class TripletDataset(Dataset[Sample]):
             return draw(self.records, self.seed, index, rate, self.config.min_distance)
         return vary(self.pairs[index], self.seed, index, rate)
 
+    def _pose(self, ref: FrameRef, position: int) -> PoseSequence:
+        """Return the pose of a frame at the model's size, jittered as example `position`."""
+        poses = self.adapter.pose(ref.record).frames(slice(ref.index, ref.index + 1))
+        poses = resize(poses, self.model.size)
+        deviation = self.config.jitter
+        return jitter(poses, self.seed, position, deviation) if deviation else poses
+
+    def _source(self, ref: FrameRef, position: int) -> NDArray[np.uint8]:
+        """Return a source at the model's size, as coarse as example `position` has it."""
+        frame = self._frame(ref)
+        side = choose_side(self.config.source_sides, self.seed, position)
+        # Differs from FPDM: the coarse square goes back to the model's size, because a batch holds
+        # sources of one size; squares that hold all of the frame leave it as it is.
+        if side is None or side >= max(frame.shape[:2]):
+            return frame
+        return squash(squash(frame, (side, side)), self.model.size)
+
     def _frame(self, ref: FrameRef) -> NDArray[np.uint8]:
         """Return a frame at the model's size, from memory where it is kept."""
         if ref in self._frames:
@@ -107,6 +126,18 @@ class TripletDataset(Dataset[Sample]):
         if self.config.cache:
             self._frames[ref] = frame
         return frame
+
+
+def _check_rates(config: DataConfig) -> None:
+    problem = ""
+    if not 0 <= config.flip_rate <= 1:
+        problem = f"flip_rate is {config.flip_rate}; expected a probability, 0 to 1"
+    elif config.jitter < 0:
+        problem = f"jitter is {config.jitter}; expected 0 or more pixels"
+    elif any(side < 1 for side in config.source_sides):
+        problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
+    if problem:
+        raise UserError(f"data: {problem}.", ExitCode.USAGE)
 
 
 def batches(

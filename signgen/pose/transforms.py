@@ -1,4 +1,4 @@
-"""Change the size and steadiness of pose sequences, and find the hands in them."""
+"""Change the size, side and steadiness of pose sequences, and find the hands in them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from signgen.pose.skeleton import HAND_ROOT
+from signgen.pose.skeleton import HAND_ROOT, SKELETONS
 from signgen.structures import PoseSequence
 
-__all__ = ["fill_missing", "fit_to_source", "hand_boxes", "resize", "smooth"]
+__all__ = ["fill_missing", "fit_to_source", "flip", "hand_boxes", "resize", "smooth"]
 
 _HAND_POINTS = 21
 _MIN_HAND_POINTS = 5
@@ -54,6 +54,23 @@ def fit_to_source(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
     scale = min(size[0] / poses.size[0], size[1] / poses.size[1])
     offset = ((size[1] - scale * poses.size[1]) / 2, (size[0] - scale * poses.size[0]) / 2)
     return _mapped(poses, (scale, scale), offset, size)
+
+
+def flip(poses: PoseSequence) -> PoseSequence:
+    """Mirror left and right, as a picture is mirrored: the left hand becomes the right one.
+
+    Args:
+        poses: The sequence.
+
+    Returns:
+        The sequence with x' = W - x (pixel edges map to pixel edges, as in `resize`) and every
+        point in the place of its mirror point; missing points stay missing.
+    """
+    order = list(SKELETONS[poses.skeleton].mirror)
+    visible = poses.visible[:, order, None]
+    points = poses.keypoints[:, order].astype(np.float64) * (-1, 1) + (poses.size[1], 0)
+    shown = np.where(visible, points, 0).astype(np.float32)
+    return replace(poses, keypoints=shown, confidence=poses.confidence[:, order])
 
 
 def _check_size(size: tuple[int, int]) -> None:

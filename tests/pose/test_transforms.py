@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from signgen.pose.skeleton import SKELETONS
-from signgen.pose.transforms import fill_missing, fit_to_source, hand_boxes, resize, smooth
+from signgen.pose.transforms import fill_missing, fit_to_source, flip, hand_boxes, resize, smooth
 from signgen.structures import PoseSequence
 
 
@@ -41,6 +41,32 @@ def test_fit_equals_resize_for_equal_proportions():
     poses = sequence()
     np.testing.assert_allclose(
         fit_to_source(poses, (520, 420)).keypoints, resize(poses, (520, 420)).keypoints, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_flip_mirrors_places_and_swaps_sides(name):
+    skeleton = SKELETONS[name]
+    count = skeleton.num_keypoints
+    points = np.random.default_rng(2).uniform(1, 200, (3, count, 2)).astype(np.float32)
+    confidence = np.random.default_rng(3).uniform(0.1, 1, (3, count)).astype(np.float32)
+    left, right = skeleton.index("left_wrist"), skeleton.index("right_wrist")
+    confidence[0, left], points[0, left] = 0, 0
+    poses = PoseSequence(points, confidence, name, (260, 210), 25.0)
+    flipped = flip(poses)
+    np.testing.assert_allclose(flipped.keypoints[:, left, 0], 210 - points[:, right, 0], rtol=1e-6)
+    np.testing.assert_array_equal(flipped.keypoints[:, left, 1], points[:, right, 1])
+    np.testing.assert_array_equal(flipped.confidence[:, left], confidence[:, right])
+    assert not flipped.visible[0, right]
+    assert (flipped.keypoints[0, right] == 0).all()
+    nose = skeleton.index("nose")
+    np.testing.assert_allclose(flipped.keypoints[:, nose, 0], 210 - points[:, nose, 0], rtol=1e-6)
+    np.testing.assert_allclose(flip(flipped).keypoints, points, atol=1e-4)
+    # Squashing and mirroring are the same in either order.
+    np.testing.assert_allclose(
+        flip(resize(poses, (100, 50))).keypoints,
+        resize(flipped, (100, 50)).keypoints,
+        atol=1e-4,
     )
 
 
