@@ -133,9 +133,11 @@ def find_tree(folder: Path, layout: str | None = None) -> Tree:
         raise UserError(
             f"--layout is {layout!r}; expected one of {', '.join(LAYOUTS)}.", ExitCode.USAGE
         )
-    folders = [folder], sorted(path for path in folder.iterdir() if path.is_dir())
+    folders = [folder], sorted(path for path in folder.glob("*") if path.is_dir())
     wanted = LAYOUTS.values() if layout is None else [LAYOUTS[layout]]
     for level in folders:
+        if layout is None:
+            _refuse_others(level)
         found = [Tree(root, one) for root in level for one in wanted if _marked(root, one)]
         if len(found) > 1:
             names = ", ".join(f"{tree.layout.name} in {tree.root}" for tree in found)
@@ -145,8 +147,6 @@ def find_tree(folder: Path, layout: str | None = None) -> Tree:
             )
         if found:
             return found[0]
-        if layout is None:
-            _refuse_others(level)
     if layout is not None:
         return Tree(folder, LAYOUTS[layout])
     expected = ", ".join(one.pairs.replace("{}", "train") for one in LAYOUTS.values())

@@ -298,6 +298,7 @@ def test_two_layouts_in_one_folder_want_a_choice(nted: Path, tmp_path: Path) -> 
 )
 def test_other_splits_are_refused_by_name(tmp_path: Path, file: str, said: str) -> None:
     trees.write_lines(tmp_path / file, ["x"])
+    trees.write_lines(tmp_path / "test_pairs.txt", ["a,b"])  # WPose has one, too
     with pytest.raises(UserError, match=said):
         prepared(tmp_path, tmp_path / "out")
 
