@@ -169,6 +169,10 @@ def batches(
         for i in range(batch_size)
     ]
     workers = dataset.config.workers
+    if workers:
+        # OpenCV's pool of threads does not survive a fork: a loader process would wait for it
+        # forever. With one thread there is no pool.
+        cv2.setNumThreads(1)
     loader: DataLoader[Sample] = DataLoader(
         dataset,
         batch_size=batch_size,

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +64,22 @@ def test_order_does_not_depend_on_start_workers_or_processes(dataset: TripletDat
     ]
     interleaved = [ranks[r][s].target for s in range(2) for r in range(2)]
     torch.testing.assert_close(torch.stack(whole), torch.stack(interleaved))
+
+
+def test_loader_processes_start_after_opencv_used_its_threads() -> None:
+    script = """
+import cv2, numpy as np
+from signgen.config import DataConfig, tiny_fpdm
+from signgen.data.dataset import open_dataset
+from signgen.data.loading import TripletDataset, batches
+cv2.setNumThreads(4)
+cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (900, 900), interpolation=cv2.INTER_AREA)
+dataset = TripletDataset(open_dataset("sample"), DataConfig(workers=1), tiny_fpdm(), 0)
+next(batches(dataset, start=0, steps=1, batch_size=1))
+"""
+    # In a process of its own: a fork that waits for OpenCV's threads would wait forever.
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=root, timeout=60)
 
 
 def test_other_skeleton_is_refused(dataset: TripletDataset) -> None:
