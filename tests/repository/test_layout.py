@@ -228,6 +228,7 @@ def test_assets_are_in_the_wheel(project: dict[str, object]) -> None:
 def test_command_line_loads_no_torch() -> None:
     code = (
         "import sys, signgen.cli, signgen.config, signgen.structures, signgen.pose, signgen.media\n"
+        "import signgen.pose.estimators\n"
         "heavy = {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
