@@ -37,7 +37,7 @@ from signgen.pose.estimators.hrnet_weights import (
 from signgen.pose.estimators.torch_device import Device, choose_device
 from signgen.pose.skeleton import SKELETONS
 
-__all__ = ["HRNetEstimator", "HandEstimator", "TopDownNetwork", "boxed_frames"]
+__all__ = ["HRNetEstimator", "HandEstimator", "TopDownNetwork", "boxed_chunks", "check_batch_size"]
 
 #: Mean and deviation of ImageNet's pictures, RGB, for values of 0 to 255.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -132,7 +132,7 @@ class HRNetEstimator:
         self._network = TopDownNetwork(
             network, WHOLE_BODY.input_size, mirror, choose_device(device)
         )
-        self._batch_size = batch_size
+        self._batch_size = check_batch_size(batch_size)
         self.name = f"hrnet-w48-384x288-{source}" + ("" if flip_test else "-noflip")
 
     def estimate(
@@ -143,8 +143,7 @@ class HRNetEstimator:
         Raises:
             UserError: If the number of boxes is not that of the frames, or a box is empty.
         """
-        pairs = boxed_frames(frames, boxes)
-        while chunk := list(islice(pairs, self._batch_size)):
+        for chunk in boxed_chunks(frames, boxes, self._batch_size):
             points, confidence = self._network.points(*zip(*chunk, strict=True))
             yield from zip(points, confidence, strict=True)
 
@@ -178,7 +177,7 @@ class HandEstimator:
         # A mirrored left hand is a right hand with the same 21 points: nothing to swap.
         mirror = range(HAND.num_keypoints) if flip_test else None
         self._network = TopDownNetwork(network, HAND.input_size, mirror, choose_device(device))
-        self._batch_size = batch_size
+        self._batch_size = check_batch_size(batch_size)
         self.name = f"hrnetv2-w18-hand-256x256-{source}" + ("" if flip_test else "-noflip")
 
     def estimate(
@@ -198,31 +197,41 @@ class HandEstimator:
         Raises:
             UserError: If the number of boxes is not that of the patches, or a box is empty.
         """
-        pairs = boxed_frames(patches, boxes)
-        parts = []
-        while chunk := list(islice(pairs, self._batch_size)):
-            parts.append(self._network.points(*zip(*chunk, strict=True)))
+        chunks = boxed_chunks(patches, boxes, self._batch_size)
+        parts = [self._network.points(*zip(*chunk, strict=True)) for chunk in chunks]
         if not parts:
             return np.zeros((0, 21, 2), np.float32), np.zeros((0, 21), np.float32)
         return np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
 
 
-def boxed_frames(
-    frames: Iterable[Frame], boxes: Sequence[Box | None] | None
-) -> Iterator[tuple[Frame, Box | None]]:
-    """Pair each frame with its box, as frames come.
+def check_batch_size(batch_size: int) -> int:
+    """Return it; UserError (2) if it is no number of frames."""
+    if batch_size < 1:
+        raise UserError(f"batch size is {batch_size}; expected at least 1.", ExitCode.USAGE)
+    return batch_size
+
+
+def boxed_chunks(
+    frames: Iterable[Frame], boxes: Sequence[Box | None] | None, batch_size: int
+) -> Iterator[list[tuple[Frame, Box | None]]]:
+    """Pair each frame with its box and group them; no frame is read before its group is asked for.
 
     Raises:
         UserError: If there are more frames than boxes, or, at the end, fewer.
     """
-    count = 0
-    for frame in frames:
-        if boxes is not None and count >= len(boxes):
-            raise UserError(f"boxes: {len(boxes)} boxes for more frames; give one box per frame.")
-        yield frame, None if boxes is None else boxes[count]
-        count += 1
+    given, count = iter(frames), 0
+    while chunk := list(islice(given, batch_size)):
+        start, count = count, count + len(chunk)
+        if boxes is not None and count > len(boxes):
+            raise _unpaired(len(boxes), f"at least {count}")
+        places = [None] * len(chunk) if boxes is None else boxes[start:count]
+        yield list(zip(chunk, places, strict=True))
     if boxes is not None and count != len(boxes):
-        raise UserError(f"boxes: {len(boxes)} boxes for {count} frames; give one box per frame.")
+        raise _unpaired(len(boxes), str(count))
+
+
+def _unpaired(boxes: int, frames: str) -> UserError:
+    return UserError(f"boxes: {boxes} boxes for {frames} frames; give one box per frame.")
 
 
 def _network(

@@ -86,7 +86,13 @@ def crop_of(box: Box | None, frame_size: Size, input_size: Size) -> Crop:
 
 
 def crop_frame(frame: Frame, crop: Crop) -> Frame:
-    """Cut and resize (bilinear, black outside the frame) to the (H, W, 3) input."""
+    """Cut and resize (bilinear, black outside the frame) to the (H, W, 3) input.
+
+    Raises:
+        ValueError: If the frame is not (H, W, 3) uint8.
+    """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.shape} {frame.dtype}")
     height, width = crop.input_size
     picture = cv2.warpAffine(
         np.ascontiguousarray(frame), crop.matrix(), (width, height), flags=cv2.INTER_LINEAR

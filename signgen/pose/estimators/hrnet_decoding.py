@@ -28,8 +28,9 @@ def merge_flipped(heatmaps: Tensor, flipped: Tensor, mirror: Sequence[int]) -> T
         mirror: For each point its counterpart on the other side.
 
     Returns:
-        (B, K, h, w). The mirrored heatmaps are shifted by one cell to the right, because cell 0
-        lies half a stride off the picture's edge (`shift_heatmap` of MMPose).
+        (B, K, h, w). The mirrored heatmaps are shifted by one cell to the right, because cell i is
+        the mirror image of cell w - i: convolutions of stride 2 see the pixels left of it, too
+        (`shift_heatmap` of MMPose).
     """
     back = flipped.flip(-1)[:, list(mirror)]
     back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)

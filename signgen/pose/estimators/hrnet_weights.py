@@ -8,7 +8,6 @@ the last one, they number both in one list (`published_names`).
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,9 +115,9 @@ def _torch_cache() -> Path:
 
 
 def _hub_cache() -> Path:
-    # Read here and not from huggingface_hub, which looks at the environment only when imported.
-    home = os.environ.get("HF_HOME", "~/.cache/huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE", f"{home}/hub")).expanduser()
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def _how_to_get(published: Published) -> str:
@@ -172,8 +171,11 @@ def read_weights(path: Path) -> Weights:
     Raises:
         UserError: If it is no such file, is damaged, or holds more than tensors.
     """
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).", ExitCode.NO_INPUT) from error
     for published in (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS):
         if path.name == published.file and not digest.startswith(published.digest):
             raise UserError(

@@ -161,12 +161,23 @@ def test_whole_body_streams_one_person_per_frame() -> None:
 # ----- what users can get wrong -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("boxes", "frames"), [(2, 3), (3, 2)])
+@pytest.mark.parametrize(("boxes", "frames"), [(2, 3), (1, 2), (3, 2), (1, 0)])
 def test_number_of_boxes_must_be_that_of_frames(
     hands: HandEstimator, boxes: int, frames: int
 ) -> None:
     with pytest.raises(UserError, match=f"{boxes} boxes"):
         hands.estimate(noise(frames), [None] * boxes)
+
+
+def test_batch_of_no_frames_is_refused() -> None:
+    with pytest.raises(UserError, match="batch size is 0") as caught:
+        HandEstimator(random_seed=0, device="cpu", batch_size=0)
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_frames_of_floats_are_refused(hands: HandEstimator) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        hands.estimate([np.zeros((60, 60, 3))])  # type: ignore[list-item]
 
 
 def test_weights_of_the_hand_are_refused_for_the_body(tmp_path: Path) -> None:
@@ -180,7 +191,7 @@ def test_missing_weights_are_said_when_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match="are not on this machine; get them with: curl") as caught:
         HRNetEstimator()
     assert caught.value.code == ExitCode.NO_INPUT

@@ -237,7 +237,7 @@ def test_damaged_files_are_one_line_or_still_whole(tmp_path: Path, suffix: str) 
 @pytest.fixture
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     return tmp_path
 
 
@@ -272,6 +272,10 @@ def test_named_file_must_exist(caches: Path) -> None:
     message = one_line(lambda: find_weights(caches / "no.pth", HAND_WEIGHTS))
     assert message.startswith(f"{caches / 'no.pth'}: ")
     assert HAND_WEIGHTS.address in message
+
+
+def test_unreadable_file_is_one_line(tmp_path: Path) -> None:
+    assert "cannot be read (Is a directory)" in one_line(lambda: read_weights(tmp_path))
 
 
 def test_published_file_must_have_its_published_checksum(tmp_path: Path) -> None:
