@@ -22,7 +22,7 @@ export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup demo test check lint fmt type arch smoke test-gpu bench clean sample \
-	pose-mmpose pose-mediapipe
+	pose-mmpose pose-mediapipe test-mmpose
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -108,6 +108,17 @@ pose-mediapipe: $(CORE) ## Install MediaPipe (weights are in its wheel)
 
 pose-mmpose: $(CORE) ## Install MMPose (needs a C compiler)
 	PYTHON=$(BIN)/python bash tools/install_mmpose.sh
+
+$(VENV)/.installed-mmpose: $(CORE) tools/install_mmpose.sh requirements/pose-mmpose.txt
+	@echo "Installing MMPose into $(VENV)"
+	@PYTHON=$(BIN)/python PIP_QUIET=1 bash tools/install_mmpose.sh
+	@$(PIP) pytest
+	@touch $@
+
+test-mmpose: ## Compare our HRNet with MMPose itself, in an environment of its own (1.7 GB)
+	@$(MAKE) --no-print-directory VENV=.venv-mmpose .venv-mmpose/.installed-mmpose
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-mmpose/bin/python -m pytest \
+	  tests/pose/estimators/test_mmpose_parity.py
 
 clean: ## Remove caches and demo output; keeps .venv and runs/
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo.mp4 demo.compare.mp4 demo.sheet.png runs/bench

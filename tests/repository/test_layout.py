@@ -41,7 +41,8 @@ def files_of_the_project() -> list[Path]:
     if answer.returncode == 0:
         found = [ROOT / line for line in answer.stdout.splitlines()]
     else:
-        skipped = {".venv", ".git", "__pycache__", "runs", ".mypy_cache", ".ruff_cache"}
+        skipped = {".venv", ".venv-mmpose", ".git", "__pycache__", "runs"}
+        skipped |= {".mypy_cache", ".ruff_cache"}
         found = [path for path in ROOT.rglob("*") if not skipped & set(path.parts)]
     return [path for path in found if path.is_file()]
 
