@@ -123,7 +123,7 @@ def _hub_cache() -> Path:
 def _how_to_get(published: Published) -> str:
     target = _torch_cache() / published.file
     return (
-        f'get them with: curl -L --create-dirs -o "{target}" {published.address} '
+        f'get them with: curl -fL --create-dirs -o "{target}" {published.address} '
         f"(found there by itself; elsewhere, name the file with {published.flag})."
     )
 
