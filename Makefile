@@ -12,8 +12,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+MEDIAPIPE := .venv-mediapipe
 SAMPLE := signgen/assets/sample/demo
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP := $(BIN)/python $(PIP_FLAGS)
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 JOBS ?= 2
 
@@ -21,8 +23,8 @@ JOBS ?= 2
 export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check lint fmt type arch smoke test-gpu bench clean sample \
-	pose-mmpose pose-mediapipe
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose bench \
+	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -90,6 +92,19 @@ smoke: $(DEV) ## Train 4 steps of each stage, resume, render, evaluate: tiny, CP
 test-gpu: $(DEV) ## Tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
 
+# An environment of its own, which sees what $(VENV) has and adds MediaPipe with its old protobuf.
+$(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
+	@echo "Installing MediaPipe into $(MEDIAPIPE)"
+	@$(BIN)/python -m venv --clear $(MEDIAPIPE)
+	@$(BIN)/python -c 'import sysconfig as s; p = s.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
+	  > "$$($(MEDIAPIPE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) -r requirements/pose-mediapipe.txt
+	@$(MEDIAPIPE)/bin/python $(PIP_FLAGS) --no-deps mediapipe==0.10.21
+	@touch $@
+
+test-mediapipe: $(MEDIAPIPE)/.installed ## Tests that need MediaPipe, in an environment of their own
+	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py
+
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench
 	@start=$$(date +%s.%N); \
@@ -108,6 +123,17 @@ pose-mediapipe: $(CORE) ## Install MediaPipe (weights are in its wheel)
 
 pose-mmpose: $(CORE) ## Install MMPose (needs a C compiler)
 	PYTHON=$(BIN)/python bash tools/install_mmpose.sh
+
+$(VENV)/.installed-mmpose: $(CORE) tools/install_mmpose.sh requirements/pose-mmpose.txt
+	@echo "Installing MMPose into $(VENV)"
+	@PYTHON=$(BIN)/python PIP_QUIET=1 bash tools/install_mmpose.sh
+	@$(PIP) pytest
+	@touch $@
+
+test-mmpose: ## Compare our HRNet with MMPose itself, in an environment of its own (1.7 GB)
+	@$(MAKE) --no-print-directory VENV=.venv-mmpose .venv-mmpose/.installed-mmpose
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-mmpose/bin/python -m pytest \
+	  tests/pose/estimators/test_mmpose_parity.py
 
 clean: ## Remove caches and demo output; keeps .venv and runs/
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo.mp4 demo.compare.mp4 demo.sheet.png runs/bench

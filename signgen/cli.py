@@ -48,7 +48,7 @@ Commands:
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
   prepare   make or check training data: signgen prepare synthetic --out DIR
-  pose      look into files of key points: signgen pose info FILE
+  pose      extract, look into, show and align key points: signgen pose info FILE
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -118,8 +118,8 @@ def _render(words: list[str]) -> int:
         prog="signgen render",
         description="Render a signer: one source frame and a pose sequence become a video.\n\n"
         "Example: signgen render --source frame.png --poses seq.json -o out.mp4 --steps 20\n\n"
-        "--guidance takes one number for both weights, or two. Short: -s source, -p poses, -o out. "
-        + PRECEDENCE,
+        "--guidance takes one number for both weights, or two. Short: -s source, -p poses, "
+        "-o out.\n\n" + PRECEDENCE,
     )
     from signgen.render_files import as_json, plan, render_files
 
@@ -132,6 +132,8 @@ def _render(words: list[str]) -> int:
         say(json.dumps(as_json(result)))
         return ExitCode.OK
     say("\n".join(result.files))
+    for warning in result.warnings:
+        tell(f"warning: {warning}")
     height, width = result.size
     tell(
         f"{result.frames} frames of {height} x {width} at {result.fps:g} fps "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 from signgen.config_io import (
     describe_type,
@@ -77,6 +79,39 @@ def parse(
         raise _usage(f"{rest[0]!r} is one word too many; expected only flags", prog)
     # The parser lets `nan` through where a number is asked for.
     return from_mapping(cls, to_mapping(config), prog)
+
+
+def positional(words: Sequence[str], cls: type[Any]) -> tuple[list[str], list[str]]:
+    """Split words into those that name something, wherever they stand, and flags with their values.
+
+    Args:
+        words: Command-line words after the command.
+        cls: Dataclass of the command's flags, which says how many values each takes.
+    """
+    known = known_flags(cls) | {"--config": str}
+    named: list[str] = []
+    flags: list[str] = []
+    due = 0
+    for word in _spelled_out(list(words)):
+        if _is_flag(word):
+            flag, equals, _ = word.partition("=")
+            due = 0 if equals else _num_values(known.get(flag, bool))
+        elif not due:
+            named.append(word)
+            continue
+        else:
+            due -= 1
+        flags.append(word)
+    return named, flags
+
+
+def _num_values(hint: Any) -> int:
+    """Return how many values a flag of a type takes at most."""
+    if isinstance(hint, UnionType):
+        return max(_num_values(inner) for inner in get_args(hint) if inner is not NoneType)
+    if get_origin(hint) is tuple:
+        return sys.maxsize if get_args(hint)[-1] is Ellipsis else len(get_args(hint))
+    return 0 if hint is bool else 1
 
 
 def known_flags(cls: type[Any]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from signgen.cli_corpora import COMMANDS as CORPORA
 from signgen.cli_flags import parse
 from signgen.cli_groups import Command, run_group
 from signgen.cli_output import PRECEDENCE, say
 from signgen.cli_progress import counter
-from signgen.config import PrepareSyntheticConfig
+from signgen.config import PrepareCacheConfig, PrepareSyntheticConfig
 from signgen.errors import ExitCode, UserError
 
 __all__ = ["COMMANDS", "prepare"]
@@ -21,7 +22,9 @@ MIN_SIGNER_SIDE = 64
 HELP = """\
 signgen prepare: make or check data to train on.
 
-  signgen prepare synthetic --out DIR [flags]    draw a corpus of synthetic signers
+  signgen prepare deepfashion --raw DIR --out DIR   check DeepFashion In-shop, pack its key points
+  signgen prepare synthetic --out DIR               draw a corpus of synthetic signers
+  signgen prepare cache --data DIR --out DIR        frames at training size, to train faster
 
 `signgen prepare COMMAND --help` lists the flags.
 """
@@ -75,4 +78,41 @@ def _synthetic(words: list[str]) -> int:
     return ExitCode.OK
 
 
-COMMANDS: Mapping[str, Command] = {"synthetic": _synthetic}
+def _cache(words: list[str]) -> int:
+    config = parse(
+        PrepareCacheConfig,
+        words,
+        prog="signgen prepare cache",
+        description="Write frames at training size into files that training maps into memory.\n\n"
+        "Example: signgen prepare cache --data synthetic --out cache --size 256 256\n\n"
+        "Then: signgen train --data.root synthetic --data.frame-cache cache ...\n\n" + PRECEDENCE,
+    )
+    if not config.out:
+        raise UserError(
+            "--out is missing; expected a folder to create, as in --out cache.", ExitCode.USAGE
+        )
+    if config.workers < 1 or not config.splits:
+        raise UserError(
+            f"--workers is {config.workers} and --splits {' '.join(config.splits) or 'empty'}; "
+            "expected at least 1 each.",
+            ExitCode.USAGE,
+        )
+    from signgen.data.dataset import open_dataset
+    from signgen.data.frame_cache_writing import write_cache
+
+    with counter("frame") as progress:
+        cache = write_cache(
+            open_dataset(config.data, config.splits),
+            config.splits,
+            config.out,
+            config.size,
+            progress=progress,
+            workers=config.workers,
+        )
+    frames = sum(shard.frames for shard in cache.index.shards)
+    made = {"schema_version": 1, "folder": config.out, "frames": frames, "size": config.size}
+    say(json.dumps(made) if config.json else config.out)
+    return ExitCode.OK
+
+
+COMMANDS: Mapping[str, Command] = {**CORPORA, "synthetic": _synthetic, "cache": _cache}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-__all__ = ["bar", "counter"]
+__all__ = ["bar", "counter", "frame_counter"]
 
 ItemT = TypeVar("ItemT")
 
@@ -36,5 +36,19 @@ def counter(unit: str) -> Iterator[Callable[[int, int], None]]:
         def show(done: int, total: int) -> None:
             shown.total = total
             shown.update(done - shown.n)
+
+        yield show
+
+
+@contextlib.contextmanager
+def frame_counter() -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (frames done, clips begun) that shows frames per second on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(unit="frame", file=sys.stderr, disable=not sys.stderr.isatty()) as shown:
+
+        def show(frames: int, clip: int) -> None:
+            shown.set_description(f"clip {clip}", refresh=False)
+            shown.update(frames - shown.n)
 
         yield show

@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.media import list_pictures, read_frames
+from signgen.media import VIDEO_SUFFIXES, list_pictures, read_frames
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
-
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"})
-"""Endings of the videos that a folder of clips may hold."""
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,39 @@ from signgen.model_config import (
     full_fpdm,
     tiny_fpdm,
 )
-from signgen.pose_config import PoseInfoConfig
-from signgen.prepare_config import PrepareSyntheticConfig
+from signgen.pose_config import (
+    Align,
+    Device,
+    EstimatorName,
+    PoseAlignConfig,
+    PoseConvertConfig,
+    PoseExtractConfig,
+    PoseInfoConfig,
+    PoseViewConfig,
+)
+from signgen.prepare_config import (
+    PrepareCacheConfig,
+    PrepareDeepFashionConfig,
+    PrepareSyntheticConfig,
+)
 
 __all__ = [
+    "Align",
     "AutoencoderConfig",
     "DataConfig",
     "Device",
     "DoctorConfig",
+    "EstimatorName",
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "PoseAlignConfig",
+    "PoseConvertConfig",
+    "PoseExtractConfig",
     "PoseInfoConfig",
+    "PoseViewConfig",
+    "PrepareCacheConfig",
+    "PrepareDeepFashionConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",
@@ -44,7 +65,6 @@ __all__ = [
 ]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
-Device = Literal["auto", "cpu", "cuda"]
 
 
 # ----- training -----------------------------------------------------------------------------
@@ -66,10 +86,22 @@ class DataConfig:
     their pairs show those."""
     min_distance: int = 1
     """Least number of frames between source and target where pairs are drawn."""
+    flip_rate: float = 0.0
+    """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
+    DeepFashion. Signing changes its hand: keep 0."""
+    jitter: float = 0.0
+    """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
+    width); FPDM has 1 for DeepFashion."""
+    source_sides: tuple[int, ...] = ()
+    """Sides of squares, one of which every source is squashed to and back, to train on coarse
+    sources too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False
     """Keep frames at the model's size in the memory of each loader process."""
+    frame_cache: str = ""
+    """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
+    empty."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +161,25 @@ class RenderConfig:
     source: str = ""
     """Picture of the signer (PNG, JPEG, WebP)."""
     poses: str = ""
-    """Poses to sign: signgen, MMPose, OpenPose or AlphaPose JSON (a file or a folder of
-    frames), or .pose; recognised by content."""
+    """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
+    extract them from; recognised by content."""
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id."""
+    clip: str | None = None
+    """Clip to sign, of files of poses that hold many."""
+    pose_size: tuple[int, int] | None = None
+    """Height and width of the pictures that the poses are of, for formats that do not say; the
+    source's if not given."""
+    pose_fps: float | None = None
+    """Frames per second, for formats of poses that do not say; 25 if not given."""
+    align: Align = "none"
+    """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
+    scales by the shoulders, `limb` gives every part the source signer's proportions."""
+    source_poses: str | None = None
+    """Poses of the source picture, for --align affine and limb, the first frame is taken; estimated
+    from the picture if not given."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
     steps: int | None = None
@@ -147,6 +192,11 @@ class RenderConfig:
     """Where to compute."""
     chunk: int = 8
     """Frames computed at a time; does not change the result."""
+    estimator: EstimatorName = "auto"
+    """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
+    `auto` is HRNet where its checkpoint is found, else MediaPipe."""
+    weights: str | None = None
+    """Checkpoint of the estimator."""
     compare: bool = True
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
     dry_run: bool = False
@@ -168,7 +218,8 @@ class EvalConfig:
     model: str = "mini"
     """Model to evaluate when no generated frames are given."""
     data: str = "sample"
-    """Data in the PHOENIX-2014T layout when no paths are given."""
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`; when
+    no paths are given."""
     split: Literal["train", "dev", "test"] = "test"
     """Split of the data."""
     hand_metrics: bool = False

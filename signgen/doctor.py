@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import signgen
+from signgen.errors import UserError
 
 __all__ = ["Finding", "diagnose", "report", "works"]
 
@@ -37,7 +38,7 @@ CORE = (
 """Modules that the core imports, with the names of their distributions."""
 
 OPTIONAL = (
-    ("decord", "reads training videos faster", "pip install decord"),
+    ("decord", "reads videos where asked to", "pip install decord==0.6.0"),
     (
         "mediapipe",
         "extracts poses from videos",
@@ -45,7 +46,6 @@ OPTIONAL = (
     ),
     ("mmpose", "extracts whole-body poses as FPDM did", "make pose-mmpose"),
     ("mmcv", "needed by mmpose", "make pose-mmpose"),
-    ("onnxruntime", "runs pose estimators without mmcv", "pip install onnxruntime"),
 )
 """Modules that add something, what that is, and how to get them."""
 
@@ -73,6 +73,7 @@ def diagnose() -> Iterator[Finding]:
         yield _core(module, distribution)
     for module, use, command in OPTIONAL:
         yield _optional(module, use, command)
+    yield _hrnet()
     yield _hub()
     yield _encoder()
     yield _bundled_model()
@@ -140,6 +141,19 @@ def _optional(module: str, use: str, command: str) -> Finding:
     except importlib.metadata.PackageNotFoundError:
         version = "installed"
     return Finding(module, "ok", f"{version}; {use}")
+
+
+def _hrnet() -> Finding:
+    """Look for HRNet's checkpoint, which `--estimator auto` prefers."""
+    try:
+        from signgen.pose.estimators.hrnet_weights import WHOLE_BODY_WEIGHTS, find_weights
+
+        file = find_weights(None, WHOLE_BODY_WEIGHTS)
+    except UserError as error:
+        return Finding("HRNet weights", "optional", str(error))
+    except Exception as error:
+        return Finding("HRNet weights", "broken", " ".join(str(error).split()))
+    return Finding("HRNet weights", "ok", f"{file}; --estimator auto takes HRNet")
 
 
 def _hub() -> Finding:

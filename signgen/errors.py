@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     OK = 0
     UNEXPECTED = 1
     USAGE = 2
+    SOME_FAILED = 3  # finished, with some items failed
     DATA = 65
     NO_INPUT = 66
     UNAVAILABLE = 69
@@ -23,8 +24,7 @@ class UserError(Exception):
     """Something the user can fix: shown as one line, without a traceback.
 
     The message names the file or setting first, then what is wrong with which value, what was
-    expected
-    and what to do.
+    expected and what to do.
 
     Args:
         message: One or two sentences on a single line.

@@ -23,7 +23,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluate_report import COPY, GENERATED, ClipResult, Report, table
 from signgen.media import check_output, save_text
 from signgen.metrics import Metric, default_metrics
-from signgen.structures import FrameRef, PoseSequence, Record
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
 __all__ = [
     "ClipPair",
@@ -102,7 +102,8 @@ def _check_settings(config: EvalConfig) -> None:
 def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Report:
     from signgen.checkpoint import load_model
     from signgen.data.dataset import open_dataset
-    from signgen.render import Renderer, choose_device
+    from signgen.device import choose_device
+    from signgen.render import Renderer
 
     adapter = open_dataset(config.data, (config.split,))
     adapter.records(config.split)  # before the model, which takes longer to load
@@ -133,7 +134,8 @@ def evaluate_model(
     """Render every clip of a split from its first frame and all its poses, and score the rest.
 
     Differs from FPDM: the first frame is rendered but not scored, because it is the source itself;
-    the signature says so (`frames:without-source`).
+    the signature says so (`frames:without-source`). Of a dataset that lists pairs, such as
+    DeepFashion, every pair is rendered and scored as a clip of one frame, without a baseline.
 
     Args:
         renderer: Renders frames from a source and poses.
@@ -148,13 +150,25 @@ def evaluate_model(
     Raises:
         UserError: If the split has no frames besides the sources, or its data are broken.
     """
-    records = adapter.records(split)
-    pairs: Iterable[ClipPair] = (_rendered(renderer, adapter, record) for record in records)
+    records, listed = adapter.records(split), adapter.pairs(split)
+    if listed is None:
+        pairs: Iterable[ClipPair] = (_rendered(renderer, adapter, record) for record in records)
+    else:
+        pairs = (_rendered_pair(renderer, adapter, pair) for pair in listed)
     return evaluate_pairs(
-        pairs if progress is None else progress(pairs, len(records)),
+        pairs if progress is None else progress(pairs, len(records if listed is None else listed)),
         default_metrics(hand_metrics),
-        skip_source=True,
+        skip_source=listed is None,
+        baseline=listed is None,
     )
+
+
+def _rendered_pair(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet) -> ClipPair:
+    record, view = pair.target.record, pair.target.index
+    poses = adapter.pose(record).frames(slice(view, view + 1))
+    frames = renderer.render(adapter.frame(pair.source), poses)
+    name = f"{record.id}:{pair.source.index}-{view}"
+    return ClipPair(name, record.signer, frames, iter([adapter.frame(pair.target)]), poses)
 
 
 def _rendered(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> ClipPair:

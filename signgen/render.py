@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config import Device, FPDMConfig
+from signgen.device import choose_device
 from signgen.pose.draw import draw_pose
+from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source, resize
 from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
 
@@ -28,7 +30,6 @@ __all__ = [
     "Renderer",
     "check_numbers",
     "check_skeleton",
-    "choose_device",
     "draw_all",
     "generate",
     "place",
@@ -153,7 +154,7 @@ class Renderer:
         from signgen.data.loading import to_pixels
 
         config = self.model.config
-        check_skeleton(poses, config, "the pose sequence")
+        check_skeleton(poses.skeleton, config, "the pose sequence")
         height, width = source.shape[:2]
         size = (height, width) if size is None else size
         placed = resize(place(poses, (height, width)), config.size)
@@ -187,34 +188,22 @@ class Renderer:
         return list(pixels.astype(np.float32))
 
 
-def choose_device(device: Device) -> str:
-    """Return the torch device of a setting; `cuda` is never replaced silently.
-
-    Raises:
-        UserError: If `cuda` is asked for and absent (69).
-    """
-    import torch
-
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise UserError(
-            "--device is cuda, but torch finds no CUDA device here. Use --device cpu or auto, "
-            "or see `signgen doctor`.",
-            ExitCode.UNAVAILABLE,
-        )
-    return "cuda" if available and device != "cpu" else "cpu"
-
-
-def check_skeleton(poses: PoseSequence, config: FPDMConfig, where: str) -> None:
+def check_skeleton(skeleton: str, config: FPDMConfig, where: str) -> None:
     """Check that poses are of the model's skeleton.
+
+    Args:
+        skeleton: That of the poses.
+        config: Settings of the model.
+        where: What to call the poses in the message.
 
     Raises:
         UserError: If they are not.
     """
-    if poses.skeleton != config.skeleton:
+    if skeleton != config.skeleton:
         raise UserError(
-            f"{where} has {poses.keypoints.shape[1]} key points (skeleton {poses.skeleton}); the "
-            f"model was trained on {config.skeleton}. Extract the poses again with that skeleton."
+            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
+            f"the model was trained on {config.skeleton}. Extract the poses again with that "
+            "skeleton."
         )
 
 

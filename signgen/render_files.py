@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,35 +17,24 @@ from pathlib import Path
 import numpy as np
 
 import signgen
-from signgen.config import RenderConfig
-from signgen.media import (
-    VideoWriter,
-    check_output,
-    contact_sheet,
-    read_image,
-    save_image,
-    side_by_side,
-)
-from signgen.pose.formats import read_poses
+from signgen.config import Align, RenderConfig
+from signgen.device import choose_device
+from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.pose.transforms import resize
+from signgen.pose_cache import VideoPoses
 from signgen.render import (
     Frame,
     Renderer,
-    check_numbers,
     check_skeleton,
-    choose_device,
     draw_all,
     place,
     resized,
 )
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.render_inputs import Inputs, Progress, check_inputs
+from signgen.structures import PoseSequence
 
 __all__ = ["RenderPlan", "RenderResult", "as_json", "plan", "render_files"]
 
-Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
-
-MAX_SIDE = 4096
-MIN_FPS, MAX_FPS = 1, 240
 SHEET_FRAMES = 8
 SHEET_SIDE = 260
 
@@ -63,7 +52,11 @@ class RenderPlan:
         guidance: Guidance weights.
         forwards_per_frame: Evaluations of the denoiser per frame.
         device: Where it would be computed.
+        align: How the poses would be brought into the source's frame.
+        warnings: What differs between the signers, where the poses are aligned.
         files: Files that would be written.
+        extraction: What would extract the poses from a video, or the cached file; None where the
+            poses come from a file.
     """
 
     model: str
@@ -74,7 +67,10 @@ class RenderPlan:
     guidance: tuple[float, float]
     forwards_per_frame: int
     device: str
+    align: Align
+    warnings: tuple[str, ...]
     files: tuple[str, ...]
+    extraction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ class RenderResult:
         size: (H, W) of the video.
         fps: Frames per second.
         seconds: Time from the first to the last frame, without loading.
+        warnings: What differs between the signers, where the poses were aligned.
         settings: What is also stored in the video's comment.
     """
 
@@ -95,15 +92,8 @@ class RenderResult:
     size: tuple[int, int]
     fps: float
     seconds: float
+    warnings: tuple[str, ...]
     settings: dict[str, object]
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    source: Frame
-    poses: PoseSequence
-    size: tuple[int, int]
-    outputs: tuple[Path, ...]
 
 
 def plan(config: RenderConfig) -> RenderPlan:
@@ -112,14 +102,16 @@ def plan(config: RenderConfig) -> RenderPlan:
     Raises:
         UserError: As `render_files`.
     """
-    inputs = _check_inputs(config)
+    inputs = check_inputs(config)
+    known = isinstance(inputs.poses, PoseSequence)
+    warnings = inputs.motion(config).warnings if known else ()
     from signgen.checkpoint import resolve
     from signgen.checkpoint_files import verify
     from signgen.diffusion import guidance_coefficients
 
     folder, _, settings = resolve(config.model)
     verify(folder)
-    check_skeleton(inputs.poses, settings, config.poses)
+    check_skeleton(inputs.poses.skeleton, settings, config.poses)
     steps = settings.sampling.steps if config.steps is None else config.steps
     guidance = config.guidance or settings.sampling.guidance
     return RenderPlan(
@@ -131,8 +123,17 @@ def plan(config: RenderConfig) -> RenderPlan:
         guidance=guidance,
         forwards_per_frame=steps * sum(factor != 0 for factor in guidance_coefficients(guidance)),
         device=choose_device(config.device),
+        align=config.align,
+        warnings=warnings,
         files=tuple(map(str, inputs.outputs)),
+        extraction=_extraction(inputs.poses),
     )
+
+
+def _extraction(poses: PoseSequence | VideoPoses) -> str | None:
+    if isinstance(poses, PoseSequence):
+        return None
+    return f"cached in {poses.file}" if poses.file.is_file() else poses.estimator.name
 
 
 def render_files(config: RenderConfig, *, progress: Progress | None = None) -> RenderResult:
@@ -147,12 +148,16 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     Raises:
         UserError: If an input, the model, the device or an output is unusable.
     """
-    inputs = _check_inputs(config)
+    inputs = check_inputs(config)
+    # What needs no extraction is aligned before the model, which takes longer to load.
+    motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
     device = choose_device(config.device)
     from signgen.checkpoint import load_model
 
     model = load_model(config.model, device)
-    check_skeleton(inputs.poses, model.config, config.poses)
+    check_skeleton(inputs.poses.skeleton, model.config, config.poses)
+    motion = motion or inputs.motion(config, progress)
+    poses = motion.poses
     renderer = Renderer(
         model,
         steps=config.steps,
@@ -160,70 +165,22 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         seed=config.seed,
         chunk=config.chunk,
     )
-    settings = _settings(config, renderer)
-    frames: Iterable[Frame] = renderer.render(inputs.source, inputs.poses, inputs.size)
+    settings = _settings(config, renderer, motion.estimator)
+    frames: Iterable[Frame] = renderer.render(inputs.source, poses, inputs.size)
     if progress is not None:
-        frames = progress(frames, len(inputs.poses))
+        frames = progress(frames, len(poses))
     started = time.perf_counter()
     with _all_or_nothing(inputs.outputs) as temporary:
-        _write(temporary, frames, inputs, settings, model.config.pose_style)
+        _write(temporary, frames, inputs, poses, settings, model.config.pose_style)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
-        frames=len(inputs.poses),
+        frames=len(poses),
         size=inputs.size,
-        fps=inputs.poses.fps,
+        fps=poses.fps,
         seconds=round(time.perf_counter() - started, 3),
+        warnings=motion.warnings,
         settings=settings,
     )
-
-
-def _check_inputs(config: RenderConfig) -> _Inputs:
-    """Check everything that needs no model, cheapest first."""
-    for flag, value in (("--source", config.source), ("--poses", config.poses)):
-        if not value:
-            raise UserError(
-                f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
-            )
-    check_numbers(config.steps, config.guidance, config.chunk, config.seed)
-    outputs = _outputs(config)
-    source = read_image(config.source)
-    size = config.size or (int(source.shape[0]), int(source.shape[1]))
-    if not all(16 <= side <= MAX_SIDE for side in size):
-        origin = "--size" if config.size else config.source
-        raise UserError(
-            f"{origin} is {size[0]} x {size[1]} (height x width); expected sides of 16 to "
-            f"{MAX_SIDE}. Choose another --size.",
-            ExitCode.USAGE if config.size else ExitCode.DATA,
-        )
-    height, width = (int(side) for side in source.shape[:2])
-    poses = read_poses(Path(config.poses), size=(height, width))
-    if len(poses) == 0:
-        raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
-    if not poses.visible.any():
-        raise UserError(
-            f"{config.poses}: every key point of every frame is missing; expected poses of a "
-            "signer. Extract them again."
-        )
-    if not MIN_FPS <= poses.fps <= MAX_FPS:
-        raise UserError(
-            f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
-            "Write the file with another fps."
-        )
-    return _Inputs(source, poses, size, outputs)
-
-
-def _outputs(config: RenderConfig) -> tuple[Path, ...]:
-    out = check_output(config.out, ".mp4")
-    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
-    inputs = {Path(config.source).resolve(), Path(config.poses).resolve()}
-    for path in outputs:
-        if path.resolve() in inputs:
-            raise UserError(
-                f"{path} is an input and would be overwritten. Choose another --out.",
-                ExitCode.USAGE,
-            )
-    return outputs
 
 
 @contextmanager
@@ -242,12 +199,13 @@ def _all_or_nothing(outputs: Sequence[Path]) -> Iterator[list[Path]]:
 def _write(
     paths: Sequence[Path],
     frames: Iterable[Frame],
-    inputs: _Inputs,
+    inputs: Inputs,
+    poses: PoseSequence,
     settings: dict[str, object],
     style: str,
 ) -> None:
     """Write the video (first path) and, given three paths, comparison and contact sheet."""
-    poses, size = inputs.poses, inputs.size
+    size = inputs.size
     source = resized(inputs.source.astype(np.float32), size)
     placed = resize(place(poses, (int(inputs.source.shape[0]), int(inputs.source.shape[1]))), size)
     shown = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
@@ -271,10 +229,11 @@ def _write(
         save_image(paths[2], contact_sheet(kept, columns=2, scale=scale, gap=8))
 
 
-def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
+def _settings(config: RenderConfig, renderer: Renderer, estimator: str | None) -> dict[str, object]:
     """Return what is needed to render the same again."""
     from signgen.checkpoint_files import sha256
 
+    used = config.source_poses
     return {
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
@@ -284,6 +243,9 @@ def _settings(config: RenderConfig, renderer: Renderer) -> dict[str, object]:
         "eta": renderer.eta,
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
+        **({"estimator": estimator} if estimator else {}),
+        "align": config.align,
+        **({"source_poses_sha256": sha256(Path(used))} if used else {}),
     }
 
 

@@ -12,8 +12,14 @@ import pytest
 
 import signgen
 from signgen.cli import main
-from signgen.cli_flags import known_flags, parse
-from signgen.config import PrepareSyntheticConfig, RenderConfig, TrainConfig
+from signgen.cli_flags import known_flags, parse, positional
+from signgen.config import (
+    PoseConvertConfig,
+    PoseExtractConfig,
+    PrepareSyntheticConfig,
+    RenderConfig,
+    TrainConfig,
+)
 from signgen.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,9 +28,15 @@ COMMANDS = (
     "train",
     "eval",
     "prepare",
+    "prepare cache",
     "prepare synthetic",
+    "prepare deepfashion",
     "pose",
     "pose info",
+    "pose extract",
+    "pose view",
+    "pose align",
+    "pose convert",
     "doctor",
 )
 
@@ -129,8 +141,14 @@ def test_public_names_load_lazily() -> None:
         ("train --learning-rate nan", "learning_rate is nan; expected a number."),
         ("prepare phoenix", "phoenix is not a command of `signgen prepare`"),
         ("prepare synthetic", "--out is missing"),
+        ("prepare cache", "--out is missing"),
+        ("prepare cache --out x --workers 0", "--workers is 0"),
         ("prepare synthetic --out x --size 10 64", "--size is 10 64; expected at least 64"),
         ("prepare synthetic --out x --clips-per-signer 0", "--clips-per-signer is 0"),
+        ("prepare deepfashion --out x", "--raw is missing"),
+        ("prepare deepfashion --raw x", "--out is missing"),
+        ("prepare deepfashion --raw x --out y --subset -1", "--subset is -1; expected 0 or more"),
+        ("prepare deepfashion --layout nuted", "--layout is 'nuted'; expected one of fpdm, nted"),
         ("doctor --jsn", "Did you mean --json?"),
         ("eval --config", "--config needs a value"),
     ],
@@ -197,6 +215,27 @@ def test_flag_spellings() -> None:
     assert parsed("--size 260 210").size == (260, 210)
     assert not parsed("--no-compare --dry_run").compare
     assert parsed("--source -").source == "-"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("IN OUT --json", "IN OUT"),
+        ("--json IN --size 480 640 OUT", "IN OUT"),
+        ("--fps 50 IN -o OUT", "IN"),
+        ("--fps=50 IN --config x.yaml OUT --format npz", "IN OUT"),
+        ("--unknown IN", "IN"),
+    ],
+)
+def test_names_stand_anywhere_among_flags(words: str, named: str) -> None:
+    found, flags = positional(words.split(), PoseConvertConfig)
+    assert found == named.split()
+    assert sorted([*found, *flags]) == sorted(words.replace("-o", "--out").split())
+
+
+def test_a_flag_of_many_values_takes_all_words_to_the_next_flag() -> None:
+    found, flags = positional(["a", "--inputs", "b", "c", "--out", "d", "e"], PoseExtractConfig)
+    assert (found, flags) == (["a", "e"], ["--inputs", "b", "c", "--out", "d"])
 
 
 def test_nested_flags() -> None:

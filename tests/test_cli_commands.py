@@ -11,6 +11,7 @@ from signgen.checkpoint import save_model
 from signgen.cli import main
 from signgen.config import tiny_fpdm
 from signgen.models import build_model
+from tests.data.deepfashion_trees import write_tree
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,28 @@ def test_prepare_refuses_a_full_folder(tmp_path: Path, capsys: pytest.CaptureFix
     assert captured.err.count("\n") == 1
     assert str(tmp_path) in captured.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_prepare_deepfashion_tells_a_part_from_damage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_tree(tmp_path / "fpdm", "fpdm")
+    words = ["prepare", "deepfashion", "--raw", str(root), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "101,966  differs" in captured.out
+    assert "test: 2 records, 5 frames, 8 pairs written; 0 pairs left out" in captured.out
+    next((root / "img" / "MEN").rglob("01_2_side.jpg")).unlink()
+    assert main([*words, "--json"]) == 3
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert report["pairs_left_out"] == {"train": 0, "test": 4}
+    assert report["counts"]["test"] == {"records": 2, "frames": 4, "pairs": 4}
+    assert captured.err.count("\n") == 1
+    rows = (tmp_path / "out" / "problems.jsonl").read_text().splitlines()
+    assert [json.loads(row)["path"] for row in rows] == [str(root)]
+    assert "MEN/Tees_Tanks/id_00000012/01_2_side" in rows[0]
 
 
 def test_train_from_flags_then_resume_the_folder(

@@ -24,7 +24,7 @@ from signgen.evaluate_report import COPY
 from signgen.media import VideoWriter, save_image
 from signgen.metrics import PSNR, SSIM, default_metrics
 from signgen.pose.formats import write_poses
-from signgen.structures import FrameRef, PoseSequence, Record
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
 SIZE = (65, 52)
 
@@ -68,6 +68,20 @@ class SquareSigners:
 
     def parts(self, ref: FrameRef) -> None:
         return None
+
+    def pairs(self, split: str) -> list[Triplet] | None:
+        return None
+
+
+class ListedPairs(SquareSigners):
+    """The same, with a list of two pairs of views."""
+
+    def pairs(self, split: str) -> list[Triplet] | None:
+        first, second = self.records(split)[:2]
+        return [
+            Triplet(FrameRef(first, 0), FrameRef(first, 2)),
+            Triplet(FrameRef(second, 3), FrameRef(second, 1)),
+        ]
 
 
 class GoodRenderer:
@@ -352,3 +366,12 @@ def test_what_cannot_be_measured_is_not_a_number_but_said() -> None:
     assert "[one clip]" in report.table()
     assert report.beats_copy("ssim") is None
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_listed_pairs_are_scored_one_by_one_and_without_a_baseline() -> None:
+    report = evaluate_model(GoodRenderer(), ListedPairs(), "test").to_json()
+    (ssim,) = [row for row in report["metrics"] if row["name"] == "ssim"]
+    assert ssim["n"] == 2
+    assert ssim["value"] > 0.99
+    assert "frames:all" in ssim["signature"]
+    assert COPY not in {row["system"] for row in report["metrics"]}

@@ -14,12 +14,12 @@ from PIL import Image
 
 from signgen.data.manifest import MANIFEST, SPLITS, Entry, Manifest, read_manifest
 from signgen.data.phoenix14t import find_root, keypoint_file, scan
-from signgen.media import read_image
+from signgen.media import VideoReader, open_video, read_image
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, Triplet, UserError
 
-__all__ = ["ManifestDataset", "bundled_sample", "open_dataset", "picture_path"]
+__all__ = ["ManifestDataset", "bundled_sample", "is_video", "open_dataset", "picture_path"]
 
 
 class ManifestDataset:
@@ -73,7 +73,7 @@ class ManifestDataset:
         """
         entry = self.entry(ref.record)
         path = self.manifest.root / picture_path(entry, ref.index)
-        frame = read_image(path)
+        frame = _reader(path).frame(ref.index) if is_video(entry) else read_image(path)
         if frame.shape[:2] != entry.size:
             raise UserError(
                 f"{path} is {frame.shape[1]} x {frame.shape[0]} pixels (width x height); its "
@@ -96,8 +96,8 @@ class ManifestDataset:
             )
         path = self.manifest.folder / entry.poses
         if entry.first_pose is None:
-            return _read_clip_poses(path, record.num_frames)
-        rows = packed_poses(path, SKELETONS[self.skeleton].num_keypoints)
+            return _read_clip_poses(path, record.num_frames, _version(path))
+        rows = packed_poses(path, SKELETONS[self.skeleton].num_keypoints, _version(path))
         stop = entry.first_pose + record.num_frames
         if stop > len(rows):
             raise UserError(
@@ -117,8 +117,22 @@ class ManifestDataset:
             return np.asarray(labels.convert("L"))
 
 
+def is_video(entry: Entry) -> bool:
+    """Tell whether the frames of a record are those of one video file."""
+    return isinstance(entry.frames, str) and "#" not in entry.frames
+
+
+@lru_cache(maxsize=16)
+def _reader(path: Path) -> VideoReader:
+    """Keep the readers of a few videos: frames of one clip are often read one after another."""
+    return open_video(path)
+
+
 def picture_path(entry: Entry, index: int) -> str:
-    """Return the path of a record's picture number `index`, from 0, below the manifest's root."""
+    """Return the path of a record's picture number `index`, from 0, or of its video.
+
+    Paths are below the manifest's root.
+    """
     if isinstance(entry.frames, tuple):
         return entry.frames[index]
     return _numbered(entry.frames, index + entry.first_frame)
@@ -129,9 +143,16 @@ def _numbered(pattern: str, number: int) -> str:
     return re.sub("#+", lambda run: f"{number:0{len(run[0])}d}", pattern, count=1)
 
 
+def _version(path: Path) -> int:
+    """Return what changes when a file is replaced, so that an old one is not read from memory."""
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
 @lru_cache(maxsize=8)
-def packed_poses(path: Path, num_keypoints: int) -> NDArray[np.float32]:
+def packed_poses(path: Path, num_keypoints: int, _: int) -> NDArray[np.float32]:
     """Map a packed file of poses into memory, (rows, K, 3): x, y, confidence.
+
+    The last argument tells versions of the file apart, see `_version`.
 
     Raises:
         UserError: If it is missing (66) or is not such a file (65).
@@ -154,7 +175,7 @@ def packed_poses(path: Path, num_keypoints: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4096)
-def _read_clip_poses(path: Path, num_frames: int) -> PoseSequence:
+def _read_clip_poses(path: Path, num_frames: int, _: int) -> PoseSequence:
     poses = read_poses(path)
     if len(poses) != num_frames:
         raise UserError(

@@ -189,7 +189,9 @@ def _portable(root: Path, folder: Path) -> str:
 def _row(entry: Entry) -> dict[str, object]:
     """Return an entry as one flat JSON object without what equals its default."""
     row: dict[str, object] = {
-        name: value for name, value in asdict(entry.record).items() if value != ""
+        name: value
+        for name, value in asdict(entry.record).items()
+        if value or name not in {"gloss", "text"}
     }
     for part in fields(Entry):
         value = getattr(entry, part.name)

@@ -5,6 +5,8 @@
     ROOT/keypoints/<split>/<name>.json              a clip's key points, from `prepare synthetic`
     ROOT/parts/<split>/<name>/images0001.png        human-parsing labels, optional
 
+    ROOT/videos/<split>/<name>.mp4                  instead of a clip's pictures; any format
+
 The first two are the corpus as published. Its tables are separated by `|` without quoting; their
 `video` column names a `/1/` folder that does not exist on disk, so frames are found by
 `<split>/<name>`; one folder holds a stray file, so only `images*.png` count.
@@ -22,14 +24,12 @@ from pathlib import Path
 from PIL import Image
 
 from signgen.data.manifest import SPLITS, Entry, Problem, Scan
-from signgen.media import MAX_PIXELS
+from signgen.media import MAX_PIXELS, VIDEO_SUFFIXES, open_video
 from signgen.structures import ExitCode, Record, UserError
 
-__all__ = ["COUNTS", "FPS", "PIXEL_ASPECT", "find_root", "keypoint_file", "scan"]
+__all__ = ["COUNTS", "FPS", "find_root", "keypoint_file", "scan"]
 
 FPS = 25.0
-PIXEL_ASPECT = 300 / 260
-"""The frames are squashed: stretched to 210 x 300 people have their true proportions."""
 COUNTS = {"train": (7096, 827_354), "dev": (519, 55_775), "test": (642, 64_627)}
 """Videos and frames of each split of the corpus, version 3."""
 
@@ -39,7 +39,7 @@ _PICTURE = re.compile(r"images(\d+)\.png")
 
 
 def find_root(folder: Path) -> Path:
-    """Return the folder that holds `features/`, at `folder` or up to three levels below it.
+    """Return the folder that holds the frames, at `folder` or up to three levels below it.
 
     Args:
         folder: What the user named, for example the unpacked archive.
@@ -57,8 +57,12 @@ def find_root(folder: Path) -> Path:
         for candidate in sorted(path.parent for path in folder.glob(f"{pattern}features")):
             if any((candidate / "features").glob("fullFrame-*px")):
                 return candidate.resolve()
+        for candidate in sorted(path.parent for path in folder.glob(f"{pattern}videos")):
+            if (candidate / "annotations").is_dir():
+                return candidate.resolve()
     raise UserError(
-        f"{folder} has no features/fullFrame-<W>x<H>px folder; expected the PHOENIX-2014T layout.",
+        f"{folder} has neither features/fullFrame-<W>x<H>px nor videos/ with annotations/; "
+        "expected the PHOENIX-2014T layout.",
         ExitCode.NO_INPUT,
     )
 
@@ -76,7 +80,8 @@ def scan(root: Path, splits: Sequence[str] = SPLITS) -> Scan:
     Raises:
         UserError: If a table cannot be read at all or lacks a column.
     """
-    frames_root = sorted((root / "features").glob("fullFrame-*px"))[0]
+    pictures = sorted((root / "features").glob("fullFrame-*px"))
+    places = (*pictures[:1], root / "videos")
     entries, problems = [], []
     for split in splits:
         table = root / "annotations" / "manual" / f"PHOENIX-2014-T.{split}.corpus.csv"
@@ -84,7 +89,7 @@ def scan(root: Path, splits: Sequence[str] = SPLITS) -> Scan:
             continue
         seen: set[str] = set()
         for place, row in _rows(table):
-            found = _clip(frames_root, split, row) if isinstance(row, dict) else row
+            found = _clip(root, places, split, row) if isinstance(row, dict) else row
             name = row["name"] if isinstance(row, dict) else ""
             if name in seen:
                 found = "names a clip for the second time"
@@ -128,37 +133,53 @@ def _rows(table: Path) -> Iterator[tuple[str, dict[str, str] | str]]:
         yield f"line {number}", named
 
 
-def _clip(frames_root: Path, split: str, row: dict[str, str]) -> Entry | Problem:
-    """Look for the frames of one clip."""
+def _clip(root: Path, places: Sequence[Path], split: str, row: dict[str, str]) -> Entry | Problem:
+    """Look for the frames of one clip: a folder of pictures or a video."""
     name = row["name"]
-    folder = frames_root / split / name
+    record = Record(name, split, row["speaker"], 1, row.get("orth", ""), row.get("translation", ""))
+    for place in places:
+        folder = place / split / name
+        if folder.is_dir():
+            return _pictures(root, folder, record)
+        for suffix in sorted(VIDEO_SUFFIXES):
+            video = folder.with_name(name + suffix)
+            if video.is_file():
+                return _video(root, video, record)
+    return Problem(
+        places[0] / split / name, "is missing; expected the frames of a clip.", f"{split}/{name}"
+    )
+
+
+def _video(root: Path, path: Path, record: Record) -> Entry | Problem:
     try:
-        with os.scandir(folder) as found:
-            numbers = sorted(int(m[1]) for f in found if (m := _PICTURE.fullmatch(f.name)))
-    except OSError:
-        return Problem(folder, "is missing; expected the frames of a clip.", f"{split}/{name}")
+        video = open_video(path)
+        record = replace(record, num_frames=len(video))
+        return Entry(record, path.relative_to(root).as_posix(), video.size, video.fps)
+    except UserError as error:
+        return Problem(path, str(error).removeprefix(f"{path} "), f"{record.split}/{record.id}")
+
+
+def _pictures(root: Path, folder: Path, record: Record) -> Entry | Problem:
+    name = f"{record.split}/{record.id}"
+    with os.scandir(folder) as found:
+        numbers = sorted(int(m[1]) for f in found if (m := _PICTURE.fullmatch(f.name)))
     if not numbers:
-        return Problem(folder, "holds no images*.png; expected a clip's frames.", f"{split}/{name}")
+        return Problem(folder, "holds no images*.png; expected a clip's frames.", name)
     gaps = sorted(set(range(1, numbers[-1] + 1)) - set(numbers))
     if gaps:
         shown = ", ".join(f"images{number:04d}.png" for number in gaps[:3])
         more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-        return Problem(
-            folder, f"lacks {shown}{more}; expected frames without a gap.", f"{split}/{name}"
-        )
+        return Problem(folder, f"lacks {shown}{more}; expected frames without a gap.", name)
     first = folder / "images0001.png"
     try:
         with Image.open(first, formats=["PNG"]) as picture:
             width, height = picture.size
     except (OSError, SyntaxError, ValueError) as error:
-        return Problem(first, f"is no picture that can be read ({error}).", f"{split}/{name}")
+        return Problem(first, f"is no picture that can be read ({error}).", name)
     if width * height > MAX_PIXELS:
-        return Problem(first, f"has {width * height} pixels; too many.", f"{split}/{name}")
-    record = Record(
-        name, split, row["speaker"], len(numbers), row.get("orth", ""), row.get("translation", "")
-    )
-    pattern = f"features/{frames_root.name}/{split}/{name}/images####.png"
-    return Entry(record, pattern, (height, width), FPS)
+        return Problem(first, f"has {width * height} pixels; too many.", name)
+    pattern = (folder / "images####.png").relative_to(root).as_posix()
+    return Entry(replace(record, num_frames=len(numbers)), pattern, (height, width), FPS)
 
 
 def _with_parts(entry: Entry, root: Path) -> Entry:

@@ -13,14 +13,23 @@ from typing import Any, Self
 
 import numpy as np
 
-from signgen.data.dataset import picture_path
+from signgen.data.dataset import is_video, picture_path
 from signgen.data.manifest import SPLITS, Entry, Manifest, Problem, Scan, write_manifest
 from signgen.media import check_output, save_text
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
 from signgen.structures import ExitCode, PoseSequence, UserError
 
-__all__ = ["PROBLEMS", "PosesOf", "Prepared", "check_pictures", "prepare_dataset"]
+__all__ = [
+    "PROBLEMS",
+    "PosesOf",
+    "Prepared",
+    "Progress",
+    "check_pictures",
+    "make_folder",
+    "picture_fault",
+    "prepare_dataset",
+]
 
 PROBLEMS = "problems.jsonl"
 """What was left out, one JSON object a line, beside the manifest."""
@@ -28,6 +37,7 @@ PROBLEMS = "problems.jsonl"
 PosesOf = Callable[[Entry], PoseSequence]
 """Returns the key points of a record, one per frame; a `UserError` keeps the record out."""
 Progress = Callable[[Iterable[Entry], int], Iterable[Entry]]
+"""Wraps records as they are worked on, with their number."""
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -78,12 +88,7 @@ def prepare_dataset(
     Raises:
         UserError: If no record is left, or the folder cannot be written.
     """
-    try:
-        (out / "poses").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{out} cannot be made: {error.strerror}.", ExitCode.CANNOT_CREATE
-        ) from error
+    make_folder(out / "poses")
     check_output(out / PROBLEMS)
     entries: list[Entry] = []
     problems = list(found.problems)
@@ -114,6 +119,20 @@ def prepare_dataset(
     rows = [{"path": str(p.path), "what": p.what, "record": p.record} for p in problems]
     save_text(out / PROBLEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
     return Prepared(manifest, write_manifest(manifest), tuple(problems))
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it where they are missing.
+
+    Raises:
+        UserError: If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be made: {error.strerror}.", ExitCode.CANNOT_CREATE
+        ) from error
 
 
 class _PosePack:
@@ -169,24 +188,33 @@ class _PosePack:
 def check_pictures(root: Path, entry: Entry) -> Problem | None:
     """Look at the first and last bytes of a record's PNG and JPEG files; None if all are whole.
 
-    A picture whose copy was cut off has lost its end; the pixels themselves are not decoded.
+    A picture whose copy was cut off has lost its end; the pixels themselves are not decoded. Videos
+    were gone through when their frames were counted.
     """
+    if is_video(entry):
+        return None
     for index in range(entry.record.num_frames):
         path = root / picture_path(entry, index)
-        name = f"{entry.record.split}/{entry.record.id}"
-        try:
-            with path.open("rb") as file:
-                start = file.read(8)
-                file.seek(-8, os.SEEK_END)
-                end = file.read(8)
-        except OSError as error:
-            reason = "is too short for a picture" if path.is_file() else error.strerror
-            return Problem(path, f"cannot be read: {reason}.", name)
-        png = start == _PNG_START
-        if not png and not start.startswith(_JPEG_START):
-            return Problem(path, "is neither PNG nor JPEG; expected a frame.", name)
-        if png and end != _PNG_END:
-            return Problem(path, "is cut off: a PNG ends in IEND. Copy it again.", name)
-        if not png and _JPEG_END not in end:
-            return Problem(path, "is cut off: a JPEG ends in FF D9. Copy it again.", name)
+        if fault := picture_fault(path):
+            return Problem(path, fault, f"{entry.record.split}/{entry.record.id}")
     return None
+
+
+def picture_fault(path: Path) -> str:
+    """Return what is wrong with the ends of a PNG or JPEG file; empty if nothing."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(-8, os.SEEK_END)
+            end = file.read(8)
+    except OSError as error:
+        reason = "is too short for a picture" if path.is_file() else error.strerror
+        return f"cannot be read: {reason}."
+    png = start == _PNG_START
+    if not png and not start.startswith(_JPEG_START):
+        return "is neither PNG nor JPEG; expected a frame."
+    if png and end != _PNG_END:
+        return "is cut off: a PNG ends in IEND. Copy it again."
+    if not png and _JPEG_END not in end:
+        return "is cut off: a JPEG ends in FF D9. Copy it again."
+    return ""

@@ -54,17 +54,17 @@ def draw(
     return Triplet(FrameRef(record, source), FrameRef(record, target))
 
 
-def vary(pair: Triplet, seed: int, index: int, identity_rate: float = 0.05) -> Triplet:
+def vary(pair: Triplet, seed: int, position: int, identity_rate: float = 0.05) -> Triplet:
     """Turn a share of listed pairs into identity pairs, as FPDM does.
 
     Args:
         pair: A pair of a list.
         seed: Seed of the run.
-        index: Number of the pair, from 0.
+        position: Number of the example, from 0 over the whole run: other pairs in every epoch.
         identity_rate: Probability of an identity pair; half of them show the source, half the
             target.
     """
-    chance = np.random.default_rng((seed, _VARY, index)).random()
+    chance = np.random.default_rng((seed, _VARY, position)).random()
     if chance < identity_rate / 2:
         return Triplet(pair.source, pair.source)
     return Triplet(pair.target, pair.target) if chance < identity_rate else pair

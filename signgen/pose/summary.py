@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from signgen.pose.formats import read_poses
+from signgen.errors import UserError
+from signgen.pose.formats import Clips, Reading, read_clips
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 
@@ -31,19 +32,54 @@ def coverage(poses: PoseSequence) -> dict[str, float]:
     return shares
 
 
-def summarize(path: str | Path) -> dict[str, object]:
+def summarize(
+    path: str | Path,
+    *,
+    clip: str | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    most: int | None = None,
+) -> dict[str, object]:
     """Read a file of poses and return what it holds, as one JSON object.
+
+    Args:
+        path: File or folder.
+        clip: The clip to look into, of a file that holds many.
+        size: (H, W) for formats that carry none.
+        fps: Frames per second for formats that carry none.
+        most: Number of clips to read of a file that holds many; all of them without it.
+
+    Returns:
+        `file`, `format` and what the sequence holds; for many clips their number `clips` and a list
+        `rows` instead, where a clip that cannot be read has an `error`.
 
     Raises:
         UserError: If the file cannot be read.
     """
-    poses = read_poses(Path(path))
+    clips = read_clips(Path(path), size=size, fps=fps)
+    head: dict[str, object] = {"file": str(path), "format": clips.format}
+    if clip is not None or len(clips) == 1:
+        return head | _row(clips.reading(clip))
+    rows = [{"clip": name} | _row_or_error(clips, name) for name in list(clips)[:most]]
+    return head | {"clips": len(clips), "rows": rows}
+
+
+def _row_or_error(clips: Clips, name: str) -> dict[str, object]:
+    try:
+        return _row(clips.reading(name))
+    except UserError as error:
+        return {"error": str(error)}
+
+
+def _row(reading: Reading) -> dict[str, object]:
+    poses = reading.poses
+    people = {} if reading.people is None else {"people": reading.people}
     return {
-        "file": str(path),
         "skeleton": poses.skeleton,
         "frames": len(poses),
         "fps": poses.fps,
         "size": list(poses.size),
+        **people,
         "visible": round(float(poses.visible.mean()), 4),
         **{f"{part}_coverage": share for part, share in coverage(poses).items()},
     }

@@ -1,4 +1,4 @@
-"""Change the size and steadiness of pose sequences, and find the hands in them."""
+"""Change the size, side and steadiness of pose sequences, and find the hands in them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from signgen.pose.skeleton import HAND_ROOT
+from signgen.pose.skeleton import HAND_ROOT, SKELETONS
 from signgen.structures import PoseSequence
 
-__all__ = ["fill_missing", "fit_to_source", "hand_boxes", "resize", "smooth"]
+__all__ = [
+    "crop",
+    "fill_missing",
+    "fit_scale",
+    "fit_to_source",
+    "flip",
+    "hand_boxes",
+    "resize",
+    "smooth",
+    "smooth_one_euro",
+]
 
 _HAND_POINTS = 21
 _MIN_HAND_POINTS = 5
@@ -51,9 +61,59 @@ def fit_to_source(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
         ValueError: If a size is not positive.
     """
     _check_size(size)
-    scale = min(size[0] / poses.size[0], size[1] / poses.size[1])
+    scale = fit_scale(poses.size, size)
     offset = ((size[1] - scale * poses.size[1]) / 2, (size[0] - scale * poses.size[0]) / 2)
     return _mapped(poses, (scale, scale), offset, size)
+
+
+def fit_scale(size: tuple[int, int], into: tuple[int, int]) -> float:
+    """Return the factor with which a frame of `size` (H, W) fits `into` another (H, W)."""
+    return min(into[0] / size[0], into[1] / size[1])
+
+
+def crop(poses: PoseSequence, box: tuple[int, int, int, int]) -> PoseSequence:
+    """Cut a box out of the frame, as a picture is cropped.
+
+    Points outside the box stay, at coordinates outside the new frame. A box that reaches over the
+    frame pads it.
+
+    Args:
+        poses: The sequence.
+        box: (x0, y0, x1, y1) in pixels, the far edges not included, x0 < x1 and y0 < y1.
+
+    Returns:
+        The sequence in pixels of the box (x' = x - x0), of size (y1 - y0, x1 - x0).
+
+    Raises:
+        ValueError: If the box is empty.
+    """
+    x0, y0, x1, y1 = box
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError(f"box is {box}; expected x0 < x1 and y0 < y1")
+    return _mapped(poses, (1.0, 1.0), (-float(x0), -float(y0)), (y1 - y0, x1 - x0))
+
+
+def flip(poses: PoseSequence) -> PoseSequence:
+    """Mirror left and right, as a picture is mirrored: the left hand becomes the right one.
+
+    A pixel's centre has whole-numbered coordinates wherever poses meet pixels (`draw_pose`, OpenCV,
+    COCO), so that the mirror image of column x is column W - 1 - x, and drawing the flipped pose
+    mirrors the drawing. Flipping twice gives the same poses; coordinates that float32 cannot hold
+    at both ends of the frame agree to 1e-4 pixels.
+
+    Args:
+        poses: The sequence.
+
+    Returns:
+        The sequence with x' = W - 1 - x and every point in the place of its mirror point.
+    """
+    width = poses.size[1]
+    swapped = list(SKELETONS[poses.skeleton].mirror)
+    points = poses.keypoints[:, swapped]
+    visible = poses.visible[:, swapped]
+    mirrored = np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1)
+    shown = np.where(visible[..., None], mirrored, np.float32(0)).astype(np.float32)
+    return replace(poses, keypoints=shown, confidence=poses.confidence[:, swapped])
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -103,6 +163,55 @@ def smooth(poses: PoseSequence, sigma: float = 1.0) -> PoseSequence:
         mass[to] += factor * weights[come]
     points = np.where(weights > 0, total / np.maximum(mass, 1e-12), 0)
     return replace(poses, keypoints=points.astype(np.float32))
+
+
+def smooth_one_euro(
+    poses: PoseSequence, min_cutoff: float = 1.5, beta: float = 8.0, d_cutoff: float = 1.0
+) -> PoseSequence:
+    """Smooth each point over time with the One-Euro filter: calm at rest, quick in fast movement.
+
+    A low-pass filter whose cutoff grows with the speed of the point (Casiez, Roussel and Vogel
+    2012, "1 Euro Filter"): cutoff = min_cutoff + beta * speed. Speed is the length of the velocity,
+    low-passed at `d_cutoff`, in longer frame sides per second, so that resizing changes nothing.
+    It is causal: a frame depends on itself and earlier ones only, and lags behind where `smooth`
+    looks ahead. A gap resets the filter of its point.
+
+    Args:
+        poses: The sequence.
+        min_cutoff: Cutoff of a point at rest in Hz, above 0; lower is calmer.
+        beta: Hz per frame side and second, 0 or more; higher lags less in fast movement.
+        d_cutoff: Cutoff of the velocity in Hz, above 0.
+
+    Returns:
+        The sequence; confidences and missing points stay as they are.
+
+    Raises:
+        ValueError: If a parameter is out of range.
+    """
+    if min_cutoff <= 0 or d_cutoff <= 0 or beta < 0:
+        raise ValueError(
+            f"min_cutoff {min_cutoff}, beta {beta}, d_cutoff {d_cutoff}; "
+            "expected cutoffs above 0 and beta of 0 or more"
+        )
+    visible, side = poses.visible, max(poses.size)
+    raw = poses.keypoints.astype(np.float64) / side
+    calm = raw.copy()
+    velocity = np.zeros(raw.shape[1:])
+    follow_velocity = _follow(np.float64(d_cutoff), poses.fps)
+    for t in range(1, len(poses)):
+        runs_on = (visible[t] & visible[t - 1])[:, None]
+        change = (raw[t] - raw[t - 1]) * poses.fps
+        velocity = np.where(runs_on, velocity + follow_velocity * (change - velocity), 0)
+        speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
+        follow = _follow(min_cutoff + beta * speed, poses.fps)
+        calm[t] = np.where(runs_on, calm[t - 1] + follow * (raw[t] - calm[t - 1]), raw[t])
+    shown = np.where(visible[..., None], calm * side, 0)
+    return replace(poses, keypoints=shown.astype(np.float32))
+
+
+def _follow(cutoff: NDArray[np.float64] | np.float64, fps: float) -> NDArray[np.float64]:
+    """Return the share of the way to a new value that a low-pass filter goes in one frame."""
+    return np.asarray(1 / (1 + fps / (2 * np.pi * cutoff)), dtype=np.float64)
 
 
 def fill_missing(poses: PoseSequence, max_gap: int) -> PoseSequence:

@@ -11,7 +11,7 @@ import pytest
 
 from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.manifest import Entry, Manifest, read_manifest, write_manifest
-from signgen.media import save_image
+from signgen.media import VideoWriter, read_video, save_image
 from signgen.structures import ExitCode, FrameRef, Record, UserError
 
 SIZE = (6, 8)
@@ -56,6 +56,13 @@ def test_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
     path = write_manifest(manifest)
     assert read_manifest(path) == manifest
     assert read_manifest(path.parent) == manifest
+
+
+def test_record_of_an_unknown_signer_comes_back(manifest: Manifest) -> None:
+    first = manifest.entries[0]
+    nameless = replace(first, record=replace(first.record, signer="", gloss="", text=""))
+    write_manifest(replace(manifest, entries=(nameless,)))
+    assert read_manifest(manifest.folder).entries == (nameless,)
 
 
 def test_manifest_moves_with_data_below_it(manifest: Manifest, tmp_path: Path) -> None:
@@ -187,3 +194,20 @@ def test_sample_has_disjoint_signers_and_readable_clips() -> None:
     poses = dataset.pose(record)
     assert frame.shape == (*poses.size, 3)
     assert poses.keypoints.shape == (record.num_frames, 133, 2)
+
+
+def test_frames_of_a_video_file(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 25, (64, 48)) as writer:
+        for level in range(0, 250, 10):
+            writer.write(np.full((64, 48, 3), level, np.uint8))
+    record = Record("clip", "train", "S1", 25)
+    entry = Entry(record, "clip.mp4", (64, 48), 25.0)
+    dataset = ManifestDataset(Manifest("made", "coco-wholebody-133", tmp_path, tmp_path, (entry,)))
+    wanted = list(read_video(tmp_path / "clip.mp4"))
+    for index in (24, 3, 4, 0):
+        assert np.array_equal(dataset.frame(FrameRef(record, index)), wanted[index])
+    wrong = Manifest(
+        "made", "coco-wholebody-133", tmp_path, tmp_path, (replace(entry, size=(64, 50)),)
+    )
+    with pytest.raises(UserError, match=r"clip\.mp4 is 48 x 64 pixels"):
+        ManifestDataset(wrong).frame(FrameRef(record, 0))

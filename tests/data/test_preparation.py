@@ -145,3 +145,14 @@ def test_sample_prepared_reads_like_the_sample_itself(tmp_path: Path) -> None:
         one, two = plain.pose(record), prepared.pose(record)
         np.testing.assert_array_equal(one.keypoints, two.keypoints)
         np.testing.assert_array_equal(one.confidence, two.confidence)
+
+
+def test_poses_prepared_anew_are_read_anew(found: Scan, tmp_path: Path) -> None:
+    def moved(entry: Entry) -> PoseSequence:
+        poses = poses_of(entry)
+        return replace(poses, keypoints=np.where(poses.visible[..., None], poses.keypoints + 8, 0))
+
+    for source, first in ((poses_of, 0), (moved, 4)):
+        prepare_dataset(found, "made", SKELETON, source, tmp_path / "out")
+        dataset = open_dataset(str(tmp_path / "out"))
+        assert dataset.pose(dataset.records("train")[0]).keypoints[0, 0, 0] == first

@@ -40,3 +40,30 @@ def test_info_prints_a_table_or_one_object(tmp_path, capsys: pytest.CaptureFixtu
     (row,) = json.loads(capsys.readouterr().out)["files"]
     assert (row["frames"], row["fps"], row["size"]) == (4, 25.0, [260, 210])
     assert row["left_hand_coverage"] == 0.25
+
+
+def test_info_takes_flags_before_and_after_files(tmp_path, capsys: pytest.CaptureFixture[str]):
+    for name in ("a.json", "b.npz"):
+        write_poses(half_body(), tmp_path / name)
+    first, second = str(tmp_path / "a.json"), str(tmp_path / "b.npz")
+    words = ["--json", first, "--fps", "50", second]
+    assert main(["pose", "info", *words]) == 0
+    assert len(json.loads(capsys.readouterr().out)["files"]) == 2
+
+
+def test_info_names_a_bad_file_and_shows_the_others(tmp_path, capsys: pytest.CaptureFixture[str]):
+    write_poses(half_body(), tmp_path / "a.json")
+    (tmp_path / "bad.json").write_text("{}")
+    assert main(["pose", "info", str(tmp_path / "bad.json"), str(tmp_path / "a.json")]) == 3
+    out, err = capsys.readouterr()
+    assert "left hand coverage  0.25" in out
+    assert err.count("\n") == 1
+    assert "bad.json" in err
+    assert main(["pose", "info", str(tmp_path / "bad.json")]) == 65
+
+
+def test_info_and_view_need_the_right_number_of_files(capsys: pytest.CaptureFixture[str]):
+    assert main(["pose", "info", "--json"]) == 2
+    assert "no file is named" in capsys.readouterr().err
+    assert main(["pose", "view", "seq.json", "clip.mp4"]) == 2
+    assert "'clip.mp4' is one name too many" in capsys.readouterr().err

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import pickle
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,11 @@ import numpy as np
 import pytest
 
 from signgen.config import RenderConfig
+from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
 from signgen.models import FPDM
-from signgen.pose.formats import read_poses
+from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.transforms import fit_to_source
 from signgen.render_files import plan, render_files
 
 
@@ -84,6 +89,58 @@ def test_same_command_same_video(work: Any) -> None:
     assert np.abs(first - again).mean() < 0.1
 
 
+def test_align_takes_the_proportions_of_the_source(work: Any, tmp_path: Path) -> None:
+    driving, signer = (render_clip(seed, 1, frames).poses for seed, frames in ((1, 3), (2, 2)))
+    write_poses(driving, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    write_poses(fit_to_source(signer, (height, width)), tmp_path / "signer.json")
+    drawn = []
+    for words in ((), ("--align", "limb", "--source-poses", tmp_path / "signer.json")):
+        assert work.render(*words, "--json") == 0
+        result = json.loads(work.capsys.readouterr().out)
+        drawn.append(np.stack(list(read_video(work.out / "a.compare.mp4"))))
+        settings = result["settings"]
+        assert settings["align"] == ("limb" if words else "none")
+        assert ("source_poses_sha256" in settings) == bool(words)
+        assert result["warnings"] == []
+    assert np.abs(drawn[0].astype(int) - drawn[1]).mean() > 1, "another pose is drawn"
+    assert work.render("--align", "affine", "--source-poses", work.poses, "--dry-run") == 65
+    assert "poses.json is of frames of 210 x 260" in work.only_line()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mediapipe") is not None, reason="mediapipe is here")
+def test_align_without_source_poses_needs_an_estimator(work: Any) -> None:
+    assert work.render("--align", "limb", "--estimator", "mediapipe") == 69
+    assert "make pose-mediapipe" in work.only_line()
+    assert work.left() == []
+
+
+def test_source_poses_are_taken_only_to_align(work: Any) -> None:
+    assert work.render("--source-poses", work.poses) == 2
+    assert "--align none does not use them" in work.only_line()
+    assert work.render("--align", "limb", "--source-poses", work.folder / "none.json") == 66
+    assert "none.json does not exist" in work.only_line()
+    assert work.left() == []
+
+
+def test_align_warns_of_differing_shoulders_in_the_plan(work: Any, tmp_path: Path) -> None:
+    poses = render_clip(1, 1, 2).poses
+    write_poses(poses, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    hand = poses.keypoints.copy()
+    for root in (91, 112):
+        hand[:, root : root + 21] = hand[:, [root]] + 1.6 * (
+            hand[:, root : root + 21] - hand[:, [root]]
+        )
+    signer = fit_to_source(replace(poses, keypoints=hand), (height, width))
+    write_poses(signer, tmp_path / "signer.json")
+    words = ("--align", "limb", "--source-poses", tmp_path / "signer.json", "--dry-run", "--json")
+    assert work.render(*words) == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert planned["align"] == "limb"
+    assert planned["warnings"][0].startswith("hand of the source: 1.6")
+
+
 def test_dry_run_writes_nothing(work: Any) -> None:
     assert work.render("--dry-run", "--json", "--guidance", 2, steps=4) == 0
     planned = json.loads(work.capsys.readouterr().out)
@@ -142,3 +199,46 @@ def test_unexpected_error_is_one_line_and_1(work: Any, monkeypatch: pytest.Monke
     assert "RuntimeError" in line
     assert "--debug" in line
     assert work.left() == []
+
+
+def openpose_of(work: Any, tmp_path: Path) -> Path:
+    """The poses as a folder of OpenPose JSON, which says neither size nor rate."""
+    write_poses(read_poses(work.poses), tmp_path / "frames", "openpose")
+    return tmp_path / "frames"
+
+
+def test_poses_of_unknown_size_are_said_to_be_of_the_source(
+    work: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "signgen")
+    poses = openpose_of(work, tmp_path)
+    assert work.render("--dry-run", poses=poses) == 0
+    assert "does not say how large its pictures were" in caplog.text
+    assert "fps 25" not in caplog.text
+    caplog.clear()
+    assert work.render("--dry-run", "--pose-size", 180, 140, poses=poses) == 0
+    assert work.render("--dry-run") == 0  # our own JSON says it
+    assert caplog.text == ""
+
+
+def test_pose_size_and_rate_are_those_of_the_poses(work: Any, tmp_path: Path) -> None:
+    poses = openpose_of(work, tmp_path)
+    own = read_poses(work.poses)
+    words = ("--pose-size", *own.size, "--pose-fps", own.fps, "--no-compare")
+    assert work.render(*words, poses=poses) == 0
+    first = list(read_video(work.out / "a.mp4"))
+    assert work.render("--no-compare") == 0
+    second = list(read_video(work.out / "a.mp4"))
+    assert len(first) == len(second)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_clip_of_a_file_of_many_is_named(work: Any, tmp_path: Path) -> None:
+    poses = read_poses(work.poses)
+    table = np.concatenate([poses.keypoints, poses.confidence[..., None]], axis=-1)
+    (tmp_path / "many.pkl").write_bytes(
+        pickle.dumps({f"train/{name}": {"keypoints": table} for name in "ab"})
+    )
+    assert work.render("--dry-run", poses=tmp_path / "many.pkl") == 65
+    assert "name one with --clip" in work.only_line()
+    assert work.render("--dry-run", "--clip", "train/b", poses=tmp_path / "many.pkl") == 0

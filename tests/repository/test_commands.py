@@ -14,7 +14,13 @@ from signgen.cli_flags import parse
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
+    PoseAlignConfig,
+    PoseConvertConfig,
+    PoseExtractConfig,
     PoseInfoConfig,
+    PoseViewConfig,
+    PrepareCacheConfig,
+    PrepareDeepFashionConfig,
     PrepareSyntheticConfig,
     RenderConfig,
     TrainConfig,
@@ -23,13 +29,20 @@ from signgen.config_io import load_config
 from signgen.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (".", "datasets", "docs")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 CLASSES = {
     "render": RenderConfig,
     "train": TrainConfig,
     "eval": EvalConfig,
+    "prepare cache": PrepareCacheConfig,
     "prepare synthetic": PrepareSyntheticConfig,
+    "prepare deepfashion": PrepareDeepFashionConfig,
     "pose info": PoseInfoConfig,
+    "pose extract": PoseExtractConfig,
+    "pose view": PoseViewConfig,
+    "pose align": PoseAlignConfig,
+    "pose convert": PoseConvertConfig,
     "doctor": DoctorConfig,
 }
 
@@ -37,7 +50,7 @@ CLASSES = {
 def shown_commands() -> list[tuple[str, str]]:
     """Lines that call signgen or make in code blocks of documents and in the heads of configs."""
     found = []
-    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "datasets").glob("*.md"))]:
+    for path in [path for folder in DOCUMENTS for path in sorted((ROOT / folder).glob("*.md"))]:
         for block in re.findall(r"```(?:bash|sh|console)\n(.*?)```", path.read_text("utf-8"), re.S):
             for line in block.replace("\\\n", " ").splitlines():
                 found.append((path.name, line.removeprefix("$ ").strip()))

@@ -16,14 +16,13 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import checked_fps, checked_size, number_array
-from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, follow_signer, place, sequence
-from signgen.structures import PoseSequence
+from signgen.pose.formats.clips import Reading
+from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, place, reading
+from signgen.pose.formats.pose_maps import FROM_HALPE_136
 
 __all__ = ["read", "sniff"]
 
-#: Halpe's 136 points have the top of the head, neck and pelvis after the body, and feet in pairs.
-_FROM_136 = (*range(17), 20, 22, 24, 21, 23, 25, *range(26, 136))
-_SOURCES = {NUM_KEYPOINTS: tuple(range(NUM_KEYPOINTS)), 136: _FROM_136}
+_SOURCES = {NUM_KEYPOINTS: tuple(range(NUM_KEYPOINTS)), 136: FROM_HALPE_136}
 
 
 def _is_detection(value: object) -> bool:
@@ -32,6 +31,7 @@ def _is_detection(value: object) -> bool:
         and isinstance(value.get("image_id"), str)
         and "keypoints" in value
         and "keypoint_scores" not in value
+        and "foot_kpts" not in value
     )
 
 
@@ -44,7 +44,7 @@ def sniff(document: object) -> bool:
 
 def read(
     document: object, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
-) -> PoseSequence:
+) -> Reading:
     """Read a parsed document.
 
     Args:
@@ -71,7 +71,7 @@ def read(
             size = checked_size([metadata.get("height"), metadata.get("width")], path)
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of detections.")
-    return sequence(follow_signer(_frames(entries, path)), path, size, fps)
+    return reading(_frames(entries, path), path, size, fps)
 
 
 def _frames(entries: list[object], path: Path) -> list[list[Person]]:

@@ -25,6 +25,7 @@ __all__ = [
     "number_array",
     "parse_json",
     "read_bytes",
+    "read_head",
 ]
 
 MAX_BYTES = 512 * 2**20
@@ -34,6 +35,22 @@ MAX_FPS = 1000.0
 #: Frame rate of files that carry none, where the caller gives none: that of PHOENIX-2014T.
 DEFAULT_FPS = 25.0
 _MAX_COORDINATE = 1e6
+
+
+def read_head(path: Path, count: int = 16) -> bytes:
+    """Read the first bytes of a file, whatever its size.
+
+    Raises:
+        UserError: If it is missing or unreadable (66), or empty (65).
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(count)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not data:
+        raise UserError(f"{path} is empty (0 bytes); expected poses. Write the file again.")
+    return data
 
 
 def read_bytes(path: Path) -> bytes:
@@ -47,16 +64,18 @@ def read_bytes(path: Path) -> bytes:
         if length > MAX_BYTES:
             raise UserError(f"{path} has {length} bytes; at most {MAX_BYTES} are read. Split it.")
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path} does not exist; expected a file of poses.", ExitCode.NO_INPUT
-        ) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read: {reason}.", ExitCode.NO_INPUT) from error
+        raise _unreadable(path, error) from error
     if not data:
         raise UserError(f"{path} is empty (0 bytes); expected poses. Write the file again.")
     return data
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} does not exist; expected a file of poses.", ExitCode.NO_INPUT)
+    reason = getattr(error, "strerror", None) or error
+    return UserError(f"{path} cannot be read: {reason}.", ExitCode.NO_INPUT)
 
 
 def parse_json(data: bytes, path: Path) -> object:
@@ -198,7 +217,8 @@ def checked_sequence(
             f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
         )
     _check_numbers(confidence, path, "confidence", 0.0)
-    visible = confidence > 0
+    scores = confidence.astype(np.float32)
+    visible = scores > 0  # what is too small for float32 is missing as well
     if not visible.any():
         raise UserError(
             f"{path}: every key point of all {frames} frames is missing (confidence 0); "
@@ -207,7 +227,7 @@ def checked_sequence(
     _check_numbers(points, path, "coordinate", -_MAX_COORDINATE)
     return PoseSequence(
         keypoints=np.where(visible[..., None], points, 0).astype(np.float32),
-        confidence=np.where(visible, confidence, 0).astype(np.float32),
+        confidence=scores * visible,
         skeleton=skeleton,
         size=size,
         fps=fps,

@@ -1,8 +1,8 @@
 """Key points of one DeepFashion picture: 18 lines `x y`.
 
 The text lives on a 256-pixel square canvas whose middle 176 columns hold the picture (FPDM, NTED):
-40 is taken from x, then 176x256 is scaled to the picture. A coordinate of -1 marks its point as
-missing.
+40 is taken from x, then 176x256 is scaled to the picture. A negative coordinate, -1 in published
+files, marks its point as missing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence, read_bytes
 from signgen.structures import PoseSequence
 
-__all__ = ["parse", "read", "sniff"]
+__all__ = ["CONTENT", "MARGIN", "NUM_POINTS", "parse", "read", "rows", "sniff"]
 
-_NUM_ROWS = 18
-_MARGIN = 40.0
-_CONTENT = (256, 176)  # (H, W)
+NUM_POINTS = 18
+MARGIN = 40.0
+CONTENT = (256, 176)  # (H, W)
 _MAX_TEXT = 65_536
 
 
@@ -58,20 +59,10 @@ def parse(
     data: bytes, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
 ) -> PoseSequence:
     """Read the bytes of one file; see `read`. Without a size the points stay on 256x176."""
-    lines = [line for line in data.splitlines() if line.strip()]
-    rows = [_row(line) for line in lines[: _NUM_ROWS + 1]]
-    if len(lines) != _NUM_ROWS:
-        raise UserError(
-            f"{path} has {len(lines)} lines; expected {_NUM_ROWS} key points, one 'x y' a line."
-        )
-    values = np.empty((_NUM_ROWS, 2))
-    for number, row in enumerate(rows):
-        if row is None:
-            raise UserError(f"{path}: line {number + 1} is not two numbers; expected 'x y'.")
-        values[number] = row
-    size = size or _CONTENT
-    visible = (values != -1).all(axis=1)
-    points = (values - (_MARGIN, 0)) * (size[1] / _CONTENT[1], size[0] / _CONTENT[0])
+    values = rows(data, path)
+    size = size or CONTENT
+    visible = values.min(axis=1) >= 0
+    points = (values - (MARGIN, 0)) * (size[1] / CONTENT[1], size[0] / CONTENT[0])
     return checked_sequence(
         points[None],
         visible[None].astype(np.float64),
@@ -80,3 +71,23 @@ def parse(
         size=size,
         fps=fps or DEFAULT_FPS,
     )
+
+
+def rows(data: bytes, path: Path) -> NDArray[np.float64]:
+    """Return the (18, 2) numbers of a file as they are; a negative one marks a missing point.
+
+    Raises:
+        UserError: If there are not 18 lines of two numbers.
+    """
+    lines = [line for line in data.splitlines() if line.strip()]
+    found = [_row(line) for line in lines[: NUM_POINTS + 1]]
+    if len(lines) != NUM_POINTS:
+        raise UserError(
+            f"{path} has {len(lines)} lines; expected {NUM_POINTS} key points, one 'x y' a line."
+        )
+    values = np.empty((NUM_POINTS, 2))
+    for number, row in enumerate(found):
+        if row is None:
+            raise UserError(f"{path}: line {number + 1} is not two numbers; expected 'x y'.")
+        values[number] = row
+    return values

@@ -16,12 +16,23 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import DEFAULT_FPS, MAX_FRAMES, MAX_SIDE, checked_sequence
+from signgen.pose.formats.clips import Reading
 from signgen.structures import PoseSequence
 
-__all__ = ["NUM_KEYPOINTS", "Person", "follow_signer", "json_files", "place", "sequence"]
+__all__ = [
+    "NUM_KEYPOINTS",
+    "Person",
+    "follow_signer",
+    "in_pixels",
+    "json_files",
+    "place",
+    "reading",
+]
 
 NUM_KEYPOINTS = 133
 _SURE = 0.3
+_NORMALISED_EXTENT = 4.0
+"""A signer whose points span less than this many pixels is not in pixels."""
 
 Person = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(133, 2) points and (133,) confidence, 0 where missing."""
@@ -133,13 +144,40 @@ def _distance(one: Person, two: Person) -> float:
         return float(np.linalg.norm(centres[0] - centres[1]))
 
 
-def sequence(
-    persons: Sequence[Person], path: Path, size: tuple[int, int] | None, fps: float | None
-) -> PoseSequence:
-    """Build the sequence of one signer.
+def in_pixels(
+    frames: Sequence[Sequence[Person]], path: Path, size: tuple[int, int] | None
+) -> list[list[Person]]:
+    """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are.
+
+    Raises:
+        UserError: If they are normalised and the size is unknown, or not from 0 to 1.
+    """
+    seen = np.concatenate(
+        [np.zeros((0, 2)), *(points[scores > 0] for frame in frames for points, scores in frame)]
+    )
+    with np.errstate(all="ignore"):
+        normalised = len(seen) > 1 and float(np.ptp(seen, axis=0).max()) < _NORMALISED_EXTENT
+    if not normalised or (size is not None and min(size) <= 8 * _NORMALISED_EXTENT):
+        return [list(frame) for frame in frames]
+    if size is None or seen.min() < 0:
+        raise UserError(
+            f"{path}: coordinates go from {seen.min():.3g} to {seen.max():.3g}; expected "
+            "pixels, or 0 to 1 with a known picture size. Name it with --size HEIGHT WIDTH."
+        )
+    scale = np.array([size[1], size[0]], dtype=np.float64)
+    return [[(points * scale, scores) for points, scores in frame] for frame in frames]
+
+
+def reading(
+    frames: Sequence[Sequence[Person]],
+    path: Path,
+    size: tuple[int, int] | None,
+    fps: float | None,
+) -> Reading:
+    """Follow the signer through the frames and build the sequence.
 
     Args:
-        persons: One per frame.
+        frames: The persons of every frame, in any order.
         path: Named in messages.
         size: (H, W) in pixels; without it the extent of the points with a confidence of at least
             0.3 rounded up, which is only a guess.
@@ -148,6 +186,7 @@ def sequence(
     Raises:
         UserError: As `checked_sequence`.
     """
+    persons = follow_signer(frames)
     poses = checked_sequence(
         np.stack([person[0] for person in persons]),
         np.stack([person[1] for person in persons]),
@@ -156,7 +195,9 @@ def sequence(
         size=size or (MAX_SIDE, MAX_SIDE),
         fps=fps or DEFAULT_FPS,
     )
-    return poses if size else _with_extent(poses)
+    return Reading(
+        poses if size else _with_extent(poses), people=max(len(frame) for frame in frames)
+    )
 
 
 def _with_extent(poses: PoseSequence) -> PoseSequence:

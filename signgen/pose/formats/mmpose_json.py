@@ -25,14 +25,13 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import number_array, parse_json, read_bytes
+from signgen.pose.formats.clips import Reading
 from signgen.pose.formats.frames import (
     NUM_KEYPOINTS,
     Person,
-    follow_signer,
     place,
-    sequence,
+    reading,
 )
-from signgen.structures import PoseSequence
 
 __all__ = ["read", "read_folder", "sniff"]
 
@@ -56,7 +55,7 @@ def sniff(document: object) -> bool:
 
 def read(
     document: object, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
-) -> PoseSequence:
+) -> Reading:
     """Read a parsed document.
 
     Args:
@@ -78,7 +77,7 @@ def read(
         frames = _numbered(document, path, first=0)
     else:
         frames = [_persons(document, f"{path}: frame 0")]
-    return sequence(follow_signer(frames), path, size, fps)
+    return reading(frames, path, size, fps)
 
 
 def read_folder(
@@ -87,7 +86,7 @@ def read_folder(
     *,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-) -> PoseSequence:
+) -> Reading:
     """Read a folder of predictions, one file `*.json` per picture.
 
     Args:
@@ -108,7 +107,7 @@ def read_folder(
         if not isinstance(document, list) or not all(_is_person(person) for person in document):
             raise UserError(f"{file} is not a list of MMPose persons; expected one picture's.")
         frames.append(_persons(document, str(file)))
-    return sequence(follow_signer(frames), folder, size, fps)
+    return reading(frames, folder, size, fps)
 
 
 def _numbered(entries: object, path: Path, *, first: int) -> list[list[Person]]:

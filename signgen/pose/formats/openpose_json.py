@@ -19,20 +19,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from signgen.errors import UserError
 from signgen.pose.formats.checked import checked_size, number_array, parse_json, read_bytes
-from signgen.pose.formats.frames import Person, follow_signer, place, sequence
+from signgen.pose.formats.clips import Reading
+from signgen.pose.formats.frames import Person, in_pixels, place, reading
 from signgen.pose.formats.pose_maps import Component, map_components
-from signgen.structures import PoseSequence
 
 __all__ = ["read", "read_folder", "sniff"]
 
 _PARTS = {"pose": None, "face": 70, "hand_left": 21, "hand_right": 21}
 _BODIES = (18, 25, 135)
-_NORMALISED_EXTENT = 4.0
-"""A signer whose points span less than this many pixels is not in pixels."""
 
 
 def _is_frame(value: object) -> bool:
@@ -48,7 +44,7 @@ def sniff(document: object) -> bool:
 
 def read(
     document: object, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
-) -> PoseSequence:
+) -> Reading:
     """Read a parsed document: one frame, or a list of them.
 
     Args:
@@ -67,7 +63,8 @@ def read(
     """
     entries = document if isinstance(document, list) else [document]
     frames = [_persons(entry, f"{path}: frame {t}") for t, entry in enumerate(entries)]
-    return _sequence(frames, path, _canvas(entries, path) or size, fps)
+    size = _canvas(entries, path) or size
+    return reading(in_pixels(frames, path, size), path, size, fps)
 
 
 def read_folder(
@@ -76,20 +73,29 @@ def read_folder(
     *,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-) -> PoseSequence:
+) -> Reading:
     """Read files `<name>_<number>_keypoints.json`, at least one; the rest as `read`."""
     numbers = []
+    clips: dict[str, Path] = {}
     for file in files:
-        digits = re.findall(r"\d{1,18}", file.stem)
+        digits = list(re.finditer(r"\d{1,18}", file.stem))
         if not digits:
             raise UserError(f"{file} has no frame number in its name; expected e.g. clip_0017.")
-        numbers.append(int(digits[-1]))
+        numbers.append(int(digits[-1].group()))
+        clips.setdefault(file.stem[: digits[-1].start()], file)
+    if len(clips) > 1:
+        one, other, *_ = clips.values()
+        raise UserError(
+            f"{folder} holds frames of several clips, such as {one.name} and {other.name}; "
+            "expected a folder for each."
+        )
     positions = place(numbers, folder, min(numbers), "frame number in a file name")
     frames: list[list[Person]] = [[] for _ in range(max(positions) + 1)]
     documents = [parse_json(read_bytes(file), file) for file in files]
     for position, file, document in zip(positions, files, documents, strict=True):
         frames[position] = _persons(document, str(file))
-    return _sequence(frames, folder, _canvas(documents, folder) or size, fps)
+    size = _canvas(documents, folder) or size
+    return reading(in_pixels(frames, folder, size), folder, size, fps)
 
 
 def _canvas(entries: list[Any], path: Path) -> tuple[int, int] | None:
@@ -132,21 +138,3 @@ def _person(person: object, what: str) -> Person | None:
         return None
     points, confidence = mapped[0][0], mapped[1][0]
     return None if not confidence.any() else (points, confidence)
-
-
-def _sequence(
-    frames: list[list[Person]], path: Path, size: tuple[int, int] | None, fps: float | None
-) -> PoseSequence:
-    persons = follow_signer(frames)
-    seen = np.concatenate([points[confidence > 0] for points, confidence in persons])
-    with np.errstate(all="ignore"):
-        normalised = len(seen) > 1 and float(np.ptp(seen, axis=0).max()) < _NORMALISED_EXTENT
-    if normalised and (size is None or min(size) > 8 * _NORMALISED_EXTENT):
-        if size is None or seen.min() < 0:
-            raise UserError(
-                f"{path}: coordinates go from {seen.min():.3g} to {seen.max():.3g}; expected "
-                "pixels, or 0 to 1 with a known picture size. Write them with --keypoint_scale 0."
-            )
-        scale = np.array([size[1], size[0]], dtype=np.float64)
-        persons = [(points * scale, confidence) for points, confidence in persons]
-    return sequence(persons, path, size, fps)

@@ -15,13 +15,11 @@ Infinity are refused.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
-from signgen.errors import ExitCode, UserError
+from signgen.errors import UserError
 from signgen.pose.formats.checked import (
     checked_fps,
     checked_sequence,
@@ -31,7 +29,7 @@ from signgen.pose.formats.checked import (
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 
-__all__ = ["FORMAT", "VERSION", "read", "sniff", "write_poses"]
+__all__ = ["FORMAT", "VERSION", "read", "sniff", "to_bytes"]
 
 FORMAT = "signgen-poses"
 VERSION = 1
@@ -89,18 +87,10 @@ def read(document: object, path: Path) -> PoseSequence:
     )
 
 
-def write_poses(poses: PoseSequence, path: Path) -> None:
-    """Write poses in the package's own JSON.
+def to_bytes(poses: PoseSequence) -> bytes:
+    """Return the file of a sequence.
 
     Coordinates are kept to 0.01 pixel and confidences to 0.001; confidences above 0 stay above 0.
-    The file appears whole or not at all.
-
-    Args:
-        poses: The sequence.
-        path: File to write or replace.
-
-    Raises:
-        UserError: If the file cannot be created (73).
     """
     shown = np.where(poses.visible, np.maximum(np.round(poses.confidence, 3), 0.001), 0.0)
     points = np.round(poses.keypoints.astype(np.float64), 2)
@@ -111,17 +101,7 @@ def write_poses(poses: PoseSequence, path: Path) -> None:
         f'{{"format":"{FORMAT}","version":{VERSION},"skeleton":"{poses.skeleton}",'
         f'"fps":{float(poses.fps)!r},"size":[{height},{width}],"frames":[\n{frames}\n]}}\n'
     )
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another place.",
-            ExitCode.CANNOT_CREATE,
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    return text.encode()
 
 
 def _frame_text(frame: list[list[float]]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checked import checked_fps, checked_sequence, checked_size
+from signgen.pose.formats.clips import Reading
 from signgen.pose.formats.frames import follow_signer
 from signgen.pose.formats.pose_maps import HAND_COMPONENTS, Component, Points, map_components
 from signgen.structures import PoseSequence
@@ -48,7 +49,7 @@ def sniff(data: bytes) -> bool:
     return known and 0 < components < 64 and 0 < name < 256
 
 
-def read(data: bytes, path: Path) -> PoseSequence:
+def read(data: bytes, path: Path) -> Reading:
     """Read the bytes of one file.
 
     Args:
@@ -65,7 +66,8 @@ def read(data: bytes, path: Path) -> PoseSequence:
     pose = _parse(data, path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
     fps = checked_fps(float(pose.body.fps), path)
-    confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
+    with np.errstate(all="ignore"):  # NaN is named later, with its place
+        confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
     values = np.ma.asarray(pose.body.data)
     if confidence.ndim != 3 or values.ndim != 4 or values.shape[:3] != confidence.shape:
         raise UserError(f"{path} is a broken .pose file: points and confidences differ in number.")
@@ -86,7 +88,9 @@ def read(data: bytes, path: Path) -> PoseSequence:
         points, scores, path, skeleton="coco-wholebody-133", size=size, fps=fps
     )
     _check_pixels(poses, path)
-    return poses
+    # Of version 0.0 the library reads the first person only.
+    count = None if pose.header.version < 0.05 else confidence.shape[1]
+    return Reading(poses, people=count)
 
 
 def _parse(data: bytes, path: Path) -> Any:
@@ -142,7 +146,8 @@ def _components(
         chosen = values[:, start:stop, [x, y]]
         hidden = np.ma.getmaskarray(chosen).any(axis=-1)
         scores = np.where(hidden, 0.0, confidence[:, start:stop])
-        points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
+        with np.errstate(all="ignore"):
+            points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
         parts[part.name] = Component(list(part.points), points, scores)
         start = stop
     return parts
@@ -161,10 +166,10 @@ def _refuse(parts: dict[str, Component], path: Path) -> NoReturn:
 
 
 def _check_pixels(poses: PoseSequence, path: Path) -> None:
-    """Refuse normalised coordinates: all points within a few pixels of a larger frame."""
+    """Refuse normalised coordinates: all points within a few pixels around 0 of a large frame."""
     seen = poses.keypoints[poses.visible]
     extent = float(np.ptp(seen, axis=0).max())
-    if extent < 4 and min(poses.size) > 32:
+    if extent < 4 and float(np.abs(seen).max()) < 8 and min(poses.size) > 32:
         raise UserError(
             f"{path}: all points lie within {extent:.3g} pixels of a "
             f"{poses.size[1]}x{poses.size[0]} frame; "

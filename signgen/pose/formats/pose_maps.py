@@ -14,7 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HAND_COMPONENTS", "Component", "Points", "map_components"]
+__all__ = [
+    "BODY_25",
+    "COCO_18",
+    "FROM_HALPE_136",
+    "HAND_COMPONENTS",
+    "Component",
+    "Points",
+    "map_components",
+]
 
 Points = NDArray[np.float64]
 
@@ -54,13 +62,15 @@ _MESH_OF_FACE: tuple[int, ...] = (
     *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
     *(78, 81, 13, 311, 308, 402, 14, 178),
 )
-_BODY_25: tuple[int, ...] = (
+BODY_25: tuple[int, ...] = (
     *(0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11),
     *(19, 20, 21, 22, 23, 24),
 )
-_COCO_18: tuple[int, ...] = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)  # no neck
+COCO_18: tuple[int, ...] = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)  # no neck
 #: BODY_135: COCO's body, neck, top of the head, feet, hands without their wrists, face.
 _BODY_135: tuple[int, ...] = (*range(17), *range(19, 25))
+#: Halpe's 136 points have the top of the head, neck and pelvis after the body, and feet in pairs.
+FROM_HALPE_136 = (*range(17), 20, 22, 24, 21, 23, 25, *range(26, 136))
 #: Key points of the face used where the body has none: inner eye corners, upper lip, eyes, sides of
 #: the head.
 _INNER_EYE = (_FACE + 39, _FACE + 42)
@@ -74,6 +84,7 @@ HAND_COMPONENTS = frozenset(
     {
         *("LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS", "LEFT_HAND", "RIGHT_HAND"),
         *("hand_left_keypoints_2d", "hand_right_keypoints_2d", "LEFT_HAND_133", "RIGHT_HAND_133"),
+        *("LEFT_HAND_136", "RIGHT_HAND_136"),
     }
 )
 
@@ -108,6 +119,8 @@ def map_components(components: Mapping[str, Component]) -> tuple[Points, Points]
         (("pose_keypoints_2d",), _from_openpose),
         (("BODY", "FACE", "LEFT_HAND", "RIGHT_HAND"), _from_coco),
         (("BODY_133", "FACE_133", "LEFT_HAND_133", "RIGHT_HAND_133"), _from_coco),
+        (("BODY_136", "FACE_136", "LEFT_HAND_136", "RIGHT_HAND_136"), _from_halpe),
+        (("BODY_135",), _from_openpose),
     ):
         if all(name in components for name in names):
             return build([components.get(name) for name in names], components)
@@ -185,8 +198,8 @@ def _complete(canvas: _Canvas, body_names: set[str]) -> None:
 def _from_openpose(
     _: Sequence[Component | None], components: Mapping[str, Component]
 ) -> tuple[Points, Points] | None:
-    body = components["pose_keypoints_2d"]
-    sources = {25: _BODY_25, 18: _COCO_18, 135: _BODY_135}.get(len(body.names))
+    body = components.get("pose_keypoints_2d") or components["BODY_135"]
+    sources = {25: BODY_25, 18: COCO_18, 135: _BODY_135}.get(len(body.names))
     if sources is None:
         return None
     canvas = _Canvas(len(body.points))
@@ -209,8 +222,23 @@ def _from_openpose(
 def _from_coco(
     parts: Sequence[Component | None], _: Mapping[str, Component]
 ) -> tuple[Points, Points] | None:
+    return _joined(parts, 23)
+
+
+def _from_halpe(
+    parts: Sequence[Component | None], _: Mapping[str, Component]
+) -> tuple[Points, Points] | None:
+    joined = _joined(parts, 26)
+    if joined is None:
+        return None
+    points, confidence = joined
+    return points[:, FROM_HALPE_136], confidence[:, FROM_HALPE_136]
+
+
+def _joined(parts: Sequence[Component | None], body: int) -> tuple[Points, Points] | None:
+    """Put body, face and hands behind each other; None where they are not as long as they are."""
     found = [part for part in parts if part is not None]
-    if [len(part.names) for part in found] != [23, 68, 21, 21]:
+    if [len(part.names) for part in found] != [body, 68, 21, 21]:
         return None
     return (
         np.concatenate([part.points for part in found], axis=1),

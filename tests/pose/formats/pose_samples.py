@@ -1,7 +1,9 @@
 """Small synthetic files of every format, made on the spot."""
 
+import gzip
 import io
 import json
+import pickle
 import struct
 from pathlib import Path
 
@@ -112,6 +114,11 @@ def coco() -> list[Component]:
         ("LEFT_HAND", HAND, "XYC"),
         ("RIGHT_HAND", HAND, "XYC"),
     ]
+
+
+def halpe() -> list[Component]:
+    lengths = {"BODY_136": 26, "FACE_136": 68, "LEFT_HAND_136": 21, "RIGHT_HAND_136": 21}
+    return [(name, [f"p{i}" for i in range(n)], "XYC") for name, n in lengths.items()]
 
 
 def numbered(
@@ -249,6 +256,104 @@ def alphapose(number: int, keypoints: list[float]) -> dict[str, object]:
     return {"image_id": f"{number}.jpg", "category_id": 1, "keypoints": keypoints, "score": 2.9}
 
 
+def table(frames: int = 2, count: int = 133, seed: int = 5) -> np.ndarray:
+    """Return (frames, count, 3) x, y, confidence in float32."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((10, 10), (200, 250), (frames, count, 2))
+    return np.concatenate([points, rng.uniform(0.2, 1, (frames, count, 1))], -1).astype("f4")
+
+
+def mska(*names: str, frames: int = 2) -> dict[str, dict[str, object]]:
+    """Return what MSKA pickles: clips with tensors."""
+    import torch
+
+    return {
+        name: {
+            "name": name,
+            "gloss": "REGEN SCHNEE",
+            "text": "regen und schnee",
+            "num_frames": frames,
+            "keypoint": torch.from_numpy(table(frames, seed=seed)),
+        }
+        for seed, name in enumerate(names)
+    }
+
+
+def dwpose(people: int = 1, seed: int = 0, scale: float = 200.0) -> dict[str, object]:
+    """Return a frame of DWPose; 200 makes pixels, 1 makes normalised coordinates."""
+    rng = np.random.default_rng(seed)
+    return {
+        "bodies": {
+            "candidate": rng.uniform(0.05, 0.95, (18 * people, 2)) * scale,
+            "subset": np.arange(18.0 * people).reshape(people, 18),
+            "score": rng.uniform(0.3, 1, (people, 18)),
+        },
+        "hands": rng.uniform(0.05, 0.95, (2 * people, 21, 2)) * scale,
+        "hands_score": rng.uniform(0.3, 1, (2 * people, 21)),
+        "faces": rng.uniform(0.05, 0.95, (people, 68, 2)) * scale,
+        "faces_score": rng.uniform(0.3, 1, (people, 68)),
+    }
+
+
+def npz(**members: object) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **members)
+    return out.getvalue()
+
+
+def own_npz(**changes: object) -> bytes:
+    """Our own archive with some members replaced; a value of None removes the member."""
+    values = table()
+    members = {
+        "format": np.array("signgen-poses"),
+        "version": np.array(1),
+        "keypoints": values[..., :2],
+        "confidence": values[..., 2],
+        "skeleton": np.array("coco-wholebody-133"),
+        "size": np.array(SIZE),
+        "fps": np.array(25.0),
+    } | changes
+    return npz(**{name: value for name, value in members.items() if value is not None})
+
+
+COCO_PARTS = {
+    "keypoints": 17,
+    "foot_kpts": 6,
+    "face_kpts": 68,
+    "lefthand_kpts": 21,
+    "righthand_kpts": 21,
+}
+
+
+def coco_person(image: int | str, seed: int = 0) -> dict[str, object]:
+    """Return one annotation of COCO-WholeBody."""
+    parts = {name: flat(count, seed + i) for i, (name, count) in enumerate(COCO_PARTS.items())}
+    return {"image_id": image, "id": seed, "category_id": 1, **parts}
+
+
+def coco_document(*people: dict[str, object], images: tuple[int, ...] = (785,)) -> dict:
+    return {
+        "images": [
+            {"id": i, "file_name": f"{i:012d}.jpg", "height": SIZE[0], "width": SIZE[1]}
+            for i in images
+        ],
+        "annotations": list(people),
+    }
+
+
+def deepfashion_csv(*rows: tuple[str, list[float], list[float]]) -> bytes:
+    """Return a table of DeepFashion; a row is name, y, x."""
+    lines = [f"{name}: {json.dumps(y)}: {json.dumps(x)}" for name, y, x in rows]
+    return "\n".join(["name:keypoints_y:keypoints_x", *lines]).encode()
+
+
+def _csv_row() -> bytes:
+    rng = np.random.default_rng(4)
+    y, x = rng.integers(5, 250, 18).tolist(), rng.integers(5, 170, 18).tolist()
+    y[4] = x[4] = -1
+    return deepfashion_csv(("fashionMENDenimid0000008001_1front.jpg", y, x))
+
+
 SAMPLES: dict[str, bytes] = {
     "own": own(),
     "mmpose-1": mmpose(1),
@@ -257,9 +362,20 @@ SAMPLES: dict[str, bytes] = {
     "pose-0.0": pose_bytes(openpose(), version=0.0),
     "pose-0.1": pose_bytes(holistic(468, world=True)),
     "pose-0.2": pose_bytes(reduced(), version=0.2),
+    "pose-136": pose_bytes(halpe(), version=0.2),
     "deepfashion": deepfashion(),
     "alphapose-133": json.dumps([alphapose(t, flat(133, t)) for t in range(3)]).encode(),
     "alphapose-136": json.dumps([alphapose(t, flat(136, t)) for t in range(3)]).encode(),
     "openpose-frame": json.dumps(openpose_frame(openpose_person())).encode(),
     "openpose-list": json.dumps(canvas_frames()).encode(),
+    "pickle-mska": pickle.dumps(mska("train/a")),
+    "pickle-slrt": pickle.dumps({"dev/a": {"keypoints": table()}}, protocol=2),
+    "pickle-arrays": pickle.dumps({"test/a": table()}, protocol=5),
+    "pickle-dwpose": pickle.dumps([dwpose(seed=seed) for seed in range(2)]),
+    "gzip-slrt": gzip.compress(pickle.dumps({"dev/a": {"keypoints": table()}}), mtime=0),
+    "zip-npz": own_npz(),
+    "zip-dwpose": npz(pose=table(count=134)),
+    "coco-annotations": json.dumps(coco_document(coco_person(785))).encode(),
+    "coco-results": json.dumps([coco_person("a.jpg")]).encode(),
+    "csv-deepfashion": _csv_row(),
 }

@@ -13,13 +13,19 @@ from pose_samples import SAMPLES
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import (
     alphapose_json,
+    byte_source,
     checked,
+    coco_json,
+    deepfashion_csv,
     deepfashion_text,
     mmpose_json,
+    npz_file,
     openpose_json,
     own_json,
     pose_file,
+    read_clips,
     read_poses,
+    restricted_pickle,
     write_poses,
 )
 from signgen.pose.skeleton import SKELETONS
@@ -30,7 +36,14 @@ MUTATIONS = 300
 def _sniffed(data: bytes) -> list[str]:
     found = [
         name
-        for name, module in (("pose", pose_file), ("deepfashion", deepfashion_text))
+        for name, module in (
+            ("pose", pose_file),
+            ("deepfashion", deepfashion_text),
+            ("pickle", restricted_pickle),
+            ("zip", npz_file),
+            ("gzip", byte_source),
+            ("csv", deepfashion_csv),
+        )
         if module.sniff(data)
     ]
     try:
@@ -44,6 +57,7 @@ def _sniffed(data: bytes) -> list[str]:
             ("alphapose", alphapose_json),
             ("mmpose", mmpose_json),
             ("openpose", openpose_json),
+            ("coco", coco_json),
         )
         if module.sniff(document)
     ]
@@ -65,6 +79,22 @@ def test_content_decides_and_not_the_suffix(name, tmp_path):
     assert poses.visible.any()
     assert (poses.keypoints[~poses.visible] == 0).all()
     assert poses.fps == 25
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_one_clip_is_a_mapping_of_one(name, tmp_path):
+    path = tmp_path / "poses.mp3"
+    path.write_bytes(SAMPLES[name])
+    clips = read_clips(path)
+    (clip,) = clips
+    poses = read_poses(path, clip=clip)
+    assert len(clips) == 1
+    assert clip in clips
+    assert "absent" not in clips
+    assert (clips[clip].keypoints == poses.keypoints).all()
+    with pytest.raises(UserError, match="holds no clip 'absent'") as caught:
+        read_poses(path, clip="absent")
+    assert caught.value.code == ExitCode.NO_INPUT
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -142,12 +142,20 @@ def test_bad_persons_are_named(person, message, tmp_path):
     assert "clip.json" in str(caught.value)
 
 
+def test_frames_of_two_clips_in_one_folder_are_refused(tmp_path):
+    frame = json.dumps(openpose_frame(openpose_person()))
+    for name in ("a_0_keypoints", "a_1_keypoints", "b_2_keypoints"):
+        (tmp_path / f"{name}.json").write_text(frame)
+    with pytest.raises(UserError, match=r"several clips, such as a_0_key.* and b_2_key"):
+        read_poses(tmp_path, size=SIZE)
+
+
 def test_folders_that_are_no_clip(tmp_path):
     folder = folder_of(tmp_path, {0: openpose_frame(openpose_person()), 1: {"frames": []}})
     with pytest.raises(UserError, match=r"_000000000001_keypoints\.json is not an OpenPose frame"):
         read_poses(folder)
     (folder / "a3_b_000000000001_keypoints.json").write_text('{"people": []}')
-    (folder / "a4_b_1.json").write_text('{"people": []}')
+    (folder / "a3_b_1.json").write_text('{"people": []}')
     with pytest.raises(UserError, match="occurs twice"):
         read_poses(folder)
     for file in folder.iterdir():

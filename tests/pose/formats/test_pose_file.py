@@ -15,7 +15,7 @@ from pose_samples import (
 )
 
 from signgen.errors import ExitCode, UserError
-from signgen.pose.formats import read_poses
+from signgen.pose.formats import read_clips, read_poses
 
 MISSING = 1000.0
 
@@ -74,6 +74,86 @@ def test_openpose_map(version, tmp_path):
 def test_coco_map(tmp_path):
     x = read(tmp_path, pose_bytes(coco())).keypoints[0, :, 0]
     assert x.tolist() == list(range(133))
+
+
+HALPE = [*range(17), 20, 22, 24, 21, 23, 25, *range(26, 136)]
+BODY_135 = [
+    *range(17),
+    *range(19, 25),
+    *range(65, 133),
+    *(9, *range(25, 45)),
+    *(10, *range(45, 65)),
+]
+
+
+@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [("133", range(133)), ("136", HALPE), ("135", BODY_135)],
+)
+def test_alphapose_and_body_135_maps(kind, wanted, version, tmp_path):
+    if kind == "135":
+        parts = [("BODY_135", [f"p{i}" for i in range(135)], "XYC")]
+    else:
+        lengths = {"BODY": int(kind) - 110, "FACE": 68, "LEFT_HAND": 21, "RIGHT_HAND": 21}
+        parts = [
+            (f"{name}_{kind}", [f"p{i}" for i in range(count)], "XYC")
+            for name, count in lengths.items()
+        ]
+    poses = read(tmp_path, pose_bytes(parts, version=version))
+    assert poses.keypoints[0, :, 0].tolist() == list(wanted)
+
+
+def test_components_of_pose_format_itself(tmp_path):
+    from pose_format.utils.alphapose import get_alphapose_components
+    from pose_format.utils.alphapose_133 import get_alphapose_133_components
+    from pose_format.utils.openpose_135 import OpenPose_Components
+
+    for components in (
+        get_alphapose_components(),
+        get_alphapose_133_components(),
+        OpenPose_Components,
+    ):
+        parts = [(part.name, list(part.points), part.format) for part in components]
+        names = [name.lower() for _, points, _ in parts for name in points]
+        x = read(tmp_path, pose_bytes(parts)).keypoints[0, :, 0].astype(int)
+        # The points have names: check the ends of both sides by them.
+        chosen = [names[i].replace("_", "") for i in x[[0, 5, 10, 17, 22]]]
+        long = ["nose", "leftshoulder", "rightwrist", "leftbigtoe", "rightheel"]
+        assert chosen in (long, ["nose", "lshoulder", "rwrist", "lbigtoe", "rheel"])
+
+
+def test_hands_of_136_points_alone(tmp_path):
+    parts = [("LEFT_HAND_136", HAND, "XYC"), ("RIGHT_HAND_136", HAND, "XYC")]
+    assert "only hand points" in refused(tmp_path, pose_bytes(parts))
+
+
+@pytest.mark.parametrize(("version", "people"), [(0.0, None), (0.1, 3), (0.2, 3)])
+def test_people_are_counted(version, people, tmp_path):
+    data, confidence = numbered(coco(), people=3)
+    path = tmp_path / "clip.pose"
+    path.write_bytes(pose_bytes(coco(), data, confidence, version=version))
+    assert read_clips(path).reading().people == people
+
+
+@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
+@pytest.mark.parametrize("people", [1, 2])
+def test_all_sizes_of_all_versions(version, people, tmp_path):
+    """137, 178, 543, 576 and 586 points, with three and four dimensions."""
+    for parts in (
+        openpose(),
+        reduced(),
+        *(
+            holistic(face, world=world, letters=letters)
+            for face, world in ((468, False), (468, True), (478, True))
+            for letters in ("XYZC", "XYZKC")
+        ),
+    ):
+        data, confidence = numbered(parts, frames=3, people=people)
+        poses = read(tmp_path, pose_bytes(parts, data, confidence, version=version))
+        assert (len(poses), poses.fps) == (3, 25)
+        assert (poses.keypoints[:, 5, 1] == [7, 8, 9]).all()
+        assert poses.visible[:, 91:].all()
 
 
 def test_reduced_set_gets_a_head(tmp_path):

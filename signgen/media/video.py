@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import av
 import numpy as np
@@ -16,32 +14,27 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.media_files import check_input, check_local, one_line
-from signgen.media_image import MAX_PIXELS, read_image
-
-_ITEM = TypeVar("_ITEM")
+from signgen.media.decoding import (
+    CheckedFrames,
+    check_count,
+    frame_rate,
+    guarded,
+    no_frames,
+    opened,
+)
+from signgen.media.files import check_input, check_local, one_line
+from signgen.media.image import MAX_PIXELS, read_image
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of the pictures that a folder of frames may hold."""
 
-# Playlists and concatenation scripts name other files and addresses: self-contained formats only.
-_OPEN_OPTIONS = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg",
-    "protocol_whitelist": "file",
-}
-# What PyAV raises on broken files; only calls into PyAV stand inside the `try`.
-_DECODE_ERRORS = (
-    av.FFmpegError,
-    OSError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    MemoryError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
+# First bytes: Matroska and WebM, AVI (RIFF), GIF, FLV, Ogg, ASF, MPEG program stream.
+_SIGNATURES = (
+    *(b"\x1a\x45\xdf\xa3", b"RIFF", b"GIF8", b"FLV\x01", b"OggS"),
+    *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x00\x00\x01\xba"),
 )
+# What stands behind the length of the first box of a file of the MP4 family.
+_BOX_NAMES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 
 
 @dataclass(frozen=True)
@@ -148,6 +141,21 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
+def looks_like_video(path: str | Path) -> bool:
+    """Tell by its first bytes whether a file is a video of a known kind, damaged or not.
+
+    Args:
+        path: The file; one that cannot be read is none.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(512)
+    except (OSError, ValueError):
+        return False
+    transport_stream = head[:1] == b"G" and head[188:189] == b"G"
+    return head[4:8] in _BOX_NAMES or head.startswith(_SIGNATURES) or transport_stream
+
+
 def probe_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Read frame rate, size and number of frames of a video file, and decode its first frame.
 
@@ -159,15 +167,12 @@ def probe_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
         UserError: If the file is missing (66), is no video, has no frames or no frame rate (65).
     """
     path = check_input(path, "video")
-    with _opened(path, max_pixels) as (container, stream):
-        frame = next(_guarded(path, _decoded(path, container, stream, max_pixels)), None)
+    with opened(path, max_pixels) as (container, stream):
+        frame = next(guarded(path, _decoded(path, container, stream, max_pixels)), None)
         if frame is None:
-            raise UserError(f"{path} holds no frames that can be decoded; expected a video.")
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate or not 0 < rate <= 1000:
-            raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
+            raise no_frames(path)
         height, width = frame.shape[:2]
-        return VideoInfo(float(rate), (height, width), stream.frames or None)
+        return VideoInfo(frame_rate(path, stream), (height, width), stream.frames or None)
 
 
 def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray[np.uint8]]:
@@ -188,53 +193,13 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArr
         UserError: If the file is missing (66), no video, damaged, cut off, or without frames (65).
     """
     path = check_input(path, "video")
-    with _opened(path, max_pixels) as (container, stream):
+    with opened(path, max_pixels) as (container, stream):
         count = 0
-        for frame in _guarded(path, _decoded(path, container, stream, max_pixels)):
+        for frame in guarded(path, _decoded(path, container, stream, max_pixels)):
             count += 1
             yield frame
         if count == 0:
-            raise UserError(f"{path} holds no frames that can be decoded; expected a video.")
-
-
-@contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
-    except PermissionError as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
-    except _DECODE_ERRORS as error:
-        raise UserError(
-            f"{path} is not a video that can be read ({one_line(error)}); "
-            "expected MP4, WebM, MKV, AVI or GIF."
-        ) from error
-    with container:
-        if not container.streams.video:
-            raise UserError(f"{path} has no video stream; expected a video.")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise UserError(f"{path} has an unknown video codec; expected H.264 or VP9, say.")
-        check_pixels(path, stream.width, stream.height, max_pixels)
-        yield container, stream
-
-
-def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse frames above the pixel limit.
-
-    Args:
-        path: The file, for the message.
-        width: Width in pixels.
-        height: Height in pixels.
-        max_pixels: The limit.
-
-    Raises:
-        UserError: If there are more pixels than the limit.
-    """
-    if width * height > max_pixels:
-        raise UserError(
-            f"{path} has frames of {width} x {height} = {width * height} pixels; "
-            f"the limit is {max_pixels}. Make it smaller."
-        )
+            raise no_frames(path)
 
 
 def _decoded(
@@ -242,48 +207,12 @@ def _decoded(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield frames; raise where the file holds fewer than it declares."""
     count = cut = 0
-    first_size: tuple[int, int] | None = None
+    checked = CheckedFrames(path, max_pixels)
     for packet in container.demux(stream):
         cut += packet.is_discard
         for frame in packet.decode():
-            if not isinstance(frame, av.VideoFrame):
-                continue
-            if frame.is_corrupt:
-                raise UserError(f"{path} is damaged at frame {count}. Copy the video again.")
-            size = (frame.height, frame.width)
-            first_size = first_size or size
-            if size != first_size:
-                raise UserError(
-                    f"{path} changes its frame size from {first_size[1]} x {first_size[0]} to "
-                    f"{frame.width} x {frame.height} at frame {count}; expected one size."
-                )
-            check_pixels(path, frame.width, frame.height, max_pixels)
-            count += 1
-            yield _upright(frame)
-    # Only the MP4 family declares an exact number; edit lists cut packets on purpose.
-    if "mp4" in container.format.name and count + cut < stream.frames:
-        raise UserError(
-            f"{path} holds {count} frames but declares {stream.frames}; it is cut off or damaged. "
-            "Copy or export the video again."
-        )
-
-
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    pixels = frame.to_ndarray(format="rgb24")
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
-
-
-def _guarded(path: Path, items: Iterable[_ITEM]) -> Iterator[_ITEM]:
-    """Turn decoder errors into `UserError`, but leave errors of whoever consumes the items."""
-    iterator = iter(items)
-    while True:
-        try:
-            item = next(iterator)
-        except StopIteration:
-            return
-        except _DECODE_ERRORS as error:
-            raise UserError(
-                f"{path} is damaged: {one_line(error)}. Copy or export the video again."
-            ) from error
-        yield item
+            if isinstance(frame, av.VideoFrame):
+                checked.check(frame, count)
+                count += 1
+                yield checked.upright(frame)
+    check_count(path, container, stream, count + cut)

@@ -16,9 +16,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.media_files import atomic_path, check_output, one_line
-from signgen.media_image import check_frame
-from signgen.media_video import probe_video, read_video
+from signgen.media.files import atomic_path, check_output, one_line
+from signgen.media.image import check_frame
+from signgen.media.video import probe_video, read_video
 
 _WRITE_ERRORS = (av.FFmpegError, OSError, MemoryError)
 _SMPTE170M = 6  # ITU-T H.273: the matrix that the RGB to YUV conversion uses

@@ -20,9 +20,9 @@ from signgen.media import (
     read_video,
     save_image,
 )
-from signgen.media_writer import exact_rate
+from signgen.media.writer import exact_rate
 
-REAL = Path(__file__).resolve().parents[1] / ".." / "shared" / "real"
+REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "real"
 
 
 def smooth_frames(count: int, height: int, width: int) -> list[np.ndarray]:

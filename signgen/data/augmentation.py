@@ -1,0 +1,81 @@
+"""FPDM's augmentations of training examples (its data pipeline of stage 2).
+
+Four in all: identity pairs (`triplets.vary`), the resolution of the source, jitter of key points,
+and flips. All are pure functions of (seed, position), so that examples depend neither on workers
+nor on where a run was interrupted. The published program also builds colour jitter and random
+erasing but never applies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from signgen.structures import PoseSequence
+
+__all__ = ["CANVAS", "choose_side", "flips", "jitter"]
+
+CANVAS = (550, 375)
+"""(H, W) of the canvas on which FPDM jitters and draws the key points of DeepFashion."""
+# Streams of random numbers besides those of `triplets`, which has 0 to 2.
+_FLIP, _JITTER, _SIDE = 3, 4, 5
+
+
+def flips(seed: int, position: int, rate: float) -> bool:
+    """Tell whether example `position` is mirrored: source, target and key points together.
+
+    Args:
+        seed: Seed of the run.
+        position: Number of the example, from 0.
+        rate: Probability; FPDM has 0.5 for DeepFashion. Mirroring sign language changes the hand
+            that signs.
+    """
+    return bool(np.random.default_rng((seed, _FLIP, position)).random() < rate)
+
+
+def jitter(
+    poses: PoseSequence,
+    seed: int,
+    position: int,
+    deviation: float,
+    canvas: tuple[int, int] = CANVAS,
+) -> PoseSequence:
+    """Move every visible point by normal noise of its own on both axes.
+
+    Args:
+        poses: The sequence.
+        seed: Seed of the run.
+        position: Number of the example, from 0.
+        deviation: Standard deviation in pixels of `canvas`; FPDM has 1.
+        canvas: (H, W) of the picture in which the deviation is measured, whatever the size of the
+            poses.
+
+    Returns:
+        The sequence; missing points stay missing.
+    """
+    # Differs from FPDM: there a joint that leaves the canvas on the left or top goes missing and
+    # one on the right or bottom moves to the edge, because its canvas cannot hold it; here it stays
+    # where it is, because drawing cuts it off.
+    rng = np.random.default_rng((seed, _JITTER, position))
+    scale = (poses.size[1] / canvas[1], poses.size[0] / canvas[0])
+    noise = rng.standard_normal(poses.keypoints.shape) * deviation * scale
+    moved = np.where(poses.visible[..., None], poses.keypoints + noise, 0)
+    return replace(poses, keypoints=moved.astype(np.float32))
+
+
+def choose_side(sides: Sequence[int], seed: int, position: int) -> int | None:
+    """Choose the side of the square that the source of example `position` is squashed to.
+
+    Args:
+        sides: Sides to choose from, all equally probable; FPDM has 256 and 512.
+        seed: Seed of the run.
+        position: Number of the example, from 0.
+
+    Returns:
+        The side, or None where there is nothing to choose from.
+    """
+    if not sides:
+        return None
+    return sides[int(np.random.default_rng((seed, _SIDE, position)).integers(len(sides)))]

@@ -1,0 +1,48 @@
+"""Pictures and video, in and out: the one place where frames become files and files become frames.
+
+Frames are (H, W, 3) uint8 RGB everywhere. Every reader turns a bad file into a `UserError`; every
+writer is atomic. The parts: `files` (paths), `image` (pictures, sheets), `video` (reading video in
+order), `random_access` (frames of video by number), `clips` (finding clips), `writer` (writing).
+"""
+
+from __future__ import annotations
+
+from signgen.media.clips import VIDEO_SUFFIXES, find_clips, open_clip
+from signgen.media.files import atomic_path, check_input, check_output, save_text
+from signgen.media.image import MAX_PIXELS, contact_sheet, read_image, save_image, side_by_side
+from signgen.media.random_access import VideoReader, open_video
+from signgen.media.video import (
+    Frames,
+    VideoInfo,
+    list_pictures,
+    looks_like_video,
+    probe_video,
+    read_frames,
+    read_video,
+)
+from signgen.media.writer import VideoWriter
+
+__all__ = [
+    "MAX_PIXELS",
+    "VIDEO_SUFFIXES",
+    "Frames",
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "atomic_path",
+    "check_input",
+    "check_output",
+    "contact_sheet",
+    "find_clips",
+    "list_pictures",
+    "looks_like_video",
+    "open_clip",
+    "open_video",
+    "probe_video",
+    "read_frames",
+    "read_image",
+    "read_video",
+    "save_image",
+    "save_text",
+    "side_by_side",
+]

@@ -1,0 +1,200 @@
+"""What all readers of video share: opening, the checks on files and frames, errors of decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from signgen.errors import ExitCode, UserError
+from signgen.media.files import one_line
+
+_ITEM = TypeVar("_ITEM")
+
+# Playlists and concatenation scripts name other files and addresses: self-contained formats only.
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg",
+    "protocol_whitelist": "file",
+}
+DECODE_ERRORS = (
+    av.FFmpegError,
+    OSError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+"""What PyAV raises on broken files; only calls into PyAV stand inside a `try`."""
+
+
+@contextmanager
+def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a self-contained video file and find its video stream.
+
+    Args:
+        path: The file.
+        max_pixels: Largest frame, in pixels, by the header.
+
+    Yields:
+        The open file and its first video stream.
+
+    Raises:
+        UserError: If it cannot be read (66), is no video, or its frames are too large (65).
+    """
+    try:
+        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
+    except DECODE_ERRORS as error:
+        raise UserError(
+            f"{path} is not a video that can be read ({one_line(error)}); "
+            "expected MP4, WebM, MKV, AVI or GIF."
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise UserError(f"{path} has no video stream; expected a video.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UserError(f"{path} has an unknown video codec; expected H.264 or VP9, say.")
+        check_pixels(path, stream.width, stream.height, max_pixels)
+        yield container, stream
+
+
+def frame_rate(path: Path, stream: VideoStream) -> float:
+    """Return the frames per second that the header states.
+
+    Args:
+        path: The file, for the message.
+        stream: Its video stream.
+
+    Raises:
+        UserError: If there is none, or it is outside (0, 1000].
+    """
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate or not 0 < rate <= 1000:
+        raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
+    return float(rate)
+
+
+def no_frames(path: Path) -> UserError:
+    """Return the complaint about a video without frames."""
+    return UserError(f"{path} holds no frames that can be decoded; expected a video.")
+
+
+def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse frames above the pixel limit.
+
+    Args:
+        path: The file, for the message.
+        width: Width in pixels.
+        height: Height in pixels.
+        max_pixels: The limit.
+
+    Raises:
+        UserError: If there are more pixels than the limit.
+    """
+    if width * height > max_pixels:
+        raise UserError(
+            f"{path} has frames of {width} x {height} = {width * height} pixels; "
+            f"the limit is {max_pixels}. Make it smaller."
+        )
+
+
+def check_count(path: Path, container: InputContainer, stream: VideoStream, found: int) -> None:
+    """Refuse a file that holds fewer frames than it declares.
+
+    Args:
+        path: The file, for the message.
+        container: The open file.
+        stream: Its video stream.
+        found: Frames found, those that edit lists cut on purpose included.
+
+    Raises:
+        UserError: If there are fewer than declared.
+    """
+    # Only the MP4 family declares an exact number.
+    if "mp4" in container.format.name and found < stream.frames:
+        raise UserError(
+            f"{path} holds {found} frames but declares {stream.frames}; it is cut off or damaged. "
+            "Copy or export the video again."
+        )
+
+
+class CheckedFrames:
+    """Checks decoded frames of one clip and turns them into upright pictures.
+
+    Args:
+        path: The file, for messages.
+        max_pixels: Largest frame, in pixels.
+    """
+
+    def __init__(self, path: Path, max_pixels: int) -> None:
+        self.path, self.max_pixels = path, max_pixels
+        self._size: tuple[int, int] | None = None
+        # One for all frames: a new one for every frame takes longer than the conversion itself.
+        self._converter = VideoReformatter()
+
+    def check(self, frame: av.VideoFrame, index: int) -> None:
+        """Refuse a frame that is damaged, too large, or of another size than the first checked.
+
+        Args:
+            frame: As decoded.
+            index: Its number, for the message.
+
+        Raises:
+            UserError: If it is refused.
+        """
+        if frame.is_corrupt:
+            raise UserError(f"{self.path} is damaged at frame {index}. Copy the video again.")
+        height, width = self._size = self._size or (frame.height, frame.width)
+        if (frame.height, frame.width) != (height, width):
+            raise UserError(
+                f"{self.path} changes its frame size from {width} x {height} to "
+                f"{frame.width} x {frame.height} at frame {index}; expected one size."
+            )
+        check_pixels(self.path, frame.width, frame.height, self.max_pixels)
+
+    def upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """Return a frame as (H, W, 3) uint8 RGB, turned by the rotation that is noted in it."""
+        # One thread: a process that was forked would wait for ever for others when it frees them.
+        pixels = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        quarter_turns = round(frame.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
+
+
+def guarded(path: Path, items: Iterable[_ITEM]) -> Iterator[_ITEM]:
+    """Turn decoder errors into `UserError`, but leave errors of whoever consumes the items.
+
+    Args:
+        path: The file, for the message.
+        items: Whatever is decoded from it.
+
+    Yields:
+        The items.
+
+    Raises:
+        UserError: If reading the next item fails.
+    """
+    iterator = iter(items)
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        except DECODE_ERRORS as error:
+            raise UserError(
+                f"{path} is damaged: {one_line(error)}. Copy or export the video again."
+            ) from error
+        yield item

@@ -1,0 +1,197 @@
+"""Which frames a video file has, when they are shown, and where decoding can begin."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from signgen.media.decoding import check_count, frame_rate, guarded, no_frames, opened
+
+__all__ = ["Start", "VideoIndex", "index_video"]
+
+# By family of container, codecs of which every packet that is shown is one frame with its
+# presentation time. Elsewhere times may be missing (AVI), and packets may hold two frames (MPEG-4
+# in AVI) or none (VP8).
+_COMMON = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d", "mjpeg"})
+_EXACT = {"mov": _COMMON | {"mpeg4"}, "matroska": _COMMON, "avi": frozenset({"mjpeg"})}
+_LEAST_MPEG4_FRAME = 16
+"""MPEG-4 packets of fewer bytes may say "no new picture"; then frames are counted by decoding."""
+# Decoding may begin at a key frame of these. A GIF has only one whole picture, and formats without
+# an index, such as MPEG-TS, would be searched by guessing.
+_SEEKABLE_CODECS = _COMMON | {"mpeg4", "vp8"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A key frame: a place where decoding can begin.
+
+    Args:
+        pts: Presentation time.
+        dts: Decoding time, or None where the file has none.
+        position: Number of its packet in the order of the file.
+    """
+
+    pts: int
+    dts: int | None
+    position: int
+
+
+@dataclass(frozen=True)
+class VideoIndex:
+    """The frames of a video file in the order in which they are shown.
+
+    Args:
+        count: Number of frames, without those that an edit list hides.
+        fps: Frames per second by the header.
+        times: Presentation time of each frame, ascending, in the unit of the stream. Empty where
+            times do not tell frames apart: such a file can only be decoded from its start.
+        starts: Places where decoding can begin, by presentation time; none without `times`.
+        positions: Number of each packet in the order of the file by its presentation time; decoding
+            times are not the same after a seek in MKV.
+        format: Family of the container, such as `mov` (also MP4) or `matroska` (also WebM).
+        codec: Name of the codec, such as `h264`.
+        pixels: Format of the decoded pixels, such as `yuv420p`.
+        hidden: Whether an edit list hides frames.
+        closed: Whether every key frame begins anew: nothing after it is shown before it, and in
+            H.264 it is an IDR frame.
+    """
+
+    count: int
+    fps: float
+    times: tuple[int, ...]
+    starts: tuple[Start, ...]
+    positions: dict[int | None, int]
+    format: str
+    codec: str
+    pixels: str
+    hidden: bool
+    closed: bool
+
+    def starts_before(self, frame: int) -> Iterator[Start]:
+        """Yield the key frames at or before a frame, the nearest first."""
+        stop = bisect_right(self.starts, self.times[frame], key=lambda start: start.pts)
+        return reversed(self.starts[:stop])
+
+
+@dataclass(frozen=True)
+class _Packet:
+    pts: int | None
+    dts: int | None
+    size: int
+    key: bool
+    hidden: bool
+    anew: bool
+
+
+def index_video(path: Path, container: InputContainer, stream: VideoStream) -> VideoIndex:
+    """Read the packets of a video, decoding only where they do not tell enough.
+
+    Of H.264, HEVC, VP9, AV1, MJPEG and MPEG-4 in MP4 and MOV, of the first five in MKV and WebM,
+    and of MJPEG in AVI nothing is decoded. Other files are decoded once, without converting pixels,
+    to learn how many frames come out and when.
+
+    Args:
+        path: The file, for messages.
+        container: The file, just opened; it is read to its end.
+        stream: Its video stream.
+
+    Raises:
+        UserError: If the file is damaged, has no frames or frame rate, or fewer frames than it
+            declares.
+    """
+    fps = frame_rate(path, stream)
+    family, codec = container.format.name.split(",")[0], stream.codec_context.name
+    packets = _packets(path, container, stream)
+    hidden = sum(packet.hidden for packet in packets)
+    stated = [packet.pts for packet in packets if not packet.hidden]
+    times = sorted(time for time in stated if time is not None)
+    small = codec == "mpeg4" and min((p.size for p in packets), default=0) < _LEAST_MPEG4_FRAME
+    if codec in _EXACT.get(family, ()) and len(times) == len(stated) and not small:
+        shown: list[int | None] = [*times]
+    else:
+        shown = _shown_times(path, stream)
+    check_count(path, container, stream, len(shown) + hidden)
+    if not shown:
+        raise no_frames(path)
+    seekable = family in _EXACT and codec in _SEEKABLE_CODECS
+    if not (seekable and shown == times and len(set(times)) == len(times)):
+        times = []
+    return VideoIndex(
+        count=len(shown),
+        fps=fps,
+        times=tuple(times),
+        starts=_starts(packets) if times else (),
+        positions={packet.pts: i for i, packet in enumerate(packets)},
+        format=family,
+        codec=codec,
+        pixels=stream.codec_context.pix_fmt or "",
+        hidden=hidden > 0,
+        closed=_closed(packets),
+    )
+
+
+def _packets(path: Path, container: InputContainer, stream: VideoStream) -> list[_Packet]:
+    length = _length_bytes(stream)
+    return [
+        _Packet(
+            pts=packet.pts,
+            dts=packet.dts,
+            size=packet.size,
+            key=packet.is_keyframe,
+            hidden=packet.is_discard,
+            anew=length is None or (packet.is_keyframe and _is_idr(bytes(packet), length)),
+        )
+        for packet in guarded(path, container.demux(stream))
+        if packet.size
+    ]
+
+
+def _length_bytes(stream: VideoStream) -> int | None:
+    """Return the bytes of each length in H.264 packets of MP4 and MKV; None for other codecs."""
+    if stream.codec_context.name != "h264":
+        return None
+    header = stream.codec_context.extradata or b""
+    return (header[4] & 3) + 1 if len(header) > 4 and header[0] == 1 else 4
+
+
+def _is_idr(data: bytes, length: int) -> bool:
+    """Tell whether an H.264 access unit is an IDR frame (ISO/IEC 14496-10, nal_unit_type 5)."""
+    place = 0
+    while place + length < len(data):
+        if data[place + length] & 31 == 5:
+            return True
+        place += length + int.from_bytes(data[place : place + length], "big")
+    return False
+
+
+def _closed(packets: list[_Packet]) -> bool:
+    begun = -math.inf
+    for packet in packets:
+        if packet.pts is None or packet.pts < begun or (packet.key and not packet.anew):
+            return False
+        begun = packet.pts if packet.key else begun
+    return True
+
+
+def _starts(packets: list[_Packet]) -> tuple[Start, ...]:
+    keys = [
+        Start(packet.pts, packet.dts, position)
+        for position, packet in enumerate(packets)
+        if packet.key and packet.pts is not None
+    ]
+    return tuple(sorted(keys, key=lambda start: start.pts))
+
+
+def _shown_times(path: Path, stream: VideoStream) -> list[int | None]:
+    """Decode the whole file and return the presentation time of each frame that comes out."""
+    pixels = stream.width * stream.height
+    with opened(path, pixels) as (container, same):
+        frames = (frame for packet in container.demux(same) for frame in packet.decode())
+        return [f.pts for f in guarded(path, frames) if isinstance(f, av.VideoFrame)]

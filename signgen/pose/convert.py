@@ -1,0 +1,131 @@
+"""Convert key points from one format to another, one clip or all clips of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from signgen.errors import ExitCode, UserError
+from signgen.pose.formats import SUFFIXES, Clips, read_clips, read_poses, write_poses
+
+__all__ = ["Conversion", "convert"]
+
+_MAX_NAME = 200
+_FOLDER_FORMAT = "npz"
+
+Progress = Callable[[Iterable[str], int], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of a conversion.
+
+    Args:
+        out: File or folder that was written to.
+        clips: Number of clips asked for.
+        written: Clips written now.
+        skipped: Clips whose file was there already and could be read.
+        failed: Name and reason of the others.
+    """
+
+    out: Path
+    clips: int
+    written: int
+    skipped: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    format: str | None = None,
+    clip: str | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Convert one clip to a file, or all clips of a file to a folder.
+
+    All clips become `<out>/<clip><suffix>`; those that are there already and can be read are left
+    as they are, so that an interrupted conversion can be repeated. One bad clip does not stop the
+    others.
+
+    Args:
+        source: File or folder of poses.
+        out: File to write. For many clips a folder; for one clip a folder that exists, or a name
+            that ends in a slash, means a file in it, named as the clip.
+        format: As for `write_poses`; `npz` in a folder without it.
+        clip: The clip to convert, of a file that holds many.
+        size: (H, W) for formats that carry none.
+        fps: Frames per second for formats that carry none.
+        progress: Wraps the names of the clips, with their number.
+
+    Raises:
+        UserError: If the source cannot be read, or the one clip asked for not be converted.
+    """
+    clips = read_clips(Path(source), size=size, fps=fps)
+    target = Path(out)
+    if clip is None and len(clips) > 1:
+        return _convert_all(clips, target, format, progress)
+    poses = clips.reading(clip).poses
+    if str(out).endswith(("/", "\\")) or (target.is_dir() and format != "openpose"):
+        name = clip if clip is not None else next(iter(clips))
+        format = format or _FOLDER_FORMAT
+        target = _target(target, name, format)
+    write_poses(poses, target, format)
+    return Conversion(out=target, clips=1, written=1)
+
+
+def _convert_all(
+    clips: Clips, folder: Path, format: str | None, progress: Progress | None
+) -> Conversion:
+    if folder.is_file() or (format is None and folder.suffix.lower() in {".json", ".npz", ".pose"}):
+        raise UserError(
+            f"{clips.path} holds {len(clips)} clips and {folder} is a file name; name one with "
+            "--clip, or a folder for all of them.",
+            ExitCode.USAGE,
+        )
+    format = format or _FOLDER_FORMAT
+    written, skipped = 0, 0
+    failed: list[tuple[str, str]] = []
+    names = list(clips)
+    for name in names if progress is None else progress(names, len(names)):
+        try:
+            target = _target(folder, name, format)
+            if _is_there(target):
+                skipped += 1
+                continue
+            write_poses(clips[name], target, format)
+            written += 1
+        except UserError as error:
+            failed.append((name, str(error)))
+    return Conversion(folder, len(names), written, skipped, tuple(failed))
+
+
+def _target(folder: Path, name: str, format: str) -> Path:
+    """Return where a clip goes, and make its folder; a name cannot lead out of the folder."""
+    parts = PurePosixPath(name).parts
+    sound = name.isprintable() and not set(name) & set('\\:*?"<>|') and len(name) <= _MAX_NAME
+    if not sound or not parts or "/".join(parts) != name or {"..", "/"} & set(parts):
+        raise UserError(f"clip {name[:60]!a} cannot be a file name; name the output with --clip.")
+    target = folder.joinpath(*parts[:-1], parts[-1] + SUFFIXES[format])
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{target.parent} cannot be created: {error.strerror}. Choose another place.",
+            ExitCode.CANNOT_CREATE,
+        ) from error
+    return target
+
+
+def _is_there(target: Path) -> bool:
+    """Tell whether a file or folder of poses was written before and can be read."""
+    if not target.exists():
+        return False
+    try:
+        return len(read_poses(target)) > 0
+    except UserError:
+        return False

@@ -1,0 +1,158 @@
+"""MMPose 1.1 itself, with the configuration of HRNet-W48 whole-body that its wheel ships.
+
+The reference for `hrnet.py`, and there for those who have MMPose anyway. Weights pass through our
+own reader, so that no pickle is run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from signgen.device import choose_device
+from signgen.errors import ExitCode, UserError
+from signgen.pose.estimators.base import Box, Frame, Person
+from signgen.pose.estimators.hrnet import boxed_chunks, check_batch_size
+from signgen.pose.estimators.hrnet_boxes import crop_of
+from signgen.pose.estimators.hrnet_network import WHOLE_BODY, draw_weights
+from signgen.pose.estimators.hrnet_weights import (
+    WHOLE_BODY_WEIGHTS,
+    check_names,
+    find_weights,
+    read_weights,
+)
+from signgen.pose_config import Device
+
+__all__ = ["HAND_CONFIG", "WHOLE_BODY_CONFIG", "MMPoseEstimator", "open_mmpose"]
+
+#: Below `.mim/configs` in MMPose's wheel.
+WHOLE_BODY_CONFIG = (
+    "wholebody_2d_keypoint/topdown_heatmap/coco-wholebody/"
+    "td-hm_hrnet-w48_dark-8xb32-210e_coco-wholebody-384x288.py"
+)
+HAND_CONFIG = (
+    "hand_2d_keypoint/topdown_heatmap/coco_wholebody_hand/"
+    "td-hm_hrnetv2-w18_dark-8xb32-210e_coco-wholebody-hand-256x256.py"
+)
+
+
+class MMPoseEstimator:
+    """Whole-body estimator of MMPose 1.1: HRNet-W48 at 384 x 288 with DARK and flip test.
+
+    Args:
+        weights: As for `HRNetEstimator`: the same files, found in the same places.
+        device: `auto` is the GPU where there is one.
+        batch_size: Frames computed at a time.
+        random_seed: Draw weights instead of reading them; only for tests.
+
+    Raises:
+        UserError: If MMPose is not installed (69), or the weights are missing or of another
+            network.
+    """
+
+    def __init__(
+        self,
+        weights: Path | None = None,
+        device: Device = "auto",
+        batch_size: int = 8,
+        random_seed: int | None = None,
+    ) -> None:
+        if weights is not None and random_seed is not None:
+            raise UserError(
+                f"{weights}: either a file of weights or a random seed, not both.", ExitCode.USAGE
+            )
+        self._model = open_mmpose(WHOLE_BODY_CONFIG, torch.device(choose_device(device)))
+        if random_seed is None:
+            read = read_weights(find_weights(weights, WHOLE_BODY_WEIGHTS))
+            check_names(read, self._model.state_dict(), WHOLE_BODY.name)
+            state, source = read.state, read.digest[:8]
+        else:
+            state, source = draw_weights(self._model, random_seed), f"random{random_seed}"
+        self._model.load_state_dict(state)
+        self._batch_size = check_batch_size(batch_size)
+        self.name = f"mmpose-{_version()}-hrnet-w48-384x288-{source}"
+
+    def estimate(
+        self, frames: Iterable[Frame], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Person]:
+        """Estimate one clip, in order (see `PoseEstimator`).
+
+        Raises:
+            UserError: If the number of boxes is not that of the frames, or a box is empty.
+        """
+        for chunk in boxed_chunks(frames, boxes, self._batch_size):
+            for found in _infer(self._model, chunk):
+                points = found.keypoints[0].astype(np.float32)
+                confidence = found.keypoint_scores[0].clip(min=0).astype(np.float32)
+                points[confidence == 0] = 0
+                yield points, confidence
+
+
+def open_mmpose(config: str, device: torch.device) -> Any:
+    """Build a model of MMPose from a configuration in its wheel, without weights.
+
+    Args:
+        config: Path below its `.mim/configs`.
+        device: Where the model is put.
+
+    Returns:
+        What `mmpose.apis.init_model` returns.
+
+    Raises:
+        UserError: If MMPose is not installed or does not work (69).
+    """
+    try:
+        with warnings.catch_warnings():
+            # It speaks of operators that no heatmap network needs.
+            warnings.simplefilter("ignore")
+            import mmpose
+            from mmpose.apis import init_model
+    except (ImportError, AssertionError) as error:  # it asserts the versions of its parts
+        raise UserError(
+            f"mmpose cannot be imported ({error}). Install it with: make pose-mmpose; or take the "
+            "estimator hrnet, which gives the same points without it.",
+            ExitCode.UNAVAILABLE,
+        ) from error
+    path = Path(mmpose.__file__).parent / ".mim" / "configs" / config
+    if not path.is_file():
+        raise UserError(
+            f"{path}: missing in this installation of mmpose {_version()}; expected 1.1.0. Install "
+            "it with: make pose-mmpose",
+            ExitCode.UNAVAILABLE,
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return init_model(str(path), None, device=str(device))
+
+
+def _version() -> str:
+    import mmpose
+
+    return str(mmpose.__version__)
+
+
+def _infer(model: Any, chunk: Sequence[tuple[Frame, Box | None]]) -> list[Any]:
+    """Do what `mmpose.apis.inference_topdown` does, for one box in each of several frames."""
+    from mmengine.dataset import Compose, pseudo_collate
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmpose")
+    pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
+    samples = []
+    for frame, box in chunk:
+        height, width = frame.shape[:2]
+        crop_of(box, (height, width), WHOLE_BODY.input_size)  # refuses empty boxes
+        corners = np.array([(0, 0, width, height) if box is None else box], np.float32)
+        sample = {
+            "img": np.ascontiguousarray(frame[..., ::-1]),  # BGR
+            "bbox": corners,
+            "bbox_score": np.ones(1, np.float32),
+        }
+        samples.append(pipeline(sample | model.dataset_meta))
+    with torch.no_grad():
+        return [sample.pred_instances for sample in model.test_step(pseudo_collate(samples))]

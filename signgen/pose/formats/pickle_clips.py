@@ -1,0 +1,205 @@
+"""Clips in a pickle, plain or gzipped: MSKA, SLRT, NLA-SLR and DWPose.
+
+================  ==================================================================================
+mska              {clip: {"name", "gloss", "text", "num_frames", "keypoint": tensor (T, 133, 3)}}
+slrt              {clip: {"keypoints": array (T, 133, 3)}}
+arrays            {clip: array (T, 133, 3)}, as NLA-SLR; also (T, 134, 3) in the order of DWPose
+dwpose            [frame, ...] of one clip, or {clip: [frame, ...]}; a frame as `dwpose` says
+================  ==================================================================================
+
+The third value of a point is its confidence; where it is 0 or less the point is missing, and a
+frame of zeros is a missing frame. Coordinates are pixels. No such file says of which picture, so
+the size comes from the caller, else from the clip's name: 260x210 for PHOENIX (`train/`, `dev/`,
+`test/`, `fullFrame-210x260px/`), 512x512 for CSL-Daily (`S000020_P0000_T00`). The rate is 25 unless
+the caller gives one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.errors import UserError
+from signgen.pose.formats import dwpose
+from signgen.pose.formats.byte_source import ByteSource
+from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence
+from signgen.pose.formats.clips import Clips, Reading
+from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, in_pixels, reading
+from signgen.pose.formats.pickle_values import Array, PickleError
+from signgen.pose.formats.restricted_pickle import read_pickle
+
+__all__ = ["read"]
+
+_EXPECTED = "key points of MSKA, SLRT, NLA-SLR or DWPose"
+_SIZES = (
+    (re.compile(r"(train|dev|test|fullFrame-210x260px)/"), (260, 210)),
+    (re.compile(r"S\d+_P\d+_T\d+$"), (512, 512)),
+)
+_PARTS = ("faces", "faces_score", "hands", "hands_score")
+_KEYS = {"keypoint": "mska", "keypoints": "slrt"}
+
+_MAX_FRAMES = 500_000
+
+
+def read(
+    source: ByteSource, *, size: tuple[int, int] | None = None, fps: float | None = None
+) -> Clips:
+    """List the clips of a pickle; a clip's numbers are read when it is looked up.
+
+    Args:
+        source: The pickle.
+        size: (H, W) of the pictures; by the clip's name without it.
+        fps: Frames per second, or None for 25.
+
+    Returns:
+        The clips, `coco-wholebody-133`.
+
+    Raises:
+        UserError: If the pickle is not one of those above.
+    """
+    path, value = source.path, read_pickle(source)
+    entries = [(path.stem, value, str(path))]
+    if _is_dict(value) and not dwpose.is_frame(value):
+        entries = [(name, value[name], f"{path}: clip {name[:60]!a}") for name in value]
+    kinds: set[str] = set()
+    numbers: dict[str, Array | list[Any]] = {}
+    for name, entry, what in entries:
+        kind, numbers[name] = _found(entry, what)
+        kinds.add(kind)
+    if len(kinds) > 1:
+        raise UserError(f"{path} mixes {' and '.join(sorted(kinds))}; expected one of them.")
+    _check_total(numbers.values(), source)
+    readers: dict[str, Callable[[], Reading]] = {
+        name: partial(_array, array, path, name, size, fps)
+        if isinstance(array, Array)
+        else partial(_dwpose, array, path, size, fps)
+        for name, array in numbers.items()
+    }
+    return Clips(path, "".join(kinds), readers)
+
+
+def _found(entry: object, what: str) -> tuple[str, Array | list[Any]]:
+    """Return the format of a clip, and its array or its list of frames."""
+    if isinstance(entry, Array):
+        return "arrays", entry
+    if dwpose.is_frame(entry):
+        return "dwpose", [entry]
+    if isinstance(entry, list) and entry and dwpose.is_frame(entry[0]):
+        return "dwpose", entry
+    for key, kind in _KEYS.items():
+        if isinstance(entry, dict) and isinstance(entry.get(key), Array):
+            return kind, entry[key]
+    first = entry[0] if isinstance(entry, list) and entry else entry
+    held = f" but {', '.join(key[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
+    raise UserError(f"{what} has no key points{ascii(held)[1:-1]}; expected {_EXPECTED}.")
+
+
+def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _check_total(clips: Iterable[Array | list[Any]], source: ByteSource) -> None:
+    """Refuse numbers that stand in a pickle many times over, which costs it two bytes each time."""
+    total = frames = 0
+    for clip in clips:
+        for frame in [clip] if isinstance(clip, Array) else clip:
+            frames += not isinstance(clip, Array)
+            total += sum(math.prod(array.shape or ()) for array in _arrays(frame))
+            if total > source.length or frames > _MAX_FRAMES:
+                raise UserError(
+                    f"{source.path} holds more numbers than bytes, or more than {_MAX_FRAMES} "
+                    "frames of DWPose; expected each clip once."
+                )
+
+
+def _arrays(value: object) -> Iterable[Array]:
+    if isinstance(value, Array):
+        return [value]
+    parts = value if _is_dict(value) else {}
+    bodies = parts.get("bodies")
+    inner = list(bodies.values()) if _is_dict(bodies) else []
+    return [part for part in [*parts.values(), *inner] if isinstance(part, Array)]
+
+
+def _loaded(array: Array, what: str) -> NDArray[np.float64]:
+    try:
+        values = array.load()
+    except PickleError as error:
+        raise UserError(f"{what} {error}. Nothing of it was run. Write the file again.") from None
+    if values.dtype.kind not in "iuf":
+        raise UserError(f"{what} holds {values.dtype.name}; expected numbers.")
+    with np.errstate(all="ignore"):  # NaN is named later, with its place
+        return values.astype(np.float64)
+
+
+def _array(
+    array: Array, path: Path, name: str, size: tuple[int, int] | None, fps: float | None
+) -> Reading:
+    what = f"{path}: clip {name[:60]!a}"
+    values = _loaded(array, what)
+    if values.ndim != 3 or values.shape[1] not in (NUM_KEYPOINTS, dwpose.NUM_POINTS):
+        raise UserError(f"{what} has shape {list(values.shape)}; expected (T, 133, 3).")
+    if values.shape[2] != 3 or not len(values):
+        raise UserError(f"{what} has shape {list(values.shape)}; expected (T, 133, 3).")
+    place = Path(what)
+    if values.shape[1] == dwpose.NUM_POINTS:
+        persons = [dwpose.from_array(frame, f"{what}: frame {t}") for t, frame in enumerate(values)]
+        return reading(in_pixels(persons, place, size), place, size, fps)
+    poses = checked_sequence(
+        values[..., :2],
+        np.maximum(values[..., 2], 0),
+        place,
+        skeleton="coco-wholebody-133",
+        size=size or _size_of(name, what),
+        fps=fps or DEFAULT_FPS,
+    )
+    return Reading(poses)
+
+
+def _size_of(name: str, what: str) -> tuple[int, int]:
+    for pattern, size in _SIZES:
+        if pattern.match(name):
+            return size
+    raise UserError(
+        f"{what}: the file does not say the size of the pictures. Name it with --size HEIGHT WIDTH."
+    )
+
+
+def _dwpose(
+    frames: list[Mapping[str, Any]],
+    path: Path,
+    size: tuple[int, int] | None,
+    fps: float | None,
+) -> Reading:
+    persons: list[list[Person]] = []
+    for t, frame in enumerate(frames):
+        what = f"{path}: frame {t}"
+        if not dwpose.is_frame(frame):
+            raise UserError(f"{what} has no bodies; expected a frame of DWPose.")
+        persons.append(dwpose.persons(_tree(frame, what), what))
+    return reading(in_pixels(persons, path, size), path, size, fps)
+
+
+def _tree(frame: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Load the arrays of a frame, and of its bodies.
+
+    Lists are refused: the same list can stand in a pickle many times over, so that a few bytes
+    would become billions of numbers.
+    """
+    loaded: dict[str, Any] = {}
+    for key in ("bodies", "candidate", "subset", "score", *_PARTS):
+        value = frame.get(key)
+        if isinstance(value, Array):
+            loaded[key] = _loaded(value, f"{what}: {key}")
+        elif isinstance(value, dict) and key == "bodies":
+            loaded[key] = _tree({**value, "bodies": None}, what)
+        elif value is not None:
+            raise UserError(f"{what}: {key} is a {type(value).__name__}; expected an array.")
+    return loaded

@@ -1,0 +1,199 @@
+"""`signgen pose convert` and `signgen pose info` on files of many clips."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signgen.cli import main
+from signgen.errors import ExitCode, UserError
+from signgen.pose.convert import convert
+from signgen.pose.formats import read_poses, write_poses
+from signgen.structures import PoseSequence
+
+BAD = np.zeros((2, 17, 3), "f4")
+
+
+def clip(seed: int, frames: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(1, 200, (frames, 133, 3)).astype("f4")
+
+
+def archive(folder: Path, **clips: np.ndarray) -> Path:
+    path = folder / "clips.pkl"
+    path.write_bytes(
+        pickle.dumps({name.replace("__", "/"): {"keypoints": a} for name, a in clips.items()})
+    )
+    return path
+
+
+def sequence() -> PoseSequence:
+    values = clip(1)
+    return PoseSequence(values[..., :2], values[..., 2], "coco-wholebody-133", (260, 210), 29.97)
+
+
+def test_one_clip_to_a_file(tmp_path, capsys):
+    write_poses(sequence(), tmp_path / "a.json")
+    assert main(["pose", "convert", str(tmp_path / "a.json"), str(tmp_path / "a.npz")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path / 'a.npz'}\n"
+    assert "1 of 1 clips written" in captured.err
+    assert read_poses(tmp_path / "a.npz").fps == 29.97
+
+
+def test_size_and_rate_are_given_where_the_format_has_none(tmp_path):
+    write_poses(sequence(), tmp_path / "a", "openpose")
+    done = convert(tmp_path / "a", tmp_path / "b.npz", size=(300, 400), fps=50)
+    assert done.written == 1
+    poses = read_poses(tmp_path / "b.npz")
+    assert (poses.size, poses.fps) == ((300, 400), 50)
+
+
+def test_one_clip_into_a_folder_is_named_as_the_clip(tmp_path):
+    write_poses(sequence(), tmp_path / "a.json")
+    (tmp_path / "there").mkdir()
+    assert convert(tmp_path / "a.json", tmp_path / "there").out == tmp_path / "there" / "a.npz"
+    new = convert(tmp_path / "a.json", f"{tmp_path}/new/", format="pose")
+    assert new.out == tmp_path / "new" / "a.pose"
+    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
+    assert convert(path, tmp_path / "there", clip="train/y").out.name == "y.npz"
+    folder = convert(tmp_path / "a.json", tmp_path / "new2", format="openpose").out
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_all_clips_to_a_folder_can_be_resumed(tmp_path):
+    path = archive(tmp_path, train__x=clip(1), train__y=clip(2), dev__z=clip(3))
+    out = tmp_path / "out"
+    first = convert(path, out, progress=lambda names, total: list(names)[: total - 1])
+    assert (first.clips, first.written, first.skipped, first.failed) == (3, 2, 0, ())
+    (out / "train" / "x.npz").write_bytes(b"broken")
+    kept = (out / "train" / "y.npz").stat().st_mtime_ns
+    second = convert(path, out)
+    assert (second.written, second.skipped) == (2, 1)
+    assert (out / "train" / "y.npz").stat().st_mtime_ns == kept
+    names = sorted(str(file.relative_to(out)) for file in out.rglob("*.*"))
+    assert names == ["dev/z.npz", "train/x.npz", "train/y.npz"]
+    assert (read_poses(out / "train" / "x.npz").keypoints == clip(1)[..., :2]).all()
+
+
+@pytest.mark.parametrize("format", ["own", "pose", "openpose"])
+def test_all_clips_in_another_format(format, tmp_path):
+    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
+    for written, skipped in ((2, 0), (0, 2)):
+        done = convert(path, tmp_path / "out", format=format)
+        assert (done.written, done.skipped, done.failed) == (written, skipped, ())
+    suffix = {"own": ".json", "pose": ".pose", "openpose": ""}[format]
+    assert len(read_poses(tmp_path / "out" / "train" / f"x{suffix}")) == 3
+
+
+def test_bad_clips_are_told_at_the_end_and_the_exit_code_is_3(tmp_path, capsys):
+    path = archive(tmp_path, train__x=clip(1), train__bad=BAD, dev__z=clip(3))
+    words = ["pose", "convert", str(path), str(tmp_path / "out"), "--json"]
+    assert main(words) == ExitCode.SOME_FAILED == 3
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert (report["clips"], report["written"], report["skipped"]) == (3, 2, 0)
+    assert [row["clip"] for row in report["failed"]] == ["train/bad"]
+    assert "error: 'train/bad'" in captured.err
+    assert "2 of 3 clips written, 0 were there, 1 failed" in captured.err
+    assert main(words) == 3, "a second run fails in the same way"
+    assert json.loads(capsys.readouterr().out)["skipped"] == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/etc/x", "train/../../x", "a//b", "./a", "..", "a/", "a\0b", "a\nb", "C:x", "a\\b"],
+)
+def test_names_do_not_lead_out_of_the_folder(name, tmp_path):
+    path = tmp_path / "clips.pkl"
+    path.write_bytes(
+        pickle.dumps({name: {"keypoints": clip(1)}, "train/ok": {"keypoints": clip(2)}})
+    )
+    done = convert(path, tmp_path / "out", size=(260, 210))
+    assert [bad for bad, _ in done.failed] == [name]
+    assert done.written == 1
+    files = [file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file()]
+    assert sorted(map(str, files)) == ["clips.pkl", "out/train/ok.npz"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "0 names are given"),
+        ("{in}", "1 names are given"),
+        ("{in} a b", "3 names are given"),
+        ("{in} out.npz", "name one with --clip"),
+        ("{in} out.npz --clip train/q", "no clip 'train/q'"),
+        ("{in} out.txt --clip train/x", "expected .json, .npz or .pose"),
+        ("{in} out --format bvh", "--format is 'bvh'"),
+        ("{in} out.npz --clip train/x --size 1", "--size is '1'"),
+        ("absent.pkl out", "does not exist"),
+    ],
+)
+def test_wrong_words(line, message, tmp_path, capsys, monkeypatch):
+    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
+    monkeypatch.chdir(tmp_path)
+    assert main(["pose", "convert", *line.format(**{"in": path}).split()]) in (2, 66)
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(UserError, match="is a file name"):
+        convert(path, tmp_path / "out")
+
+
+# ----- info ---------------------------------------------------------------------------------------
+
+
+def test_info_lists_clips(tmp_path, capsys):
+    path = archive(tmp_path, **{f"train__{i}": clip(i) for i in range(25)})
+    assert main(["pose", "info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["format", "slrt"]
+    assert lines[2].split() == ["clips", "25"]
+    assert lines[3].split()[:3] == ["clip", "skeleton", "frames"]
+    assert lines[4].split()[:3] == ["train/0", "coco-wholebody-133", "3"]
+    assert lines[-1] == "... and 5 more; --json lists all"
+    assert main(["pose", "info", str(path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["files"]
+    assert (row["clips"], len(row["rows"])) == (25, 25)
+    assert row["rows"][24]["clip"] == "train/24"
+
+
+def test_info_on_one_clip(tmp_path, capsys):
+    path = archive(tmp_path, train__x=clip(1), **{"00335": clip(2)})
+    words = ["pose", "info", str(path), "--clip", "00335", "--size", "480", "640", "--fps", "50"]
+    assert main([*words, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["files"]
+    assert (row["format"], row["size"], row["fps"]) == ("slrt", [480, 640], 50)
+
+
+def test_info_names_bad_clips(tmp_path, capsys):
+    path = archive(tmp_path, train__x=clip(1), train__bad=BAD)
+    assert main(["pose", "info", str(path)]) == 3
+    assert "shape [2, 17, 3]" in capsys.readouterr().out
+
+
+def test_info_counts_people(tmp_path, capsys):
+    write_poses(sequence(), tmp_path / "a.json", "openpose")
+    write_poses(sequence(), tmp_path / "b.npz")
+    assert main(["pose", "info", str(tmp_path / "a.json"), str(tmp_path / "b.npz"), "--json"]) == 0
+    one, two = json.loads(capsys.readouterr().out)["files"]
+    assert (one["format"], one["people"]) == ("openpose", 1)
+    assert two["format"] == "npz"
+    assert "people" not in two, "an .npz does not say"
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
+    path = tmp_path / "clips.pkl"
+    names = ("train/\x1b[31m", "train/b")
+    path.write_bytes(pickle.dumps({name: {"keypoints": clip(1) + 0} for name in names}))
+    assert main(["pose", "info", str(path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out
