@@ -22,7 +22,9 @@ MIN_SIGNER_SIDE = 64
 HELP = """\
 signgen prepare: make or check data to train on.
 
+  signgen prepare phoenix14t --raw DIR --out DIR    check PHOENIX-2014T, gather its key points
   signgen prepare deepfashion --raw DIR --out DIR   check DeepFashion In-shop, pack its key points
+  signgen prepare folder --videos DIR --out DIR     your own recordings
   signgen prepare synthetic --out DIR               draw a corpus of synthetic signers
   signgen prepare cache --data DIR --out DIR        frames at training size, to train faster
 

@@ -32,6 +32,8 @@ from signgen.pose_config import (
 from signgen.prepare_config import (
     PrepareCacheConfig,
     PrepareDeepFashionConfig,
+    PrepareFolderConfig,
+    PreparePhoenixConfig,
     PrepareSyntheticConfig,
 )
 
@@ -52,6 +54,8 @@ __all__ = [
     "PoseViewConfig",
     "PrepareCacheConfig",
     "PrepareDeepFashionConfig",
+    "PrepareFolderConfig",
+    "PreparePhoenixConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
     "SamplingConfig",

@@ -6,10 +6,58 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "ClipsConfig",
     "PrepareCacheConfig",
     "PrepareDeepFashionConfig",
+    "PrepareFolderConfig",
+    "PreparePhoenixConfig",
     "PrepareSyntheticConfig",
 ]
+
+
+@dataclass(frozen=True)
+class ClipsConfig:
+    """What the `prepare` commands for videos share."""
+
+    out: str = ""
+    """Folder to write the manifest and the key points to."""
+    keypoints: tuple[str, ...] = ()
+    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip."""
+    estimator: Literal["auto", "mediapipe", "mmpose", "hrnet", "none"] = "auto"
+    """Estimates the key points of clips that have none: HRNet where its checkpoint is found, else
+    MediaPipe (`auto`), or a certain one. `none` leaves such clips out."""
+    weights: str = ""
+    """Checkpoint of HRNet or MMPose."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where HRNet and MMPose compute."""
+    check: bool = True
+    """Look at the first and last bytes of every picture."""
+    cache: tuple[int, int] | None = None
+    """Also write all frames at this height and width into `OUT/cache`, to train faster: give that
+    to `signgen train` as --data.frame-cache."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class PreparePhoenixConfig(ClipsConfig):
+    """Check RWTH-PHOENIX-Weather 2014T, gather its key points, write its manifest."""
+
+    raw: str = ""
+    """The corpus as unpacked, any folder above `features/`, or its archive. With no key points and
+    `--estimator none` the manifest has none, which is enough to check the corpus."""
+
+
+@dataclass(frozen=True)
+class PrepareFolderConfig(ClipsConfig):
+    """Make a dataset of a folder of recordings."""
+
+    videos: str = ""
+    """Folder (or archive) of videos or of folders of pictures, at any depth."""
+    fps: float = 25.0
+    """Frame rate of folders of pictures."""
+    split_by: Literal["clip", "signer"] = "clip"
+    """What stays together when clips are put into train, dev and test."""
 
 
 @dataclass(frozen=True)

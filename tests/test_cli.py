@@ -30,6 +30,8 @@ COMMANDS = (
     "prepare",
     "prepare cache",
     "prepare synthetic",
+    "prepare phoenix14t",
+    "prepare folder",
     "prepare deepfashion",
     "pose",
     "pose info",

@@ -1,0 +1,134 @@
+"""Any folder of recordings as a dataset: videos or folders of pictures, one signer or several.
+
+    DIR/hello.mp4  DIR/thanks.mp4                    one signer
+    DIR/anna/hello.mp4  DIR/ben/hello.mp4            signers by folder
+    DIR/train/...  DIR/val/...  DIR/test/...         splits by folder (How2Sign)
+    DIR/hello/0001.png ...                           a folder of pictures is a clip too
+
+Folders that name no signer, such as How2Sign's `rgb_front/raw_videos`, are passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from signgen.data.manifest import SPLITS, Entry, Problem, Scan
+from signgen.media import find_clips, open_clip, open_video
+from signgen.structures import ExitCode, Record, UserError
+
+__all__ = ["SPLIT_NAMES", "drawn_splits", "scan_folder"]
+
+SPLIT_NAMES = {"train": "train", "dev": "dev", "val": "dev", "validation": "dev", "test": "test"}
+"""How folders call the splits."""
+
+_NO_SIGNER = {"rgb_front", "rgb_side", "raw_videos", "videos", "clips", "sentence_level"}
+_NO_CLIPS = {"openpose_output", "features", "poses", "keypoints"}
+
+
+def scan_folder(
+    folder: Path,
+    *,
+    fps: float = 25.0,
+    split_by: Literal["clip", "signer"] = "clip",
+    shares: tuple[float, float] = (0.1, 0.1),
+) -> Scan:
+    """Look for the clips of a folder.
+
+    Args:
+        folder: The recordings.
+        fps: Frame rate of folders of pictures, which have none of their own.
+        split_by: What is kept together when clips are put into splits: each clip, or all clips of a
+            signer. Not used where folders name the splits.
+        shares: Shares of the clips (or signers) for dev and test, each at least one where there are
+            three or more; fewer are all for training.
+
+    Returns:
+        The clips that can be read, and one problem for each other.
+
+    Raises:
+        UserError: If the folder is missing, or holds no clips.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; expected recordings.", ExitCode.NO_INPUT)
+    folder = folder.resolve()
+    clips = {
+        name: path
+        for name, path in find_clips(folder).items()
+        if not _NO_CLIPS & set(path.relative_to(folder).parts)
+    }
+    signers = {name: _signer(name, folder.name) for name in clips}
+    splits = _named_splits(clips) or drawn_splits(signers, split_by, shares)
+    entries, problems = [], []
+    for name, path in clips.items():
+        try:
+            entries.append(_entry(folder, name, path, splits[name], signers[name], fps))
+        except UserError as error:
+            what = str(error).removeprefix(f"{path} ")
+            problems.append(Problem(path, what, f"{splits[name]}/{name}"))
+    return Scan(folder, tuple(entries), tuple(problems))
+
+
+def _entry(folder: Path, name: str, path: Path, split: str, signer: str, fps: float) -> Entry:
+    if path.is_file():
+        video = open_video(path)
+        record = Record(name, split, signer, len(video))
+        return Entry(record, path.relative_to(folder).as_posix(), video.size, video.fps)
+    clip = open_clip(path, fps)
+    pictures = clip.pictures or ()
+    record = Record(name, split, signer, len(pictures))
+    names = tuple(picture.relative_to(folder).as_posix() for picture in pictures)
+    return Entry(record, names, clip.info.size, clip.fps)
+
+
+def _signer(name: str, default: str) -> str:
+    """Return the first folder above a clip that is no split and no technical name."""
+    above = [part for part in name.split("/")[:-1] if part not in _NO_SIGNER]
+    if above and above[0] in SPLIT_NAMES:
+        above = above[1:]
+    return above[0] if above else default
+
+
+def _named_splits(clips: Iterable[str]) -> dict[str, str]:
+    """Return the split of each clip by its first folder; nothing unless all of them name one."""
+    named = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
+    return named if all(named.values()) else {}
+
+
+def drawn_splits(
+    signers: Mapping[str, str], split_by: str, shares: tuple[float, float]
+) -> dict[str, str]:
+    """Draw splits by the checksum of names, so that a clip keeps its split when others come.
+
+    The only ones that may move are those that stand in for a split nothing was drawn for.
+
+    Args:
+        signers: The signer of every clip.
+        split_by: `clip`, or `signer` to keep the clips of a signer together.
+        shares: Shares of dev and test, each 0 to 1.
+
+    Returns:
+        The split of every clip; each split has one where there are three clips (or signers).
+    """
+    unit = {name: signer if split_by == "signer" else name for name, signer in signers.items()}
+    drawn = {key: _draw(key) for key in unit.values()}
+    if len(drawn) < 3:
+        return dict.fromkeys(signers, "train")
+    dev, test = shares
+    split = {
+        key: "dev" if drawn[key] < dev else "test" if drawn[key] < dev + test else "train"
+        for key in sorted(drawn, key=lambda key: (drawn[key], key))
+    }
+    for wanted in SPLITS:
+        if wanted not in split.values():
+            fullest = Counter(split.values()).most_common(1)[0][0]
+            split[next(key for key, had in split.items() if had == fullest)] = wanted
+    return {name: split[key] for name, key in unit.items()}
+
+
+def _draw(name: str) -> float:
+    """Return a number from 0 to 1, excluded, that only the name decides."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48

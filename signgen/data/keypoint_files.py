@@ -1,0 +1,154 @@
+"""Key points that lie beside a dataset's clips, found by the clips' names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from signgen.data.folder import SPLIT_NAMES
+from signgen.data.manifest import Entry
+from signgen.pose.formats import Clips, read_clips, read_poses
+from signgen.structures import ExitCode, PoseSequence, UserError
+
+__all__ = ["KeypointFiles"]
+
+_SUFFIXES = frozenset({".json", ".npz", ".pkl", ".pose", ".txt"})
+_ENDINGS = ("_keypoints", "_pose", "_openpose", "_json", "_color")  # the last is AUTSL's
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Poses of one clip: a file or folder of its own, or a clip of a file that holds many.
+
+    Names above the folder `below` say nothing about the clip.
+    """
+
+    path: Path
+    below: Path
+    clip: str | None = None
+
+    def fit(self, entry: Entry) -> int:
+        """Count the names on the way to the clip that are the record's split or folders."""
+        parts = (*self.path.relative_to(self.below).parts, *(self.clip or "").split("/"))
+        names = {SPLIT_NAMES.get(part, part) for part in parts}
+        return len({entry.record.split, *entry.record.id.split("/")[:-1]} & names)
+
+    def __str__(self) -> str:
+        return str(self.path) if self.clip is None else f"{self.path}, clip {self.clip},"
+
+
+class KeypointFiles:
+    """Finds the poses of a record in folders and in files that hold many clips; a `PosesOf`.
+
+    A file belongs to a record where its name without ending is the record's name (both without
+    what recorders and estimators append, such as `_color` and `_keypoints`). So do a folder of JSON
+    files, one per frame, and a clip of a file that holds many, such as the pickles of MSKA and
+    SLRT. Where several records share a name, the split or the folders of the record's id decide;
+    a place is never given to a record while it fits another one better.
+
+    Args:
+        paths: Folders, looked through at any depth, and files.
+        entries: The records that are looked for.
+
+    Raises:
+        UserError: If a path is missing or a file cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[Path], entries: Iterable[Entry]) -> None:
+        wanted: dict[str, list[Entry]] = {}
+        for entry in entries:
+            wanted.setdefault(_name(entry), []).append(entry)
+        self.paths = tuple(paths)
+        self._namesakes = wanted
+        self._files: dict[Path, Clips] = {}
+        self._found: dict[str, list[_Place]] = {}
+        for path in paths:
+            # The name of the only folder, such as `train`, cannot tell its files apart.
+            below = path if len(paths) == 1 else path.parent
+            places = _places(path, below, wanted) if path.is_dir() else self._clips(path)
+            for name, place in places:
+                if name in wanted:
+                    self._found.setdefault(name, []).append(place)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._found.values()))
+
+    def _clips(self, path: Path) -> Iterator[tuple[str, _Place]]:
+        self._files[path] = read_clips(path)
+        for clip in self._files[path]:
+            yield _clip_name(clip), _Place(path, path.parent, clip)
+
+    def place(self, entry: Entry) -> _Place:
+        """Return where the poses of a record lie.
+
+        Raises:
+            UserError: If there is no such place, or several fit equally well.
+        """
+        name = _name(entry)
+        found = self._found.get(name, [])
+        others = [other for other in self._namesakes.get(name, []) if other.record != entry.record]
+        fits = {
+            place: place.fit(entry)
+            for place in found
+            if all(place.fit(entry) >= place.fit(other) for other in others)
+        }
+        places = [place for place, fit in fits.items() if fit == max(fits.values())]
+        if not places:
+            looked = ", ".join(map(str, self.paths))
+            raise UserError(f"no key points named {name} in {looked}.", ExitCode.NO_INPUT)
+        if len(places) > 1:
+            raise UserError(f"{places[0]} and {places[1]} both fit {_id(entry)}; expected one.")
+        for other in others:
+            if fits[places[0]] == places[0].fit(other) == max(place.fit(other) for place in found):
+                raise UserError(
+                    f"{places[0]} fits {_id(entry)} and {_id(other)}; expected folders that tell "
+                    "them apart, as the recordings have."
+                )
+        return places[0]
+
+    def __call__(self, entry: Entry) -> PoseSequence:
+        """Read the poses of a record."""
+        place = self.place(entry)
+        if place.clip is not None:
+            return self._files[place.path][place.clip]
+        return read_poses(place.path, size=entry.size, fps=entry.fps)
+
+
+def _places(folder: Path, below: Path, wanted: Container[str]) -> Iterator[tuple[str, _Place]]:
+    for top, folders, files in os.walk(folder):
+        here = Path(top)
+        for name in sorted(folders):
+            if _plain(name) in wanted and any((here / name).glob("*.json")):
+                yield _plain(name), _Place(here / name, below)
+                folders.remove(name)
+        folders.sort()
+        for name in sorted(files):
+            if Path(name).suffix in _SUFFIXES:
+                yield _plain(Path(name).stem), _Place(here / name, below)
+
+
+def _clip_name(clip: str) -> str:
+    """Return the record's name in the name of a clip: `fullFrame-.../train/NAME/1/NAME` too."""
+    parts = clip.split("/")
+    for number, part in enumerate(parts[:-1]):
+        if part in SPLIT_NAMES:
+            return parts[number + 1]
+    return parts[-1]
+
+
+def _name(entry: Entry) -> str:
+    return _plain(entry.record.id.rpartition("/")[2])
+
+
+def _id(entry: Entry) -> str:
+    return f"{entry.record.split}/{entry.record.id}"
+
+
+def _plain(name: str) -> str:
+    """Return a name without what estimators append to it."""
+    for ending in _ENDINGS:
+        if name.endswith(ending) and name != ending:
+            return name.removesuffix(ending)
+    return name
