@@ -75,6 +75,14 @@ class TrainingRun:
         return [p for p in self.stage.parameters() if p.requires_grad]
 
 
+def _check_counts(config: TrainConfig) -> None:
+    for name in ("steps", "batch_size", "log_every", "sample_every", "save_every", "keep"):
+        if getattr(config, name) < 1:
+            raise UserError(
+                f"{name} is {getattr(config, name)}; expected at least 1.", ExitCode.USAGE
+            )
+
+
 def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     """Build everything a run needs, restore its newest checkpoint and write its settings.
 
@@ -85,6 +93,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
+    _check_counts(config)
     folder = Path(config.out)
     dataset_adapter = open_dataset(config.data.root, (config.data.split,))
     latest = checkpoint.newest_checkpoint(folder) if resume else None

@@ -154,3 +154,13 @@ def test_out_that_cannot_be_created_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         train(tiny(tmp_path / "file" / "run", "vae"))
     assert caught.value.code == ExitCode.CANNOT_CREATE
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "log_every", "sample_every", "save_every"])
+def test_counts_of_nothing_are_refused_before_anything_is_written(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"{name} is 0; expected at least 1") as caught:
+        train(tiny(tmp_path / "run", **{name: 0}))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()

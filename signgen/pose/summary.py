@@ -50,7 +50,8 @@ def summarize(
         most: Number of clips to read of a file that holds many; all of them without it.
 
     Returns:
-        `file`, `format` and what the sequence holds; for many clips their number `clips` and a list
+        `file`, `format` and what the sequence holds, with `assumed` where the file does not say its
+        size or rate and neither does the caller; for many clips their number `clips` and a list
         `rows` instead, where a clip that cannot be read has an `error`.
 
     Raises:
@@ -59,9 +60,21 @@ def summarize(
     clips = read_clips(Path(path), size=size, fps=fps)
     head: dict[str, object] = {"file": str(path), "format": clips.format}
     if clip is not None or len(clips) == 1:
-        return head | _row(clips.reading(clip))
+        row = _row(clips.reading(clip))
+        assumed = _assumed(Path(path), clip, size, fps)
+        return head | row | ({"assumed": assumed} if assumed else {})
     rows = [{"clip": name} | _row_or_error(clips, name) for name in list(clips)[:most]]
     return head | {"clips": len(clips), "rows": rows}
+
+
+def _assumed(
+    path: Path, clip: str | None, size: tuple[int, int] | None, fps: float | None
+) -> list[str]:
+    """Name what a file leaves to the caller: what becomes whatever the caller says."""
+    probe, rate = (4001, 4003), 7.25
+    poses = read_clips(path, size=probe, fps=rate).reading(clip).poses
+    missing = [("size", size, poses.size == probe), ("fps", fps, poses.fps == rate)]
+    return [name for name, given, follows in missing if given is None and follows]
 
 
 def _row_or_error(clips: Clips, name: str) -> dict[str, object]:

@@ -1,13 +1,14 @@
 """What `signgen pose info` says of a sequence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from signgen.cli import main
 from signgen.pose.formats import write_poses
-from signgen.pose.summary import coverage
+from signgen.pose.summary import coverage, summarize
 from signgen.structures import PoseSequence
 
 
@@ -67,3 +68,15 @@ def test_info_and_view_need_the_right_number_of_files(capsys: pytest.CaptureFixt
     assert "no file is named" in capsys.readouterr().err
     assert main(["pose", "view", "seq.json", "clip.mp4"]) == 2
     assert "'clip.mp4' is one name too many" in capsys.readouterr().err
+
+
+def test_info_says_what_the_file_leaves_open(tmp_path):
+    poses = half_body()
+    spread = poses.keypoints + np.where(poses.visible, np.arange(133) % 50, 0)[..., None]
+    poses = replace(poses, keypoints=spread.astype(np.float32))
+    for name, format in (("own.json", None), ("frames", "openpose"), ("list.json", "openpose")):
+        write_poses(poses, tmp_path / name, format)
+    assert "assumed" not in summarize(tmp_path / "own.json")
+    assert summarize(tmp_path / "frames")["assumed"] == ["size", "fps"]
+    assert summarize(tmp_path / "frames", size=(260, 210))["assumed"] == ["fps"]
+    assert summarize(tmp_path / "list.json")["assumed"] == ["fps"]
