@@ -105,8 +105,10 @@ def _convert(words: list[str]) -> int:
         flags,
         prog="signgen pose convert",
         description="Convert key points: signgen pose convert IN OUT. A file that holds many clips "
-        "becomes a folder with a file for each; those that are there already are kept.\n\n"
-        "Example: signgen pose convert clip.pose clip.npz\n\n" + PRECEDENCE,
+        "becomes a folder with a file for each; those that are there already are kept, so give "
+        "other changes another folder. Changes are made in the order crop, resize, flip, "
+        "fill-gaps, smooth.\n\n"
+        "Example: signgen pose convert clip.pose clip.npz --fill-gaps 5 --smooth\n\n" + PRECEDENCE,
     )
     given = [*places, *(word for word in (config.source, config.out) if word)]
     if len(given) != 2:
@@ -115,6 +117,7 @@ def _convert(words: list[str]) -> int:
             "`signgen pose convert --help`.",
             ExitCode.USAGE,
         )
+    from signgen.pose.changes import Changes
     from signgen.pose.convert import convert
 
     done = convert(
@@ -124,6 +127,7 @@ def _convert(words: list[str]) -> int:
         clip=config.clip,
         size=config.size,
         fps=config.fps,
+        changes=Changes(config.crop, config.resize, config.flip, config.fill_gaps, config.smooth),
         progress=bar("clip"),
     )
     for name, reason in done.failed[:SHOWN_CLIPS]:

@@ -55,6 +55,16 @@ class PoseConvertConfig:
     """Height and width of the pictures, for formats that do not say."""
     fps: float | None = None
     """Frames per second, for formats that do not say; 25 without it."""
+    crop: tuple[int, int, int, int] | None = None
+    """Cut this box out of the frame: x0 y0 x1 y1 in pixels."""
+    resize: tuple[int, int] | None = None
+    """Scale to this height and width, each axis on its own; after cropping."""
+    flip: bool = False
+    """Mirror left and right: the left hand becomes the right one."""
+    fill_gaps: int = 0
+    """Fill gaps of up to this many frames by straight lines."""
+    smooth: bool = False
+    """Smooth with the One-Euro filter: calm at rest, quick in fast movement."""
     json: bool = False
     """Print one JSON object on stdout."""
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from signgen.errors import ExitCode, UserError
+from signgen.pose.changes import Changes
 from signgen.pose.formats import SUFFIXES, Clips, read_clips, read_poses, write_poses
+from signgen.structures import PoseSequence
 
 __all__ = ["Conversion", "convert"]
 
@@ -44,6 +46,7 @@ def convert(
     clip: str | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    changes: Changes | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
     """Convert one clip to a file, or all clips of a file to a folder.
@@ -60,26 +63,34 @@ def convert(
         clip: The clip to convert, of a file that holds many.
         size: (H, W) for formats that carry none.
         fps: Frames per second for formats that carry none.
+        changes: What to do with each sequence before it is written.
         progress: Wraps the names of the clips, with their number.
 
     Raises:
         UserError: If the source cannot be read, or the one clip asked for not be converted.
     """
     clips = read_clips(Path(source), size=size, fps=fps)
-    target = Path(out)
+    target, changes = Path(out), changes or Changes()
     if clip is None and len(clips) > 1:
-        return _convert_all(clips, target, format, progress)
+        return _convert_all(clips, target, format, changes, progress)
     poses = clips.reading(clip).poses
     if str(out).endswith(("/", "\\")) or (target.is_dir() and format != "openpose"):
         name = clip if clip is not None else next(iter(clips))
         format = format or _FOLDER_FORMAT
         target = _target(target, name, format)
-    write_poses(poses, target, format)
+    write_poses(_changed(poses, changes, clips.path), target, format)
     return Conversion(out=target, clips=1, written=1)
 
 
+def _changed(poses: PoseSequence, changes: Changes, path: Path) -> PoseSequence:
+    try:
+        return changes.apply(poses)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be changed so: {error}.", ExitCode.USAGE) from error
+
+
 def _convert_all(
-    clips: Clips, folder: Path, format: str | None, progress: Progress | None
+    clips: Clips, folder: Path, format: str | None, changes: Changes, progress: Progress | None
 ) -> Conversion:
     if folder.is_file() or (format is None and folder.suffix.lower() in {".json", ".npz", ".pose"}):
         raise UserError(
@@ -97,7 +108,7 @@ def _convert_all(
             if _is_there(target):
                 skipped += 1
                 continue
-            write_poses(clips[name], target, format)
+            write_poses(_changed(clips[name], changes, clips.path), target, format)
             written += 1
         except UserError as error:
             failed.append((name, str(error)))
