@@ -25,15 +25,13 @@ from signgen.data.preparation import (
 from signgen.media import Frames, VideoInfo, open_clip, save_text
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.formats import read_poses, write_poses
-from signgen.pose_extraction import extract_clip
+from signgen.pose_extraction import SKELETON, extract_clip
 from signgen.prepare_config import ClipsConfig, PrepareFolderConfig, PreparePhoenixConfig
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = ["prepare_folder", "prepare_phoenix14t"]
 
 log = logging.getLogger(__name__)
-
-SKELETON = "coco-wholebody-133"
 
 
 def prepare_phoenix14t(
@@ -56,11 +54,7 @@ def prepare_phoenix14t(
     found = scan(root)
     own = root / "keypoints"
     given = [Path(name) for name in config.keypoints] or ([own] if own.is_dir() else [])
-    source = _PoseSource(config, found, given, out)
-    made = prepare_dataset(
-        found, "phoenix14t", SKELETON, source.poses_of, out, check=config.check, progress=progress
-    )
-    report = _report(made, source)
+    made, report = _prepared(config, found, "phoenix14t", given, progress)
     splits: dict[str, dict[str, int]] = {}
     for split, (videos, frames) in COUNTS.items():
         have = made.manifest.counts().get(split, {"records": 0, "frames": 0})
@@ -71,7 +65,6 @@ def prepare_phoenix14t(
             "expected_frames": frames,
         }
     complete = all((row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items())
-    _cache(config, out, progress)
     return report | {"splits": splits, "complete": complete}
 
 
@@ -95,13 +88,9 @@ def prepare_folder(
         _unpacked(Path(config.videos), out), fps=config.fps, split_by=config.split_by
     )
     given = [Path(name) for name in config.keypoints] or [found.root]
-    source = _PoseSource(config, found, given, out)
-    made = prepare_dataset(
-        found, "folder", SKELETON, source.poses_of, out, check=config.check, progress=progress
-    )
+    made, report = _prepared(config, found, "folder", given, progress)
     signers = sorted({entry.record.signer for entry in made.manifest.entries})
-    _cache(config, out, progress)
-    return _report(made, source) | {"splits": made.manifest.counts(), "signers": signers}
+    return report | {"splits": made.manifest.counts(), "signers": signers}
 
 
 def _out(config: ClipsConfig) -> Path:
@@ -132,17 +121,21 @@ def _unpacked(raw: Path, out: Path) -> Path:
     return folder
 
 
-def _cache(config: ClipsConfig, out: Path, progress: Progress | None) -> None:
-    """Write the frames at training size, if asked for."""
+def _prepared(
+    config: ClipsConfig, found: Scan, name: str, given: list[Path], progress: Progress | None
+) -> tuple[Prepared, dict[str, object]]:
+    """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
+    out = Path(config.out)
+    source = _PoseSource(config, found, given, out)
+    made = prepare_dataset(
+        found, name, SKELETON, source.poses_of, out, check=config.check, progress=progress
+    )
     if config.cache is not None:
-        dataset = open_dataset(str(out))
-        write_cache(dataset, list(dataset.manifest.counts()), out / "cache", config.cache)
-
-
-def _report(made: Prepared, source: _PoseSource) -> dict[str, object]:
-    return {
+        splits = list(made.manifest.counts())
+        write_cache(open_dataset(str(out)), splits, out / "cache", config.cache)
+    return made, {
         "schema_version": 1,
-        "dataset": made.manifest.dataset,
+        "dataset": name,
         "manifest": str(made.path),
         "keypoints": dict(source.counts),
         "left_out": len(made.problems),

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from signgen.data.manifest import SPLITS
 from signgen.data.synthetic_clip import SyntheticClip, render_clip
 from signgen.data.synthetic_signer import PARTS, REFERENCE_SIZE
 from signgen.structures import ExitCode, PoseSequence, UserError
 
-SPLITS = ("train", "dev", "test")
 _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
 

@@ -162,6 +162,12 @@ def test_no_pickle_module(path: Path) -> None:
     assert not imported & {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve"}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_nobody_is_told_to_load_unsafely(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace(" ", "")
+    assert not re.search(r"weights_only=False|allow_pickle=True|trust_remote_code=True", text)
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -52,7 +52,7 @@ class TopDownNetwork:
         network: Predicts heatmaps; put on the device and into evaluation mode.
         input_size: (H, W) of its input.
         mirror: For each point its counterpart on the other side; None for no flip test.
-        device: Where it is computed.
+        device: Where it is computed, see `choose_device`.
     """
 
     def __init__(
@@ -60,13 +60,14 @@ class TopDownNetwork:
         network: nn.Module,
         input_size: tuple[int, int],
         mirror: Sequence[int] | None,
-        device: torch.device,
+        device: Device,
     ) -> None:
-        self.network = network.to(device).eval()
+        chosen = torch.device(choose_device(device))
+        self.network = network.to(chosen).eval()
         self.input_size = input_size
         self.mirror = mirror
-        self._mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
-        self._deviation = torch.tensor(IMAGENET_DEVIATION, device=device).view(3, 1, 1)
+        self._mean = torch.tensor(IMAGENET_MEAN, device=chosen).view(3, 1, 1)
+        self._deviation = torch.tensor(IMAGENET_DEVIATION, device=chosen).view(3, 1, 1)
 
     def points(
         self, frames: Sequence[Frame], boxes: Sequence[Box | None]
@@ -130,9 +131,7 @@ class HRNetEstimator:
     ) -> None:
         network, source = _network(WHOLE_BODY, WHOLE_BODY_WEIGHTS, weights, random_seed)
         mirror = SKELETONS["coco-wholebody-133"].mirror if flip_test else None
-        self._network = TopDownNetwork(
-            network, WHOLE_BODY.input_size, mirror, torch.device(choose_device(device))
-        )
+        self._network = TopDownNetwork(network, WHOLE_BODY.input_size, mirror, device)
         self._batch_size = check_batch_size(batch_size)
         self.name = f"hrnet-w48-384x288-{source}" + ("" if flip_test else "-noflip")
 
@@ -177,9 +176,7 @@ class HandEstimator:
         network, source = _network(HAND, HAND_WEIGHTS, weights, random_seed)
         # A mirrored left hand is a right hand with the same 21 points: nothing to swap.
         mirror = range(HAND.num_keypoints) if flip_test else None
-        self._network = TopDownNetwork(
-            network, HAND.input_size, mirror, torch.device(choose_device(device))
-        )
+        self._network = TopDownNetwork(network, HAND.input_size, mirror, device)
         self._batch_size = check_batch_size(batch_size)
         self.name = f"hrnetv2-w18-hand-256x256-{source}" + ("" if flip_test else "-noflip")
 

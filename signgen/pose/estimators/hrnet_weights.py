@@ -213,12 +213,9 @@ def _read_pth(path: Path) -> object:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None:
             raise _damaged(path, error) from error
-        new = path.with_suffix(".state.pth")
         raise UserError(
             f"{path}: names {named[1]} beside tensors and was not opened, because such a file can "
-            'run code. Only if you trust its origin, convert it once with: python -c "import '
-            f"torch; d = torch.load('{path}', 'cpu', weights_only=False); "
-            f"torch.save(d.get('state_dict', d), '{new}')\" and name {new.name} instead."
+            "run code. Take a published checkpoint, or a file of tensors alone (.safetensors)."
         ) from error
 
 

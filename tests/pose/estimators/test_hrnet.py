@@ -19,7 +19,7 @@ from signgen.pose.estimators.hrnet_network import (
 
 TINY = HRNetSize("tiny", 8, 5, (64, 96), all_branches=False, modules=(1, 1, 1), blocks=1, stem=8)
 INPUT = (384, 288)
-CPU = torch.device("cpu")
+CPU = "cpu"
 
 
 def noise(count: int, size: tuple[int, int] = (70, 50)) -> list[Frame]:

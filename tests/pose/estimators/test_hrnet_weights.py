@@ -168,16 +168,13 @@ def test_file_with_code_is_refused_and_not_run(tmp_path: Path, kind: str, place:
     assert not mark.exists()
 
 
-def test_refused_file_says_how_to_convert_it(tmp_path: Path) -> None:
+def test_refused_file_says_what_to_take_instead(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     torch.save({"state_dict": state_of(), "log": Path("x")}, path)
     message = one_line(lambda: read_weights(path))
     assert "names pathlib" in message
-    assert "only if you trust" in message.lower()
-    command = re.search(r'python -c "(.+?)"', message)
-    assert command is not None
-    exec(command[1])  # the very command of the message
-    assert read_weights(tmp_path / "w.state.pth").state.keys() == state_of().keys()
+    assert "can run code" in message
+    assert "a file of tensors alone" in message
 
 
 def test_numbers_of_numpy_beside_the_weights_are_ignored(tmp_path: Path) -> None:
