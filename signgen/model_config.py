@@ -80,8 +80,7 @@ class SchedulerConfig:
 
 @dataclass(frozen=True)
 class SourceEncoderConfig:
-    """The encoder of source tokens (transformers `Dinov2Model`, or a CLIP vision tower) and its
-    projection."""
+    """The encoder of source tokens, DINOv2 or a CLIP vision tower, and its projection."""
 
     kind: Literal["dinov2", "clip"] = "dinov2"
     """`dinov2`, or the last hidden state of a CLIP vision tower (FPDM's ablation B1)."""
