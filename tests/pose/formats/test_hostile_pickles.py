@@ -169,7 +169,7 @@ torch._utils._rebuild_parameter torch._utils._rebuild_tensor torch._utils._rebui
 torch._tensor._rebuild_from_type_v2 torch.nn.Module._load_from_state_dict
 torch.nn.modules.module.Module.load_state_dict torch.nn.Module._load_from_bytes
 torch.distributed.run.main torch.utils.cpp_extension.load torch.FloatStorage torch.Tensor
-signgen.pose.formats.restricted_pickle.read_pickle signgen.cli.main pandas.read_pickle
+signgen.pickles.restricted_pickle.read_pickle signgen.cli.main pandas.read_pickle
 pandas.io.pickle.loads joblib.load dill.loads cloudpickle.loads yaml.unsafe_load pty.spawn
 webbrowser.open numpy.core.numeric.frombuffer builtins.bytes.fromhex
 """.split()  # noqa: SIM905

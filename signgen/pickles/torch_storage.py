@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.pose.formats.byte_source import ByteSource
-from signgen.pose.formats.pickle_machine import Calls, Machine, Persistent
-from signgen.pose.formats.pickle_values import Blob, Global, PickleError
+from signgen.pickles.byte_source import ByteSource
+from signgen.pickles.pickle_machine import Machine
+from signgen.pickles.pickle_rules import Persistent, Rules
+from signgen.pickles.pickle_values import Blob, Global, PickleError
 
 __all__ = ["read_storage"]
 
@@ -41,7 +42,9 @@ def _no_call(_: tuple[Any, ...]) -> NoReturn:
     raise PickleError("calls a class that torch only names")
 
 
-_NAMES: Calls = {("torch", name): _no_call for name in _TYPES}
+_RULES = Rules(
+    calls={("torch", name): _no_call for name in _TYPES}, purpose="tensors", persistent=True
+)
 
 
 def read_storage(data: bytes | Blob, offset: int, count: int) -> NDArray[Any]:
@@ -65,7 +68,7 @@ def read_storage(data: bytes | Blob, offset: int, count: int) -> NDArray[Any]:
     for _ in range(5):
         if source.read(place, 2) != b"\x80\x02":
             raise PickleError("has a tensor that is not as torch writes it")
-        value, place = Machine(source, place, end, _NAMES, persistent=True).run()
+        value, place = Machine(source, place, end, _RULES).run()
         values.append(value)
     kind, declared = _described(values)
     head = source.read(place, 8) if end - place >= 8 else b""

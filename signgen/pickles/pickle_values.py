@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.pose.formats.byte_source import ByteSource
+from signgen.pickles.byte_source import ByteSource
 
-__all__ = ["MAX_VALUES", "Array", "Blob", "Dtype", "Global", "PickleError", "Storage"]
+__all__ = [
+    "MAX_VALUES",
+    "Array",
+    "Blob",
+    "Described",
+    "Dtype",
+    "Global",
+    "PickleError",
+    "Storage",
+    "checked_shape",
+    "whole_numbers",
+]
 
-#: Numbers of one array: 42,000 frames of 133 points, 28 minutes.
+#: Numbers of one array: 42,000 frames of 133 key points, 28 minutes.
 MAX_VALUES = 16 * 2**20
 _MAX_AXES = 8
 _CODES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
@@ -35,6 +46,29 @@ class Global:
 
     module: str
     name: str
+
+
+@dataclass
+class Described:
+    """An object of a class that is not ours: what the file says of it, and nothing that can run.
+
+    Args:
+        made: Name of its class, or of the function that would make it.
+        args: What it would be made of.
+        state: What would become its attributes; None if the file gives none.
+        items: What a kind of dictionary holds.
+        entries: What a kind of list holds.
+    """
+
+    made: Global
+    args: tuple[Any, ...] = ()
+    state: object = None
+    items: dict[Any, Any] = field(default_factory=dict)
+    entries: list[Any] = field(default_factory=list)
+
+    def set_state(self, state: object) -> None:
+        """Keep the attributes."""
+        self.state = state
 
 
 @dataclass(frozen=True)
@@ -232,15 +266,13 @@ def whole_numbers(values: object) -> tuple[int, ...]:
     return values
 
 
-def checked_shape(values: object) -> tuple[int, ...]:
-    """Return a shape of at most `MAX_VALUES` numbers.
+def checked_shape(values: object, limit: int = MAX_VALUES) -> tuple[int, ...]:
+    """Return a shape of at most `limit` numbers.
 
     Raises:
         PickleError: If it is anything else.
     """
     shape = whole_numbers(values)
-    if math.prod(shape) > MAX_VALUES:
-        raise PickleError(
-            f"has an array of shape {list(shape)}; at most {MAX_VALUES} numbers are read"
-        )
+    if math.prod(shape) > limit:
+        raise PickleError(f"has an array of shape {list(shape)}; at most {limit} numbers are read")
     return shape

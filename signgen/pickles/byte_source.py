@@ -6,13 +6,12 @@ import zlib
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.pose.formats.checked import MAX_BYTES
 
 __all__ = ["MAX_ARCHIVE_BYTES", "MAX_GZIP_RATIO", "ByteSource", "gunzip", "sniff"]
 
-#: Archives of many clips are read clip by clip, so they may be larger than one sequence.
+#: Archives are read piece by piece, so they may be larger than memory.
 MAX_ARCHIVE_BYTES = 16 * 2**30
-#: Key points as numbers shrink to a half or a third; only zeros shrink a hundredfold.
+#: Measured numbers shrink to a half or a third; only zeros shrink a hundredfold.
 MAX_GZIP_RATIO = 200
 _CHUNK = 2**20
 
@@ -62,16 +61,21 @@ def sniff(head: bytes) -> bool:
     return head.startswith(b"\x1f\x8b")
 
 
-def gunzip(source: ByteSource) -> ByteSource:
+def gunzip(source: ByteSource, *, limit: int, expected: str) -> ByteSource:
     """Expand a whole gzip file in memory.
 
+    Args:
+        source: The file.
+        limit: Most bytes that it may expand to.
+        expected: What it should hold, for the message.
+
     Raises:
-        UserError: If it is broken, expands to more than `MAX_BYTES`, or beyond `MAX_GZIP_RATIO`
-            times its size.
+        UserError: If it is broken, expands to more than `limit`, or beyond `MAX_GZIP_RATIO` times
+            its size.
     """
     path, parts, total, place = source.path, [], 0, 0
     machine = zlib.decompressobj(wbits=31)
-    limit = min(MAX_BYTES, max(_CHUNK, MAX_GZIP_RATIO * source.length))
+    limit = min(limit, max(_CHUNK, MAX_GZIP_RATIO * source.length))
     try:
         while not machine.eof:
             waiting = machine.unconsumed_tail
@@ -84,8 +88,8 @@ def gunzip(source: ByteSource) -> ByteSource:
             total += len(part)
             if total > limit:
                 raise UserError(
-                    f"{path} is a gzip file that expands beyond {limit} bytes; expected key "
-                    "points. Expand it with gzip -d if it is what you want."
+                    f"{path} is a gzip file that expands beyond {limit} bytes; expected "
+                    f"{expected}. Expand it with gzip -d if it is what you want."
                 )
             parts.append(part)
     except zlib.error as error:

@@ -1,9 +1,9 @@
 """Read pickles of numbers without running them, and without torch.
 
 A pickle is a program for Python's unpickler, so files from strangers are not given to it.
-`pickle_machine` interprets the harmless part; this module says which names such files may use:
-those that numpy and torch need for arrays of numbers, each standing for a function of ours that
-builds a description (`pickle_values`).
+`pickle_machine` interprets the harmless part; this module says which names files of numbers may
+use: those that numpy and torch need for arrays, each standing for a function of ours that builds a
+description (`pickle_values`).
 
 Protocols 2 to 5 are read. 0 and 1, which nobody uses for arrays, are not recognised.
 """
@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any, NoReturn
 
 from signgen.errors import UserError
-from signgen.pose.formats.byte_source import ByteSource
-from signgen.pose.formats.pickle_machine import Calls, Machine
-from signgen.pose.formats.pickle_values import Array, Blob, Dtype, Global, PickleError, Storage
-from signgen.pose.formats.torch_storage import read_storage
+from signgen.pickles.byte_source import ByteSource
+from signgen.pickles.pickle_machine import Machine
+from signgen.pickles.pickle_rules import Calls, Rules
+from signgen.pickles.pickle_values import Array, Blob, Dtype, Global, PickleError, Storage
+from signgen.pickles.torch_storage import read_storage
 
-__all__ = ["read_pickle", "sniff"]
+__all__ = ["NUMBERS", "NUMPY", "read_pickle", "sniff"]
 
 
 def sniff(head: bytes) -> bool:
@@ -27,11 +28,12 @@ def sniff(head: bytes) -> bool:
     return len(head) >= 2 and head[0] == 0x80 and 2 <= head[1] <= 5
 
 
-def read_pickle(source: ByteSource) -> object:
+def read_pickle(source: ByteSource, rules: Rules) -> object:
     """Read a file that is one pickle.
 
     Args:
         source: The file, or what it expanded to.
+        rules: What it may hold; `NUMBERS` are the names for arrays and tensors.
 
     Returns:
         None, numbers, texts, bytes, `Blob`, tuples, lists, dictionaries with text keys, and
@@ -41,10 +43,10 @@ def read_pickle(source: ByteSource) -> object:
         UserError: If it asks for anything else, is broken or too large. Nothing of it has run.
     """
     try:
-        value, _ = Machine(source, 0, source.length, _CALLS).run()
+        value, _ = Machine(source, 0, source.length, rules).run()
     except PickleError as error:
         raise UserError(
-            f"{source.path} {error}. Nothing of it was run; expected a pickle of key points."
+            f"{source.path} {error}. Nothing of it was run; expected {rules.purpose}."
         ) from None
     return value
 
@@ -98,7 +100,7 @@ def _no_call(_: tuple[Any, ...]) -> NoReturn:
 
 
 _NUMPY_CORES = ("numpy.core", "numpy._core")  # of numpy 1 and 2
-_CALLS: Calls = {
+NUMPY: Calls = {
     **{(f"{core}.multiarray", "_reconstruct"): _new_array for core in _NUMPY_CORES},
     **{(f"{core}.multiarray", "scalar"): _scalar for core in _NUMPY_CORES},
     **{(f"{core}.numeric", "_frombuffer"): Array.from_buffer for core in _NUMPY_CORES},
@@ -108,6 +110,11 @@ _CALLS: Calls = {
     ("_codecs", "encode"): _encoded,
     ("__builtin__", "bytes"): _no_bytes,
     ("builtins", "bytes"): _no_bytes,
+}
+"""The names of numpy's arrays and numbers, and of dictionaries with an order."""
+NUMBERS: Calls = {
+    **NUMPY,
     ("torch._utils", "_rebuild_tensor_v2"): Array.from_tensor,
     ("torch.storage", "_load_from_bytes"): _stored,
 }
+"""The same, and tensors that `pickle.dump` wrote."""

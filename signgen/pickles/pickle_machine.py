@@ -2,8 +2,9 @@
 
 Python's own unpickler runs a file with real classes, and even with a filtered `find_class` a file
 can make it allocate memory at will (memo slots, declared lengths) or hang (hashing nested tuples).
-Here a name must be one of `calls`, and stands for a function that builds an inert description;
-dictionaries have text keys; strings above `_INLINE` bytes are skipped and stay in the file.
+Here a name must be one that the `Rules` of its kind of file allow, and stands for a function of
+ours that builds an inert description; strings above `_INLINE` bytes are skipped and stay in the
+file.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from signgen.pose.formats.byte_source import ByteSource
-from signgen.pose.formats.pickle_values import Array, Blob, Dtype, Global, PickleError
+from signgen.pickles.byte_source import ByteSource
+from signgen.pickles.pickle_rules import Persistent, Rules
+from signgen.pickles.pickle_values import (
+    Array,
+    Blob,
+    Described,
+    Dtype,
+    Global,
+    PickleError,
+)
 
-__all__ = ["MAX_OPERATIONS", "Calls", "Machine", "Persistent"]
-
-Calls = Mapping[tuple[str, str], Callable[[tuple[Any, ...]], object]]
-"""What a (module, name) of the file stands for, as a function of the arguments."""
+__all__ = ["MAX_OPERATIONS", "Machine"]
 
 #: Instructions of one pickle: 20,000 clips need about 1.5 million.
 MAX_OPERATIONS = 5_000_000
@@ -32,13 +38,6 @@ _WINDOW = 8192
 _STOP = ord(".")
 
 
-class Persistent:
-    """A reference from torch's stream to a storage, by a tuple that describes it."""
-
-    def __init__(self, value: tuple[Any, ...]) -> None:
-        self.id = value
-
-
 class Machine:
     """Runs one pickle.
 
@@ -46,15 +45,12 @@ class Machine:
         source: Where it is.
         start: Its first byte.
         end: Where it must have ended.
-        calls: The names that it may use.
-        persistent: Whether it may refer to storages.
+        rules: What it may hold.
     """
 
-    def __init__(
-        self, source: ByteSource, start: int, end: int, calls: Calls, *, persistent: bool = False
-    ) -> None:
+    def __init__(self, source: ByteSource, start: int, end: int, rules: Rules) -> None:
         self._source, self._place, self._end = source, start, end
-        self._calls, self._persistent = calls, persistent
+        self._rules = rules
         self._window, self._window_start = b"", start
         self._stack: list[Any] = []
         self._marks: list[int] = []
@@ -84,8 +80,8 @@ class Machine:
         if known is None:
             return f"is a broken pickle (byte {self._place - 1})"
         return (
-            f"uses the pickle instruction {known.name} (byte {self._place - 1}), which files of "
-            "key points do not need"
+            f"uses the pickle instruction {known.name} (byte {self._place - 1}), which "
+            f"{self._rules.purpose} do not need"
         )
 
     # ----- bytes ----------------------------------------------------------------------------------
@@ -170,13 +166,16 @@ class Machine:
             raise PickleError("is a broken pickle")
         return self._stack.pop()
 
-    def _top(self, kind: type) -> Any:
-        """Return the topmost value, which must be a plain container of a kind."""
+    def _container(self, kind: type) -> Any:
+        """Return the topmost value, which must be a plain container of a kind, or described."""
         if len(self._stack) <= (self._marks[-1] if self._marks else 0):
             raise PickleError("is a broken pickle")
-        if type(self._stack[-1]) is not kind:
+        top = self._stack[-1]
+        if isinstance(top, Described):
+            return top.entries if kind is list else top.items
+        if type(top) is not kind:
             raise PickleError(f"adds to something that is not a {kind.__name__}")
-        return self._stack[-1]
+        return top
 
     def _mark(self) -> None:
         if len(self._marks) >= _MAX_DEPTH:
@@ -197,18 +196,18 @@ class Machine:
 
     def _appends(self) -> None:
         values = self._pop_mark()
-        self._top(list).extend(values)
+        self._container(list).extend(values)
 
     def _append(self) -> None:
         value = self._pop()
-        self._top(list).append(value)
+        self._container(list).append(value)
 
     def _set_items(self, items: list[Any]) -> None:
-        target = self._top(dict)
+        target = self._container(dict)
         if len(items) % 2:
             raise PickleError("is a broken pickle")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str):
+            if not isinstance(key, self._rules.keys):
                 raise PickleError(
                     f"has a dictionary with a {type(key).__name__} as key; expected text"
                 )
@@ -243,10 +242,11 @@ class Machine:
     def _name(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise PickleError("is a broken pickle")
-        if (module, name) not in self._calls:
+        known = (module, name) in self._rules.calls
+        if not known and not self._rules.described(module, name):
             shown = f"{module}.{name}"[:80]
             raise PickleError(
-                f"asks for {shown!a}, which files of key points do not need and which could run "
+                f"asks for {shown!a}, which {self._rules.purpose} do not need and which could run "
                 "programs"
             )
         self.push(Global(module, name))
@@ -259,18 +259,29 @@ class Machine:
         arguments, called = self._pop(), self._pop()
         if not isinstance(called, Global) or not isinstance(arguments, tuple):
             raise PickleError("calls something that is not a function")
-        self.push(self._calls[called.module, called.name](arguments))
+        call = self._rules.calls.get((called.module, called.name))
+        self.push(call(arguments) if call else Described(called, arguments))
+
+    def _new_object(self) -> None:
+        arguments, made = self._pop(), self._pop()
+        known = isinstance(made, Global) and self._rules.described(made.module, made.name)
+        if not known or not isinstance(arguments, tuple):
+            raise PickleError(self._not_allowed(ord("\x81")))
+        self.push(Described(made, arguments))
 
     def _build(self) -> None:
         state, target = self._pop(), self._pop()
-        if not isinstance(target, Array | Dtype):
+        if self._rules.attributes and type(target) is dict:
+            self.push(target)
+            return
+        if not isinstance(target, Array | Dtype | Described):
             raise PickleError(f"sets the state of a {type(target).__name__}")
         target.set_state(state)
         self.push(target)
 
     def _reference(self) -> None:
         value = self._pop()
-        if not self._persistent or not isinstance(value, tuple):
+        if not self._rules.persistent or not isinstance(value, tuple):
             raise PickleError("refers to a storage outside")
         self.push(Persistent(value))
 
@@ -312,6 +323,7 @@ _STEPS: Mapping[int, Callable[[Machine], None]] = {
         "c": lambda m: m._name(m._line(), m._line()),
         "\x93": Machine._stack_name,
         "R": Machine._reduce,
+        "\x81": Machine._new_object,
         "b": Machine._build,
         "q": lambda m: m._put(m._number("<B")),
         "r": lambda m: m._put(m._number("<I")),
