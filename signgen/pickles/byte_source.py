@@ -22,22 +22,23 @@ class ByteSource:
     Args:
         path: The file; named in messages.
         data: Bytes to read from instead, such as the file's expanded ones.
+        limit: Most bytes that the file may have; `MAX_ARCHIVE_BYTES` if not given.
 
     Raises:
-        UserError: If the file is missing (66) or above `MAX_ARCHIVE_BYTES` (65).
+        UserError: If the file is missing (66) or above the limit (65).
     """
 
-    def __init__(self, path: Path, data: bytes | None = None) -> None:
+    def __init__(self, path: Path, data: bytes | None = None, *, limit: int | None = None) -> None:
         self.path = path
         self._data = data
         try:
             self.length = path.stat().st_size if data is None else len(data)
         except OSError as error:
             raise _unreadable(path, error) from error
-        if self.length > MAX_ARCHIVE_BYTES:
+        limit = MAX_ARCHIVE_BYTES if limit is None else limit
+        if self.length > limit:
             raise UserError(
-                f"{path} has {self.length} bytes; archives of at most {MAX_ARCHIVE_BYTES} are "
-                "read. Split it."
+                f"{path} has {self.length} bytes; archives of at most {limit} are read. Split it."
             )
 
     def read(self, start: int, count: int) -> bytes:
