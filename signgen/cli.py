@@ -21,6 +21,7 @@ from types import FrameType
 
 import signgen
 from signgen.cli_flags import parse
+from signgen.cli_import import import_fpdm
 from signgen.cli_output import PRECEDENCE, say, table, tell
 from signgen.cli_pose import pose
 from signgen.cli_prepare import prepare
@@ -49,6 +50,7 @@ Commands:
   eval      score generated frames against real ones
   prepare   make or check training data: signgen prepare synthetic --out DIR
   pose      extract, look into, show and align key points: signgen pose info FILE
+  import-fpdm  make a model of the published FPDM checkpoints
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -225,6 +227,7 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "eval": _eval,
     "prepare": prepare,
     "pose": pose,
+    "import-fpdm": import_fpdm,
     "doctor": _doctor,
 }
 

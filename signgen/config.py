@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from signgen.import_config import ImportFPDMConfig
 from signgen.model_config import (
     AutoencoderConfig,
     FPDMConfig,
@@ -47,6 +48,7 @@ __all__ = [
     "EvalConfig",
     "FPDMConfig",
     "IPFConfig",
+    "ImportFPDMConfig",
     "PoseAlignConfig",
     "PoseConvertConfig",
     "PoseExtractConfig",

@@ -48,20 +48,8 @@ _DTYPES: Mapping[str, str] = {
 }
 #: May lie in a file, and are refused where they are wanted.
 _OTHER_DTYPES = [
-    "complex32",
-    "complex64",
-    "complex128",
-    "uint16",
-    "uint32",
-    "uint64",
-    "qint8",
-    "qint32",
-    "quint8",
-    "float8_e4m3fn",
-    "float8_e4m3fnuz",
-    "float8_e5m2",
-    "float8_e5m2fnuz",
-    "float8_e8m0fnu",
+    *("complex32", "complex64", "complex128", "uint16", "uint32", "uint64"),
+    *("qint8", "qint32", "quint8", "float8_e4m3fn", "float8_e5m2"),
 ]
 _STORAGES: Mapping[str, str] = {
     "DoubleStorage": "float64",

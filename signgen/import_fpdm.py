@@ -1,0 +1,337 @@
+"""Make a model folder of checkpoints that the published FPDM program wrote (`import-fpdm`).
+
+The checkpoints are interpreted, never run, and stay on disk: weights go from the memory-mapped file
+into safetensors. Every key is accounted for (`fpdm_keys`), the settings are those of the published
+training (`fpdm_published`), and the folder needs nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from signgen.config import FPDMConfig, ImportFPDMConfig
+from signgen.config_io import to_yaml
+from signgen.errors import ExitCode, UserError
+from signgen.fpdm_keys import STAGE1, STAGE2, Entry, Row, Shapes, Stage, map_keys, rows
+from signgen.fpdm_published import Run, published, run_of, with_widths
+from signgen.fpdm_submodels import Parts, read_parts, settings_of
+from signgen.media import check_input
+from signgen.pickles.training_checkpoint import Checkpoint, read_checkpoint
+from signgen.pose.skeleton import SKELETONS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Imported", "import_fpdm"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported.
+
+    Args:
+        folder: The model folder.
+        verdict: Which of the published runs it is, as far as can be known.
+        tables: What became of the keys of each file.
+        notes: What a user should know besides.
+        tensors: Weights written.
+        values: Numbers in them.
+    """
+
+    folder: Path
+    verdict: str
+    tables: dict[str, list[Row]]
+    notes: list[str]
+    tensors: int
+    values: int
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Keys of one checkpoint and what becomes of them."""
+
+    stage: Stage
+    checkpoint: Checkpoint
+    entries: list[Entry]
+    preferred: list[Entry]
+
+    @property
+    def table(self) -> list[Row]:
+        return rows(self.stage, self.entries, self.checkpoint.shapes, self.preferred)
+
+    def sources(self) -> Iterator[tuple[str, str]]:
+        """Yield each weight of ours and the key whose numbers it gets."""
+        instead = {entry.twin: entry.key for entry in self.preferred}
+        for entry in self.entries:
+            if entry.fate == "mapped":
+                yield entry.target, instead.get(entry.key, entry.key)
+
+
+def import_fpdm(config: ImportFPDMConfig) -> Imported:
+    """Read checkpoints of FPDM and write a model folder.
+
+    Raises:
+        UserError: If a file is missing (66), is not a checkpoint of FPDM, has keys or shapes that
+            the model does not have, or copies that should be equal and are not (65); if the folder
+            cannot be written (73).
+    """
+    paths = _inputs(config)
+    out = _output(config, paths)
+    parts = read_parts(check_input(config.submodels, "JSON file")) if config.submodels else {}
+    given = {name: read_checkpoint(path) for name, path in paths.items()}
+    stage1, stage2 = given.get("stage1"), given.get("stage2")
+    main = stage2 or stage1
+    assert main is not None
+    same, notes = _compare_stages(stage1, stage2)
+    run = run_of(
+        stage1.settings if stage1 and same else None,
+        stage2.settings if stage2 else None,
+        main.shapes,
+        main.path,
+    )
+    settings = _settings(config, run, parts)
+    wanted = _wanted(settings, parts, config.submodels, whole=run.whole)
+    taken = _mapped(stage1, stage2, wanted)
+    for one in taken:
+        if one.preferred:
+            notes.append(
+                f"{len(one.preferred)} tensors of sd_model.unet. differ from unet.; those of "
+                "sd_model.unet. are taken, which the published program calls."
+            )
+    if not run.fused and stage1:
+        notes.append("This model has no fusion, so stage 1 is no part of it.")
+    state = _load(taken, half=config.half)
+    result = Imported(
+        folder=out,
+        verdict=run.verdict,
+        tables={str(one.checkpoint.path): one.table for one in taken},
+        notes=notes,
+        tensors=len(state),
+        values=sum(tensor.numel() for tensor in state.values()),
+    )
+    _write(result, state, settings, given)
+    return result
+
+
+# ----- what is given ------------------------------------------------------------------------------
+
+
+def _inputs(config: ImportFPDMConfig) -> dict[str, Path]:
+    paths = {
+        name: check_input(value, f"checkpoint of {stage.name}")
+        for name, value, stage in (
+            ("stage1", config.stage1, STAGE1),
+            ("stage2", config.stage2, STAGE2),
+        )
+        if value
+    }
+    if not paths:
+        raise UserError(
+            "--stage1 and --stage2 are missing; expected a checkpoint of FPDM, as in --stage2 "
+            "last.ckpt.",
+            ExitCode.USAGE,
+        )
+    if config.skeleton not in SKELETONS:
+        raise UserError(
+            f"--skeleton is {config.skeleton}; expected {' or '.join(SKELETONS)}.", ExitCode.USAGE
+        )
+    return paths
+
+
+def _output(config: ImportFPDMConfig, paths: dict[str, Path]) -> Path:
+    """Check the folder to write before anything is read."""
+    if not config.out:
+        raise UserError(
+            "--out is missing; expected a folder to create, as in --out runs/fpdm-official.",
+            ExitCode.USAGE,
+        )
+    out = Path(config.out)
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    is_model = {"config.yaml", "manifest.json", "model.safetensors"} <= names
+    if (out.exists() and not out.is_dir()) or (names and not is_model):
+        raise UserError(
+            f"{out} is not empty and is not a model folder; not replaced. Name another --out.",
+            ExitCode.CANNOT_CREATE,
+        )
+    for path in paths.values():
+        if out.resolve() in path.resolve().parents:
+            raise UserError(
+                f"{path} lies in {out}, which would be replaced. Name another --out.",
+                ExitCode.CANNOT_CREATE,
+            )
+    if not _existing(out).is_dir() or not os.access(_existing(out), os.W_OK):
+        raise UserError(
+            f"{out} cannot be created: {_existing(out)} is no folder that can be written to.",
+            ExitCode.CANNOT_CREATE,
+        )
+    return out
+
+
+def _existing(out: Path) -> Path:
+    """Return the nearest folder above that is there."""
+    return next(path for path in out.resolve().parents if path.exists())
+
+
+def _compare_stages(stage1: Checkpoint | None, stage2: Checkpoint | None) -> tuple[bool, list[str]]:
+    """Tell whether stage 2 was trained with this stage 1, and what to say if not."""
+    if stage1 is None or stage2 is None:
+        return True, []
+    inside = "fusion_model."
+    if not any(key.startswith(inside) for key in stage2.state):
+        return True, []
+    differing = [
+        key
+        for key in stage1.state
+        if inside + key not in stage2.state or not stage1.equal(key, stage2, inside + key)
+    ]
+    if not differing:
+        return True, []
+    return False, [
+        f"{len(differing)} of {len(stage1.state)} tensors of stage 1 ({differing[0]} first) differ "
+        "from the copy in the checkpoint of stage 2; that copy is taken, which stage 2 was trained "
+        "with."
+    ]
+
+
+def _settings(config: ImportFPDMConfig, run: Run, parts: Parts) -> FPDMConfig:
+    settings = published(run, config.skeleton, config.size)
+    settings = settings_of(parts, settings, Path(config.submodels or ""))
+    return with_widths(settings, run.shapes)
+
+
+def _wanted(settings: FPDMConfig, parts: Parts, submodels: str | None, *, whole: bool) -> Shapes:
+    """Return the weights of the model that the settings make, without making them."""
+    import torch
+
+    from signgen.fpdm_submodels_check import check_parts
+    from signgen.models.fpdm import FPDM
+
+    try:
+        with torch.device("meta"):
+            model = FPDM(settings)
+    except (ValueError, TypeError, ArithmeticError) as error:  # whatever a library says of sizes
+        raise UserError(
+            f"{submodels}: its sizes do not make a model ({' '.join(str(error).split())[:160]})."
+        ) from error
+    check_parts(parts, model, Path(submodels or ""))
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if whole:
+        return shapes
+    return {name: shape for name, shape in shapes.items() if name.startswith("ipf.")}
+
+
+# ----- keys and weights ---------------------------------------------------------------------------
+
+
+def _mapped(stage1: Checkpoint | None, stage2: Checkpoint | None, wanted: Shapes) -> list[_Taken]:
+    if stage2 is None:
+        assert stage1 is not None
+        return [_taken(STAGE1, stage1, wanted)]
+    if stage1 is None or any(key.startswith("fusion_model.") for key in stage2.state):
+        return [_taken(STAGE2, stage2, wanted)]
+    # A stage 2 that was saved without its copy of stage 1.
+    fusion = {name: shape for name, shape in wanted.items() if name.startswith("ipf.")}
+    if not fusion:
+        return [_taken(STAGE2, stage2, wanted)]
+    rest = {name: shape for name, shape in wanted.items() if name not in fusion}
+    return [_taken(STAGE2, stage2, rest), _taken(STAGE1, stage1, fusion)]
+
+
+def _taken(stage: Stage, checkpoint: Checkpoint, wanted: Shapes) -> _Taken:
+    entries = map_keys(stage, checkpoint.shapes, wanted, checkpoint.path)
+    preferred = []
+    for entry in entries:
+        if entry.fate != "alias" or checkpoint.equal(entry.key, checkpoint, entry.twin):
+            continue
+        if not entry.preferred:
+            raise UserError(
+                f"{checkpoint.path}: {entry.key} differs from {entry.twin}; expected two names of "
+                "one tensor. Copy the file again."
+            )
+        preferred.append(entry)
+    return _Taken(stage, checkpoint, entries, preferred)
+
+
+def _load(taken: Sequence[_Taken], *, half: bool) -> dict[str, Tensor]:
+    """Return the weights: views of the files, or copies where they are stored otherwise."""
+    import torch
+
+    state: dict[str, Tensor] = {}
+    for one in taken:
+        for target, key in one.sources():
+            where = f"{one.checkpoint.path}: {key}"
+            values = one.checkpoint.load(key)
+            if values.dtype.kind != "f":
+                raise UserError(f"{where} holds {values.dtype.name}; expected weights.")
+            if not np.isfinite(values).all():
+                raise UserError(f"{where} holds NaN or infinity; the file is unusable.")
+            if half and values.size and np.abs(values).max() > np.finfo(np.float16).max:
+                raise UserError(f"{where} does not fit into 16 bits; leave out --half.")
+            values = values.astype(np.float16 if half else np.float32, copy=False)
+            with warnings.catch_warnings():
+                # The views cannot be written to, and nothing here does.
+                warnings.filterwarnings("ignore", message=".*not writable.*")
+                state[target] = torch.from_numpy(values)
+    return state
+
+
+def _write(
+    result: Imported,
+    state: dict[str, Tensor],
+    settings: FPDMConfig,
+    given: dict[str, Checkpoint],
+) -> None:
+    from signgen.checkpoint_files import write_folder
+
+    needed = sum(tensor.nbytes for tensor in state.values())
+    free = shutil.disk_usage(_existing(result.folder)).free
+    if needed > free:
+        raise UserError(
+            f"{result.folder} needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. Make "
+            "room, or store half with --half.",
+            ExitCode.CANNOT_CREATE,
+        )
+    try:
+        write_folder(
+            result.folder,
+            {"model.safetensors": state},
+            {"config.yaml": to_yaml(settings), "card.md": _card(result, settings, given)},
+        )
+    except OSError as error:
+        raise UserError(
+            f"{result.folder} cannot be written: {error.strerror}.", ExitCode.CANNOT_CREATE
+        ) from error
+
+
+def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) -> str:
+    whole = any(row.becomes == "unet." for table in result.tables.values() for row in table)
+    lines = [
+        "# FPDM, weights of its authors",
+        "",
+        f"Imported with `signgen import-fpdm`. {result.verdict}.",
+        "",
+        *(
+            f"- `{one.path.name}`: epoch {one.epoch}, step {one.step}, "
+            f"{len(one.state)} tensors in the file"
+            for one in given.values()
+        ),
+        f"- {result.tensors} weights of {result.values:,} numbers, poses as {settings.skeleton}, "
+        f"pictures of {settings.size[0]} x {settings.size[1]}",
+        *(f"- {note}" for note in result.notes),
+        "",
+        "Their program is under the MIT licence. They trained on DeepFashion or PHOENIX-2014T, "
+        "whose pictures are for research that is not commercial.",
+    ]
+    if not whole:
+        lines.insert(
+            3, "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
+        )
+    return "\n".join(lines) + "\n"
