@@ -15,7 +15,7 @@ from typing import Literal
 
 from signgen.errors import UserError
 
-__all__ = ["STAGE1", "STAGE2", "Entry", "Row", "Shapes", "Stage", "map_keys", "rows"]
+__all__ = ["STAGE1", "STAGE2", "Entry", "Row", "Shapes", "Stage", "check_stage", "map_keys", "rows"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of tensors by name."""
@@ -149,6 +149,31 @@ def map_keys(stage: Stage, found: Shapes, wanted: Shapes, path: Path) -> list[En
     return entries
 
 
+def check_stage(stage: Stage, found: Shapes, path: Path) -> None:
+    """Refuse the checkpoint of another stage, or of another program.
+
+    Args:
+        stage: Which kind of checkpoint it should be.
+        found: Its keys.
+        path: The file, for messages.
+
+    Raises:
+        UserError: If no key is as in such checkpoints.
+    """
+    if any(key.startswith(tuple(stage.prefixes)) for key in found):
+        return
+    for other in (STAGE1, STAGE2):
+        if any(key.startswith(tuple(other.prefixes)) for key in found):
+            raise UserError(
+                f"{path} is a checkpoint of {other.name}; expected one of {stage.name}. Give it as "
+                f"{other.flag}."
+            )
+    raise UserError(
+        f"{path} has no key of FPDM's {stage.name} (the first is {next(iter(found))[:80]!a}); "
+        f"expected {', '.join(stage.prefixes)} and others."
+    )
+
+
 def _check_shape(key: str, found: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
     if found != wanted:
         raise UserError(
@@ -172,8 +197,8 @@ def _entry(stage: Stage, key: str, found: Shapes, wanted: Shapes, path: Path) ->
     target = _target(stage, known, wanted)
     if target is None:
         raise UserError(
-            f"{path}: {key[:120]} is not known; expected the keys of FPDM's {stage.name}. Is this "
-            f"the file for {stage.flag}, and do its parts have the published sizes?"
+            f"{path}: {key[:120]} is not known; expected the keys of FPDM's {stage.name} in the "
+            "published sizes, or in those that --submodels gives."
         )
     return Entry(key, prefix, "mapped", target=target)
 

@@ -20,7 +20,17 @@ import numpy as np
 from signgen.config import FPDMConfig, ImportFPDMConfig
 from signgen.config_io import to_yaml
 from signgen.errors import ExitCode, UserError
-from signgen.fpdm_keys import STAGE1, STAGE2, Entry, Row, Shapes, Stage, map_keys, rows
+from signgen.fpdm_keys import (
+    STAGE1,
+    STAGE2,
+    Entry,
+    Row,
+    Shapes,
+    Stage,
+    check_stage,
+    map_keys,
+    rows,
+)
 from signgen.fpdm_published import Run, published, run_of, with_widths
 from signgen.fpdm_submodels import Parts, read_parts, settings_of
 from signgen.media import check_input
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Imported", "import_fpdm"]
+
+_STAGES = {"stage1": STAGE1, "stage2": STAGE2}
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,8 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     out = _output(config, paths)
     parts = read_parts(check_input(config.submodels, "JSON file")) if config.submodels else {}
     given = {name: read_checkpoint(path) for name, path in paths.items()}
+    for name, checkpoint in given.items():
+        check_stage(_STAGES[name], checkpoint.shapes, checkpoint.path)
     stage1, stage2 = given.get("stage1"), given.get("stage2")
     main = stage2 or stage1
     assert main is not None
@@ -126,11 +140,8 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
 
 def _inputs(config: ImportFPDMConfig) -> dict[str, Path]:
     paths = {
-        name: check_input(value, f"checkpoint of {stage.name}")
-        for name, value, stage in (
-            ("stage1", config.stage1, STAGE1),
-            ("stage2", config.stage2, STAGE2),
-        )
+        name: check_input(value, f"checkpoint of {_STAGES[name].name}")
+        for name, value in (("stage1", config.stage1), ("stage2", config.stage2))
         if value
     }
     if not paths:

@@ -39,6 +39,7 @@ COMMANDS = (
     "pose view",
     "pose align",
     "pose convert",
+    "import-fpdm",
     "doctor",
 )
 

@@ -1,4 +1,4 @@
-"""Makes `hostile_pickles`, the module beside this file, importable by that name."""
+"""Makes the modules beside this file importable by their names."""
 
 import importlib.util
 import sys
@@ -13,3 +13,4 @@ def _load(name: str) -> None:
 
 
 _load("hostile_pickles")
+_load("training_containers")
