@@ -9,30 +9,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from signgen.config import FPDMConfig, ImportFPDMConfig
 from signgen.config_io import to_yaml
 from signgen.errors import ExitCode, UserError
-from signgen.fpdm_keys import (
-    STAGE1,
-    STAGE2,
-    Entry,
-    Row,
-    Shapes,
-    Stage,
-    check_stage,
-    map_keys,
-    rows,
-)
+from signgen.fpdm_keys import STAGE1, STAGE2, Row, Shapes, check_stage
 from signgen.fpdm_published import Run, published, run_of, with_widths
 from signgen.fpdm_submodels import Parts, read_parts, settings_of
+from signgen.fpdm_weights import compare_stages, load_weights, take
 from signgen.media import check_input
 from signgen.pickles.training_checkpoint import Checkpoint, read_checkpoint
 from signgen.pose.skeleton import SKELETONS
@@ -66,27 +53,6 @@ class Imported:
     values: int
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """Keys of one checkpoint and what becomes of them."""
-
-    stage: Stage
-    checkpoint: Checkpoint
-    entries: list[Entry]
-    preferred: list[Entry]
-
-    @property
-    def table(self) -> list[Row]:
-        return rows(self.stage, self.entries, self.checkpoint.shapes, self.preferred)
-
-    def sources(self) -> Iterator[tuple[str, str]]:
-        """Yield each weight of ours and the key whose numbers it gets."""
-        instead = {entry.twin: entry.key for entry in self.preferred}
-        for entry in self.entries:
-            if entry.fate == "mapped":
-                yield entry.target, instead.get(entry.key, entry.key)
-
-
 def import_fpdm(config: ImportFPDMConfig) -> Imported:
     """Read checkpoints of FPDM and write a model folder.
 
@@ -104,7 +70,7 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     stage1, stage2 = given.get("stage1"), given.get("stage2")
     main = stage2 or stage1
     assert main is not None
-    same, notes = _compare_stages(stage1, stage2)
+    same, notes = compare_stages(stage1, stage2)
     run = run_of(
         stage1.settings if stage1 and same else None,
         stage2.settings if stage2 else None,
@@ -113,7 +79,7 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     )
     settings = _settings(config, run, parts)
     wanted = _wanted(settings, parts, config.submodels, whole=run.whole)
-    taken = _mapped(stage1, stage2, wanted)
+    taken = take(stage1, stage2, wanted)
     for one in taken:
         if one.preferred:
             notes.append(
@@ -122,7 +88,7 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
             )
     if not run.fused and stage1:
         notes.append("This model has no fusion, so stage 1 is no part of it.")
-    state = _load(taken, half=config.half)
+    state = load_weights(taken, half=config.half)
     result = Imported(
         folder=out,
         verdict=run.verdict,
@@ -191,27 +157,6 @@ def _existing(out: Path) -> Path:
     return next(path for path in out.resolve().parents if path.exists())
 
 
-def _compare_stages(stage1: Checkpoint | None, stage2: Checkpoint | None) -> tuple[bool, list[str]]:
-    """Tell whether stage 2 was trained with this stage 1, and what to say if not."""
-    if stage1 is None or stage2 is None:
-        return True, []
-    inside = "fusion_model."
-    if not any(key.startswith(inside) for key in stage2.state):
-        return True, []
-    differing = [
-        key
-        for key in stage1.state
-        if inside + key not in stage2.state or not stage1.equal(key, stage2, inside + key)
-    ]
-    if not differing:
-        return True, []
-    return False, [
-        f"{len(differing)} of {len(stage1.state)} tensors of stage 1 ({differing[0]} first) differ "
-        "from the copy in the checkpoint of stage 2; that copy is taken, which stage 2 was trained "
-        "with."
-    ]
-
-
 def _settings(config: ImportFPDMConfig, run: Run, parts: Parts) -> FPDMConfig:
     settings = published(run, config.skeleton, config.size)
     settings = settings_of(parts, settings, Path(config.submodels or ""))
@@ -237,61 +182,6 @@ def _wanted(settings: FPDMConfig, parts: Parts, submodels: str | None, *, whole:
     if whole:
         return shapes
     return {name: shape for name, shape in shapes.items() if name.startswith("ipf.")}
-
-
-# ----- keys and weights ---------------------------------------------------------------------------
-
-
-def _mapped(stage1: Checkpoint | None, stage2: Checkpoint | None, wanted: Shapes) -> list[_Taken]:
-    if stage2 is None:
-        assert stage1 is not None
-        return [_taken(STAGE1, stage1, wanted)]
-    if stage1 is None or any(key.startswith("fusion_model.") for key in stage2.state):
-        return [_taken(STAGE2, stage2, wanted)]
-    # A stage 2 that was saved without its copy of stage 1.
-    fusion = {name: shape for name, shape in wanted.items() if name.startswith("ipf.")}
-    if not fusion:
-        return [_taken(STAGE2, stage2, wanted)]
-    rest = {name: shape for name, shape in wanted.items() if name not in fusion}
-    return [_taken(STAGE2, stage2, rest), _taken(STAGE1, stage1, fusion)]
-
-
-def _taken(stage: Stage, checkpoint: Checkpoint, wanted: Shapes) -> _Taken:
-    entries = map_keys(stage, checkpoint.shapes, wanted, checkpoint.path)
-    preferred = []
-    for entry in entries:
-        if entry.fate != "alias" or checkpoint.equal(entry.key, checkpoint, entry.twin):
-            continue
-        if not entry.preferred:
-            raise UserError(
-                f"{checkpoint.path}: {entry.key} differs from {entry.twin}; expected two names of "
-                "one tensor. Copy the file again."
-            )
-        preferred.append(entry)
-    return _Taken(stage, checkpoint, entries, preferred)
-
-
-def _load(taken: Sequence[_Taken], *, half: bool) -> dict[str, Tensor]:
-    """Return the weights: views of the files, or copies where they are stored otherwise."""
-    import torch
-
-    state: dict[str, Tensor] = {}
-    for one in taken:
-        for target, key in one.sources():
-            where = f"{one.checkpoint.path}: {key}"
-            values = one.checkpoint.load(key)
-            if values.dtype.kind != "f":
-                raise UserError(f"{where} holds {values.dtype.name}; expected weights.")
-            if not np.isfinite(values).all():
-                raise UserError(f"{where} holds NaN or infinity; the file is unusable.")
-            if half and values.size and np.abs(values).max() > np.finfo(np.float16).max:
-                raise UserError(f"{where} does not fit into 16 bits; leave out --half.")
-            values = values.astype(np.float16 if half else np.float32, copy=False)
-            with warnings.catch_warnings():
-                # The views cannot be written to, and nothing here does.
-                warnings.filterwarnings("ignore", message=".*not writable.*")
-                state[target] = torch.from_numpy(values)
-    return state
 
 
 def _write(
