@@ -212,7 +212,7 @@ class FrameCache:
             problem = f"frames of {held}; expected {shown}"
         elif index.resize != METHODS[resize]:
             problem = (
-                f"frames resized by {index.resize}; expected {METHODS[resize]}, --resize {resize}"
+                f"frames resized by {index.resize}; expected {METHODS[resize]} (--resize {resize})"
             )
         elif index.dataset != adapter.name or split not in index.splits:
             problem = (
