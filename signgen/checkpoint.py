@@ -25,6 +25,7 @@ from signgen.checkpoint_files import State, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
 from signgen.models import FPDM, build_model
+from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
 
 BUNDLED = ("mini",)
@@ -243,6 +244,53 @@ def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
         model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
     )
     return model.eval().to(device)
+
+
+def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPDMConfig]:
+    """Build stage 1 alone and load its weights, in eval mode.
+
+    Args:
+        name: What `load_model` takes, a run folder of stage `ipf`, a folder that holds stage 1
+            alone, or a training YAML file with `ipf.loss` none, whose pretrained tower is taken as
+            it is (A1 of FPDM's Table 2).
+        device: Where to put it.
+
+    Returns:
+        Stage 1 and the settings of the whole model.
+
+    Raises:
+        UserError: If there is no such model, it is corrupt, or it has no stage 1.
+    """
+    if Path(name).is_file():
+        config = _run_config(Path(name)).model
+        if config.ipf.loss != "none" or not config.ipf.pretrained:
+            raise UserError(
+                f"{name} is a training file and holds no weights; expected one with model.ipf.loss "
+                f"none and a model.ipf.pretrained (here {config.ipf.loss} and "
+                f"{config.ipf.pretrained or 'none'}). Name the run folder it trained instead."
+            )
+        return IPF(config.ipf).eval().to(device), config
+    folder, settings, config = resolve(name)
+    prefix = STAGE_PREFIX["ipf"]
+    weights = {
+        key.removeprefix(prefix): value.float()
+        for key, value in read_weights(folder).items()
+        if key.startswith(prefix)
+    }
+    if not weights:
+        raise UserError(
+            f"{folder} holds no stage 1 (no weights of {prefix}); expected a run of stage ipf or a "
+            f"whole model. See stage in {settings}."
+        )
+    stage = IPF(config.ipf)
+    load_into(stage, weights, folder / "model.safetensors")
+    missing = sorted(set(stage.state_dict()) - set(weights))
+    if missing:
+        raise UserError(
+            f"{folder} lacks {len(missing)} weights of stage 1, such as {prefix}{missing[0]}; "
+            "expected all of them. Copy the folder again."
+        )
+    return stage.eval().to(device), config
 
 
 def start_from(names: tuple[str, ...], config: FPDMConfig) -> tuple[FPDMConfig, State]:
