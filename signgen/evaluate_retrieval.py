@@ -237,7 +237,7 @@ def embed(
         )
 
     with torch.inference_mode():
-        photos = encode(questions.gallery, photo, ipf.embed)
+        photos = encode(questions.gallery, photo, ipf.embed_photo)
         queries = {SOURCE: photos[torch.from_numpy(questions.sources).to(device)]}
         if config.fusion == "ipf" and config.ipf.loss in FUSED:
             asked, inverse = np.unique(questions.targets, return_inverse=True)

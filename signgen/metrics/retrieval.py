@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, Score, join_signature
+from signgen.metrics.base import ClipMeans, Score
 
 RECALLS = (1, 3, 5)
 """Numbers of places that FPDM's Table 2 counts."""
@@ -91,26 +91,20 @@ def _score(
     gallery: int,
     settings: Sequence[str],
 ) -> Score:
-    numbers = values.astype(np.float64)
     means = ClipMeans()
-    for clip, value in zip(clips, numbers, strict=True):
+    for clip, value in zip(clips, values.astype(np.float64), strict=True):
         means.add(clip, [value])
-    return Score(
-        name=name,
-        value=means.mean(),
-        ci95=means.interval(),
-        n=means.count,
-        higher_is_better=name != "mean_rank",
-        signature=join_signature(
-            name,
+    return means.score(
+        name,
+        (
             "similarity:cosine",
             f"ties:worst-{TIE:g}",
             f"gallery:{gallery}",
             *settings,
             "mean:queries",
-            f"v{VERSION}",
+            f"version:{VERSION}",
         ),
-        per_clip=means.per_clip(),
+        higher_is_better=name != "mean_rank",
         details={"gallery": float(gallery)},
     )
 
