@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from safetensors.torch import load_file
@@ -24,9 +24,11 @@ from torch import nn
 from signgen.checkpoint_files import State, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
-from signgen.models import FPDM, build_model
-from signgen.models.ipf import IPF
+from signgen.models import FPDM, build_model, build_stage
 from signgen.structures import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from signgen.models.ipf import IPF
 
 BUNDLED = ("mini",)
 STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": "", "decoder": ""}
@@ -269,7 +271,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPD
                 f"none and a model.ipf.pretrained (here {config.ipf.loss} and "
                 f"{config.ipf.pretrained or 'none'}). Name the run folder it trained instead."
             )
-        return IPF(config.ipf).eval().to(device), config
+        return cast("IPF", build_stage(config, "ipf")).eval().to(device), config
     folder, settings, config = resolve(name)
     prefix = STAGE_PREFIX["ipf"]
     weights = {
@@ -282,7 +284,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPD
             f"{folder} holds no stage 1 (no weights of {prefix}); expected a run of stage ipf or a "
             f"whole model. See stage in {settings}."
         )
-    stage = IPF(config.ipf)
+    stage = cast("IPF", build_stage(config, "ipf"))
     load_into(stage, weights, folder / "model.safetensors")
     missing = sorted(set(stage.state_dict()) - set(weights))
     if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -39,6 +39,8 @@ FUSED = {"baseline": "fused (A2)", "source-enhanced": "fused (A3)"}
 """Stage 1's prediction as the query, by the loss it was trained with; rows of FPDM's Table 2."""
 BATCH = 32
 """Pictures embedded at a time; the embeddings depend on it only by rounding."""
+SETTINGS = {"retrieval", "retrieval_queries", "model", "data", "split", "device", "out", "json"}
+"""Settings of `signgen eval` that mean something here; others are about frames."""
 
 
 class Progress(Protocol):
@@ -125,17 +127,11 @@ def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) 
 
 
 def _check_settings(config: EvalConfig) -> None:
-    others = {
-        "--generated": config.generated,
-        "--reference": config.reference,
-        "--poses": config.poses,
-        "--hand-metrics": config.hand_metrics,
-    }
-    for flag, given in others.items():
-        if given:
+    for setting in fields(config):
+        if setting.name not in SETTINGS and getattr(config, setting.name) != setting.default:
             raise UserError(
-                f"--retrieval scores the embeddings of a model and takes no {flag}. "
-                "Leave one of them out.",
+                "--retrieval scores the embeddings of a model and takes no "
+                f"--{setting.name.replace('_', '-')}. Leave one of them out.",
                 ExitCode.USAGE,
             )
     if config.retrieval_queries < 0:

@@ -261,6 +261,7 @@ def test_pairs_of_deepfashion_are_all_asked(
         ({"reference": "b.mp4"}, "takes no --reference"),
         ({"poses": "a.json"}, "takes no --poses"),
         ({"hand_metrics": True}, "takes no --hand-metrics"),
+        ({"seed": 3}, "takes no --seed"),
         ({"retrieval_queries": -1}, "--retrieval-queries is -1"),
         ({"retrieval": False, "retrieval_queries": 5}, "serves --retrieval only"),
     ],
