@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from safetensors.torch import load_file
@@ -25,10 +25,8 @@ from signgen.checkpoint_files import State, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
 from signgen.models import FPDM, build_model, build_stage
+from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
-
-if TYPE_CHECKING:
-    from signgen.models.ipf import IPF
 
 BUNDLED = ("mini",)
 STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": "", "decoder": ""}
@@ -267,29 +265,24 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPD
         config = _run_config(Path(name)).model
         if config.ipf.loss != "none" or not config.ipf.pretrained:
             raise UserError(
-                f"{name} is a training file and holds no weights; expected one with model.ipf.loss "
-                f"none and a model.ipf.pretrained (here {config.ipf.loss} and "
-                f"{config.ipf.pretrained or 'none'}). Name the run folder it trained instead."
+                f"{name}: model.ipf.loss is {config.ipf.loss}, model.ipf.pretrained "
+                f"{config.ipf.pretrained or 'none'}; expected loss none and a pretrained tower, "
+                "because a training file holds no weights. Name the run folder it trained."
             )
-        return cast("IPF", build_stage(config, "ipf")).eval().to(device), config
+        return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
     folder, settings, config = resolve(name)
-    prefix = STAGE_PREFIX["ipf"]
-    weights = {
-        key.removeprefix(prefix): value.float()
-        for key, value in read_weights(folder).items()
-        if key.startswith(prefix)
-    }
+    state = {key: value.float() for key, value in read_weights(folder).items()}
+    weights = {key[4:]: value for key, value in state.items() if key.startswith("ipf.")}
     if not weights:
         raise UserError(
-            f"{folder} holds no stage 1 (no weights of {prefix}); expected a run of stage ipf or a "
+            f"{folder} holds no stage 1 (no weights of ipf.); expected a run of stage ipf or a "
             f"whole model. See stage in {settings}."
         )
-    stage = cast("IPF", build_stage(config, "ipf"))
+    stage = cast(IPF, build_stage(config, "ipf"))
     load_into(stage, weights, folder / "model.safetensors")
-    missing = sorted(set(stage.state_dict()) - set(weights))
-    if missing:
+    if missing := sorted(set(stage.state_dict()) - set(weights)):
         raise UserError(
-            f"{folder} lacks {len(missing)} weights of stage 1, such as {prefix}{missing[0]}; "
+            f"{folder} lacks {len(missing)} weights of stage 1, such as ipf.{missing[0]}; "
             "expected all of them. Copy the folder again."
         )
     return stage.eval().to(device), config

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from signgen.models.ipf import IPF
 
+    Load = Callable[[FrameRef], Tensor]
+    Encoder = Callable[[Tensor], Tensor]
+
 __all__ = ["Questions", "Row", "ask", "embed", "evaluate_retrieval", "rank", "table"]
 
 ItemT = TypeVar("ItemT")
@@ -210,37 +213,41 @@ def embed(
     from signgen.data.loading import to_pixels
 
     device = next(ipf.parameters()).device
+    source_size = config.source_size or config.size
 
-    def photo(picture: FrameRef) -> Tensor:
-        return to_pixels(adapter.frame(picture), config.size)
+    def photo(size: tuple[int, int]) -> Load:
+        return lambda picture: to_pixels(adapter.frame(picture), size)
 
     def pose(picture: FrameRef) -> Tensor:
         poses = adapter.pose(picture.record).frames(slice(picture.index, picture.index + 1))
         (drawn,) = draw_all(resize(poses, config.size), [0], config.pose_style)
         return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255)
 
-    def encode(
-        pictures: Sequence[FrameRef],
-        load: Callable[[FrameRef], Tensor],
-        encoder: Callable[[Tensor], Tensor],
-    ) -> Tensor:
+    def encode(places: NDArray[np.int64], load: Load, encoder: Encoder) -> Tensor:
+        """Embed the pictures at some places of the gallery, each once."""
+        unique, inverse = np.unique(places, return_inverse=True)
+        pictures = [questions.gallery[place] for place in unique]
         shown = iter(pictures if progress is None else progress(pictures, len(pictures)))
-        return torch.cat(
-            [
-                encoder(torch.stack([load(picture) for picture in group]).to(device)).float()
-                for group in _groups(shown, batch)
-            ]
-        )
+        parts = [
+            encoder(torch.stack([load(picture) for picture in group]).to(device)).float()
+            for group in _groups(shown, batch)
+        ]
+        return torch.cat(parts)[torch.from_numpy(inverse).to(device)]
 
     with torch.inference_mode():
-        photos = encode(questions.gallery, photo, ipf.embed_photo)
-        queries = {SOURCE: photos[torch.from_numpy(questions.sources).to(device)]}
+        places = np.arange(len(questions.gallery))
+        photos = encode(places, photo(config.size), ipf.embed_photo)
+        # Sources are squashed to a size of their own where the model has one.
+        sources = (
+            photos[torch.from_numpy(questions.sources).to(device)]
+            if source_size == config.size
+            else encode(questions.sources, photo(source_size), ipf.embed_photo)
+        )
+        found = {"gallery": photos, SOURCE: sources}
         if config.fusion == "ipf" and config.ipf.loss in FUSED:
-            asked, inverse = np.unique(questions.targets, return_inverse=True)
-            poses = encode([questions.gallery[i] for i in asked], pose, ipf.embed_pose)
-            poses = poses[torch.from_numpy(inverse).to(device)]
-            queries[FUSED[config.ipf.loss]] = ipf.fuse(queries[SOURCE], poses)
-    return {name: value.cpu().numpy() for name, value in {"gallery": photos, **queries}.items()}
+            poses = encode(questions.targets, pose, ipf.embed_pose)
+            found[FUSED[config.ipf.loss]] = ipf.fuse(sources, poses)
+    return {name: value.cpu().numpy() for name, value in found.items()}
 
 
 def _groups(items: Iterator[ItemT], size: int) -> Iterator[list[ItemT]]:
