@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from signgen.config import EvalConfig, FPDMConfig
 from signgen.data.adapter import DatasetAdapter
+from signgen.data.model_inputs import PoseDrawing, source_size
+from signgen.data.resizing import squash
 from signgen.data.triplets import first_frame_pairs
 from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
@@ -20,8 +22,7 @@ from signgen.evaluate_report import NOTE, SCHEMA_VERSION, cell, columns
 from signgen.media import check_output, save_text
 from signgen.metrics.base import Score
 from signgen.metrics.retrieval import retrieval_scores, target_ranks
-from signgen.pose.transforms import resize
-from signgen.render import check_skeleton, draw_all
+from signgen.render import check_skeleton
 from signgen.structures import FrameRef
 
 if TYPE_CHECKING:
@@ -213,14 +214,14 @@ def embed(
     from signgen.data.loading import to_pixels
 
     device = next(ipf.parameters()).device
-    source_size = config.source_size or config.size
+    drawing, source_side = PoseDrawing.of(config), source_size(config)
 
     def photo(size: tuple[int, int]) -> Load:
-        return lambda picture: to_pixels(adapter.frame(picture), size)
+        return lambda picture: to_pixels(squash(adapter.frame(picture), size, config.resize))
 
     def pose(picture: FrameRef) -> Tensor:
         poses = adapter.pose(picture.record).frames(slice(picture.index, picture.index + 1))
-        (drawn,) = draw_all(resize(poses, config.size), [0], config.pose_style)
+        drawn = drawing.draw(poses)
         return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255)
 
     def encode(places: NDArray[np.int64], load: Load, encoder: Encoder) -> Tensor:
@@ -240,8 +241,8 @@ def embed(
         # Sources are squashed to a size of their own where the model has one.
         sources = (
             photos[torch.from_numpy(questions.sources).to(device)]
-            if source_size == config.size
-            else encode(questions.sources, photo(source_size), ipf.embed_photo)
+            if source_side == config.size
+            else encode(questions.sources, photo(source_side), ipf.embed_photo)
         )
         found = {"gallery": photos, SOURCE: sources}
         if config.fusion == "ipf" and config.ipf.loss in FUSED:

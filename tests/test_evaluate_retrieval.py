@@ -26,6 +26,14 @@ from signgen.structures import FrameRef, Record, Triplet
 from signgen.train import train
 from tests.data.deepfashion_trees import write_tree
 
+PUBLISHED = {
+    "source_size": (40, 40),
+    "resize": "bicubic",
+    "pose_style": "fpdm",
+    "pose_canvas": (80, 60),
+    "ipf": replace(tiny_fpdm().ipf, preprocessing="official"),
+}
+
 
 class Clips:
     """A dataset of which only the list of records or pairs matters."""
@@ -108,10 +116,9 @@ def test_clips_of_one_frame_ask_nothing() -> None:
 # ----- embeddings ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("preprocessing", ["consistent", "official"])
-def test_embeddings_are_those_that_stage_1_trains_on(preprocessing: str) -> None:
-    config = tiny_fpdm()
-    config = replace(config, ipf=replace(config.ipf, preprocessing=preprocessing))  # type: ignore[arg-type]
+@pytest.mark.parametrize("settings", [{}, PUBLISHED], ids=["own", "published"])
+def test_embeddings_are_those_that_stage_1_trains_on(settings: dict[str, object]) -> None:
+    config = replace(tiny_fpdm(), **settings)  # type: ignore[arg-type]
     ipf, adapter = stage1(config), open_dataset("sample")
     dataset = TripletDataset(adapter, DataConfig(split="test", identity_rate=0), config, 7)
     places: dict[FrameRef, int] = {}
