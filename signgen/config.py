@@ -97,14 +97,14 @@ class DataConfig:
     DeepFashion. Signing changes its hand: keep 0."""
     jitter: float = 0.0
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
-    width); FPDM has 1 for DeepFashion."""
+    width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
     source_sides: tuple[int, ...] = ()
-    """Sides of squares, one of which every source is squashed to and back, to train on coarse
-    sources too; FPDM has 256 512. None leaves sources as they are."""
+    """Sides of squares, one of which every source is squashed to before it gets the model's size of
+    sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False
-    """Keep frames at the model's size in the memory of each loader process."""
+    """Keep frames at the model's sizes in the memory of each loader process."""
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""
@@ -222,7 +222,8 @@ class EvalConfig:
     poses: str | None = None
     """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
     model: str = "mini"
-    """Model to evaluate when no generated frames are given."""
+    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
+    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
     data: str = "sample"
     """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`; when
     no paths are given."""
@@ -230,6 +231,12 @@ class EvalConfig:
     """Split of the data."""
     hand_metrics: bool = False
     """Also compute Hand SSIM."""
+    retrieval: bool = False
+    """Score stage 1 instead of frames: where the true target ranks among all pictures by its fusion
+    of source and pose (FPDM's Table 2)."""
+    retrieval_queries: int = 10_000
+    """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
+    asks for all."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
