@@ -135,11 +135,14 @@ def published(run: Run, skeleton: str, size: tuple[int, int] | None) -> FPDMConf
     """
     base = full_fpdm(base=None, clip=None, dino=None)
     canvas, canvas_render = _CANVASES.get(skeleton, (None, None))
+    if not run.whole:
+        # Stage 1 was trained on the test's drawings, and on sources as large as targets.
+        canvas, canvas_render = canvas_render or canvas, None
     clip = run.source == "clip"
     return replace(
         base,
         size=size or run.size or _SIZE,
-        source_size=(_SOURCE_SIDE, _SOURCE_SIDE),
+        source_size=(_SOURCE_SIDE, _SOURCE_SIDE) if run.whole else None,
         resize="bicubic",
         fusion="ipf" if run.fused else "none",
         pose_style="fpdm",

@@ -21,6 +21,7 @@ from signgen.fpdm_published import Run, published, run_of, with_widths
 from signgen.fpdm_submodels import Parts, read_parts, settings_of
 from signgen.fpdm_weights import compare_stages, load_weights, take
 from signgen.media import check_input
+from signgen.media.files import one_line
 from signgen.pickles.training_checkpoint import Checkpoint, read_checkpoint
 from signgen.pose.skeleton import SKELETONS
 
@@ -175,7 +176,7 @@ def _wanted(settings: FPDMConfig, parts: Parts, submodels: str | None, *, whole:
             model = FPDM(settings)
     except (ValueError, TypeError, ArithmeticError) as error:  # whatever a library says of sizes
         raise UserError(
-            f"{submodels}: its sizes do not make a model ({' '.join(str(error).split())[:160]})."
+            f"{submodels}: its sizes do not make a model ({one_line(error)})."
         ) from error
     check_parts(parts, model, Path(submodels or ""))
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -190,6 +191,8 @@ def _write(
     settings: FPDMConfig,
     given: dict[str, Checkpoint],
 ) -> None:
+    from safetensors import SafetensorError
+
     from signgen.checkpoint_files import write_folder
 
     needed = sum(tensor.nbytes for tensor in state.values())
@@ -206,9 +209,9 @@ def _write(
             {"model.safetensors": state},
             {"config.yaml": to_yaml(settings), "card.md": _card(result, settings, given)},
         )
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"{result.folder} cannot be written: {error.strerror}.", ExitCode.CANNOT_CREATE
+            f"{result.folder} cannot be written: {one_line(error)}.", ExitCode.CANNOT_CREATE
         ) from error
 
 
@@ -219,11 +222,7 @@ def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) 
         "",
         f"Imported with `signgen import-fpdm`. {result.verdict}.",
         "",
-        *(
-            f"- `{one.path.name}`: epoch {one.epoch}, step {one.step}, "
-            f"{len(one.state)} tensors in the file"
-            for one in given.values()
-        ),
+        *(f"- `{one.path.name}`: {_progress(one)}" for one in given.values()),
         f"- {result.tensors} weights of {result.values:,} numbers, poses as {settings.skeleton}, "
         f"pictures of {settings.size[0]} x {settings.size[1]}",
         *(f"- {note}" for note in result.notes),
@@ -236,3 +235,9 @@ def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) 
             3, "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
         )
     return "\n".join(lines) + "\n"
+
+
+def _progress(checkpoint: Checkpoint) -> str:
+    done = {"epoch": checkpoint.epoch, "step": checkpoint.step}
+    said = [f"{name} {count}" for name, count in done.items() if count is not None]
+    return ", ".join([*said, f"{len(checkpoint.state)} tensors"])

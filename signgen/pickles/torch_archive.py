@@ -32,6 +32,8 @@ MAX_PICKLE_BYTES = 64 * 2**20
 #: Numbers of one tensor; the largest of Stable Diffusion's U-Net has 30 million.
 MAX_TENSOR_VALUES = 2**30
 
+#: Bytes up to which a tensor may be larger than its storage, as expanded ones are.
+_SMALL = 2**20
 _PURPOSE = "checkpoints"
 #: numpy's type for each of torch's; bfloat16 is the upper half of a float32.
 _DTYPES: Mapping[str, str] = {
@@ -114,6 +116,11 @@ class StoredTensor:
         if found != self.declared:
             raise PickleError(
                 f"is a tensor whose storage announces {self.declared} bytes and has {found}"
+            )
+        if math.prod(self.shape) * self._itemsize > max(_SMALL, found):
+            raise PickleError(
+                f"is a tensor of shape {list(self.shape)} that repeats the {found} bytes of its "
+                "storage"
             )
         if math.prod(self.shape) and (self.offset + self._reach) * self._itemsize > found:
             raise PickleError(

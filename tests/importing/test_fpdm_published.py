@@ -76,6 +76,15 @@ def test_canvases_go_with_the_skeleton():
     assert (config.pose_canvas, config.pose_canvas_render) == ((260, 210), None)
 
 
+def test_stage_1_alone_has_the_pictures_it_was_trained_on():
+    config = published(run_of(B6, None, {}, PATH), "openpose-18", None)
+    assert (config.pose_canvas, config.pose_canvas_render) == ((1101, 750), None)
+    assert config.source_size is None
+    config = published(run_of(None, AT_512, FUSED, PATH), "openpose-18", None)
+    assert (config.pose_canvas, config.pose_canvas_render) == ((550, 375), (1101, 750))
+    assert config.source_size == (512, 512)
+
+
 def test_widths_come_from_the_tensors():
     config = published(run_of(None, AT_512, FUSED, PATH), "openpose-18", None)
     assert with_widths(config, {}) == config

@@ -270,6 +270,12 @@ def test_members_of_one_name_are_refused(tmp_path):
     assert "two members of one name" in refused(path)
 
 
+def test_a_few_bytes_do_not_become_gigabytes(tmp_path):
+    got = read_archive(save(tmp_path / "a", {"a": torch.ones(1).expand(2**15, 2**15)}))["a"]
+    with pytest.raises(PickleError, match="repeats the 4 bytes of its storage"):
+        got.load()
+
+
 def test_bombs_are_refused(tmp_path):
     path = save(tmp_path / "a", {"a": torch.ones(5)})
     zeros = bytes(80 * 2**20)
