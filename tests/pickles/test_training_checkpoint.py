@@ -4,6 +4,7 @@ import argparse
 import json
 import pickle
 from pathlib import Path
+from typing import Any, Optional, Union
 
 import numpy as np
 import pytest
@@ -82,6 +83,14 @@ def test_objects_are_named_and_paths_are_texts(tmp_path):
         "key": {"1": 2},
     }
     assert str(read_checkpoint(tmp_path / "a").settings["type"]).endswith("dict>")
+
+
+def test_types_beside_the_settings_do_no_harm(tmp_path):
+    value = {"a": 1, "types": [Optional[int], Union[int, str], type(None), Any]}  # noqa: UP007, UP045
+    torch.save({"state_dict": STATE, "hyper_parameters": value}, tmp_path / "a")
+    settings = read_checkpoint(tmp_path / "a").settings
+    assert settings["a"] == 1
+    assert all(text.startswith("<") for text in settings["types"])
 
 
 def test_settings_nested_in_themselves_are_refused():
