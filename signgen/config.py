@@ -12,6 +12,7 @@ from signgen.model_config import (
     AutoencoderConfig,
     FPDMConfig,
     IPFConfig,
+    Sampler,
     SamplingConfig,
     SchedulerConfig,
     SourceEncoderConfig,
@@ -52,12 +53,14 @@ __all__ = [
     "PoseExtractConfig",
     "PoseInfoConfig",
     "PoseViewConfig",
+    "Precision",
     "PrepareCacheConfig",
     "PrepareDeepFashionConfig",
     "PrepareFolderConfig",
     "PreparePhoenixConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
+    "Sampler",
     "SamplingConfig",
     "SchedulerConfig",
     "SourceEncoderConfig",
@@ -69,6 +72,7 @@ __all__ = [
 ]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
+Precision = Literal["no", "fp16", "bf16"]
 
 
 # ----- training -----------------------------------------------------------------------------
@@ -137,7 +141,7 @@ class TrainConfig:
     """Largest gradient norm; 0 does not clip."""
     ema: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps none."""
-    precision: Literal["no", "fp16", "bf16"] = "no"
+    precision: Precision = "no"
     """Mixed precision."""
     device: Device = "auto"
     """Where to train."""
@@ -190,12 +194,21 @@ class RenderConfig:
     """Denoising steps; the model's own number if not given."""
     guidance: tuple[float, float] | None = None
     """Guidance weights w1 w2; the model's own if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool = False
+    """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
+    frames then depend on --chunk and on their place in it."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` or `bf16`. `no` is 32, as published; the sampler and,
+    where the autoencoder asks for it, decoding stay there."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
     """Where to compute."""
     chunk: int = 8
-    """Frames computed at a time; does not change the result."""
+    """Frames computed at a time; does not change the result, but for --official-noise."""
     estimator: EstimatorName = "auto"
     """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
     `auto` is HRNet where its checkpoint is found, else MediaPipe."""
@@ -228,6 +241,16 @@ class EvalConfig:
     """Split of the data."""
     hand_metrics: bool = False
     """Also compute Hand SSIM."""
+    steps: int | None = None
+    """Denoising steps; the model's own number if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool = False
+    """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
+    the frames computed together, 8 of a video."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` or `bf16`; `no` is 32, as published."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"

@@ -53,8 +53,8 @@ class DecoderStage(FPDM):
         return sample(
             guided(self.denoise, self.branches(conditioning), settings.guidance),
             self.schedule,
+            sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            eta=settings.eta,
             step_noise=lambda _: torch.randn_like(noise),
         )

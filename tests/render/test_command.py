@@ -44,6 +44,8 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
     assert settings["seed"] == 5
     assert settings["model"] == str(work.model)
     assert {"software", "steps", "guidance", "source_sha256", "poses_sha256"} <= set(settings)
+    assert (settings["sampler"], settings["precision"]) == ("ddpm", "no")
+    assert "official_noise" not in settings
     with av.open(str(files[1])) as container:
         stream = container.streams.video[0]
         assert stream.width > 3 * source.shape[1]
@@ -59,6 +61,18 @@ def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
     assert result["files"] == [str(work.out / "a.mp4")]
     assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
     assert work.left() == ["a.mp4"]
+
+
+def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None:
+    words = ("--sampler", "unipc", "--official-noise", "--precision", "bf16", "--chunk", 3)
+    assert work.render(*words, "--dry-run", "--json") == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert work.render(*words, "--json", "--no-compare") == 0
+    settings = json.loads(work.capsys.readouterr().out)["settings"]
+    expected = {"sampler": "unipc", "official_noise": True, "precision": "bf16"}
+    for made in (planned, settings):
+        assert {key: made[key] for key in expected} == expected
+    assert settings["chunk"] == 3
 
 
 def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path) -> None:
