@@ -201,8 +201,8 @@ class RenderConfig:
     """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
     frames then depend on --chunk and on their place in it."""
     precision: Precision = "no"
-    """Compute the networks in 16 bits: `fp16` or `bf16`. `no` is 32, as published; the sampler and,
-    where the autoencoder asks for it, decoding stay there."""
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as published;
+    the sampler and, where the autoencoder asks for it, decoding stay there."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
@@ -250,7 +250,7 @@ class EvalConfig:
     """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
     the frames computed together, 8 of a video."""
     precision: Precision = "no"
-    """Compute the networks in 16 bits: `fp16` or `bf16`; `no` is 32, as published."""
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`; `no` is 32, as published."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import Tensor
 
 from signgen.config import SchedulerConfig
@@ -93,6 +95,31 @@ class NoiseSchedule:
     def ddim_end(self) -> float:
         """The abar at which DDIM's last step ends."""
         return 1.0 if self.set_alpha_to_one else float(self.alphas_cumprod[0])
+
+    def timesteps(self, steps: int, scheduler: SchedulerMixin | None = None) -> list[int]:
+        """Return the timesteps to sample at, noisiest first, spread as the library spreads them.
+
+        Args:
+            steps: Number of denoising steps, 1 to T.
+            scheduler: The library's scheduler that spreads them, which it is then set to; DDPM's if
+                not given.
+
+        Raises:
+            ValueError: If the schedule has no such number of different timesteps.
+        """
+        if not 1 <= steps <= self.train_steps:
+            raise ValueError(f"steps is {steps}; expected 1 to {self.train_steps}")
+        spreading: Any = scheduler or DDPMScheduler.from_config(self.scheduler.config)
+        spreading.set_timesteps(steps)
+        timesteps = [int(t) for t in spreading.timesteps]
+        falling = all(before > after for before, after in pairwise(timesteps))
+        if not falling or timesteps[0] >= self.train_steps:
+            raise ValueError(
+                f"steps is {steps}; expected fewer: {type(spreading).__name__} with spacing "
+                f"{spreading.config['timestep_spacing']} finds no such number of different "
+                "timesteps"
+            )
+        return timesteps
 
     def draw_timesteps(self, count: int, shift: float, device: torch.device) -> Tensor:
         """Draw timesteps to train at, from torch's global generator.

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
+from typing import TYPE_CHECKING, get_args
 
 import torch
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
 from signgen.config import Sampler
 from signgen.noise_schedule import NoiseSchedule
 
+if TYPE_CHECKING:
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
+    Solver = UniPCMultistepScheduler | DPMSolverMultistepScheduler
+
 __all__ = ["Denoiser", "sample", "sampling_timesteps", "step_sigma"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """(z, t) -> prediction: z (B, C, h, w), t (B,) int64."""
-Solver = UniPCMultistepScheduler | DPMSolverMultistepScheduler
 
 SMALLEST_VARIANCE = 1e-20
 """What diffusers' DDPM adds in the step that ends at pure signal."""
@@ -54,18 +56,19 @@ def sample(
         steps: Number of denoising steps.
         noise: (B, C, h, w) standard normal latents to start from.
         step_noise: Index of a step -> (B, C, h, w) standard normal noise. Only `ddpm` asks for it,
-            once in every step in order, the last one too, as diffusers does.
+            once in every step in order, the last one too, but not at timestep 0, as diffusers.
 
     Returns:
         (B, C, h, w) float32 clean latents.
 
     Raises:
-        ValueError: If `sampler` cannot take so many steps.
+        ValueError: If the sampler is unknown or cannot take so many steps.
     """
-    timesteps = sampling_timesteps(schedule, sampler, steps)
+    solver = _solver(schedule, sampler)
+    timesteps = schedule.timesteps(steps, solver)
     z = noise.float()
-    if sampler not in {"ddpm", "ddim"}:
-        return _solve(denoise, _solver(schedule, sampler, steps), z)
+    if solver is not None:
+        return _solve(denoise, solver, z)
     end = schedule.ddim_end if sampler == "ddim" else 1.0
     abars = [float(schedule.alphas_cumprod[t]) for t in timesteps] + [end]
     for index, timestep in enumerate(timesteps):
@@ -92,22 +95,7 @@ def sampling_timesteps(schedule: NoiseSchedule, sampler: Sampler, steps: int) ->
     Raises:
         ValueError: If the schedule has no such number of different timesteps.
     """
-    if not 1 <= steps <= schedule.train_steps:
-        raise ValueError(f"steps is {steps}; expected 1 to {schedule.train_steps}")
-    if sampler in {"ddpm", "ddim"}:
-        scheduler = DDPMScheduler.from_config(schedule.scheduler.config)
-        scheduler.set_timesteps(steps)
-    else:
-        scheduler = _solver(schedule, sampler, steps)
-    timesteps = [int(t) for t in scheduler.timesteps]
-    falling = all(before > after for before, after in pairwise(timesteps))
-    if not falling or timesteps[0] >= schedule.train_steps:
-        spacing = scheduler.config["timestep_spacing"]
-        raise ValueError(
-            f"steps is {steps}; expected fewer for sampler {sampler}, which cannot find so many "
-            f"different timesteps with spacing {spacing}"
-        )
-    return timesteps
+    return schedule.timesteps(steps, _solver(schedule, sampler))
 
 
 def step_sigma(abar: float, abar_after: float) -> float:
@@ -137,25 +125,31 @@ def _solve(denoise: Denoiser, solver: Solver, z: Tensor) -> Tensor:
     return z
 
 
-def _solver(schedule: NoiseSchedule, sampler: Sampler, steps: int) -> Solver:
-    """Build a solver of order 2 that ends at pure signal.
+def _solver(schedule: NoiseSchedule, sampler: Sampler) -> Solver | None:
+    """Build a solver of order 2 that ends at pure signal; None for DDPM and DDIM.
 
     Of a schedule with zero terminal SNR the solvers take the last abar as 2^-24, so that its
     logarithm is finite.
     """
+    if sampler not in get_args(Sampler):
+        raise ValueError(f"sampler is {sampler}; expected one of {', '.join(get_args(Sampler))}")
+    if sampler in {"ddpm", "ddim"}:
+        return None
+    # Imported on use: they load scipy.stats, which takes a second.
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
     config = schedule.scheduler.config
-    settings = {
-        "num_train_timesteps": schedule.train_steps,
-        "trained_betas": schedule.scheduler.betas.numpy(),
-        "prediction_type": schedule.prediction_type,
-        "timestep_spacing": config["timestep_spacing"],
-        "steps_offset": config["steps_offset"],
-        "rescale_betas_zero_snr": config["rescale_betas_zero_snr"],
-        "solver_order": 2,
-    }
     kind = UniPCMultistepScheduler if sampler == "unipc" else DPMSolverMultistepScheduler
-    solver: Solver = kind(**settings)  # of DPM-Solver, the library's default is ++
-    solver.set_timesteps(steps)
+    solver: Solver = kind(  # of DPM-Solver, the library's default is ++
+        num_train_timesteps=schedule.train_steps,
+        trained_betas=schedule.scheduler.betas.numpy(),
+        prediction_type=schedule.prediction_type,
+        timestep_spacing=config["timestep_spacing"],
+        steps_offset=config["steps_offset"],
+        rescale_betas_zero_snr=config["rescale_betas_zero_snr"],
+        solver_order=2,
+    )
     return solver
 
 

@@ -82,6 +82,11 @@ def test_too_many_steps_for_the_schedule(sampler, config, steps):
         sampling_timesteps(NoiseSchedule.from_config(config), sampler, steps)
 
 
+def test_unknown_sampler():
+    with pytest.raises(ValueError, match="sampler is euler; expected one of ddpm, ddim, unipc"):
+        sampling_timesteps(NoiseSchedule.from_config(MINI), "euler", 5)
+
+
 @pytest.mark.skipif(not SCHEDULES.is_file(), reason="golden numbers are not here")
 def test_schedule_equals_published_numbers():
     golden = json.loads(SCHEDULES.read_text())
