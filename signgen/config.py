@@ -250,7 +250,8 @@ class EvalConfig:
     """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
     the frames computed together, 8 of a video."""
     precision: Precision = "no"
-    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`; `no` is 32, as published."""
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
+    published."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
