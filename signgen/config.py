@@ -99,14 +99,14 @@ class DataConfig:
     DeepFashion. Signing changes its hand: keep 0."""
     jitter: float = 0.0
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
-    width); FPDM has 1 for DeepFashion."""
+    width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
     source_sides: tuple[int, ...] = ()
-    """Sides of squares, one of which every source is squashed to and back, to train on coarse
-    sources too; FPDM has 256 512. None leaves sources as they are."""
+    """Sides of squares, one of which every source is squashed to before it gets the model's size of
+    sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False
-    """Keep frames at the model's size in the memory of each loader process."""
+    """Keep frames at the model's sizes in the memory of each loader process."""
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""
@@ -199,7 +199,8 @@ class RenderConfig:
     model's own if not given."""
     official_noise: bool = False
     """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
-    frames then depend on --chunk and on their place in it."""
+    frames then depend on --chunk and on their place in it. On too where the model's settings say
+    so."""
     precision: Precision = "no"
     """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as published;
     the sampler and, where the autoencoder asks for it, decoding stay there."""
@@ -233,7 +234,8 @@ class EvalConfig:
     poses: str | None = None
     """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
     model: str = "mini"
-    """Model to evaluate when no generated frames are given."""
+    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
+    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
     data: str = "sample"
     """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`; when
     no paths are given."""
@@ -241,6 +243,12 @@ class EvalConfig:
     """Split of the data."""
     hand_metrics: bool = False
     """Also compute Hand SSIM."""
+    retrieval: bool = False
+    """Score stage 1 instead of frames: where the true target ranks among all pictures by its fusion
+    of source and pose (FPDM's Table 2)."""
+    retrieval_queries: int = 10_000
+    """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
+    asks for all."""
     steps: int | None = None
     """Denoising steps; the model's own number if not given."""
     sampler: Sampler | None = None
@@ -248,7 +256,7 @@ class EvalConfig:
     model's own if not given."""
     official_noise: bool = False
     """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
-    the frames computed together, 8 of a video."""
+    the frames computed together, 8 of a video. On too where the model's settings say so."""
     precision: Precision = "no"
     """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
     published."""
