@@ -1,6 +1,7 @@
 """Guidance: the cumulative sum, and that no branch is computed that does not count."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -100,3 +101,17 @@ def test_guidance_of_a_real_model(real, weights, passes):
     assert rows == [passes * 3]
     assert torch.allclose(made, expected, atol=1e-5)
     assert min(float((a - b).abs().max()) for a, b in [(nothing, pair), (pair, full)]) > 1e-3
+
+
+def test_guidance_of_a_real_model_without_fusion():
+    torch.manual_seed(0)
+    config = replace(tiny_fpdm(), fusion="none")
+    model = build_model(config).eval()
+    with torch.no_grad():
+        source, pose = torch.rand(2, 3, *config.size) * 2 - 1, torch.rand(2, 3, *config.size)
+        branches = model.branches(model.condition(model.encode_source(source), pose))
+        z, t = torch.randn(2, *model.latents.shape(config.size)), torch.tensor([20, 500])
+        made = guided(model.denoise, branches, (2.0, 9.0))(z, t)
+        nothing, given = (model.denoise(z, t, branch) for branch in branches)
+    assert torch.allclose(made, nothing + 2 * (given - nothing), atol=1e-5)
+    assert float((given - nothing).abs().max()) > 1e-4

@@ -14,10 +14,11 @@ import av
 import numpy as np
 import pytest
 
-from signgen.config import RenderConfig
+from signgen.checkpoint import save_model
+from signgen.config import RenderConfig, tiny_fpdm
 from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
-from signgen.models import FPDM
+from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.render_files import plan, render_files
@@ -73,6 +74,14 @@ def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None
     for made in (planned, settings):
         assert {key: made[key] for key in expected} == expected
     assert settings["chunk"] == 3
+
+
+def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
+    config = replace(tiny_fpdm(), fusion="none")
+    save_model(tmp_path / "plain", build_model(config), config)
+    work = replace(work, model=tmp_path / "plain")
+    assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 8
+    assert plan(config_of(work, guidance=(1.0, 3.0), steps=4)).forwards_per_frame == 4
 
 
 def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path) -> None:
