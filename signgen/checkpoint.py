@@ -100,9 +100,7 @@ def newest_checkpoint(run: Path) -> Path | None:
     return None
 
 
-def save_pretrained(
-    model: FPDM, folder: str | Path, *, card: str = "", half: bool = False
-) -> Path:
+def save_pretrained(model: FPDM, folder: str | Path, *, card: str = "", half: bool = False) -> Path:
     """Write a model as a folder that `load_model` reads and that can be uploaded to the hub.
 
     Pretrained parts that are frozen are not in it: they are loaded from where they came.

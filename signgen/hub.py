@@ -78,7 +78,7 @@ def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> H
         None if the name is none of the hub, such as an absolute path or a single word.
     """
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     match = _NAME.fullmatch(name)
     if match is None:

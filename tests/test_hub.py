@@ -86,13 +86,27 @@ def test_names_of_the_hub(name: str, repo: str, revision: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mini", "", "/a/b", "./a/b", "../a", "~/a", "a/b/c", "a/b@", "a/b@-x", "a/b;rm", "a b/c", "a/b..c"]
+    "name",
+    [
+        "mini",
+        "",
+        "/a/b",
+        "./a/b",
+        "../a",
+        "~/a",
+        "a/b/c",
+        "a/b@",
+        "a/b@-x",
+        "a/b;rm",
+        "a b/c",
+        "a/b..c",
+    ],
 )
 def test_other_names(name: str) -> None:
     assert hub_files(name) is None
 
 
-def test_the_command_is_one_that_hf_takes() -> None:
+def test_the_command_is_one_that_hf_takes(tmp_path: Path) -> None:
     from huggingface_hub.cli.hf import main
 
     command = HubFiles("owner/name", "v1", ("unet/config.json", "vae/config.json")).command()
@@ -100,7 +114,7 @@ def test_the_command_is_one_that_hf_takes() -> None:
     assert HubFiles("owner/name", None, ("x",), whole=True).command() == "hf download owner/name"
     script = f"import sys; sys.argv = {command.split()!r}; "
     script += f"from {main.__module__} import main; main()"
-    done = run(script, HF_HUB_OFFLINE="1", HF_HOME="nowhere")
+    done = run(script, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
     # The words are understood: what fails is that the network is forbidden.
     assert done.returncode == 1
     assert "offline" in done.stderr.lower(), done.stderr
@@ -274,7 +288,10 @@ def test_endpoint_token_revision_and_home_are_the_hub_librarys(hub: Hub, tmp_pat
     folder = Path(done.stdout.strip())
     assert folder == tmp_path / "hub" / "models--owner--name" / "snapshots" / COMMIT
     # Only what was asked for.
-    assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == ["config.json", "config.yaml"]
+    assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == [
+        "config.json",
+        "config.yaml",
+    ]
     assert (tmp_path / "hub/models--owner--name/refs/v1").read_text() == COMMIT
     tokens = {token for path, token in hub.asked if "owner/name" in path}
     assert tokens == {"Bearer hf_secret"}

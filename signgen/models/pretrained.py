@@ -181,7 +181,7 @@ def _expected(section: str, config: FPDMConfig) -> dict[str, tuple[str, Any]]:
     match section:
         case "scheduler":
             # Its other values are taken as they are. Sampling here cuts no values.
-            return {key: ("scheduler", False) for key in ("clip_sample", "thresholding")}
+            return dict.fromkeys(("clip_sample", "thresholding"), ("scheduler", False))
         case "unet":
             heads = [channels // unet.head_width for channels in unet.block_channels]
             return {

@@ -130,14 +130,21 @@ def test_stages_need_only_their_own_parts(config):
     assert set(parts_of(config, "ipf")) == {"ipf"}
     assert "ipf" not in parts_of(replace(config, fusion="none"))
     assert missing_parts(config) == ()
-    assert [files.repo for files in missing_parts(full_fpdm("a/b", None, "c/d@v1"))] == ["a/b", "c/d"]
+    assert [files.repo for files in missing_parts(full_fpdm("a/b", None, "c/d@v1"))] == [
+        "a/b",
+        "c/d",
+    ]
 
 
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
         ("unet", {"cross_attention_width": 1024}, "cross_attention_dim is 16; .* expects 1024"),
-        ("unet", {"head_width": 16}, r"attention_head_dim is \[2, 4, 4, 4\]; model.unet.head_width"),
+        (
+            "unet",
+            {"head_width": 16},
+            r"attention_head_dim is \[2, 4, 4, 4\]; model.unet",
+        ),
         ("unet", {"upcast_attention": True}, "upcast_attention is False"),
         ("autoencoder", {"scaling_factor": 1.0}, "scaling_factor is 0.18215"),
         ("autoencoder", {"block_channels": (8, 16)}, "block_out_channels is"),
