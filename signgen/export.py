@@ -14,8 +14,9 @@ from huggingface_hub import ModelCard
 
 from signgen.checkpoint import load_model, resolve, save_pretrained
 from signgen.checkpoint_files import CARD, verify
-from signgen.config import ExportConfig, FPDMConfig, TrainConfig
+from signgen.config import DataConfig, ExportConfig, FPDMConfig, TrainConfig
 from signgen.config_io import load_config
+from signgen.data.dataset import open_dataset
 from signgen.data.manifest import MANIFEST, read_manifest
 from signgen.evaluate_report import SCHEMA_VERSION, table
 from signgen.hub import hub_files
@@ -128,12 +129,24 @@ def _training(weights: Path, settings: Path) -> TrainingFacts:
     processes = 1
     if environment.is_file():
         processes = int(_read_json(environment).get("processes", 1))
+    config = load_config(settings, TrainConfig)
     return TrainingFacts(
-        config=load_config(settings, TrainConfig),
+        config=config,
         step=int(manifest["step"]),
         processes=processes,
         averaged="ema.safetensors" in manifest["files"],
+        counts=_counts(config.data),
     )
+
+
+def _counts(data: DataConfig) -> str:
+    """Return how much a run was trained on, in words; empty where its data are gone."""
+    if data.root != "sample" and not Path(data.root).is_dir():
+        return ""
+    records = open_dataset(data.root, (data.split,)).records(data.split)
+    frames = sum(record.num_frames for record in records)
+    signers = len({record.signer for record in records} - {""})
+    return f"{len(records):,} clips, {frames:,} frames, {signers or 'unknown'} signers"
 
 
 # ----- what a card needs to be told ---------------------------------------------------------------

