@@ -310,7 +310,7 @@ def _flowed(text: str) -> str:
 
 
 def _flat(text: str) -> str:
-    """Return text on one line, so that no line of it can end the front matter or begin a heading."""
+    """Return text on one line, so that none can end the front matter or begin a heading."""
     return " ".join(text.split())
 
 
