@@ -137,7 +137,7 @@ def _check_replaceable(folder: Path) -> None:
     """Refuse a folder with files that no model has: replacing it would delete them."""
     if not folder.exists():
         return
-    own = {*MODEL_FILES, CARD, "card.md"}
+    own = {*MODEL_FILES, CARD}
     others = [] if not folder.is_dir() else sorted(p.name for p in folder.iterdir())
     others = [name for name in others if name not in own]
     if others or not folder.is_dir():

@@ -247,7 +247,8 @@ def _training(facts: CardFacts) -> str:
         return text
     run, config = facts.training, facts.training.config
     shown = run.step * config.batch_size * run.processes
-    earlier = ", ".join(map(_last, config.start_from)) or "nothing"
+    fresh = "pretrained parts" if base_models(facts.config) else "nothing"
+    earlier = ", ".join(map(_last, config.start_from)) or fresh
     counts = f"{run.counts}; " if run.counts else ""
     examples = f"{counts}source and target the same in {config.data.identity_rate:.0%}"
     return f"""{text}
@@ -260,7 +261,7 @@ def _training(facts: CardFacts) -> str:
 | learning rate | {config.learning_rate:g}, {config.schedule}, warm-up {config.warmup:,} steps |
 | precision, seed | {config.precision}, {config.seed} |
 | moving average | {f"{config.ema:g}, used here" if run.averaged else "none"} |
-| data: {config.data.split} | {examples} |
+| split {config.data.split} | {examples} |
 | dropped conditions: pose, source, fusion | {facts.config.drop_pose:g}, \
 {facts.config.drop_source:g}, {facts.config.drop_fusion:g} |"""
 

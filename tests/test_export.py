@@ -114,7 +114,7 @@ def test_a_trained_run(
     assert f"hf upload me/tiny '{out}' ." in captured.err
     card = (out / "README.md").read_text(encoding="utf-8")
     assert (
-        "| data: train | 32 clips, 384 frames, 32 signers; source and target the same in 5% |"
+        "| split train | 32 clips, 384 frames, 32 signers; source and target the same in 5% |"
         in card
     )
     assert "| last stage | fpdm, starting from nothing |" in card

@@ -189,6 +189,15 @@ def test_a_missing_model_is_one_line_at_once(home: Path) -> None:
     )
 
 
+def test_the_variable_that_switched_the_hub_off_is_named(tmp_path: Path) -> None:
+    script = "from signgen.hub import *; fetch([hub_files('owner/name', ['a'])])"
+    done = run(script, TRANSFORMERS_OFFLINE="1", HF_HOME=str(tmp_path))
+    assert done.stderr.splitlines()[-1].endswith(
+        "and TRANSFORMERS_OFFLINE is set. "
+        "Get it: `unset TRANSFORMERS_OFFLINE && hf download owner/name a`"
+    )
+
+
 def test_all_missing_parts_of_a_full_model_are_named_at_once(home: Path) -> None:
     with pytest.raises(UserError) as caught:
         build_model(full_fpdm())
