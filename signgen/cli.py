@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 import signgen
+from signgen.cli_export import export
 from signgen.cli_flags import parse
 from signgen.cli_output import PRECEDENCE, say, table, tell
 from signgen.cli_pose import pose
@@ -47,6 +48,7 @@ Commands:
   render    one source frame and a pose sequence to a video
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
+  export    write a model as a folder to upload to the hub, with a model card
   prepare   make or check training data: signgen prepare synthetic --out DIR
   pose      extract, look into, show and align key points: signgen pose info FILE
   doctor    say what works on this machine
@@ -225,6 +227,7 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "render": _render,
     "train": _train,
     "eval": _eval,
+    "export": export,
     "prepare": prepare,
     "pose": pose,
     "doctor": _doctor,

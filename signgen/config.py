@@ -46,6 +46,7 @@ __all__ = [
     "DoctorConfig",
     "EstimatorName",
     "EvalConfig",
+    "ExportConfig",
     "FPDMConfig",
     "IPFConfig",
     "PoseAlignConfig",
@@ -174,7 +175,7 @@ class RenderConfig:
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
-    """`mini` (bundled), a run folder, or a hub id."""
+    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision."""
     clip: str | None = None
     """Clip to sign, of files of poses that hold many."""
     pose_size: tuple[int, int] | None = None
@@ -266,6 +267,35 @@ class EvalConfig:
     """Where to compute."""
     out: str | None = None
     """Also write the report to this JSON file."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write a model as a folder to upload to the hub, with a model card."""
+
+    model: str = ""
+    """`mini`, a run folder, a model folder, or a hub id."""
+    to_hub_folder: str = ""
+    """Folder to write to; an older model there is replaced."""
+    repo: str = ""
+    """Name it will have on the hub, owner/name."""
+    license: str = ""
+    """Licence of the weights, such as cc-by-nc-sa-4.0; that of the model's card if it has one."""
+    data: tuple[str, ...] = ()
+    """What it was trained on: synthetic, phoenix14t, deepfashion or your own names; where a run's
+    data or the model's card say it, that is taken."""
+    data_license: str = ""
+    """Terms of the training data, needed for names of your own."""
+    report: str | None = None
+    """Report of the model's scores, as `signgen eval --out` writes it."""
+    human_evaluation: str = "none done"
+    """What people found who judged the videos, in a few words."""
+    notes: str | None = None
+    """Markdown file to append to the card; the notes of the model's card if it has one."""
+    half: bool = True
+    """Store fp16, half the size, instead of fp32."""
     json: bool = False
     """Print one JSON object on stdout."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from signgen.config import SchedulerConfig
 from signgen.errors import ExitCode, UserError
+from signgen.hub import local_folder
 
 PredictionType = Literal["v_prediction", "epsilon"]
 
@@ -192,11 +192,12 @@ class NoiseSchedule:
 
 def _load_scheduler(name: str) -> DDPMScheduler:
     """Load a scheduler from a hub id or local folder, from its `scheduler/` where there is one."""
-    settings = {}
-    if not Path(name).is_dir() or (Path(name) / "scheduler").is_dir():
-        settings["subfolder"] = "scheduler"
+    folder = local_folder(name, ("scheduler/scheduler_config.json",))
+    inside = folder / "scheduler"
     try:
-        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(name, **settings)
+        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(
+            str(inside if inside.is_dir() else folder)
+        )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

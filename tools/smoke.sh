@@ -52,6 +52,12 @@ run eval --model "$work/decoder" --data "$work/corpus" --split test --hand-metri
   --out "$work/report.json"
 [ -s "$work/report.json" ] || fail "eval left no report"
 
+say "export the run folder, render with the export"
+run export "$work/decoder" --to-hub-folder "$work/hub" --license apache-2.0 --data synthetic --report "$work/report.json"
+run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/hub" --steps 1 \
+  --device cpu --out "$work/hub.mp4" --no-compare
+[ -s "$work/hub.mp4" ] || fail "the export rendered nothing"
+
 say "a wrong path is one line and exit code 66"
 code=0
 "$SIGNGEN" render --source "$work/none.png" --poses "$SAMPLE/poses.json" --out "$work/none.mp4" \
