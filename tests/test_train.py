@@ -10,8 +10,10 @@ import torch
 from signgen import checkpoint
 from signgen.config import DataConfig, Stage, TrainConfig
 from signgen.config_io import load_config
-from signgen.structures import ExitCode, UserError
-from signgen.train import learning_rate, step_seed, train
+from signgen.data.loading import batches
+from signgen.structures import Batch, ExitCode, UserError
+from signgen.train import learning_rate, take_step, train
+from signgen.training_run import LossModule, TrainingRun, open_run, save_run, step_seed
 
 
 def tiny(out: Path, stage: Stage = "fpdm", **changes: object) -> TrainConfig:
@@ -33,6 +35,27 @@ def test_learning_rate_warms_up_and_decays_to_zero() -> None:
     assert rates[60] == pytest.approx(0.5)
     assert rates[110] == pytest.approx(0.0)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_learning_rate_of_fpdm_stage_2_by_epoch() -> None:
+    # Warm-up over 5 epochs of 809 steps, then a tenth after every 50 epochs, as its program has it.
+    config = TrainConfig(
+        learning_rate=1e-4,
+        warmup=5 * 809,
+        warmup_hold=809,
+        schedule="step",
+        decay_every=50 * 809,
+    )
+    by_epoch = [2e-5, 4e-5, 6e-5, 8e-5, *[1e-4] * 51, *[1e-5] * 50, *[1e-6] * 5]
+    assert len(by_epoch) == 110
+    for step_of_epoch in (0, 404, 808):
+        rates = [learning_rate(config, epoch * 809 + step_of_epoch) for epoch in range(110)]
+        assert rates == pytest.approx(by_epoch, rel=1e-12)
+
+
+def test_step_schedule_without_warm_up_decays_from_the_first_step() -> None:
+    config = TrainConfig(learning_rate=8.0, schedule="step", decay_every=2, decay_factor=0.5)
+    assert [learning_rate(config, step) for step in range(6)] == [8, 8, 4, 4, 2, 2]
 
 
 def test_step_seeds_differ_between_steps_and_processes() -> None:
@@ -73,11 +96,14 @@ def test_loss_of_stage_2_falls_on_latents_of_a_trained_autoencoder(tmp_path: Pat
     assert sum(values[-15:]) < 0.9 * sum(values[:15])
 
 
-@pytest.mark.parametrize("stage", ["vae", "fpdm"])
-def test_resumed_run_equals_uninterrupted_run(stage: Stage, tmp_path: Path) -> None:
-    whole = train(tiny(tmp_path / "whole", stage, steps=5, ema=0.9, sample_every=2))
-    train(tiny(tmp_path / "cut", stage, steps=5, ema=0.9, sample_every=2, stop_at=2))
-    cut = train(tiny(tmp_path / "cut", stage, steps=5, ema=0.9, sample_every=2))
+@pytest.mark.parametrize(("stage", "accumulate"), [("vae", 1), ("vae", 3), ("fpdm", 1)])
+def test_resumed_run_equals_uninterrupted_run(
+    stage: Stage, accumulate: int, tmp_path: Path
+) -> None:
+    settings = {"steps": 5, "ema": 0.9, "sample_every": 2, "accumulate": accumulate}
+    whole = train(tiny(tmp_path / "whole", stage, **settings))
+    train(tiny(tmp_path / "cut", stage, **settings, stop_at=2))
+    cut = train(tiny(tmp_path / "cut", stage, **settings))
     assert losses(whole) == losses(cut)
     for kind in ("model", "ema"):
         one, two = (
@@ -156,11 +182,143 @@ def test_out_that_cannot_be_created_is_a_user_error(tmp_path: Path) -> None:
     assert caught.value.code == ExitCode.CANNOT_CREATE
 
 
-@pytest.mark.parametrize("name", ["steps", "batch_size", "log_every", "sample_every", "save_every"])
-def test_counts_of_nothing_are_refused_before_anything_is_written(
-    name: str, tmp_path: Path
+def test_accumulated_run_does_not_depend_on_loader_workers(tmp_path: Path) -> None:
+    alone = train(tiny(tmp_path / "alone", "ipf", steps=2, accumulate=2))
+    data = DataConfig(workers=2)
+    helped = train(tiny(tmp_path / "helped", "ipf", steps=2, accumulate=2, data=data))
+    assert losses(alone) == losses(helped)
+
+
+# ----- accumulation -------------------------------------------------------------------------------
+
+
+class Tint(torch.nn.Module):
+    """A stage whose loss is a mean over samples and draws nothing: targets are tinted sources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tint = torch.nn.Parameter(torch.ones(3, 1, 1))
+
+    def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"loss": (self.tint * batch.source - batch.target).square().mean()}
+
+
+def tinted(out: Path, batch_size: int, accumulate: int) -> tuple[TrainingRun, list[float]]:
+    """Take two steps of plain gradient descent of rate 1 and return the run and its losses."""
+    config = tiny(out, "vae", batch_size=batch_size, accumulate=accumulate, clip_gradient=0.0)
+    run = open_run(replace(config, learning_rate=1.0), resume=False)
+    run.stage = Tint()
+    optimizer = torch.optim.SGD(run.stage.parameters(), lr=1.0)
+    run.wrapped, run.optimizer = run.accelerator.prepare(LossModule(run.stage), optimizer)
+    source = batches(run.dataset, start=0, steps=2 * accumulate, batch_size=batch_size)
+    found = []
+    for _ in range(2):
+        found.append(float(take_step(run, source)["loss"]))
+        run.step += 1
+    return run, found
+
+
+def test_three_micro_batches_of_two_are_one_batch_of_six(tmp_path: Path) -> None:
+    whole, whole_losses = tinted(tmp_path / "whole", 6, 1)
+    parts, part_losses = tinted(tmp_path / "parts", 2, 3)
+    torch.testing.assert_close(parts.stage.tint, whole.stage.tint)
+    assert part_losses == pytest.approx(whole_losses)
+    # The same by hand: examples 0 to 5, then 6 to 11, each step against the mean gradient.
+    tint = torch.ones(3, 1, 1)
+    for start in (0, 6):
+        examples = [whole.dataset[position] for position in range(start, start + 6)]
+        x, y = (torch.stack([e[name] for e in examples]) for name in ("source", "target"))
+        gradient = (2 * (tint * x - y) * x).sum(dim=(0, 2, 3)) / x.numel()
+        tint = tint - gradient.view(3, 1, 1)
+    torch.testing.assert_close(parts.stage.tint.detach(), tint)
+
+
+def test_micro_batches_of_a_step_draw_different_noise(tmp_path: Path) -> None:
+    class Noise(Tint):
+        def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+            drawn.append(float(torch.rand(())))
+            return super().loss(batch)
+
+    drawn: list[float] = []
+    run = open_run(tiny(tmp_path / "run", "vae", accumulate=3), resume=False)
+    run.stage = Noise()
+    run.wrapped = LossModule(run.stage)
+    source = batches(run.dataset, start=0, steps=6, batch_size=1)
+    for _ in range(2):
+        take_step(run, source)
+        run.step += 1
+    assert len(set(drawn)) == 6
+
+
+def test_overflow_in_fp16_skips_the_step_and_lowers_the_loss_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match=f"{name} is 0; expected at least 1") as caught:
-        train(tiny(tmp_path / "run", **{name: 0}))
+    run = open_run(tiny(tmp_path / "run", "vae", accumulate=2), resume=False)
+    # What accelerate sets up for fp16 on a GPU, on the CPU.
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    monkeypatch.setattr(run.accelerator.state, "_mixed_precision", "fp16")
+    run.accelerator.native_amp, run.accelerator.scaler = True, scaler
+    run.stage = Tint()
+    run.wrapped = LossModule(run.stage)
+    optimizer = torch.optim.SGD(run.parameters, lr=1.0)
+    run.optimizer = run.accelerator.prepare_optimizer(optimizer)
+    tint = run.stage.tint
+    tint.register_hook(lambda gradient: gradient * (torch.inf if run.step == 0 else 1))
+    source = batches(run.dataset, start=0, steps=4, batch_size=2)
+    take_step(run, source)
+    assert scaler.get_scale() == 2.0**15
+    assert torch.equal(tint.detach(), torch.ones(3, 1, 1))
+    run.step += 1
+    take_step(run, source)
+    assert run.bad_steps == 0
+    assert not torch.equal(tint.detach(), torch.ones(3, 1, 1))
+    save_run(run)
+    folder = checkpoint.newest_checkpoint(run.folder)
+    assert folder is not None
+    assert torch.load(folder / "trainer.pt", weights_only=True)["scaler"]["scale"] == 2.0**15
+
+
+def test_fp16_without_a_gpu_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="precision is fp16, which needs a GPU") as caught:
+        train(tiny(tmp_path / "run", "vae", precision="fp16"))
+    assert caught.value.code == ExitCode.UNAVAILABLE
+    assert not (tmp_path / "run").exists()
+
+
+# ----- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(
+            ({name: 0}, f"{name} is 0; expected at least 1")
+            for name in (
+                "steps",
+                "batch_size",
+                "accumulate",
+                "warmup_hold",
+                "log_every",
+                "sample_every",
+                "save_every",
+            )
+        ),
+        ({"warmup": -1}, "warmup is -1; expected at least 0"),
+        ({"warmup": 7, "warmup_hold": 2}, "warmup_hold is 2; expected a divisor of warmup, 7"),
+        ({"schedule": "step"}, "decay_every is 0; expected at least 1"),
+        (
+            {"schedule": "step", "decay_every": 1, "decay_factor": 0.0},
+            "decay_factor is 0.0; expected more than 0, at most 1",
+        ),
+        ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
+        ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused_before_anything_is_written(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        train(tiny(tmp_path / "run", **changes))
     assert caught.value.code == ExitCode.USAGE
     assert not (tmp_path / "run").exists()
