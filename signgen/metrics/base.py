@@ -30,6 +30,10 @@ class Score:
         signature: What exactly was computed, after sacreBLEU: `ssim|win:gauss11-1.5|...`.
         per_clip: Mean of each clip with at least one measured item.
         details: Further numbers, such as `coverage`.
+        counts: Measured items of each clip in `per_clip`, its weight in `value`; empty for metrics
+            of whole sets, such as FID.
+        unavailable: Why nothing could be measured, as `needs FILE, get it with COMMAND`; empty
+            where something was.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Score:
     signature: str
     per_clip: Mapping[str, float]
     details: Mapping[str, float | None] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    unavailable: str = ""
 
 
 class Metric(Protocol):
@@ -52,6 +58,13 @@ class Metric(Protocol):
     @property
     def name(self) -> str:
         """Short name, unique among metrics."""
+
+    @property
+    def latest(self) -> NDArray[np.float64] | None:
+        """Values of the frames of the last update, (T,), NaN where a frame has none.
+
+        None for metrics without a value per frame. The worst frames of a report are found by it.
+        """
 
     def update(
         self,
@@ -108,6 +121,34 @@ class ClipMeans:
     def per_clip(self) -> dict[str, float]:
         """Return the mean of each clip that has items."""
         return {clip: self._sums[clip] / n for clip, n in self._counts.items() if n}
+
+    def score(
+        self,
+        name: str,
+        signature: Sequence[str],
+        *,
+        higher_is_better: bool,
+        details: Mapping[str, float | None] | None = None,
+    ) -> Score:
+        """Return the mean over all items as a score.
+
+        Args:
+            name: Name of the metric.
+            signature: Parts of the signature after the name.
+            higher_is_better: Direction of the metric.
+            details: Further numbers.
+        """
+        return Score(
+            name=name,
+            value=self.mean(),
+            ci95=self.interval(),
+            n=self.count,
+            higher_is_better=higher_is_better,
+            signature=join_signature(name, *signature),
+            per_clip=self.per_clip(),
+            details=details or {},
+            counts={clip: n for clip, n in self._counts.items() if n},
+        )
 
     def interval(self) -> tuple[float, float] | None:
         """Return the 95 % bootstrap interval of the mean over clips, or None below two clips."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, join_signature
+from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
 from signgen.metrics.image import SSIM_WINDOW, ssim
 from signgen.structures import PoseSequence, UserError
 
@@ -50,6 +50,7 @@ class HandSSIM:
         self._hands = {hand: ClipMeans() for hand in KNUCKLES}
         self._sizes = FrameSizes()
         self._candidates = 0
+        self.latest: NDArray[np.float64] | None = None
 
     def update(
         self,
@@ -73,6 +74,7 @@ class HandSSIM:
         side = patch_side(self.patch, self.patch_height, size)
         self._sizes.add(generated)
         scale = np.array([size[1] / poses.size[1], size[0] / poses.size[0]])
+        per_hand = {hand: np.full(len(generated), np.nan) for hand in KNUCKLES}
         for hand, index in KNUCKLES.items():
             corners = np.round(poses.keypoints[:, index] * scale).astype(np.int64) - side // 2
             inside = inside_share(corners, side, size)
@@ -90,19 +92,16 @@ class HandSSIM:
             flat = np.concatenate(values) if values else np.zeros(0)
             self._means.add(clip, flat)
             self._hands[hand].add(clip, flat)
+            per_hand[hand][chosen] = flat
+        self.latest = _mean_of_present(np.stack(list(per_hand.values())))
 
     def compute(self) -> Score:
         """Return the mean over hands; details: `coverage`, `left`, `right`."""
         count = self._means.count
         coverage = count / self._candidates if self._candidates else None
-        return Score(
-            name=self.name,
-            value=self._means.mean(),
-            ci95=self._means.interval(),
-            n=count,
-            higher_is_better=True,
-            signature=join_signature(
-                "hand_ssim",
+        return self._means.score(
+            self.name,
+            (
                 f"patch:{self.patch}@{self.patch_height}",
                 "centre:middle-knuckle",
                 f"confidence:{self.threshold:g}",
@@ -116,7 +115,7 @@ class HandSSIM:
                 "mean:hands",
                 f"version:{VERSION}",
             ),
-            per_clip=self._means.per_clip(),
+            higher_is_better=True,
             details={"coverage": coverage}
             | {hand: means.mean() for hand, means in self._hands.items()},
         )
@@ -135,6 +134,13 @@ class HandSSIM:
         if len(poses) != count:
             raise ValueError(f"{len(poses)} poses for {count} frames; expected as many")
         return poses
+
+
+def _mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the first axis of what is not NaN, NaN where all is."""
+    present = ~np.isnan(values)
+    sums, counts = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def patch_side(patch: int, patch_height: int, size: tuple[int, int]) -> int:

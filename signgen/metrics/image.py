@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, join_signature
+from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
 from signgen.structures import PoseSequence, UserError
 
 SSIM_WINDOW = 11
@@ -29,6 +29,7 @@ class SSIM:
     def __init__(self) -> None:
         self._means = ClipMeans()
         self._sizes = FrameSizes()
+        self.latest: NDArray[np.float64] | None = None
 
     def update(
         self,
@@ -45,27 +46,16 @@ class SSIM:
         """
         check_frames(generated, reference)
         self._sizes.add(generated)
-        self._means.add(clip, ssim(generated, reference))
+        self.latest = ssim(generated, reference)
+        self._means.add(clip, self.latest)
 
     def compute(self) -> Score:
         """Return the mean over frames."""
-        return Score(
-            name=self.name,
-            value=self._means.mean(),
-            ci95=self._means.interval(),
-            n=self._means.count,
+        signature = ("win:gauss11-1.5", "border:none", "range:255", "channels:rgb")
+        return self._means.score(
+            self.name,
+            (*signature, f"size:{self._sizes}", "mean:frames", f"version:{VERSION}"),
             higher_is_better=True,
-            signature=join_signature(
-                "ssim",
-                "win:gauss11-1.5",
-                "border:none",
-                "range:255",
-                "channels:rgb",
-                f"size:{self._sizes}",
-                "mean:frames",
-                f"version:{VERSION}",
-            ),
-            per_clip=self._means.per_clip(),
         )
 
 
@@ -128,6 +118,7 @@ class PSNR:
         self.cap = cap
         self._means = ClipMeans()
         self._sizes = FrameSizes()
+        self.latest: NDArray[np.float64] | None = None
 
     def update(
         self,
@@ -143,24 +134,14 @@ class PSNR:
         difference = generated.astype(np.float64) - reference.astype(np.float64)
         error = (difference**2).mean(axis=(1, 2, 3))
         floor = 255.0**2 / 10 ** (self.cap / 10)
-        self._means.add(clip, 10 * np.log10(255.0**2 / np.maximum(error, floor)))
+        self.latest = np.asarray(10 * np.log10(255.0**2 / np.maximum(error, floor)), np.float64)
+        self._means.add(clip, self.latest)
 
     def compute(self) -> Score:
         """Return the mean over frames."""
-        return Score(
-            name=self.name,
-            value=self._means.mean(),
-            ci95=self._means.interval(),
-            n=self._means.count,
+        signature = ("range:255", "channels:rgb", f"cap:{self.cap:g}", f"size:{self._sizes}")
+        return self._means.score(
+            self.name,
+            (*signature, "mean:frames", f"version:{VERSION}"),
             higher_is_better=True,
-            signature=join_signature(
-                "psnr",
-                "range:255",
-                "channels:rgb",
-                f"cap:{self.cap:g}",
-                f"size:{self._sizes}",
-                "mean:frames",
-                f"version:{VERSION}",
-            ),
-            per_clip=self._means.per_clip(),
         )

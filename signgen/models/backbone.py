@@ -68,7 +68,9 @@ class FusionMLP(nn.Module):
         return added
 
 
-def build_unet(config: UNetConfig, latent_channels: int = 4) -> UNet2DConditionModel:
+def build_unet(
+    config: UNetConfig, latent_channels: int = 4, *, fused: bool = True
+) -> UNet2DConditionModel:
     """Build the denoiser: pretrained, or new from its sizes.
 
     It takes (B, C + first channels, h, w), latents with the pose feature appended, and the output
@@ -77,6 +79,7 @@ def build_unet(config: UNetConfig, latent_channels: int = 4) -> UNet2DConditionM
     Args:
         config: Settings of the U-Net.
         latent_channels: Channels C of the latents.
+        fused: Whether it takes `class_labels`.
 
     Raises:
         UserError: If the pretrained U-Net is missing, unreadable or of another kind.
@@ -88,7 +91,7 @@ def build_unet(config: UNetConfig, latent_channels: int = 4) -> UNet2DConditionM
             config.pretrained,
             "unet",
             use_safetensors=True,
-            class_embed_type="identity",
+            class_embed_type="identity" if fused else None,
         )
         found = unet.config["in_channels"]
         if found != latent_channels:
@@ -97,12 +100,12 @@ def build_unet(config: UNetConfig, latent_channels: int = 4) -> UNet2DConditionM
                 f"expected {latent_channels} as the autoencoder makes. Use parts of one model."
             )
     else:
-        unet = _new_unet(config, latent_channels)
+        unet = _new_unet(config, latent_channels, fused)
     unet.conv_in = PoseInputConv2d.like(unet.conv_in)
     return unet
 
 
-def _new_unet(config: UNetConfig, latent_channels: int) -> UNet2DConditionModel:
+def _new_unet(config: UNetConfig, latent_channels: int, fused: bool) -> UNet2DConditionModel:
     channels = config.block_channels
     if any(c % config.head_width for c in channels) or any(
         c % config.norm_groups for c in channels
@@ -112,8 +115,15 @@ def _new_unet(config: UNetConfig, latent_channels: int) -> UNet2DConditionModel:
             f"{config.head_width} and norm_groups {config.norm_groups}.",
             ExitCode.USAGE,
         )
+    levels = len(channels)
+    if config.attention and len(config.attention) != levels:
+        raise UserError(
+            f"unet: attention is {list(config.attention)}; expected one of true and false for each "
+            f"of the {levels} entries of block_channels.",
+            ExitCode.USAGE,
+        )
     # Stable Diffusion: cross-attention everywhere but at the lowest of four or more resolutions.
-    attention = [len(channels) < 4 or level < len(channels) - 1 for level in range(len(channels))]
+    attention = config.attention or [levels < 4 or level < levels - 1 for level in range(levels)]
     down = ["CrossAttnDownBlock2D" if used else "DownBlock2D" for used in attention]
     up = ["CrossAttnUpBlock2D" if used else "UpBlock2D" for used in reversed(attention)]
     return UNet2DConditionModel(
@@ -128,7 +138,8 @@ def _new_unet(config: UNetConfig, latent_channels: int) -> UNet2DConditionModel:
         attention_head_dim=tuple(c // config.head_width for c in channels),
         norm_num_groups=config.norm_groups,
         use_linear_projection=True,
-        class_embed_type="identity",
+        upcast_attention=config.upcast_attention,
+        class_embed_type="identity" if fused else None,
     )
 
 

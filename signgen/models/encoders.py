@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
     CLIPVisionConfig,
+    CLIPVisionModel,
     CLIPVisionModelWithProjection,
     Dinov2Config,
     Dinov2Model,
 )
+from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from signgen.config import IPFConfig, SourceEncoderConfig
 from signgen.models.pretrained import load_pretrained
@@ -22,25 +27,54 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def preprocess(
-    pixels: Tensor, side: int, mean: tuple[float, float, float], std: tuple[float, float, float]
+    pixels: Tensor,
+    side: int,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    *,
+    crop: bool = False,
 ) -> Tensor:
-    """Squash pictures to a square and normalise them, as an image processor does on 8-bit pictures.
+    """Make pictures square and normalise them, as an image processor does on 8-bit pictures.
 
     Args:
         pixels: (B, 3, H, W) in [-1, 1].
-        side: Side of the square in pixels; the aspect ratio is not kept and nothing is cut off.
+        side: Side of the square in pixels.
         mean: Mean per channel of pictures in [0, 1].
         std: Standard deviation per channel.
+        crop: Shrink the shorter edge to `side` and cut the square from the centre (CLIP's image
+            processor); else squash: the aspect ratio is not kept and nothing is cut off.
 
     Returns:
         (B, 3, side, side) float32.
     """
     expect(pixels, "B 3 H W", "pixels")
     unit = pixels.float() / 2 + 0.5
-    if unit.shape[-2:] != (side, side):
-        unit = F.interpolate(unit, size=(side, side), mode="bicubic", antialias=True)
+    height, width = unit.shape[-2:]
+    size = (side, side)
+    if crop:
+        shorter = min(height, width)
+        size = (int(side * height / shorter), int(side * width / shorter))
+    if (height, width) != size:
+        unit = F.interpolate(unit, size=size, mode="bicubic", antialias=True)
         unit = unit.clamp(0, 1)  # bicubic overshoots; 8-bit pictures are clipped too
+    top, left = (size[0] - side) // 2, (size[1] - side) // 2
+    unit = unit[..., top : top + side, left : left + side]
     return (unit - unit.new_tensor(mean).view(3, 1, 1)) / unit.new_tensor(std).view(3, 1, 1)
+
+
+# ----- CLIP: stage 1, and source tokens of ablation B1 --------------------------------------------
+
+
+def _clip_config(config: IPFConfig | SourceEncoderConfig, projection: int) -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=config.width,
+        intermediate_size=config.mlp_ratio * config.width,
+        projection_dim=projection,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        image_size=config.image_size,
+        patch_size=config.patch_size,
+    )
 
 
 def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
@@ -61,21 +95,65 @@ def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
             attn_implementation="sdpa",
         )
         return model
-    settings = CLIPVisionConfig(
-        hidden_size=config.width,
-        intermediate_size=4 * config.width,
-        projection_dim=config.embedding_width,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        image_size=config.image_size,
-        patch_size=config.patch_size,
-    )
+    settings = _clip_config(config, config.embedding_width)
     model = CLIPVisionModelWithProjection._from_config(settings, attn_implementation="sdpa")
     return model
 
 
-def build_dinov2(config: SourceEncoderConfig) -> Dinov2Model:
-    """Build the source encoder: pretrained, or new from its sizes.
+def clip_pixels(image: Tensor, side: int, *, crop: bool = False) -> Tensor:
+    """Return pictures (B, 3, H, W) in [-1, 1] as a CLIP tower takes them; see `preprocess`."""
+    return preprocess(image, side, CLIP_MEAN, CLIP_STD, crop=crop)
+
+
+# ----- source tokens ------------------------------------------------------------------------------
+
+
+class ScaledPositionEmbeddings(Dinov2Embeddings):
+    """DINOv2's embeddings with the position interpolation of transformers up to 4.40.
+
+    There the table is stretched by the factor (n + 0.1) / m for n patches and a table of m, here to
+    exactly n. The published FPDM was trained on the former, and the two differ by far more than
+    rounding: sampling points lie n / (n + 0.1) as far apart.
+    """
+
+    def interpolate_pos_encoding(self, embeddings: Tensor, height: int, width: int) -> Tensor:
+        """Return the positions of a picture.
+
+        Args:
+            embeddings: (B, 1 + patches, D); only the number of patches is used.
+            height: Height of the picture in pixels.
+            width: Its width.
+
+        Returns:
+            (1, 1 + patches, D).
+        """
+        table: Tensor = self.position_embeddings
+        count = table.shape[1] - 1
+        if embeddings.shape[1] - 1 == count and height == width:
+            return table
+        root = math.sqrt(count)
+        sides = zip((height, width), self.patch_embeddings.patch_size, strict=True)
+        scale = [(side // patch + 0.1) / root for side, patch in sides]
+        grid = table[:, 1:].unflatten(1, (int(root), int(root))).permute(0, 3, 1, 2)
+        stretched = F.interpolate(
+            grid.float(), scale_factor=scale, mode="bicubic", align_corners=False
+        )
+        patches = stretched.flatten(2).transpose(1, 2).to(table.dtype)
+        return torch.cat([table[:, :1], patches], dim=1)
+
+    @staticmethod
+    def like(embeddings: Dinov2Embeddings) -> ScaledPositionEmbeddings:
+        """Return embeddings that share the weights of others."""
+        with torch.device("meta"):
+            new = ScaledPositionEmbeddings(embeddings.config)
+        new.cls_token, new.mask_token = embeddings.cls_token, embeddings.mask_token
+        new.position_embeddings = embeddings.position_embeddings
+        new.patch_embeddings = embeddings.patch_embeddings
+        return new
+
+
+def build_source_encoder(config: SourceEncoderConfig) -> Dinov2Model | CLIPVisionModel:
+    """Build the encoder of source tokens: pretrained, or new from its sizes.
 
     Args:
         config: Settings of the source encoder.
@@ -83,41 +161,48 @@ def build_dinov2(config: SourceEncoderConfig) -> Dinov2Model:
     Raises:
         UserError: If the pretrained encoder is missing or unreadable.
     """
+    if config.kind == "clip":
+        return _build_clip_tokens(config)
     model: Dinov2Model
     if config.pretrained:
         model = load_pretrained(
             Dinov2Model, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
         )
-        return model
-    settings = Dinov2Config(
-        hidden_size=config.width,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        image_size=config.image_size,
-        patch_size=config.patch_size,
-        drop_path_rate=0.0,
-        use_mask_token=False,
-    )
-    model = Dinov2Model._from_config(settings, attn_implementation="sdpa")
+    else:
+        settings = Dinov2Config(
+            hidden_size=config.width,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            mlp_ratio=config.mlp_ratio,
+            image_size=config.table_size or config.image_size,
+            patch_size=config.patch_size,
+            drop_path_rate=0.0,
+            use_mask_token=False,
+        )
+        model = Dinov2Model._from_config(settings, attn_implementation="sdpa")
+    if config.position_interpolation == "scale":
+        model.embeddings = ScaledPositionEmbeddings.like(model.embeddings)
     return model
 
 
-def source_tokens(encoder: Dinov2Model, source: Tensor, side: int) -> Tensor:
-    """Encode source pictures into patch tokens, class token first.
+def _build_clip_tokens(config: SourceEncoderConfig) -> CLIPVisionModel:
+    model: CLIPVisionModel
+    if config.pretrained:
+        model = load_pretrained(
+            CLIPVisionModel, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
+        )
+        return model
+    model = CLIPVisionModel._from_config(
+        _clip_config(config, config.width), attn_implementation="sdpa"
+    )
+    return model
 
-    FPDM gives 512 x 512 pictures to DINOv2-L: 1 + 36 * 36 tokens.
 
-    Args:
-        encoder: DINOv2.
-        source: (B, 3, H, W) in [-1, 1].
-        side: Side of the square that the source is squashed to, in pixels.
-
-    Returns:
-        (B, N, D), the last hidden state after the final LayerNorm.
-    """
-    pixels = preprocess(source, side, IMAGENET_MEAN, IMAGENET_STD).to(encoder.dtype)
-    tokens: Tensor = encoder(pixel_values=pixels).last_hidden_state
-    return tokens
+def source_pixels(config: SourceEncoderConfig, source: Tensor) -> Tensor:
+    """Return sources (B, 3, H, W) in [-1, 1] as the source encoder takes them, squashed."""
+    if config.kind == "clip":
+        return clip_pixels(source, config.image_size)
+    return preprocess(source, config.image_size, IMAGENET_MEAN, IMAGENET_STD)
 
 
 class SourceProjection(nn.Module):
@@ -145,21 +230,3 @@ class SourceProjection(nn.Module):
         """Project (B, N, width) to (B, N, context)."""
         projected: Tensor = self.net(tokens)
         return projected
-
-
-def clip_embedding(tower: CLIPVisionModelWithProjection, image: Tensor, side: int) -> Tensor:
-    """Embed pictures with the CLIP tower.
-
-    Args:
-        tower: CLIP vision tower with projection.
-        image: (B, 3, H, W) in [-1, 1].
-        side: Side of the square that pictures are squashed to, in pixels.
-
-    Returns:
-        (B, E), not normalised.
-    """
-    # Differs from FPDM: stage 1 squashes photos as it squashes poses, because its centre crop cuts
-    # off a third of a person, and because stage 2 and inference squash.
-    pixels = preprocess(image, side, CLIP_MEAN, CLIP_STD).to(tower.dtype)
-    embedding: Tensor = tower(pixel_values=pixels).image_embeds
-    return embedding

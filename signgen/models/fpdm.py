@@ -14,7 +14,12 @@ from signgen.diffusion import NoiseSchedule
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
 from signgen.models.base import LatentSpace
-from signgen.models.encoders import SourceProjection, build_dinov2, source_tokens
+from signgen.models.encoders import (
+    SourceProjection,
+    build_source_encoder,
+    clip_pixels,
+    source_pixels,
+)
 from signgen.models.ipf import IPF
 from signgen.structures import Batch, Conditioning, ExitCode, SourceFeatures, UserError, expect
 
@@ -37,22 +42,27 @@ class FPDM(nn.Module):
         self.config = config
         self.schedule = NoiseSchedule.from_config(config.scheduler)
         self.autoencoder = build_autoencoder(config.autoencoder)
-        self.ipf = IPF(config.ipf)
-        self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"])
+        fused = config.fusion != "none"
+        self.ipf = IPF(config.ipf) if fused else None
+        self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
         self.pose_encoder = build_pose_encoder(config.pose_channels, first)
-        self.source_encoder = build_dinov2(config.source_encoder)
+        self.source_encoder = build_source_encoder(config.source_encoder)
         self.source_projection = SourceProjection(
             self.source_encoder.config.hidden_size,
             config.source_encoder.projection_width,
             self.unet.config["cross_attention_dim"],
             config.source_encoder.projection_dropout,
         )
-        self.fusion_mlp = FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
-        self._check_sizes()
+        self.fusion_mlp = (
+            None
+            if self.ipf is None
+            else FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
+        )
+        self._check_settings()
         self._freeze()
 
-    def _check_sizes(self) -> None:
+    def _check_settings(self) -> None:
         factor = self.latents.factor
         if 2 ** (len(self.config.pose_channels) - 1) != factor:
             raise UserError(
@@ -66,6 +76,12 @@ class FPDM(nn.Module):
                 "1 for none.",
                 ExitCode.USAGE,
             )
+        if self.config.fusion == "ipf" and self.config.ipf.loss == "none":
+            raise UserError(
+                "model: fusion is ipf, but ipf.loss is none, so its Combiner was never trained; "
+                "use fusion source, or another loss.",
+                ExitCode.USAGE,
+            )
         if any(side % factor for side in self.config.size):
             raise UserError(
                 f"model: size is {self.config.size}; expected multiples of {factor}.",
@@ -75,13 +91,18 @@ class FPDM(nn.Module):
     def _freeze(self) -> None:
         for part in self._frozen_parts():
             part.requires_grad_(False)
+        # Weights that tokens do not depend on: DINOv2's for its own pretraining, CLIP's last norm.
         mask_token = getattr(self.source_encoder.embeddings, "mask_token", None)
-        if mask_token is not None:
-            mask_token.requires_grad_(False)  # used in DINOv2's own pretraining only
+        last_norm = getattr(self.source_encoder, "post_layernorm", None)
+        for unused in (mask_token, last_norm):
+            if unused is not None:
+                unused.requires_grad_(False)
         self.train(self.training)
 
     def _frozen_parts(self) -> list[nn.Module]:
-        parts: list[nn.Module] = [self.autoencoder, self.ipf]
+        parts: list[nn.Module] = [self.autoencoder]
+        if self.ipf is not None:
+            parts.append(self.ipf)
         return parts if self.config.source_encoder.trained else [*parts, self.source_encoder]
 
     def train(self, mode: bool = True) -> Self:
@@ -90,7 +111,8 @@ class FPDM(nn.Module):
         for part in self._frozen_parts():
             part.eval()
         # The published training kept the frozen Combiner's dropout active.
-        self.ipf.combiner.train(mode and self.config.stage2_combiner_dropout)
+        if self.ipf is not None:
+            self.ipf.combiner.train(mode and self.config.stage2_combiner_dropout)
         return self
 
     def enable_gradient_checkpointing(self) -> None:
@@ -110,27 +132,51 @@ class FPDM(nn.Module):
             parts: Not used by FPDM.
 
         Returns:
-            Projected source tokens (B, N, D), and the CLIP embedding (B, E) of stage 1.
+            Projected source tokens (B, N, D), and the CLIP embedding (B, E) of stage 1, or None
+            without fusion.
         """
         expect(source, "B 3 H W", "source")
+        return self.encode_source_pixels(
+            source_pixels(self.config.source_encoder, source),
+            None if self.ipf is None else clip_pixels(source, self.ipf.side),
+        )
+
+    def encode_source_pixels(self, pixels: Tensor, clip: Tensor | None) -> SourceFeatures:
+        """Encode sources that are already squares, normalised as each encoder wants them.
+
+        Args:
+            pixels: (B, 3, S, S) for the source encoder, S its `image_size`; FPDM: 512, ImageNet's
+                mean and standard deviation.
+            clip: (B, 3, S, S) for the tower of stage 1; FPDM: 224, CLIP's mean and standard
+                deviation. None without fusion.
+
+        Returns:
+            As `encode_source`.
+        """
         trained = self.config.source_encoder.trained
         with nullcontext() if trained else torch.no_grad():
-            tokens = source_tokens(
-                self.source_encoder, source, self.config.source_encoder.image_size
-            )
-        with torch.no_grad():
-            pooled = self.ipf.embed(source)
+            tokens = self.source_encoder(
+                pixel_values=pixels.to(self.source_encoder.dtype)
+            ).last_hidden_state
+        pooled = None
+        if self.ipf is not None and clip is not None:
+            with torch.no_grad():
+                pooled = self.ipf.embed_pixels(clip)
         return SourceFeatures(self.source_projection(tokens), pooled)
 
-    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+    def condition(
+        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
+    ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
         Args:
             source: Features of B sources, or of one that all poses share.
             pose: (B, 3, H, W) drawn poses in [0, 1].
+            clip: (B, 3, S, S) the same poses for the tower of stage 1, if they are not to be made
+                from `pose`: squares of its size with CLIP's mean and standard deviation.
 
         Returns:
-            Pose feature, source tokens and fusion embedding.
+            Pose feature, source tokens and, with fusion, an embedding of unit length.
 
         Raises:
             ValueError: If the features hold no embedding.
@@ -138,20 +184,32 @@ class FPDM(nn.Module):
         expect(pose, "B 3 H W", "pose")
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
+        feature = self.pose_encoder(pose.to(self.unet.dtype))
+        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip))
+
+    def _embedding(
+        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
+    ) -> Tensor | None:
+        if self.ipf is None:
+            return None
         if source.pooled is None:
             raise ValueError("FPDM needs SourceFeatures.pooled; use its own encode_source")
+        if self.config.fusion == "source":
+            # The paper's ablation B4, without published code: at unit length, as fusions are.
+            return F.normalize(source.pooled, dim=-1)
         with torch.no_grad():
-            embedding = self.ipf.fuse(source.pooled, self.ipf.embed_pose(pose))
-        feature = self.pose_encoder(pose.to(self.unet.dtype))
-        return Conditioning(pose=feature, tokens=source.tokens, embedding=embedding)
+            embed = self.ipf.embed_pose(pose) if clip is None else self.ipf.embed_pixels(clip)
+            return self.ipf.fuse(source.pooled, embed)
 
     def branches(self, conditioning: Conditioning) -> list[Conditioning]:
-        """Return FPDM's branches of guidance (Eq. 12): nothing; source and pose; also fusion."""
-        return [
-            conditioning.null("pose", "tokens", "embedding"),
-            conditioning.null("embedding"),
-            conditioning,
-        ]
+        """Return FPDM's branches of guidance (Eq. 12): nothing; source and pose; also fusion.
+
+        Without fusion there are the first two, plain classifier-free guidance.
+        """
+        nothing = conditioning.null("pose", "tokens", "embedding")
+        if conditioning.embedding is None:
+            return [nothing, conditioning]
+        return [nothing, conditioning.null("embedding"), conditioning]
 
     def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         """Predict noise or velocity, as `schedule.prediction_type` says; once per step.
@@ -165,11 +223,9 @@ class FPDM(nn.Module):
             (B, C, h, w).
         """
         widened = torch.cat([z.to(conditioning.pose.dtype), conditioning.pose], dim=1)
+        added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
         output: Tensor = self.unet(
-            widened,
-            t,
-            encoder_hidden_states=conditioning.tokens,
-            class_labels=self.fusion_mlp(conditioning.embedding),
+            widened, t, encoder_hidden_states=conditioning.tokens, class_labels=added
         ).sample
         return output
 
@@ -194,7 +250,7 @@ class FPDM(nn.Module):
         # to learn, signer and pose, is decided there; a shift of 1 is FPDM.
         t = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
         conditioning = self.condition(self.encode_source(batch.source), batch.pose)
-        if self.training:
+        if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
         output = self.denoise(self.schedule.add_noise(z0, noise, t), t, conditioning).float()
         error = F.mse_loss(output, self.schedule.training_target(z0, noise, t), reduction="none")
@@ -209,7 +265,10 @@ class FPDM(nn.Module):
         }
 
     def drop(self, conditioning: Conditioning) -> Conditioning:
-        """Zero pose, source and fusion independently at random, as training for guidance needs."""
+        """Zero pose, source and fusion independently at random, as training for guidance needs.
+
+        In evaluation only the pose, where the settings ask for that published oddity.
+        """
         # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
         # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
         count = len(conditioning.tokens)
@@ -219,6 +278,8 @@ class FPDM(nn.Module):
             kept = torch.rand(draws, device=conditioning.tokens.device) >= probability
             return kept.expand(count)
 
+        if not self.training:
+            return conditioning.keep(pose=keep(self.config.drop_pose))
         return conditioning.keep(
             pose=keep(self.config.drop_pose),
             tokens=keep(self.config.drop_source),

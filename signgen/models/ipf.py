@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config import IPFConfig
-from signgen.models.encoders import build_clip, clip_embedding
-from signgen.structures import Batch, expect
+from signgen.models.encoders import build_clip, clip_pixels
+from signgen.structures import Batch, ExitCode, UserError, expect
 
 
 class Combiner(nn.Module):
@@ -115,8 +115,22 @@ class IPF(nn.Module):
         self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
         self.combiner = Combiner(self.width, config.combiner_dropout)
 
+    def embed_pixels(self, pixels: Tensor) -> Tensor:
+        """Embed pictures that are squares of the tower's size, normalised with CLIP's mean and std.
+
+        Args:
+            pixels: (B, 3, side, side).
+
+        Returns:
+            (B, E), not normalised.
+        """
+        embedding: Tensor = self.image_encoder(
+            pixel_values=pixels.to(self.image_encoder.dtype)
+        ).image_embeds
+        return embedding
+
     def embed(self, image: Tensor) -> Tensor:
-        """Embed photos, or drawn poses scaled to the same range.
+        """Embed pictures, squashed to the tower's square as stage 2 and inference do.
 
         Args:
             image: (B, 3, H, W) in [-1, 1].
@@ -124,11 +138,23 @@ class IPF(nn.Module):
         Returns:
             (B, E), not normalised.
         """
-        return clip_embedding(self.image_encoder, image, self.side)
+        return self.embed_pixels(clip_pixels(image, self.side))
+
+    def embed_photo(self, photo: Tensor) -> Tensor:
+        """Embed photos as stage 1 is trained on them; see `photo_pixels`."""
+        return self.embed_pixels(self.photo_pixels(photo))
 
     def embed_pose(self, pose: Tensor) -> Tensor:
-        """Embed drawn poses, (B, 3, H, W) in [0, 1], like pictures."""
+        """Embed drawn poses, (B, 3, H, W) in [0, 1], like pictures; always squashed."""
         return self.embed(pose * 2 - 1)
+
+    def photo_pixels(self, photo: Tensor) -> Tensor:
+        """Return photos (B, 3, H, W) in [-1, 1] as stage 1 sees them, (B, 3, side, side)."""
+        # Differs from FPDM: photos are squashed as poses are, because the published centre crop
+        # cuts a third off a person, and because stage 2 and inference squash;
+        # `preprocessing: official` crops.
+        crop = self.config.preprocessing == "official"
+        return clip_pixels(photo, self.side, crop=crop)
 
     def fuse(self, source_embedding: Tensor, pose_embedding: Tensor) -> Tensor:
         """Predict the target's embedding.
@@ -145,9 +171,20 @@ class IPF(nn.Module):
         return F.normalize(self.combiner(source_embedding, pose_embedding), dim=-1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Compare fused embeddings with those of the targets; see `contrast`."""
-        images = torch.cat([batch.source, batch.target, batch.pose * 2 - 1])
-        source, target, pose = self.embed(images).chunk(3)
+        """Compare fused embeddings with those of the targets; see `contrast`.
+
+        Raises:
+            UserError: If the settings leave nothing to train.
+        """
+        if self.config.loss == "none":
+            raise UserError(
+                "ipf: loss is none, which leaves nothing to train; expected source-enhanced or "
+                "baseline. Score such a tower with `signgen eval --retrieval`.",
+                ExitCode.USAGE,
+            )
+        photos = [self.photo_pixels(photo) for photo in (batch.source, batch.target)]
+        drawn = clip_pixels(batch.pose * 2 - 1, self.side)
+        source, target, pose = self.embed_pixels(torch.cat([*photos, drawn])).chunk(3)
         return self.contrast(source, target, self.fuse(source, pose))
 
     def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:
@@ -175,6 +212,9 @@ class IPF(nn.Module):
         with torch.autocast(rows.device.type, enabled=False):
             similarities = _similarities(rows, columns, self.config.temperature)
             nce = _diagonal_cross_entropy(similarities)
+            if self.config.symmetric:
+                # Differs from FPDM: CLIP's other direction may count too; off by default.
+                nce = (nce + _diagonal_cross_entropy(similarities.T)) / 2
         own = similarities.diagonal().unsqueeze(1)
         ranks = 1 + (similarities > own).sum(dim=1)
         return {

@@ -72,6 +72,24 @@ def test_the_score_is_complete(make: Callable[[], Metric]) -> None:
     assert metric.compute() == score, "computing does not change the metric"
 
 
+def test_clips_and_their_counts_make_up_the_score(make: Callable[[], Metric]) -> None:
+    metric = make()
+    for name, count in (("a", 4), ("b", 1)):
+        metric.update(*clip(count), clip=name)
+    score = metric.compute()
+    assert sum(score.counts.values()) == score.n
+    total = sum(score.per_clip[name] * count for name, count in score.counts.items())
+    assert total / score.n == pytest.approx(score.value)
+
+
+def test_latest_holds_a_value_per_frame(make: Callable[[], Metric]) -> None:
+    metric = make()
+    assert metric.latest is None
+    metric.update(*clip(3), clip="a")
+    assert metric.latest.shape == (3,)
+    assert metric.latest.mean() == pytest.approx(metric.compute().value)
+
+
 def test_without_frames_there_is_no_value(make: Callable[[], Metric]) -> None:
     score = make().compute()
     assert (score.value, score.ci95, score.n) == (None, None, 0)

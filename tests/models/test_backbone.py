@@ -43,6 +43,17 @@ def test_equals_the_stock_unet_with_a_hook(size):
     assert torch.allclose(made, expected, atol=1e-6)
 
 
+def test_attention_and_upcasting_as_the_settings_say():
+    unet = build_unet(replace(TINY, attention=(True, False), upcast_attention=True), fused=False)
+    assert unet.config["down_block_types"] == ("CrossAttnDownBlock2D", "DownBlock2D")
+    assert unet.config["up_block_types"] == ("UpBlock2D", "CrossAttnUpBlock2D")
+    assert unet.config["upcast_attention"] is True
+    assert unet.class_embedding is None
+    with pytest.raises(UserError, match="attention is") as caught:
+        build_unet(replace(TINY, attention=(True,)))
+    assert caught.value.code == ExitCode.USAGE
+
+
 def test_pose_and_fusion_reach_the_output():
     unet = build_unet(TINY).eval()
     z, pose, t, tokens, added = inputs(8, 6)

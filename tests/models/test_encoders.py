@@ -5,14 +5,16 @@ from PIL import Image
 
 from signgen.config import IPFConfig, SourceEncoderConfig, tiny_fpdm
 from signgen.models.encoders import (
+    CLIP_MEAN,
+    CLIP_STD,
     IMAGENET_MEAN,
     IMAGENET_STD,
     SourceProjection,
     build_clip,
-    build_dinov2,
-    clip_embedding,
+    build_source_encoder,
+    clip_pixels,
     preprocess,
-    source_tokens,
+    source_pixels,
 )
 
 
@@ -45,18 +47,18 @@ def test_preprocess_wants_pictures():
 
 def test_source_tokens_include_the_class_token():
     config = tiny_fpdm().source_encoder
-    encoder = build_dinov2(config).eval()
+    encoder = build_source_encoder(config).eval()
     source = torch.rand(2, 3, 64, 48) * 2 - 1
+    pixels = source_pixels(config, source)
+    assert torch.equal(pixels, preprocess(source, config.image_size, IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
-        tokens = source_tokens(encoder, source, config.image_size)
-        pixels = preprocess(source, config.image_size, IMAGENET_MEAN, IMAGENET_STD)
         states = encoder(pixel_values=pixels)
-    assert tokens.shape == (2, 1 + 4, 16)
-    assert torch.equal(tokens[:, 0], states.pooler_output)
+    assert states.last_hidden_state.shape == (2, 1 + 4, 16)
+    assert torch.equal(states.last_hidden_state[:, 0], states.pooler_output)
 
 
 def test_new_dinov2_needs_no_interpolation_and_drops_no_path():
-    encoder = build_dinov2(SourceEncoderConfig(image_size=70, width=32, layers=2, heads=2))
+    encoder = build_source_encoder(SourceEncoderConfig(image_size=70, width=32, layers=2, heads=2))
     assert encoder.embeddings.position_embeddings.shape == (1, 26, 32)
     assert encoder.config.drop_path_rate == 0
     assert encoder.config._attn_implementation == "sdpa"
@@ -89,10 +91,89 @@ def test_published_sizes():
     }
 
 
-def test_clip_embedding_is_the_projected_class_token():
-    config = tiny_fpdm().ipf
-    tower = build_clip(config).eval()
+def test_the_centre_crop_is_that_of_clip_s_image_processor():
+    # A photo of 110 x 75 becomes 46 x 32: 7 rows are cut off at the top, 7 at the bottom.
+    picture = smooth_picture(110, 75)
+    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+    made = preprocess(pixels, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop=True)[0] * 255
+    shrunk = np.asarray(Image.fromarray(picture).resize((32, 46), Image.Resampling.BICUBIC))
+    assert made.shape == (3, 32, 32)
+    assert np.abs(made.permute(1, 2, 0).numpy() - shrunk[7:39]).max() < 1.6
+    wide = preprocess(pixels.mT, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop=True)[0] * 255
+    assert torch.allclose(wide.mT, made, atol=1e-3)
+
+
+def test_clip_pixels_are_normalised_with_clip_s_numbers():
+    made = clip_pixels(torch.ones(1, 3, 9, 7), 8)[0, :, 0, 0]
+    expected = [(1 - m) / s for m, s in zip(CLIP_MEAN, CLIP_STD, strict=True)]
+    assert made.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_clip_tokens_come_before_the_last_norm():
+    config = SourceEncoderConfig(
+        kind="clip", image_size=32, patch_size=16, width=16, layers=2, heads=2
+    )
+    encoder = build_source_encoder(config).eval()
     with torch.no_grad():
-        embedding = clip_embedding(tower, torch.rand(3, 3, 64, 48), config.image_size)
-    assert embedding.shape == (3, config.embedding_width)
-    assert not torch.allclose(embedding.norm(dim=1), torch.ones(3))
+        encoder.post_layernorm.weight.mul_(5)
+        states = encoder(pixel_values=source_pixels(config, torch.rand(2, 3, 40, 30)))
+        normed = encoder.post_layernorm(states.last_hidden_state[:, 0])
+    assert states.last_hidden_state.shape == (2, 1 + 4, 16)
+    assert torch.allclose(states.pooler_output, normed, atol=1e-5)
+    assert not torch.allclose(states.last_hidden_state[:, 0], normed, atol=1e-2)
+
+
+def old_interpolation(table, patches):
+    """Stretch a table (1, 1 + m * m, D) to patches x patches, point by point and slowly.
+
+    torch samples target point i of a stretch by the given factor f at (i + 0.5) / f - 0.5 of the
+    table, with the cubic kernel of a = -0.75 over four neighbours and clamped at the border; the
+    factor is (n + 0.1) / m, and the number of points floor(m * f) = n.
+    """
+    side = int((table.shape[1] - 1) ** 0.5)
+    grid = table[0, 1:].reshape(side, side, -1).double().numpy()
+    weights = np.zeros((patches, side))
+    for i in range(patches):
+        place = (i + 0.5) / ((patches + 0.1) / side) - 0.5
+        for k in range(int(np.floor(place)) - 1, int(np.floor(place)) + 3):
+            x, a = abs(place - k), -0.75
+            near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+            far = a * (x**3 - 5 * x**2 + 8 * x - 4)
+            weights[i, min(max(k, 0), side - 1)] += near if x <= 1 else far
+    return np.einsum("ik,jl,kld->ijd", weights, weights, grid).reshape(patches * patches, -1)
+
+
+def test_old_position_interpolation():
+    sizes = {"image_size": 70, "table_size": 98, "width": 8, "layers": 1, "heads": 2}
+    torch.manual_seed(0)
+    now = build_source_encoder(SourceEncoderConfig(**sizes)).eval()
+    old = build_source_encoder(SourceEncoderConfig(**sizes, position_interpolation="scale")).eval()
+    assert list(old.state_dict()) == list(now.state_dict())
+    old.load_state_dict(now.state_dict())
+    assert not any(p.is_meta for p in old.parameters())
+    some = torch.zeros(1, 1 + 25, 8)
+    with torch.no_grad():
+        made = old.embeddings.interpolate_pos_encoding(some, 70, 70)
+        exact = now.embeddings.interpolate_pos_encoding(some, 70, 70)
+    assert torch.equal(made[:, 0], now.embeddings.position_embeddings[:, 0])
+    expected = old_interpolation(now.embeddings.position_embeddings.detach(), 5)
+    assert np.abs(made[0, 1:].numpy() - expected).max() < 1e-5
+    assert float((made - exact).norm() / exact.norm()) > 0.02
+    # A picture of the table's own size takes the table as it is.
+    full = old.embeddings.interpolate_pos_encoding(torch.zeros(1, 1 + 49, 8), 98, 98)
+    assert torch.equal(full, old.embeddings.position_embeddings)
+
+
+def test_pictures_of_512_give_1297_tokens():
+    config = SourceEncoderConfig(
+        image_size=512, table_size=518, width=8, layers=1, heads=2, position_interpolation="scale"
+    )
+    encoder = build_source_encoder(config).eval()
+    pixels = torch.rand(1, 3, 512, 512)
+    with torch.no_grad():
+        tokens = encoder(pixel_values=pixels).last_hidden_state
+        # 36 patches of 14 cover 504 of 512 pixels: what lies beyond is not seen.
+        pixels[..., 504:] = pixels[..., 504:, :] = 0
+        again = encoder(pixel_values=pixels).last_hidden_state
+    assert tokens.shape == (1, 1297, 8)
+    assert torch.equal(tokens, again)

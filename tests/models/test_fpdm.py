@@ -4,19 +4,25 @@ import pytest
 import torch
 
 from signgen.config import (
-    AutoencoderConfig,
-    IPFConfig,
     SamplingConfig,
-    UNetConfig,
     full_fpdm,
     tiny_fpdm,
 )
 from signgen.diffusion import guided
 from signgen.models import build_model, build_stage
+from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.models.fpdm import FPDM
 from signgen.structures import ExitCode, SourceFeatures, UserError
 
 TINY = tiny_fpdm()
+
+
+def size(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def trained_size(module):
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def trained_parts(model):
@@ -30,27 +36,98 @@ def give_pose_a_voice(model):
 
 
 def test_published_sizes():
-    published = full_fpdm()
-    config = replace(
-        published,
-        autoencoder=AutoencoderConfig(
-            block_channels=(128, 256, 512, 512), layers_per_block=2, norm_groups=32
-        ),
-        unet=UNetConfig(
-            block_channels=(320, 640, 1280, 1280),
-            layers_per_block=2,
-            cross_attention_width=1024,
-            head_width=64,
-        ),
-        scheduler=replace(published.scheduler, pretrained=None),
-        source_encoder=replace(published.source_encoder, pretrained=None, layers=24, heads=16),
-        ipf=IPFConfig(patch_size=14, width=1024, layers=24, heads=16, embedding_width=768),
-    )
     with torch.device("meta"):
-        model = build_model(config)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert trained == 870_148_308
+        model = build_model(full_fpdm(base=None, clip=None, dino=None))
+    assert trained_size(model) == 870_148_308
+    assert size(model.unet) == 865_910_724
+    assert size(model.unet) + size(model.fusion_mlp) == 867_485_636
+    assert size(model.ipf.combiner) == 4_133_377
+    assert size(model.ipf.image_encoder) == 303_966_208
+    assert size(model.source_encoder) == 304_368_640 - 1024  # DINOv2's unused mask token
+    assert size(model.source_projection) == 1_576_192
+    assert size(model.pose_encoder) == 1_086_480
+    assert len(model.unet.state_dict()) == 686
+    assert len(model.autoencoder.state_dict()) == 248
     assert len(model.ipf.state_dict()) == 392 + 12
+    assert len(model.source_encoder.state_dict()) == 439 - 1
+    # Distinct weights of the published checkpoint, which holds the mask token too.
+    assert size(model) + 1024 == 1_566_270_396
+
+
+@pytest.mark.parametrize(
+    ("fusion", "encoder", "tokens"),
+    [
+        ("none", {"kind": "clip", "image_size": 224}, 257),
+        ("none", {"image_size": 224}, 257),
+        ("none", {"image_size": 512}, 1297),
+        ("source", {"image_size": 512}, 1297),
+    ],
+    ids=["b1", "b2", "b3", "b4"],
+)
+def test_ablations_at_the_published_size(fusion, encoder, tokens):
+    config = full_fpdm(base=None, clip=None, dino=None)
+    config = replace(
+        config,
+        fusion=fusion,
+        ipf=replace(config.ipf, loss="none"),
+        source_encoder=replace(config.source_encoder, **encoder),
+    )
+    side = config.source_encoder.image_size
+    with torch.device("meta"):
+        model = build_model(config).eval()
+        clip = torch.empty(2, 3, 224, 224)
+        features = model.encode_source_pixels(torch.empty(2, 3, side, side), clip)
+        conditioning = model.condition(features, torch.empty(2, 3, 512, 352), clip)
+        t = torch.empty(2, dtype=torch.int64)
+        made = model.denoise(torch.empty(2, 4, 64, 44), t, conditioning)
+    assert features.tokens.shape == (2, tokens, 1024)
+    assert conditioning.pose.shape == (2, 320, 64, 44)
+    assert made.shape == (2, 4, 64, 44)
+    without = 865_910_724 + 1_576_192 + 1_086_480
+    assert trained_size(model) == without + (1_574_912 if fusion == "source" else 0)
+    assert len(model.branches(conditioning)) == (3 if fusion == "source" else 2)
+
+
+def test_b4_adds_the_source_s_own_embedding_at_unit_length(batch):
+    config = replace(TINY, fusion="source", ipf=replace(TINY.ipf, loss="none"))
+    model = build_model(config).eval()
+    with torch.no_grad():
+        made = model.condition(model.encode_source(batch.source), batch.pose).embedding
+        expected = model.ipf.embed(batch.source)
+    assert torch.allclose(made, expected / expected.norm(dim=1, keepdim=True), atol=1e-6)
+
+
+def test_without_fusion_the_time_embedding_is_plain(batch):
+    model = build_model(replace(TINY, fusion="none")).eval()
+    assert model.ipf is None
+    assert model.fusion_mlp is None
+    with torch.no_grad():
+        features = model.encode_source(batch.source)
+        conditioning = model.condition(features, batch.pose)
+    assert features.pooled is None
+    assert conditioning.embedding is None
+
+
+def test_an_untrained_combiner_is_refused():
+    config = replace(TINY, ipf=replace(TINY.ipf, loss="none"))
+    with pytest.raises(UserError, match="Combiner was never trained") as caught:
+        build_model(config)
+    assert caught.value.code == ExitCode.USAGE
+    with pytest.raises(UserError, match="nothing to train"):
+        build_stage(config, "ipf").loss(None)
+
+
+def test_prepared_pixels_give_the_same_conditioning(batch):
+    model = give_pose_a_voice(build_model(TINY)).eval()
+    side = TINY.ipf.image_size
+    with torch.no_grad():
+        whole = model.condition(model.encode_source(batch.source), batch.pose)
+        features = model.encode_source_pixels(
+            source_pixels(TINY.source_encoder, batch.source), clip_pixels(batch.source, side)
+        )
+        made = model.condition(features, batch.pose, clip_pixels(batch.pose * 2 - 1, side))
+    for name in ("pose", "tokens", "embedding"):
+        assert torch.equal(getattr(made, name), getattr(whole, name))
 
 
 def test_trained_and_frozen_parts():
@@ -185,6 +262,22 @@ def test_nothing_is_dropped_in_evaluation(batch):
     model.train()
     model.loss(batch)
     assert float(seen["tokens"].detach().abs().sum()) == 0
+
+
+def test_published_pose_dropout_in_evaluation_is_a_switch(batch):
+    config = replace(TINY, drop_pose=1, drop_source=1, drop_fusion=1, drop_pose_in_evaluation=True)
+    model = give_pose_a_voice(build_model(config)).eval()
+    seen = {}
+
+    def remember(z, t, conditioning):
+        seen["conditioning"] = conditioning
+        return torch.zeros_like(z)
+
+    model.denoise = remember
+    model.loss(batch)
+    assert float(seen["conditioning"].pose.detach().abs().sum()) == 0
+    assert float(seen["conditioning"].tokens.detach().abs().sum()) > 0
+    assert float(seen["conditioning"].embedding.abs().sum()) > 0
 
 
 def test_one_signer_many_poses(batch):

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from signgen.config import IPFConfig, tiny_fpdm
 from signgen.models import build_stage
-from signgen.models.ipf import IPF, Combiner, source_enhanced_info_nce
+from signgen.models.ipf import IPF, Combiner, info_nce, source_enhanced_info_nce
 
 GOLDENS = Path(__file__).resolve().parents[2] / ".." / "shared" / "goldens"
 needs_goldens = pytest.mark.skipif(
@@ -92,6 +93,37 @@ def test_fused_embeddings_have_unit_length_and_poses_are_pictures(batch):
     assert torch.allclose(fused.norm(dim=1), torch.ones(2))
     with pytest.raises(ValueError, match="pose_embedding"):
         ipf.fuse(fused, fused[:, :4])
+
+
+def test_photos_are_cropped_where_the_settings_say_official(batch):
+    consistent = IPF(TINY).eval()
+    official = IPF(replace(TINY, preprocessing="official")).eval()
+    official.load_state_dict(consistent.state_dict())
+    tall = torch.rand(2, 3, 60, 30) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(consistent.embed_photo(tall), consistent.embed(tall))
+        assert torch.equal(official.embed(tall), consistent.embed(tall))
+        assert not torch.allclose(official.embed_photo(tall), official.embed(tall), atol=1e-3)
+        # What the crop cuts off is not seen, whatever it is.
+        changed = tall.clone()
+        changed[..., :10, :] = 1
+        assert torch.allclose(official.embed_photo(tall), official.embed_photo(changed), atol=1e-5)
+        assert torch.equal(official.embed_pose(tall), consistent.embed_pose(tall))
+
+
+def test_sources_may_have_another_size_than_targets(batch):
+    ipf = IPF(TINY).eval()
+    wide = replace(batch, source=torch.rand(2, 3, 40, 80) * 2 - 1)
+    with torch.no_grad():
+        assert float(ipf.loss(wide)["loss"]) > 0
+
+
+def test_symmetric_loss_is_the_mean_of_both_directions():
+    source, target = normal(4, 16, seed=1), normal(4, 16, seed=2)
+    fused = torch.nn.functional.normalize(normal(4, 16, seed=3), dim=-1)
+    ipf = IPF(replace(TINY, loss="baseline", symmetric=True))
+    expected = (info_nce(target, fused) + info_nce(fused, target)) / 2
+    assert torch.allclose(ipf.contrast(source, target, fused)["info_nce"], expected, atol=1e-6)
 
 
 # ----- golden numbers of the published program ----------------------------------------------------
