@@ -95,8 +95,11 @@ def step_seed(seed: int, step: int, rank: int) -> int:
     return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
 
 
-def _check_settings(config: TrainConfig) -> None:
-    """Refuse settings that no run can have.
+def check_settings(config: TrainConfig) -> None:
+    """Refuse numbers that no run can have.
+
+    Args:
+        config: Settings of a run.
 
     Raises:
         UserError: If one is out of range.
@@ -131,7 +134,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
-    _check_settings(config)
+    check_settings(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
     adapter = open_dataset(config.data.root, splits)
