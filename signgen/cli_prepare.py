@@ -108,6 +108,7 @@ def _cache(words: list[str]) -> int:
             config.splits,
             config.out,
             config.size,
+            config.resize,
             progress=progress,
             workers=config.workers,
         )

@@ -95,14 +95,14 @@ class DataConfig:
     DeepFashion. Signing changes its hand: keep 0."""
     jitter: float = 0.0
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
-    width); FPDM has 1 for DeepFashion."""
+    width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
     source_sides: tuple[int, ...] = ()
-    """Sides of squares, one of which every source is squashed to and back, to train on coarse
-    sources too; FPDM has 256 512. None leaves sources as they are."""
+    """Sides of squares, one of which every source is squashed to before it gets the model's size of
+    sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False
-    """Keep frames at the model's size in the memory of each loader process."""
+    """Keep frames at the model's sizes in the memory of each loader process."""
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""

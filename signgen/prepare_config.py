@@ -35,6 +35,8 @@ class ClipsConfig:
     cache: tuple[int, int] | None = None
     """Also write all frames at this height and width into `OUT/cache`, to train faster: give that
     to `signgen train` as --data.frame-cache."""
+    cache_resize: Literal["area", "bicubic"] = "area"
+    """How frames of the cache are resized: the model's `resize`."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -95,6 +97,8 @@ class PrepareCacheConfig:
     """Folder to create; a cache there that was interrupted is finished."""
     size: tuple[int, int] = (256, 256)
     """Height and width of the frames: the size of the model."""
+    resize: Literal["area", "bicubic"] = "area"
+    """How frames are resized: the model's `resize`."""
     splits: tuple[str, ...] = ("train",)
     """Splits to cache."""
     workers: int = 1

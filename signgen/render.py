@@ -6,7 +6,7 @@ torch is imported on use, so that the render command can check its inputs first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config import Device, FPDMConfig
+from signgen.data.model_inputs import PoseDrawing, source_size
+from signgen.data.resizing import squash
 from signgen.device import choose_device
-from signgen.pose.draw import draw_pose
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source, resize
 from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
@@ -30,7 +31,6 @@ __all__ = [
     "Renderer",
     "check_numbers",
     "check_skeleton",
-    "draw_all",
     "generate",
     "place",
     "resized",
@@ -101,7 +101,8 @@ class Renderer:
         chunk: Frames computed at a time; memory grows with it, the result does not depend on it.
 
     Raises:
-        UserError: If the device is not there (69) or a number is out of range (2).
+        UserError: If the device is not there (69), a number is out of range (2), or a size of the
+            model is (65).
 
     Example:
         renderer = Renderer(load_model("mini"))
@@ -128,6 +129,8 @@ class Renderer:
         self.guidance = sampling.guidance if guidance is None else guidance
         self.eta = sampling.eta if eta is None else eta
         self.seed, self.chunk = seed, chunk
+        self.source_size = source_size(model.config)
+        self.drawing = PoseDrawing.of(model.config)
         check_numbers(self.steps, self.guidance, chunk, seed)
         trained = model.config.scheduler.train_steps
         if self.steps > trained:
@@ -157,9 +160,10 @@ class Renderer:
         check_skeleton(poses.skeleton, config, "the pose sequence")
         height, width = source.shape[:2]
         size = (height, width) if size is None else size
-        placed = resize(place(poses, (height, width)), config.size)
+        placed = resize(place(poses, (height, width)), self.drawing.canvas)
         with torch.inference_mode():
-            pixels = to_pixels(source, config.size)[None].to(self.device)
+            pixels = to_pixels(squash(source, self.source_size, config.resize))[None]
+            pixels = pixels.to(self.device)
             features = self.model.encode_source(pixels)
         for start in range(0, len(placed), self.chunk):
             indices = range(start, min(start + self.chunk, len(placed)))
@@ -172,7 +176,7 @@ class Renderer:
         """Return (H, W, 3) float32 pictures in [0, 255] at the model's size."""
         import torch
 
-        drawn = np.stack(draw_all(poses, indices, self.model.config.pose_style))
+        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])
         pose = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
         pictures = generate(
             self.model,
@@ -210,20 +214,6 @@ def check_skeleton(skeleton: str, config: FPDMConfig, where: str) -> None:
 def place(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
     """Return the poses in a source of `size` (H, W), scaled to fit if their own size differs."""
     return poses if tuple(poses.size) == tuple(size) else fit_to_source(poses, size)
-
-
-def draw_all(poses: PoseSequence, indices: Iterable[int], style: str) -> list[Frame]:
-    """Draw poses at their own size."""
-    return [
-        draw_pose(
-            poses.keypoints[index],
-            poses.confidence[index],
-            poses.skeleton,
-            poses.size,
-            "fpdm" if style == "fpdm" else "clean",
-        )
-        for index in indices
-    ]
 
 
 def resized(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:

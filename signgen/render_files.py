@@ -18,6 +18,7 @@ import numpy as np
 
 import signgen
 from signgen.config import Align, RenderConfig
+from signgen.data.model_inputs import PoseDrawing
 from signgen.device import choose_device
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.pose.transforms import resize
@@ -26,7 +27,6 @@ from signgen.render import (
     Frame,
     Renderer,
     check_skeleton,
-    draw_all,
     place,
     resized,
 )
@@ -170,8 +170,9 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     if progress is not None:
         frames = progress(frames, len(poses))
     started = time.perf_counter()
+    shown = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
     with _all_or_nothing(inputs.outputs) as temporary:
-        _write(temporary, frames, inputs, poses, settings, model.config.pose_style)
+        _write(temporary, frames, inputs, poses, settings, shown)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
         frames=len(poses),
@@ -202,7 +203,7 @@ def _write(
     inputs: Inputs,
     poses: PoseSequence,
     settings: dict[str, object],
-    style: str,
+    drawing: PoseDrawing,
 ) -> None:
     """Write the video (first path) and, given three paths, comparison and contact sheet."""
     size = inputs.size
@@ -217,7 +218,7 @@ def _write(
             video.write(frame)
             if len(paths) == 1:
                 continue
-            row = side_by_side(source, draw_all(placed, [index], style)[0], frame)
+            row = side_by_side(source, drawing.draw(placed, index), frame)
             if compare is None:
                 wide = (int(row.shape[0]), int(row.shape[1]))
                 compare = stack.enter_context(VideoWriter(paths[1], poses.fps, wide, settings))

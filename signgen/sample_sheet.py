@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from signgen.data.loading import TripletDataset
+from signgen.data.resizing import squash
 from signgen.media import save_image
 from signgen.models import FPDM
 from signgen.models.autoencoder import AutoencoderStage
@@ -43,8 +44,13 @@ def write_sheet(stage: nn.Module, dataset: TripletDataset, path: Path) -> None:
     else:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = torch.cat(columns, dim=3)  # (B, 3, H, columns * W)
-    save_image(path, _to_uint8(torch.cat(list(rows), dim=1)))
+    size = (int(target.shape[-2]), int(target.shape[-1]))
+    # Sources may have another size, so they are shown at that of the targets.
+    rows = [
+        [squash(_to_uint8(cell), size, "area") for cell in row]
+        for row in zip(*columns, strict=True)
+    ]
+    save_image(path, np.concatenate([np.concatenate(row, axis=1) for row in rows]))
 
 
 def _to_uint8(pixels: Tensor) -> NDArray[np.uint8]:

@@ -139,7 +139,8 @@ class Batch:
     """What training consumes.
 
     Args:
-        source: (B, 3, H, W) float32 in [-1, 1].
+        source: (B, 3, Hs, Ws) float32 in [-1, 1]; a model may want other sizes of sources than of
+            targets.
         target: (B, 3, H, W) float32 in [-1, 1].
         pose: (B, 3, H, W) float32 in [0, 1], the drawn pose of the target.
         hands: (B, 1, H, W) float32 in [0, 1], 1 inside the boxes around the target's hands.

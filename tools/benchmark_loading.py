@@ -31,8 +31,6 @@ from signgen.data.loading import TripletDataset, to_pixels
 from signgen.data.resizing import squash
 from signgen.data.synthetic import write_corpus
 from signgen.media import VideoWriter
-from signgen.pose.draw import draw_pose
-from signgen.pose.transforms import resize
 from signgen.structures import FrameRef, Triplet
 
 SIZES = ((256, 256), (512, 512), (128, 104))
@@ -63,12 +61,9 @@ def straightforward(dataset: ManifestDataset, ref: FrameRef, size: tuple[int, in
 
 def draw(dataset: TripletDataset, triplet: Triplet) -> np.ndarray:
     """Draw the pose of a target as `TripletDataset` does."""
-    index, model = triplet.target.index, dataset.model
+    index = triplet.target.index
     poses = dataset.adapter.pose(triplet.target.record).frames(slice(index, index + 1))
-    poses = resize(poses, model.size)
-    return draw_pose(
-        poses.keypoints[0], poses.confidence[0], poses.skeleton, model.size, model.pose_style
-    )
+    return dataset.drawing.draw(poses)
 
 
 def tasks(
@@ -93,13 +88,13 @@ def tasks(
     def whole(position: int) -> None:
         triplet = plain.triplet(position)
         for ref in (triplet.source, triplet.target):
-            to_pixels(straightforward(pictures, ref, size), size)
+            to_pixels(straightforward(pictures, ref, size))
         torch.from_numpy(draw(plain, triplet).copy()).permute(2, 0, 1).float().div(255)
 
     frames = {
         BASE: both(lambda ref: straightforward(pictures, ref, size)),
-        "pictures": both(lambda ref: squash(pictures.frame(ref), size)),
-        "videos": both(lambda ref: squash(videos.frame(ref), size)),
+        "pictures": both(lambda ref: squash(pictures.frame(ref), size, model.resize)),
+        "videos": both(lambda ref: squash(videos.frame(ref), size, model.resize)),
         "cache": both(lambda ref: cache.frame(ref.record.id, ref.record.split, ref.index).copy()),
     }
     samples: dict[str, Task] = {

@@ -42,7 +42,10 @@ def jitter(
     deviation: float,
     canvas: tuple[int, int] = CANVAS,
 ) -> PoseSequence:
-    """Move every visible point by normal noise of its own on both axes.
+    """Move every visible point by normal noise of its own on both axes, as FPDM's program.
+
+    A point that leaves the canvas on the left or top goes missing. One that leaves it on the right
+    or bottom is put on its last column or row.
 
     Args:
         poses: The sequence.
@@ -55,14 +58,17 @@ def jitter(
     Returns:
         The sequence; missing points stay missing.
     """
-    # Differs from FPDM: there a joint that leaves the canvas on the left or top goes missing and
-    # one on the right or bottom moves to the edge, because its canvas cannot hold it; here it stays
-    # where it is, because drawing cuts it off.
     rng = np.random.default_rng((seed, _JITTER, position))
     scale = (poses.size[1] / canvas[1], poses.size[0] / canvas[0])
-    noise = rng.standard_normal(poses.keypoints.shape) * deviation * scale
-    moved = np.where(poses.visible[..., None], poses.keypoints + noise, 0)
-    return replace(poses, keypoints=moved.astype(np.float32))
+    edge = np.array((canvas[1], canvas[0]), np.float64)
+    moved = poses.keypoints / scale + rng.standard_normal(poses.keypoints.shape) * deviation
+    kept = poses.visible & (moved >= 0).all(axis=-1)
+    moved = np.where(moved > edge, edge - 1, moved)
+    return replace(
+        poses,
+        keypoints=np.where(kept[..., None], moved * scale, 0).astype(np.float32),
+        confidence=np.where(kept, poses.confidence, 0).astype(np.float32),
+    )
 
 
 def choose_side(sides: Sequence[int], seed: int, position: int) -> int | None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
-from signgen.data.resizing import METHOD
+from signgen.data.resizing import METHODS, Resize
 from signgen.media import check_input
 from signgen.structures import ExitCode, FrameRef, UserError
 
@@ -177,7 +177,7 @@ class FrameCache:
             index: Number of the frame, from 0.
 
         Returns:
-            (H, W, 3) uint8 RGB, equal to `squash(adapter.frame(ref), size)`.
+            (H, W, 3) uint8 RGB, equal to `squash(adapter.frame(ref), size, resize)`.
 
         Raises:
             UserError: If the cache does not hold it.
@@ -191,13 +191,16 @@ class FrameCache:
         frame: NDArray[np.uint8] = self._map(place.shard)[place.first + index]
         return frame
 
-    def check(self, adapter: DatasetAdapter, split: str, size: tuple[int, int]) -> None:
-        """Refuse to serve other data or another size than the cache was made for.
+    def check(
+        self, adapter: DatasetAdapter, split: str, size: tuple[int, int], resize: Resize
+    ) -> None:
+        """Refuse to serve other data or other pixels than the cache was made for.
 
         Args:
             adapter: The dataset whose frames are wanted.
             split: The split that is wanted.
             size: (H, W) that is wanted.
+            resize: How frames are to have come to that size.
 
         Raises:
             UserError: If anything differs.
@@ -207,8 +210,10 @@ class FrameCache:
         problem = ""
         if index.size != size:
             problem = f"frames of {held}; expected {shown}"
-        elif index.resize != METHOD:
-            problem = f"frames resized by {index.resize}; expected {METHOD}"
+        elif index.resize != METHODS[resize]:
+            problem = (
+                f"frames resized by {index.resize}; expected {METHODS[resize]} (--resize {resize})"
+            )
         elif index.dataset != adapter.name or split not in index.splits:
             problem = (
                 f"{', '.join(index.splits)} of {index.dataset}; expected {split} of {adapter.name}"

@@ -28,7 +28,7 @@ from signgen.data.frame_cache import (
     fingerprint,
     read_index,
 )
-from signgen.data.resizing import METHOD, squash
+from signgen.data.resizing import METHODS, Resize, squash
 from signgen.media import atomic_path, save_text
 from signgen.media.files import one_line
 from signgen.structures import ExitCode, FrameRef, UserError
@@ -44,6 +44,7 @@ def write_cache(
     splits: Sequence[str],
     folder: str | Path,
     size: tuple[int, int],
+    resize: Resize = "area",
     *,
     progress: Callable[[int, int], None] | None = None,
     workers: int = 1,
@@ -56,6 +57,7 @@ def write_cache(
         splits: Splits to cache.
         folder: Folder to create, or one that holds a cache of the same data, finished or not.
         size: (H, W) to squash frames to, the size of the model.
+        resize: How, as the model.
         progress: Called with (frames done, frames in all).
         workers: Processes; above 1 they are spawned, so the caller's main module must be
             importable.
@@ -68,7 +70,7 @@ def write_cache(
         UserError: If a frame cannot be read, the folder holds something else (73), or the disk is
             too small or fails (74).
     """
-    folder, plan = Path(folder), _plan(adapter, splits, size, shard_bytes)
+    folder, plan = Path(folder), _plan(adapter, splits, size, resize, shard_bytes)
     if _claim(folder, plan):
         return FrameCache.open(folder)
     whole = [shard.frames * plan.item_bytes for shard in plan.shards]
@@ -81,7 +83,7 @@ def write_cache(
         )
     total = sum(shard.frames for shard in plan.shards)
     done = total - sum(plan.shards[n].frames for n in missing)
-    for frames in _run(partial(_write_shard, adapter, plan, folder), missing, workers):
+    for frames in _run(partial(_write_shard, adapter, plan, resize, folder), missing, workers):
         done += frames
         if progress is not None:
             progress(done, total)
@@ -92,7 +94,11 @@ def write_cache(
 
 
 def _plan(
-    adapter: DatasetAdapter, splits: Sequence[str], size: tuple[int, int], shard_bytes: int
+    adapter: DatasetAdapter,
+    splits: Sequence[str],
+    size: tuple[int, int],
+    resize: Resize,
+    shard_bytes: int,
 ) -> CacheIndex:
     """Say which record lies where, before anything is written."""
     if min(size) < 1:
@@ -108,7 +114,7 @@ def _plan(
     return CacheIndex(
         kind="frames",
         size=size,
-        resize=METHOD,
+        resize=METHODS[resize],
         dataset=adapter.name,
         splits={split: fingerprint(adapter, split) for split in splits},
         shards=tuple(Shard(f"frames-{n:05d}.bin", count) for n, count in enumerate(frames)),
@@ -137,7 +143,8 @@ def _claim(folder: Path, plan: CacheIndex) -> bool:
     held = read_index(folder / found)
     if replace(held, shards=tuple(replace(s, sha256="") for s in held.shards)) != plan:
         raise UserError(
-            f"{folder} holds a cache of other data or of another size. Remove it first.",
+            f"{folder} holds a cache of other data, of another size or resized otherwise. "
+            "Remove it first.",
             ExitCode.CANNOT_CREATE,
         )
     for stale in folder.glob(".frames-*.part"):
@@ -166,7 +173,7 @@ def _count(write: Callable[[int], Iterator[int]], shard: int) -> int:
 
 
 def _write_shard(
-    adapter: DatasetAdapter, plan: CacheIndex, folder: Path, shard: int
+    adapter: DatasetAdapter, plan: CacheIndex, resize: Resize, folder: Path, shard: int
 ) -> Iterator[int]:
     """Write one shard and yield the number of frames of each record."""
     path = folder / plan.shards[shard].file
@@ -179,7 +186,7 @@ def _write_shard(
                         continue
                     record = known[place.split, place.id]
                     for number in range(place.count):
-                        frame = squash(adapter.frame(FrameRef(record, number)), plan.size)
+                        frame = squash(adapter.frame(FrameRef(record, number)), plan.size, resize)
                         file.write(np.ascontiguousarray(frame, np.uint8).tobytes())
                     yield place.count
                 file.flush()

@@ -15,19 +15,20 @@ from signgen.config import DataConfig, FPDMConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.augmentation import choose_side, flips, jitter
 from signgen.data.frame_cache import FrameCache
+from signgen.data.model_inputs import PoseDrawing, source_size
 from signgen.data.resizing import squash
 from signgen.data.triplets import draw, shuffled, vary
-from signgen.pose.draw import draw_pose
 from signgen.pose.transforms import flip, hand_boxes, resize
 from signgen.structures import Batch, ExitCode, FrameRef, PoseSequence, Triplet, UserError
 
 Sample = dict[str, Tensor]
+Sizes = tuple[tuple[int, int], ...]
 
 
-def to_pixels(frame: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """Squash a (H, W, 3) uint8 RGB frame and return it as (3, *size) float32 in [-1, 1]."""
+def to_pixels(frame: NDArray[np.uint8]) -> Tensor:
+    """Return a (H, W, 3) uint8 RGB frame as (3, H, W) float32 in [-1, 1]."""
     # In place: fresh memory for each step costs more than the arithmetic.
-    pixels = torch.from_numpy(squash(frame, size).copy()).permute(2, 0, 1).float()
+    pixels = torch.from_numpy(frame.copy()).permute(2, 0, 1).float()
     return pixels.div_(127.5).sub_(1)
 
 
@@ -49,12 +50,12 @@ class TripletDataset(Dataset[Sample]):
     Args:
         adapter: Where frames and poses come from.
         config: Split and rates.
-        model: Size, skeleton and pose style the model wants.
+        model: Sizes, skeleton and drawing of poses that the model wants.
         seed: Seed of the run.
 
     Raises:
-        UserError: If the skeletons disagree, a rate is out of range, or the frame cache holds other
-            data or another size.
+        UserError: If the skeletons disagree, a rate or size is out of range, or the frame cache
+            holds other data or frames of another size, or sources are not made from such frames.
     """
 
     def __init__(
@@ -69,10 +70,13 @@ class TripletDataset(Dataset[Sample]):
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
-        self._frames: dict[FrameRef, NDArray[np.uint8]] = {}
+        self.source_size = source_size(model)
+        self.drawing = PoseDrawing.of(model, training=True)
+        self._frames: dict[tuple[FrameRef, Sizes], NDArray[np.uint8]] = {}
         self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
         if self._cached is not None:
-            self._cached.check(adapter, config.split, model.size)
+            _check_sources(config, model, self.source_size)
+            self._cached.check(adapter, config.split, model.size, model.resize)
 
     def __getitem__(self, position: int) -> Sample:
         """Return example `position`: the fields of `Batch` without the batch axis."""
@@ -80,15 +84,18 @@ class TripletDataset(Dataset[Sample]):
         size = self.model.size
         flipped = flips(self.seed, position, self.config.flip_rate)
         poses = self._pose(triplet.target, position)
-        poses = flip(poses) if flipped else poses
-        keypoints, confidence = poses.keypoints[0], poses.confidence[0]
-        drawn = draw_pose(keypoints, confidence, poses.skeleton, size, self.model.pose_style)
+        placed = resize(poses, size)
+        if flipped:
+            # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
+            # image of the frames, because it counts columns from 0 to W.
+            poses, placed = flip(poses), flip(placed)
+        drawn = self.drawing.draw(poses)
         step = -1 if flipped else 1
         return {
-            "source": to_pixels(self._source(triplet.source, position)[:, ::step], size),
-            "target": to_pixels(self._frame(triplet.target)[:, ::step], size),
+            "source": to_pixels(self._source(triplet.source, position)[:, ::step]),
+            "target": to_pixels(self._frame(triplet.target, size)[:, ::step]),
             "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255),
-            "hands": hand_mask(hand_boxes(keypoints, confidence), size),
+            "hands": hand_mask(hand_boxes(placed.keypoints[0], placed.confidence[0]), size),
         }
 
     def triplet(self, position: int) -> Triplet:
@@ -101,31 +108,32 @@ class TripletDataset(Dataset[Sample]):
         return vary(self.pairs[index], self.seed, position, rate)
 
     def _pose(self, ref: FrameRef, position: int) -> PoseSequence:
-        """Return the pose of a frame at the model's size, jittered as example `position`."""
+        """Return the pose of a frame on the canvas, jittered as example `position`."""
         poses = self.adapter.pose(ref.record).frames(slice(ref.index, ref.index + 1))
-        poses = resize(poses, self.model.size)
+        poses = resize(poses, self.drawing.canvas)
         deviation = self.config.jitter
         return jitter(poses, self.seed, position, deviation) if deviation else poses
 
     def _source(self, ref: FrameRef, position: int) -> NDArray[np.uint8]:
-        """Return a source at the model's size, as coarse as example `position` has it."""
-        frame = self._frame(ref)
+        """Return a source at its size, as coarse as example `position` has it."""
         side = choose_side(self.config.source_sides, self.seed, position)
-        # Differs from FPDM: the coarse square goes back to the model's size, because a batch holds
-        # sources of one size; squares that hold all of the frame leave it as it is.
-        if side is None or side >= max(frame.shape[:2]):
-            return frame
-        return squash(squash(frame, (side, side)), self.model.size)
+        return self._frame(ref, *([] if side is None else [(side, side)]), self.source_size)
 
-    def _frame(self, ref: FrameRef) -> NDArray[np.uint8]:
-        """Return a frame at the model's size, from the cache or from memory where it is there."""
+    def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return a frame squashed to one size after the other.
+
+        It comes from the frame cache, where all frames are wanted at its size, or from memory where
+        it is there.
+        """
         if self._cached is not None:
             return self._cached.frame(ref.record.id, ref.record.split, ref.index)
-        if ref in self._frames:
-            return self._frames[ref]
-        frame = squash(self.adapter.frame(ref), self.model.size)
+        if (ref, sizes) in self._frames:
+            return self._frames[ref, sizes]
+        frame = self.adapter.frame(ref)
+        for size in sizes:
+            frame = squash(frame, size, self.model.resize)
         if self.config.cache:
-            self._frames[ref] = frame
+            self._frames[ref, sizes] = frame
         return frame
 
 
@@ -139,6 +147,22 @@ def _check_rates(config: DataConfig) -> None:
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:
         raise UserError(f"data: {problem}.", ExitCode.USAGE)
+
+
+def _check_sources(config: DataConfig, model: FPDMConfig, size: tuple[int, int]) -> None:
+    """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
+    problem = ""
+    if size != model.size:
+        problem = f"source_size is {size[0]} {size[1]}"
+    elif config.source_sides:
+        problem = f"source_sides is {list(config.source_sides)}"
+    if problem:
+        raise UserError(
+            f"{config.frame_cache} holds frames at the model's size, {model.size[0]} "
+            f"{model.size[1]}; {problem}, and such sources are made from frames as recorded. Leave "
+            "out --data.frame-cache, or that setting.",
+            ExitCode.USAGE,
+        )
 
 
 def batches(

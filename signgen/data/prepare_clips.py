@@ -132,7 +132,9 @@ def _prepared(
     )
     if config.cache is not None:
         splits = list(made.manifest.counts())
-        write_cache(open_dataset(str(out)), splits, out / "cache", config.cache)
+        write_cache(
+            open_dataset(str(out)), splits, out / "cache", config.cache, config.cache_resize
+        )
     return made, {
         "schema_version": 1,
         "dataset": name,

@@ -58,3 +58,38 @@ def test_jitter_leaves_missing_points_and_confidences() -> None:
     np.testing.assert_array_equal(moved.confidence, poses.confidence)
     np.testing.assert_array_equal(moved.keypoints, jitter(poses, 1, 2, 5.0).keypoints)
     assert not np.array_equal(moved.keypoints, jitter(poses, 1, 3, 5.0).keypoints)
+
+
+def test_points_that_leave_the_canvas_go_missing_or_to_its_last_pixel() -> None:
+    points = np.array(
+        [(0.2, 100), (100, 0.2), (374.9, 100), (100, 549.9), (374.9, 0.2)], np.float32
+    )
+    count = 2000
+    confidence = np.full((count, 5), 0.5, np.float32)
+    poses = PoseSequence(
+        np.broadcast_to(points, (count, 5, 2)).copy(), confidence, "any", CANVAS, 1.0
+    )
+    moved = jitter(poses, 3, 9, 1.0)
+    noise = np.random.default_rng((3, 4, 9)).standard_normal((count, 5, 2))
+    for frame in range(count):
+        for point in range(5):
+            x, y = points[point].astype(float) + noise[frame, point]
+            if x < 0 or y < 0:
+                assert moved.confidence[frame, point] == 0
+                assert (moved.keypoints[frame, point] == 0).all()
+            else:
+                expected = (374 if x > 375 else x, 549 if y > 550 else y)
+                assert moved.confidence[frame, point] == 0.5
+                np.testing.assert_allclose(moved.keypoints[frame, point], expected, rtol=1e-6)
+    assert 0.3 < (moved.confidence[:, 0] == 0).mean() < 0.5
+    assert 0.3 < (moved.keypoints[:, 2, 0] == 374).mean() < 0.6
+
+
+def test_the_last_pixel_is_that_of_the_canvas_whatever_the_size_of_the_poses() -> None:
+    points = np.full((50, 1, 2), (750, 1100), np.float32)
+    poses = PoseSequence(points, np.ones((50, 1), np.float32), "any", (1100, 750), 1.0)
+    moved = jitter(poses, 3, 9, 1.0).keypoints
+    noise = np.random.default_rng((3, 4, 9)).standard_normal((50, 1, 2))
+    assert (moved[noise > 0].reshape(-1) % 2 == 0).all()
+    assert set(moved[..., 0][noise[..., 0] > 0]) == {748.0}
+    assert set(moved[..., 1][noise[..., 1] > 0]) == {1098.0}

@@ -49,7 +49,7 @@ def test_every_frame_is_the_resized_one(sample: ManifestDataset, made: Path) -> 
     for split in ("train", "dev"):
         for ref in all_frames(sample, split):
             frame = cache.frame(ref.record.id, split, ref.index)
-            assert np.array_equal(frame, squash(sample.frame(ref), SIZE))
+            assert np.array_equal(frame, squash(sample.frame(ref), SIZE, "area"))
             assert (frame.dtype, frame.shape) == (np.uint8, (*SIZE, 3))
             assert not frame.flags.writeable
     assert cache.verify() == sum(path.stat().st_size for path in made.glob("*.bin"))
@@ -62,7 +62,7 @@ def test_enlarged_and_unchanged_frames_are_the_same_too(
 ) -> None:
     cache = write_cache(sample, ("dev",), tmp_path / "c", size)
     for ref in all_frames(sample, "dev")[::5]:
-        wanted = squash(sample.frame(ref), size)
+        wanted = squash(sample.frame(ref), size, "area")
         assert np.array_equal(cache.frame(ref.record.id, "dev", ref.index), wanted)
 
 
@@ -170,13 +170,13 @@ def test_other_data_another_size_or_split_are_refused(
     shutil.copytree(bundled_sample(), tmp_path / "other")
     others = open_dataset(str(tmp_path / "other"))
     cache = FrameCache.open(made)
-    cache.check(others, "train", SIZE)
+    cache.check(others, "train", SIZE, "area")
     with pytest.raises(UserError, match=r"64 x 48 pixels .* expected 32 x 32"):
-        cache.check(sample, "train", (32, 32))
+        cache.check(sample, "train", (32, 32), "area")
     with pytest.raises(UserError, match="train, dev of phoenix14t; expected test"):
-        cache.check(sample, "test", SIZE)
+        cache.check(sample, "test", SIZE, "area")
     with pytest.raises(UserError, match="frames resized by other; expected"):
-        FrameCache(made, replace(cache.index, resize="other")).check(sample, "train", SIZE)
+        FrameCache(made, replace(cache.index, resize="other")).check(sample, "train", SIZE, "area")
     with pytest.raises(UserError, match="32 x 32"):
         TripletDataset(
             sample,
@@ -189,11 +189,51 @@ def test_other_data_another_size_or_split_are_refused(
         for one, two in zip(pictures[::2], pictures[1::2], strict=False):
             one.write_bytes(two.read_bytes())
     with pytest.raises(UserError, match="other data than phoenix14t has now"):
-        cache.check(others, "train", SIZE)
+        cache.check(others, "train", SIZE, "area")
     with pytest.raises(UserError, match="holds no frame 99999"):
         cache.frame(sample.records("train")[0].id, "train", 99999)
     with pytest.raises(UserError, match="holds no frame"):
         cache.frame("nobody", "train", 0)
+
+
+def test_a_cache_resized_as_the_model_serves_it_and_no_other(
+    sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    model = replace(tiny_fpdm(), resize="bicubic")
+    said = r"resized by opencv .*; expected pillow bicubic \(--resize bicubic\)"
+    with pytest.raises(UserError, match=said) as caught:
+        TripletDataset(sample, DataConfig(frame_cache=str(made)), model, 0)
+    assert "\n" not in str(caught.value)
+    folder = tmp_path / "c"
+    write_cache(sample, ("train",), folder, SIZE, "bicubic")
+    plain = TripletDataset(sample, DataConfig(), model, 0)
+    cached = TripletDataset(sample, DataConfig(frame_cache=str(folder)), model, 0)
+    area = TripletDataset(sample, DataConfig(), tiny_fpdm(), 0)
+    for name in ("source", "target"):
+        assert torch.equal(plain[1][name], cached[1][name])
+        assert not torch.equal(plain[1][name], area[1][name])
+    with pytest.raises(UserError, match="resized otherwise"):
+        write_cache(sample, ("train",), folder, SIZE, "area")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sides", "said"),
+    [
+        ({"source_size": (32, 32)}, (), "source_size is 32 32"),
+        ({}, (32, 64), r"source_sides is \[32, 64\]"),
+    ],
+)
+def test_sources_that_are_not_made_from_cached_frames_are_refused(
+    changes: dict, sides: tuple[int, ...], said: str, sample: ManifestDataset, made: Path
+) -> None:
+    model = replace(tiny_fpdm(), **changes)
+    config = DataConfig(frame_cache=str(made), source_sides=sides)
+    with pytest.raises(UserError, match=f"size, 64 48; {said}") as caught:
+        TripletDataset(sample, config, model, 0)
+    assert caught.value.code == ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+    same = replace(tiny_fpdm(), source_size=SIZE)
+    TripletDataset(sample, DataConfig(frame_cache=str(made)), same, 0)[0]
 
 
 def test_folders_that_hold_something_else_are_refused(
@@ -206,7 +246,7 @@ def test_folders_that_hold_something_else_are_refused(
         with pytest.raises(UserError) as caught:
             write_cache(sample, ("dev",), tmp_path / name, SIZE)
         assert caught.value.code == ExitCode.CANNOT_CREATE
-    with pytest.raises(UserError, match="of other data or of another size"):
+    with pytest.raises(UserError, match="of other data, of another size or resized otherwise"):
         write_cache(sample, ("dev",), made, SIZE)
 
 
@@ -275,3 +315,6 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert made["size"] == [64, 48]
     assert main([*words, "--splits", "test"]) == ExitCode.CANNOT_CREATE
     assert "another size" in capsys.readouterr().err
+    words[3] = str(tmp_path / "b")
+    assert main([*words, "--splits", "dev", "--resize", "bicubic"]) == 0
+    assert FrameCache.open(tmp_path / "b").index.resize == "pillow bicubic"

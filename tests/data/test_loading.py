@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from signgen.config import DataConfig, tiny_fpdm
+from signgen.data.augmentation import choose_side, flips
 from signgen.data.dataset import open_dataset
 from signgen.data.deepfashion import prepare_deepfashion
-from signgen.data.loading import TripletDataset, batches, hand_mask, squash, to_pixels
+from signgen.data.loading import TripletDataset, batches, hand_mask, to_pixels
+from signgen.data.resizing import squash
 from signgen.pose.draw import draw_pose
 from signgen.pose.transforms import flip, hand_boxes, resize
 from signgen.structures import PoseSequence, UserError
@@ -25,8 +28,8 @@ def dataset() -> TripletDataset:
 
 
 def test_to_pixels_keeps_values_and_range() -> None:
-    frame = np.full((20, 30, 3), (0, 127, 255), np.uint8)
-    pixels = to_pixels(frame, (10, 15))
+    frame = np.full((10, 15, 3), (0, 127, 255), np.uint8)
+    pixels = to_pixels(frame)
     assert pixels.shape == (3, 10, 15)
     torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([-1.0, 127 / 127.5 - 1, 1.0]))
 
@@ -126,8 +129,9 @@ def test_without_rates_an_example_is_what_the_files_hold(
         poses = resize(dataset.adapter.pose(triplet.target.record).frames([index]), size)
         points, confidence = poses.keypoints[0], poses.confidence[0]
         assert torch.equal(sample["pose"], drawing(dataset, poses))
-        assert torch.equal(sample["source"], to_pixels(dataset.adapter.frame(triplet.source), size))
-        assert torch.equal(sample["target"], to_pixels(dataset.adapter.frame(triplet.target), size))
+        for part in ("source", "target"):
+            frame = squash(dataset.adapter.frame(getattr(triplet, part)), size, "area")
+            assert torch.equal(sample[part], to_pixels(frame))
         assert torch.equal(sample["hands"], hand_mask(hand_boxes(points, confidence), size))
 
 
@@ -162,12 +166,11 @@ def test_jitter_moves_the_drawing_alone(fashion: TripletDataset) -> None:
 def test_coarse_sources_lose_detail_and_targets_do_not(fashion: TripletDataset) -> None:
     coarse = varied(fashion, source_sides=(16,))
     one, other = fashion[1], coarse[1]
-    frame = squash(fashion.adapter.frame(fashion.triplet(1).source), fashion.model.size)
-    expected = to_pixels(squash(squash(frame, (16, 16)), fashion.model.size), fashion.model.size)
-    assert torch.equal(other["source"], expected)
+    native = fashion.adapter.frame(fashion.triplet(1).source)
+    expected = squash(squash(native, (16, 16), "area"), fashion.model.size, "area")
+    assert torch.equal(other["source"], to_pixels(expected))
     assert torch.equal(one["target"], other["target"])
     assert other["source"].diff(dim=-1).abs().mean() < one["source"].diff(dim=-1).abs().mean()
-    assert torch.equal(varied(fashion, source_sides=(128,))[1]["source"], one["source"])
 
 
 def test_augmented_examples_are_pure_functions_of_seed_and_position(
@@ -194,3 +197,100 @@ def test_augmented_examples_are_pure_functions_of_seed_and_position(
 def test_rates_out_of_range_are_refused(dataset: TripletDataset, rates: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
         varied(dataset, **rates)
+
+
+# ----- as published -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(fashion: TripletDataset) -> TripletDataset:
+    """The published pipeline of DeepFashion, an eighth of its size."""
+    model = replace(
+        fashion.model,
+        size=(64, 48),
+        source_size=(64, 64),
+        resize="bicubic",
+        pose_canvas=(550, 375),
+        pose_canvas_render=(30, 30),
+    )
+    config = replace(fashion.config, flip_rate=0.5, jitter=8.0, source_sides=(32, 64))
+    return TripletDataset(fashion.adapter, config, model, seed=5)
+
+
+def pillow(frame: np.ndarray, *sizes: tuple[int, int]) -> np.ndarray:
+    """Squash with Pillow to one size after the other, along rows first."""
+    picture = Image.fromarray(frame)
+    for height, width in sizes:
+        picture = picture.resize((width, picture.height), Image.Resampling.BICUBIC)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def slow_example(dataset: TripletDataset, position: int) -> dict[str, np.ndarray]:
+    """An example as uint8 pictures, joint by joint and number by number."""
+    triplet, config = dataset.triplet(position), dataset.config
+    side = choose_side(config.source_sides, 5, position)
+    assert side is not None
+    poses = dataset.adapter.pose(triplet.target.record)
+    noise = np.random.default_rng((5, 4, position)).standard_normal((18, 2)) * config.jitter
+    points, present = np.zeros((18, 2)), np.ones(18)
+    for joint in range(18):
+        for axis, (native, wide) in enumerate(zip(poses.size[::-1], (375, 550), strict=True)):
+            value = float(poses.keypoints[triplet.target.index, joint, axis]) * wide / native
+            value += noise[joint, axis]
+            if value < 0 or poses.confidence[triplet.target.index, joint] == 0:
+                present[joint] = 0
+            points[joint, axis] = wide - 1 if value > wide else value
+    source, target = (dataset.adapter.frame(ref) for ref in (triplet.source, triplet.target))
+    if flipped := flips(5, position, config.flip_rate):
+        swapped = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]
+        points, present = points[swapped], present[swapped]
+        points[:, 0] = 374 - points[:, 0]
+    large = draw_pose(points, present, "openpose-18", (550, 375), "fpdm")
+    pictures = [
+        pillow(source, (side, side), (64, 64)),
+        pillow(target, (64, 48)),
+    ]
+    mirrored = [picture[:, ::-1] if flipped else picture for picture in pictures]
+    return dict(
+        zip(("source", "target", "pose"), [*mirrored, pillow(large, (64, 48))], strict=True)
+    )
+
+
+def test_examples_are_those_of_the_published_pipeline(published: TripletDataset) -> None:
+    seen = set()
+    for position in range(12):
+        sample, slow = published[position], slow_example(published, position)
+        for name, scale in (("source", 127.5), ("target", 127.5), ("pose", 255.0)):
+            offset = 0 if name == "pose" else 1
+            got = ((sample[name].permute(1, 2, 0).numpy() + offset) * scale).round()
+            assert np.array_equal(got, slow[name]), (position, name)
+        side = choose_side((32, 64), 5, position)
+        seen.add((flips(5, position, 0.5), side))
+    assert len(seen) == 4, "all combinations of sides and flips should have come up"
+
+
+def test_batches_hold_sources_of_their_own_size(published: TripletDataset) -> None:
+    batch = next(batches(published, start=0, steps=1, batch_size=3))
+    assert batch.source.shape == (3, 3, 64, 64)
+    assert batch.target.shape == batch.pose.shape == (3, 3, 64, 48)
+    assert batch.hands.shape == (3, 1, 64, 48)
+
+
+def test_memory_holds_every_size_of_a_frame(published: TripletDataset) -> None:
+    kept = varied(published, cache=True)
+    for _ in range(2):
+        for position in range(6):
+            one, other = published[position], kept[position]
+            assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_hands_are_found_at_the_models_size(dataset: TripletDataset) -> None:
+    model = replace(dataset.model, pose_canvas=(260, 210))
+    for rate in (0.0, 1.0):
+        plain = varied(dataset, flip_rate=rate)
+        drawn_larger = TripletDataset(dataset.adapter, plain.config, model, dataset.seed)
+        for position in range(3):
+            one, other = plain[position], drawn_larger[position]
+            assert torch.equal(one["hands"], other["hands"])
+            assert not torch.equal(one["pose"], other["pose"])

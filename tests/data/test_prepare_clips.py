@@ -15,6 +15,7 @@ import pytest
 from signgen.cli import main
 from signgen.config import DataConfig, PrepareFolderConfig, PreparePhoenixConfig, tiny_fpdm
 from signgen.data.dataset import bundled_sample, open_dataset
+from signgen.data.frame_cache import FrameCache
 from signgen.data.loading import TripletDataset
 from signgen.data.prepare_clips import prepare_folder, prepare_phoenix14t
 from signgen.media import VideoWriter
@@ -128,7 +129,9 @@ def test_corpus_as_videos_gives_the_frames_of_the_videos(keys: Path, tmp_path: P
 
 def test_cache_is_written_at_training_size(raw: Path, keys: Path, tmp_path: Path) -> None:
     phoenix(raw, tmp_path / "out", keys, cache=(64, 48))
-    assert any((tmp_path / "out" / "cache").iterdir())
+    assert FrameCache.open(tmp_path / "out" / "cache").index.resize == "opencv area or cubic"
+    phoenix(raw, tmp_path / "two", keys, cache=(64, 48), cache_resize="bicubic")
+    assert FrameCache.open(tmp_path / "two" / "cache").index.resize == "pillow bicubic"
 
 
 def test_recordings_with_poses_beside_them(tmp_path: Path) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import signgen
 from signgen.checkpoint import load_model
 from signgen.errors import UserError
 from signgen.models import FPDM
-from signgen.render import Renderer
+from signgen.pose.draw import draw_pose
+from signgen.render import Renderer, generate
 from signgen.structures import PoseSequence
 
 Make = Callable[..., PoseSequence]
@@ -113,3 +118,37 @@ def test_public_names(model_folder: Path, source: np.ndarray, make_poses: Make) 
     renderer = signgen.Renderer(signgen.load_model(str(model_folder)), steps=1)
     assert len(list(renderer.render(source, make_poses(3)))) == 3
     assert signgen.load_model is load_model
+
+
+def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    changes = {"source_size": (40, 56), "resize": "bicubic", "pose_style": "fpdm"}
+    canvases = {"pose_canvas": (30, 30), "pose_canvas_render": (130, 100)}
+    other = copy.deepcopy(model)
+    other.config = replace(model.config, **changes, **canvases)  # type: ignore[arg-type]
+    renderer, poses = Renderer(other, seed=3), make_poses(1)
+    frame = next(renderer.render(source, poses, (64, 48)))
+
+    def pixels(picture: np.ndarray, *sizes: tuple[int, int]) -> torch.Tensor:
+        image = Image.fromarray(picture)
+        for size in sizes:
+            image = image.resize(size, Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+
+    drawn = draw_pose(
+        poses.keypoints[0] * (100 / poses.size[1], 130 / poses.size[0]),
+        poses.confidence[0],
+        poses.skeleton,
+        (130, 100),
+        "fpdm",
+    )
+    with torch.inference_mode():
+        features = other.encode_source(pixels(source, (56, 90), (56, 40)) / 127.5 - 1)
+    expected = generate(
+        other, features, pixels(drawn, (48, 130), (48, 64)) / 255, frames=[0], seed=3
+    )
+    shown = ((expected[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
+    assert np.abs(frame - shown).max() <= 1
+    plain = next(Renderer(model, seed=3).render(source, poses, (64, 48)))
+    assert np.abs(frame.astype(int) - plain).max() > 1
