@@ -33,35 +33,12 @@ from signgen.training_run import (
     measure_latents,
     open_run,
     save_run,
-    step_seed,
 )
+from signgen.training_schedule import learning_rate, step_seed
 from signgen.validation import due, validate
 
 log = logging.getLogger(__name__)
 MAX_BAD_STEPS = 10
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the learning rate of an optimiser step.
-
-    A linear warm-up in plateaus of `warmup_hold` steps, then constant, a cosine to 0, or FPDM's
-    steps: times `decay_factor` after every `decay_every` steps. FPDM counts the decays from the end
-    of the warm-up: with 5 epochs of it the first one comes after 55 epochs, where the paper has 50.
-
-    Args:
-        config: Settings, checked by `open_run`.
-        step: Number of the step, from 0.
-    """
-    if step < config.warmup:
-        plateau = step - step % config.warmup_hold
-        return config.learning_rate * (plateau + config.warmup_hold) / config.warmup
-    after = step - config.warmup
-    if config.schedule == "constant":
-        return config.learning_rate
-    if config.schedule == "step":
-        return config.learning_rate * config.decay_factor ** (after // config.decay_every)
-    progress = after / max(1, config.steps - config.warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def train(config: TrainConfig, *, resume: bool = True) -> Path:

@@ -25,6 +25,7 @@ from signgen.data.dataset import open_dataset
 from signgen.data.loading import TripletDataset, batches
 from signgen.models import build_stage
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training_schedule import check_settings
 
 log = logging.getLogger(__name__)
 
@@ -82,46 +83,6 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as history:
                 history.write(json.dumps(line) + "\n")
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """Return the seed of all random draws of one micro-batch of one process.
-
-    Args:
-        seed: Seed of the run.
-        step: Number of the micro-batch, from 0 over the whole run.
-        rank: Number of the process.
-    """
-    return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
-
-
-def check_settings(config: TrainConfig) -> None:
-    """Refuse numbers that no run can have.
-
-    Args:
-        config: Settings of a run.
-
-    Raises:
-        UserError: If one is out of range.
-    """
-    counts = ["steps", "batch_size", "accumulate", "warmup_hold"]
-    counts += ["log_every", "sample_every", "save_every", "keep"]
-    counts += ["decay_every"] if config.schedule == "step" else []
-    counts += ["validate_batches"] if config.validate_every else []
-    small = [(name, 1) for name in counts] + [("warmup", 0), ("validate_every", 0)]
-    problems = [
-        f"{name} is {getattr(config, name)}; expected at least {least}"
-        for name, least in small
-        if getattr(config, name) < least
-    ]
-    if not problems and config.warmup % config.warmup_hold:
-        problems.append(
-            f"warmup_hold is {config.warmup_hold}; expected a divisor of warmup, {config.warmup}"
-        )
-    if config.schedule == "step" and not 0 < config.decay_factor <= 1:
-        problems.append(f"decay_factor is {config.decay_factor}; expected more than 0, at most 1")
-    if problems:
-        raise UserError(f"{problems[0]}.", ExitCode.USAGE)
 
 
 def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:

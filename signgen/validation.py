@@ -8,7 +8,8 @@ import torch
 
 from signgen.config import TrainConfig
 from signgen.data.loading import batches
-from signgen.training_run import TrainingRun, averaged, step_seed
+from signgen.training_run import TrainingRun, averaged
+from signgen.training_schedule import step_seed
 
 __all__ = ["due", "validate"]
 

@@ -15,7 +15,7 @@ from signgen.data.loading import TripletDataset, batches
 from signgen.models import build_stage
 from signgen.structures import ExitCode, UserError
 from signgen.train import train
-from signgen.training_run import step_seed
+from signgen.training_schedule import step_seed
 
 
 def tiny(out: Path, **changes: object) -> TrainConfig:

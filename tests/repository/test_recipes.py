@@ -9,8 +9,7 @@ import pytest
 
 from signgen.config import TrainConfig
 from signgen.config_io import load_config, to_mapping
-from signgen.train import learning_rate
-from signgen.training_run import check_settings
+from signgen.training_schedule import check_settings, learning_rate
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
