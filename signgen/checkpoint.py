@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors.torch import load_file
@@ -24,7 +24,8 @@ from torch import nn
 from signgen.checkpoint_files import State, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
-from signgen.models import FPDM, build_model
+from signgen.models import FPDM, build_model, build_stage
+from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
 
 BUNDLED = ("mini",)
@@ -243,6 +244,48 @@ def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
         model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
     )
     return model.eval().to(device)
+
+
+def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPDMConfig]:
+    """Build stage 1 alone and load its weights, in eval mode.
+
+    Args:
+        name: What `load_model` takes, a run folder of stage `ipf`, a folder that holds stage 1
+            alone, or a training YAML file with `ipf.loss` none, whose pretrained tower is taken as
+            it is (A1 of FPDM's Table 2).
+        device: Where to put it.
+
+    Returns:
+        Stage 1 and the settings of the whole model.
+
+    Raises:
+        UserError: If there is no such model, it is corrupt, or it has no stage 1.
+    """
+    if Path(name).is_file():
+        config = _run_config(Path(name)).model
+        if config.ipf.loss != "none" or not config.ipf.pretrained:
+            raise UserError(
+                f"{name}: model.ipf.loss is {config.ipf.loss}, model.ipf.pretrained "
+                f"{config.ipf.pretrained or 'none'}; expected loss none and a pretrained tower, "
+                "because a training file holds no weights. Name the run folder it trained."
+            )
+        return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
+    folder, settings, config = resolve(name)
+    state = {key: value.float() for key, value in read_weights(folder).items()}
+    weights = {key[4:]: value for key, value in state.items() if key.startswith("ipf.")}
+    if not weights:
+        raise UserError(
+            f"{folder} holds no stage 1 (no weights of ipf.); expected a run of stage ipf or a "
+            f"whole model. See stage in {settings}."
+        )
+    stage = cast(IPF, build_stage(config, "ipf"))
+    load_into(stage, weights, folder / "model.safetensors")
+    if missing := sorted(set(stage.state_dict()) - set(weights)):
+        raise UserError(
+            f"{folder} lacks {len(missing)} weights of stage 1, such as ipf.{missing[0]}; "
+            "expected all of them. Copy the folder again."
+        )
+    return stage.eval().to(device), config
 
 
 def start_from(names: tuple[str, ...], config: FPDMConfig) -> tuple[FPDMConfig, State]:

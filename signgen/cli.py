@@ -192,9 +192,11 @@ def _eval(words: list[str]) -> int:
     )
     from signgen.evaluate import evaluate
     from signgen.evaluate import table as scores
+    from signgen.evaluate_retrieval import table as ranks
 
-    report = evaluate(config, progress=bar("clip"))
-    say(json.dumps(report) if config.json else scores(report))
+    report = evaluate(config, progress=bar("picture" if config.retrieval else "clip"))
+    text = ranks(report) if config.retrieval else scores(report)
+    say(json.dumps(report) if config.json else text)
     return ExitCode.OK
 
 

@@ -238,7 +238,8 @@ class EvalConfig:
     poses: str | None = None
     """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
     model: str = "mini"
-    """Model to evaluate when no generated frames are given."""
+    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
+    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
     data: str = "sample"
     """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`; when
     no paths are given."""
@@ -246,6 +247,12 @@ class EvalConfig:
     """Split of the data."""
     hand_metrics: bool = False
     """Also compute Hand SSIM."""
+    retrieval: bool = False
+    """Score stage 1 instead of frames: where the true target ranks among all pictures by its fusion
+    of source and pose (FPDM's Table 2)."""
+    retrieval_queries: int = 10_000
+    """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
+    asks for all."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"

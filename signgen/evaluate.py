@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from signgen.config import EvalConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.errors import ExitCode, UserError
 from signgen.evaluate_report import COPY, GENERATED, ClipResult, Report, table
+from signgen.evaluate_retrieval import Progress, evaluate_retrieval
 from signgen.media import check_output, save_text
 from signgen.metrics import Metric, default_metrics
 from signgen.structures import FrameRef, PoseSequence, Record, Triplet
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 Frame = NDArray[np.uint8]
-Progress = Callable[[Iterable[ClipPair], int], Iterable[ClipPair]]
 
 CHUNK = 16
 """Frames given to the metrics at a time; the result does not depend on it."""
@@ -58,11 +58,13 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[st
         progress: Wraps the clips as they are measured, with their number; for a progress bar.
 
     Returns:
-        The report as one JSON object; `table` lays it out.
+        The report as one JSON object; `table` lays it out, or `evaluate_retrieval.table`.
 
     Raises:
         UserError: If settings contradict each other (2), or inputs, model or output are unusable.
     """
+    if config.retrieval:
+        return evaluate_retrieval(config, progress=progress)
     _check_settings(config)
     if config.out is not None:
         check_output(config.out)
@@ -83,6 +85,8 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[st
 
 
 def _check_settings(config: EvalConfig) -> None:
+    if config.retrieval_queries != EvalConfig.retrieval_queries:
+        raise UserError("--retrieval-queries serves --retrieval only. Add it.", ExitCode.USAGE)
     if (config.generated is None) != (config.reference is None):
         given, other = ("--generated", "--reference")[:: 1 if config.generated else -1]
         raise UserError(f"{given} needs {other}; expected both or neither.", ExitCode.USAGE)

@@ -139,15 +139,9 @@ def table(report: Mapping[str, Any]) -> str:
     for entry in ours:
         row = [f"{entry['name']} ({'higher' if entry['higher_is_better'] else 'lower'} is better)"]
         for system in systems:
-            row += [
-                _cell(m) for m in metrics if (m["system"], m["name"]) == (system, entry["name"])
-            ]
+            row += [cell(m) for m in metrics if (m["system"], m["name"]) == (system, entry["name"])]
         rows.append([*row, str(entry["n"]), _verdict(entry, len(systems))])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = columns(rows)
     frames = sum(clip["frames"] for clip in report["per_clip"])
     signers = {clip["signer"] for clip in report["per_clip"]} - {""}
     counted = f"{len(report['per_clip'])} clips, {frames} frames"
@@ -160,7 +154,17 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", *(entry["signature"] for entry in ours), "", report["note"]])
 
 
-def _cell(entry: Mapping[str, Any]) -> str:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of as many cells each as lines whose columns begin at the same place."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def cell(entry: Mapping[str, Any]) -> str:
+    """Return value and interval of a metric in a report's JSON, as text."""
     if entry["value"] is None:
         return "not measured"
     digits = 2 if entry["name"] == "psnr" else 4

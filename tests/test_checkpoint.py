@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from signgen import checkpoint
-from signgen.checkpoint_files import verify
+from signgen.checkpoint_files import verify, write_folder
 from signgen.config import TrainConfig, tiny_fpdm
 from signgen.config_io import to_yaml
 from signgen.models import FPDM, build_model
@@ -115,6 +115,47 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None
     with pytest.raises(AttributeError):
         checkpoint.save_checkpoint(run, 2, {"x": "not a tensor"}, None, {}, 2)  # type: ignore[dict-item]
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step-000001"]
+
+
+def test_stage_1_is_loaded_from_whole_models_and_alone(
+    model: FPDM, folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(to_yaml(TrainConfig(stage="ipf")))
+    checkpoint.save_checkpoint(
+        run, 1, checkpoint.stage_state(model.ipf, tiny_fpdm(), "ipf"), None, {}, 1
+    )
+    for name in (folder, run, run / "checkpoints" / "step-000001"):
+        ipf, config = checkpoint.load_stage1(str(name))
+        assert config == tiny_fpdm()
+        assert not ipf.training
+        for key, value in model.ipf.state_dict().items():
+            torch.testing.assert_close(ipf.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_a_model_without_a_whole_stage_1_is_refused(model: FPDM, tmp_path: Path) -> None:
+    state = checkpoint.stage_state(model.ipf, tiny_fpdm(), "ipf")
+    del state["ipf.combiner.hidden.bias"]
+    settings = {"config.yaml": to_yaml(tiny_fpdm())}
+    write_folder(tmp_path / "part", {"model.safetensors": state}, settings)
+    with pytest.raises(UserError, match=r"lacks 1 weights of stage 1, such as ipf\.combiner"):
+        checkpoint.load_stage1(str(tmp_path / "part"))
+    write_folder(tmp_path / "none", {"model.safetensors": {"x": torch.zeros(1)}}, settings)
+    with pytest.raises(UserError, match="holds no stage 1"):
+        checkpoint.load_stage1(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("changes", [{"pretrained": "clip"}, {"loss": "none"}])
+def test_a_training_file_is_a_model_only_where_nothing_is_trained(
+    changes: dict[str, str], tmp_path: Path
+) -> None:
+    ipf = replace(tiny_fpdm().ipf, **changes)
+    file = tmp_path / "run.yaml"
+    file.write_text(to_yaml(TrainConfig(stage="ipf", model=replace(tiny_fpdm(), ipf=ipf))))
+    with pytest.raises(UserError, match="holds no weights") as caught:
+        checkpoint.load_stage1(str(file))
+    assert "\n" not in str(caught.value)
 
 
 def test_part_of_a_model_is_not_a_model(tmp_path: Path) -> None:

@@ -54,9 +54,11 @@ def preprocess(
     if crop:
         shorter = min(height, width)
         size = (int(side * height / shorter), int(side * width / shorter))
-    if (height, width) != size:
-        unit = F.interpolate(unit, size=size, mode="bicubic", antialias=True)
-        unit = unit.clamp(0, 1)  # bicubic overshoots; 8-bit pictures are clipped too
+    # Rows, then columns, each rounded to 8 bits, as Pillow does for image processors.
+    for way in ((height, size[1]), size):
+        if unit.shape[-2:] != way:
+            unit = F.interpolate(unit, size=way, mode="bicubic", antialias=True)
+            unit = (unit * 255).round().clamp(0, 255) / 255
     top, left = (size[0] - side) // 2, (size[1] - side) // 2
     unit = unit[..., top : top + side, left : left + side]
     return (unit - unit.new_tensor(mean).view(3, 1, 1)) / unit.new_tensor(std).view(3, 1, 1)

@@ -24,13 +24,19 @@ def smooth_picture(height, width):
     return ((np.stack(waves, axis=-1) + 1) * 127.5).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("height", "width"), [(260, 210), (512, 512), (100, 90)])
+@pytest.mark.parametrize(("height", "width"), [(260, 224), (224, 210), (512, 512), (100, 90)])
 def test_preprocess_resizes_as_pillow(height, width):
-    picture = smooth_picture(height, width)
+    # Noise makes the filter overshoot, which 8-bit pictures cut off after each pass.
+    noise = np.random.default_rng(0).integers(-60, 60, (height, width, 3))
+    picture = np.clip(smooth_picture(height, width) + noise, 0, 255).astype(np.uint8)
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
     made = preprocess(pixels, 224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))[0].permute(1, 2, 0) * 255
-    expected = np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BICUBIC))
-    assert np.abs(made.numpy() - expected).max() < 1.6
+    rows = Image.fromarray(picture).resize((224, height), Image.Resampling.BICUBIC)
+    difference = np.abs(
+        made.numpy() - np.asarray(rows.resize((224, 224), Image.Resampling.BICUBIC))
+    )
+    assert difference.max() < 1.01
+    assert (difference > 0.5).mean() < 0.01
 
 
 def test_preprocess_normalises():
@@ -98,9 +104,9 @@ def test_the_centre_crop_is_that_of_clip_s_image_processor():
     made = preprocess(pixels, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop=True)[0] * 255
     shrunk = np.asarray(Image.fromarray(picture).resize((32, 46), Image.Resampling.BICUBIC))
     assert made.shape == (3, 32, 32)
-    assert np.abs(made.permute(1, 2, 0).numpy() - shrunk[7:39]).max() < 1.6
+    assert np.abs(made.permute(1, 2, 0).numpy() - shrunk[7:39]).max() < 1.01
     wide = preprocess(pixels.mT, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop=True)[0] * 255
-    assert torch.allclose(wide.mT, made, atol=1e-3)
+    assert float((wide.mT - made).abs().max()) < 1.01  # the passes come in the other order
 
 
 def test_clip_pixels_are_normalised_with_clip_s_numbers():
