@@ -129,13 +129,25 @@ class TrainConfig:
     steps: int = 4
     """Optimiser steps in all."""
     batch_size: int = 2
-    """Triplets per step and process."""
+    """Triplets per micro-batch and process."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
+    stage 2."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     warmup: int = 0
     """Steps of linear warm-up."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up."""
+    warmup_hold: int = 1
+    """Steps that each rate of the warm-up is held for, a divisor of `warmup`; FPDM raises it once
+    an epoch."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """Learning rate after the warm-up: constant, a cosine to 0, or times `decay_factor` after every
+    `decay_every` steps."""
+    decay_every: int = 0
+    """Steps between decays of the rate, counted from the end of the warm-up, for schedule `step`;
+    FPDM has 50 epochs."""
+    decay_factor: float = 0.1
+    """Factor of one decay, for schedule `step`."""
     weight_decay: float = 0.0
     """Weight decay of AdamW."""
     clip_gradient: float = 1.0
@@ -154,6 +166,12 @@ class TrainConfig:
     """Steps between sample sheets."""
     log_every: int = 10
     """Steps between lines of log.jsonl."""
+    validate_every: int = 0
+    """Steps between validations, and one at the end; 0 never validates."""
+    validate_batches: int = 8
+    """Batches per process in one validation, the same ones every time."""
+    validation_split: Literal["train", "dev", "test"] = "dev"
+    """Split that validations draw from. They choose nothing: the last checkpoint is the result."""
     keep: int = 2
     """Checkpoints kept."""
     stop_at: int = 0

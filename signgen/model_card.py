@@ -236,7 +236,7 @@ def _numbers(facts: CardFacts) -> str:
 | fusion | {config.fusion} |
 | denoiser | {facts.prediction} |
 | sampling unless told otherwise | {sampling.steps} steps, guidance {_pair(sampling.guidance)}, \
-eta {sampling.eta:g} |
+{sampling.sampler} |
 | weights | {"fp16" if facts.half else "fp32"} |"""
 
 
@@ -246,7 +246,7 @@ def _training(facts: CardFacts) -> str:
     if facts.training is None:
         return text
     run, config = facts.training, facts.training.config
-    shown = run.step * config.batch_size * run.processes
+    shown = run.step * config.batch_size * config.accumulate * run.processes
     fresh = "pretrained parts" if base_models(facts.config) else "nothing"
     earlier = ", ".join(map(_last, config.start_from)) or fresh
     counts = f"{run.counts}; " if run.counts else ""
