@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signgen.config import FPDMConfig, ImportFPDMConfig
+from signgen.config import FPDMConfig, ImportFPDMConfig, full_fpdm
 from signgen.config_io import to_yaml
 from signgen.errors import ExitCode, UserError
 from signgen.fpdm_keys import STAGE1, STAGE2, Row, Shapes, check_stage
 from signgen.fpdm_published import Run, published, run_of, with_widths
 from signgen.fpdm_submodels import Parts, read_parts, settings_of
 from signgen.fpdm_weights import compare_stages, load_weights, take
+from signgen.licences import DATA_NAMES, DATA_TERMS, base_models
 from signgen.media import check_input
 from signgen.media.files import one_line
 from signgen.pickles.training_checkpoint import Checkpoint, read_checkpoint
@@ -193,7 +194,7 @@ def _write(
 ) -> None:
     from safetensors import SafetensorError
 
-    from signgen.checkpoint_files import write_folder
+    from signgen.checkpoint_files import CARD, write_folder
 
     needed = sum(tensor.nbytes for tensor in state.values())
     free = shutil.disk_usage(_existing(result.folder)).free
@@ -207,7 +208,7 @@ def _write(
         write_folder(
             result.folder,
             {"model.safetensors": state},
-            {"config.yaml": to_yaml(settings), "card.md": _card(result, settings, given)},
+            {"config.yaml": to_yaml(settings), CARD: _card(result, settings, given)},
         )
     except (OSError, SafetensorError) as error:
         raise UserError(
@@ -217,23 +218,25 @@ def _write(
 
 def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) -> str:
     whole = any(row.becomes == "unet." for table in result.tables.values() for row in table)
+    alone = "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
+    data = "deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"
     lines = [
         "# FPDM, weights of its authors",
         "",
         f"Imported with `signgen import-fpdm`. {result.verdict}.",
+        *([] if whole else [alone]),
         "",
         *(f"- `{one.path.name}`: {_progress(one)}" for one in given.values()),
         f"- {result.tensors} weights of {result.values:,} numbers, poses as {settings.skeleton}, "
         f"pictures of {settings.size[0]} x {settings.size[1]}",
         *(f"- {note}" for note in result.notes),
         "",
-        "Their program is under the MIT licence. They trained on DeepFashion or PHOENIX-2014T, "
-        "whose pictures are for research that is not commercial.",
+        "## Terms",
+        "",
+        "- The authors' program: MIT",
+        f"- {DATA_NAMES[data]}, if it was trained on that: {DATA_TERMS[data]}",
+        *(f"- Made from {name}: {terms}" for name, terms in base_models(full_fpdm()).items()),
     ]
-    if not whole:
-        lines.insert(
-            3, "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
-        )
     return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "render",
     "train",
     "eval",
+    "export",
     "prepare",
     "prepare cache",
     "prepare synthetic",

@@ -54,8 +54,8 @@ class DecoderStage(FPDM):
         return sample(
             guided(self.denoise, branches, settings.guidance[: len(branches) - 1]),
             self.schedule,
+            sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            eta=settings.eta,
             step_noise=lambda _: torch.randn_like(noise),
         )

@@ -69,14 +69,14 @@ _STORAGES: Mapping[str, str] = {
 
 #: Packages whose objects a training run leaves in its checkpoint; `src` is that of FPDM's program.
 _PACKAGES = {"lightning", "lightning_fabric", "omegaconf", "pytorch_lightning", "src", "typing"}
-_TYPES = "bool bytes complex dict float frozenset int list long object set str tuple type"
+_TYPES = "bool bytes complex dict float frozenset int list long object set str tuple type unicode"
 _NAMES: Mapping[str, frozenset[str]] = {
     "argparse": frozenset({"Namespace"}),
     "builtins": frozenset(_TYPES.split()),
     "__builtin__": frozenset(_TYPES.split()),
     "collections": frozenset({"deque"}),
     "datetime": frozenset({"date", "datetime", "timedelta"}),
-    "operator": frozenset({"getitem"}),  # so typing.Union[...] is pickled
+    "_operator": frozenset({"getitem"}),  # so typing.Union[...] is pickled
     "pathlib": frozenset({"PosixPath", "PurePosixPath", "PureWindowsPath", "WindowsPath"}),
     "torch": frozenset({*_DTYPES, *_OTHER_DTYPES, "Size", "device"}),
 }

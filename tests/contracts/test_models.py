@@ -124,9 +124,9 @@ def test_chunks_do_not_change_frames(config, model):
         return sample(
             guided(model.denoise, branches, config.sampling.guidance[: len(branches) - 1]),
             model.schedule,
+            sampler="ddpm",
             steps=3,
             noise=noise.initial(frames, shape),
-            eta=1.0,
             step_noise=lambda i: noise.step(frames, i, shape),
         )
 

@@ -275,7 +275,7 @@ def test_stage_1_alone_starts_a_training(config, tmp_path):
     path = save_stage1(tmp_path, STATE)
     result = import_fpdm(replace(config, stage2="", stage1=str(path)))
     assert result.verdict == "A3: stage 1 with the source-enhanced loss"
-    assert "`stage1.ckpt`: epoch 3, step 7, " in (Path(config.out) / "card.md").read_text()
+    assert "`stage1.ckpt`: epoch 3, step 7, " in (Path(config.out) / "README.md").read_text()
     folder, _, settings = resolve(config.out)
     assert folder == Path(config.out)
     adopted, state = start_from((config.out,), replace(TINY, drop_pose=0.5))
@@ -311,7 +311,7 @@ def test_plain_files_of_torch_have_the_published_settings(config, tmp_path):
     assert result.verdict.startswith("B5 or B6: DINOv2 tokens of sources at an unknown size")
     settings = load_config(Path(config.out) / "config.yaml", FPDMConfig)
     assert (settings.size, settings.source_encoder.image_size) == ((512, 352), 512)
-    card = (Path(config.out) / "card.md").read_text()
+    card = (Path(config.out) / "README.md").read_text()
     assert f"- `stage2.ckpt`: {len(STATE)} tensors\n" in card
 
 
