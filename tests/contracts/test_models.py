@@ -122,7 +122,7 @@ def test_chunks_do_not_change_frames(config, model):
         source = model.encode_source(batch.source[:1]).expand(len(frames))
         branches = model.branches(model.condition(source, batch.pose[frames]))
         return sample(
-            guided(model.denoise, branches, config.sampling.guidance[: len(branches) - 1]),
+            guided(model.denoise, branches, config.sampling.guidance),
             model.schedule,
             sampler="ddpm",
             steps=3,
