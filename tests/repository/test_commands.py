@@ -15,6 +15,7 @@ from signgen.config import (
     DoctorConfig,
     EvalConfig,
     ExportConfig,
+    ImportFPDMConfig,
     PoseAlignConfig,
     PoseConvertConfig,
     PoseExtractConfig,
@@ -49,6 +50,7 @@ CLASSES = {
     "pose view": PoseViewConfig,
     "pose align": PoseAlignConfig,
     "pose convert": PoseConvertConfig,
+    "import-fpdm": ImportFPDMConfig,
     "doctor": DoctorConfig,
 }
 
