@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import signgen
 from signgen.cli_export import export
@@ -37,6 +38,9 @@ from signgen.config_io import did_you_mean, load_config
 from signgen.structures import ExitCode, UserError
 
 __all__ = ["main"]
+
+SHOWN_FAILURES = 20
+"""Clips that failed which are named on stderr."""
 
 HELP = """\
 signgen: one source frame and a pose sequence become a video of that signer.
@@ -191,17 +195,42 @@ def _eval(words: list[str]) -> int:
         words,
         prog="signgen eval",
         description="Score generated frames against reference frames; without paths, the bundled "
-        "model on the bundled sample.\n\n"
-        "Example: signgen eval --generated out.mp4 --reference real.mp4\n\n" + PRECEDENCE,
+        "model on the bundled sample. Copies of the source and of the true frame before are scored "
+        "beside them.\n\n"
+        "Example: signgen eval --generated out.mp4 --reference real.mp4\n\n"
+        "The scores are printed to stdout, all else to stderr. Exit code 3: some clips could not "
+        "be scored; they are listed. " + PRECEDENCE,
     )
+    if config.protocol == "list":
+        from signgen.protocols import describe
+
+        say(describe())
+        return ExitCode.OK
     from signgen.evaluate import evaluate
     from signgen.evaluate import table as scores
     from signgen.evaluate_retrieval import table as ranks
 
     report = evaluate(config, progress=bar("picture" if config.retrieval else "clip"))
-    text = ranks(report) if config.retrieval else scores(report)
-    say(json.dumps(report) if config.json else text)
-    return ExitCode.OK
+    if config.json:
+        say(json.dumps(report))
+    elif config.retrieval:
+        say(ranks(report))
+    else:
+        say(scores(report, per_hand=config.per_hand, per_signer=config.per_signer))
+    return _tell_failed(report)
+
+
+def _tell_failed(report: Mapping[str, Any]) -> int:
+    """Say which clips of an evaluation failed, and return the exit code."""
+    failed = report.get("failed", [])
+    if not failed:
+        return ExitCode.OK
+    for entry in failed[:SHOWN_FAILURES]:
+        tell(f"{entry['id']}: {entry['error']}")
+    hidden = len(failed) - SHOWN_FAILURES
+    more = f" ({hidden} more than shown, all in --out)" if hidden > 0 else ""
+    tell(f"{len(report['per_clip'])} clips scored, {len(failed)} not{more}")
+    return ExitCode.SOME_FAILED
 
 
 def _doctor(words: list[str]) -> int:

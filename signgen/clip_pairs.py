@@ -1,18 +1,20 @@
-"""Pair generated with reference clips: videos, folders of frames, folders of clips."""
+"""Pair generated with reference clips: videos, folders of frames, trees of clips, single images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.media import VIDEO_SUFFIXES, list_pictures, read_frames
+from signgen.media import find_clips, list_pictures, open_clip
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
+
+__all__ = ["ClipFiles", "ClipPair", "Failure", "LazyClip", "Pairing", "match", "pair_paths"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,10 @@ class ClipPair:
         id: Name of the clip, unique in an evaluation.
         signer: Name of the signer, empty where unknown.
         generated: (H, W, 3) uint8 RGB frames in order; an array (T, H, W, 3) will do.
-        reference: The true frames, as many and of the same size.
+        reference: The true frames, as many; of the same size unless they are resized.
         poses: Key points of the reference, or None.
+        compared: Frames of the systems compared with the generated ones, by name.
+        source: (H, W, 3) uint8, what was given to the systems; None for the first true frame.
     """
 
     id: str
@@ -32,102 +36,250 @@ class ClipPair:
     generated: Iterable[NDArray[np.uint8]]
     reference: Iterable[NDArray[np.uint8]]
     poses: PoseSequence | None = None
+    compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
+    source: NDArray[np.uint8] | None = None
+
+    def open(self) -> ClipPair:
+        """Return the clip: it is open."""
+        return self
+
+
+@dataclass(frozen=True)
+class LazyClip:
+    """A clip that is opened when its turn comes, so that a bad one does not stop the others.
+
+    Args:
+        id: Name of the clip.
+        opening: Opens it.
+    """
+
+    id: str
+    opening: Callable[[], ClipPair]
+
+    def open(self) -> ClipPair:
+        """Open the clip."""
+        return self.opening()
+
+
+@dataclass(frozen=True)
+class ClipFiles:
+    """The files of a clip: each a video, a folder of pictures, or a picture.
+
+    Args:
+        id: Name of the clip, unique in an evaluation.
+        generated: Frames to score.
+        reference: The true frames.
+        poses: Key points of the reference, or None.
+        compared: Frames of other systems, by name.
+        source: What was given to the systems; None for the first true frame.
+        signer: Name of the signer, empty where unknown.
+    """
+
+    id: str
+    generated: Path
+    reference: Path
+    poses: Path | None = None
+    compared: Mapping[str, Path] = field(default_factory=dict)
+    source: Path | None = None
+    signer: str = ""
+
+    def open(self) -> ClipPair:
+        """Open the files; frames are read later, while they are compared.
+
+        Raises:
+            UserError: If one is missing or damaged, or the poses are not readable.
+        """
+        truth = open_clip(self.reference)
+        poses = None
+        if self.poses is not None:
+            poses = read_poses(self.poses, size=truth.info.size, fps=truth.fps)
+        return ClipPair(
+            self.id,
+            self.signer,
+            open_clip(self.generated),
+            truth,
+            poses,
+            {name: open_clip(path) for name, path in self.compared.items()},
+            None if self.source is None else next(iter(open_clip(self.source))),
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A clip that could not be scored.
+
+    Args:
+        id: Name of the clip.
+        error: Why, in one line.
+    """
+
+    id: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which clips of several paths belong together.
+
+    Args:
+        clips: Those that all paths have, sorted by name.
+        failed: Those that one lacks.
+        counts: `matched`, `only_generated`, `only_reference`.
+        images: Whether each is a single image.
+    """
+
+    clips: tuple[ClipFiles, ...]
+    failed: tuple[Failure, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    images: bool = False
 
 
 def pair_paths(
-    generated: str | Path, reference: str | Path, poses: str | Path | None = None
-) -> list[ClipPair]:
-    """Pair the clips of two paths.
+    generated: str | Path,
+    reference: str | Path,
+    poses: str | Path | None = None,
+    *,
+    compare: Mapping[str, str | Path] | None = None,
+    source: str | Path | None = None,
+) -> Pairing:
+    """Pair the clips of two or more paths.
 
-    Each path is a video, a folder of pictures, or a folder of clips, which are videos or folders of
-    pictures. Two single clips are paired whatever their names; clips of folders by equal names
-    without ending. Pixels are read later, while they are compared.
+    Each path is a video, a folder of pictures, or a folder with clips at any depth, which are
+    videos or folders of pictures. Single clips are paired whatever their names; clips of folders by
+    equal ways there, without ending. Pixels are read later, while they are compared.
 
     Args:
         generated: Frames to score.
         reference: The true frames.
         poses: Poses of the reference, or None: one file, or for folders of clips a folder with one
             file (or MMPose folder) per clip, of the clip's name.
+        compare: Frames of other systems, by name.
+        source: What was given to the systems: a picture or clip, or a folder with one per clip.
 
     Returns:
-        Pairs, sorted by name.
+        The clips, sorted by name, and those that have no partner.
 
     Raises:
-        UserError: If a path is missing, holds no clips, or a clip or its poses have no partner.
+        UserError: If a path is missing, holds no clips, is of another kind than the reference, or
+            there is no name that all have.
     """
-    ours, truth = _clips(Path(generated)), _clips(Path(reference))
-    if isinstance(ours, Path) and isinstance(truth, Path):
-        return [_pair(truth.stem, ours, truth, None if poses is None else Path(poses))]
-    if isinstance(ours, Path) or isinstance(truth, Path):
-        single, many = (generated, reference) if isinstance(ours, Path) else (reference, generated)
-        raise UserError(
-            f"{single} is one clip but {many} is a folder of clips; expected both of one kind."
+    others = {name: Path(path) for name, path in (compare or {}).items()}
+    paths = {"generated": Path(generated), **others}
+    truth = _clips(Path(reference))
+    found = {name: _clips(path) for name, path in paths.items()}
+    for name, clips in found.items():
+        if isinstance(clips, Path) != isinstance(truth, Path):
+            one, many = (paths[name], reference)[:: 1 if isinstance(clips, Path) else -1]
+            raise UserError(
+                f"{one} is one clip but {many} is a folder of clips; expected both of one kind."
+            )
+    beside = {"poses": poses, "source": source}
+    if isinstance(truth, Path):
+        single = {name: clip for name, clip in found.items() if isinstance(clip, Path)}
+        given = {name: None if path is None else Path(path) for name, path in beside.items()}
+        mine = single.pop("generated")
+        clip = ClipFiles(truth.stem, mine, truth, given["poses"], single, given["source"])
+        return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
+    folders = {name: clips for name, clips in found.items() if isinstance(clips, dict)}
+    names, failed, counts = match(folders, truth, {**paths, "reference": Path(reference)})
+    clips_: list[ClipFiles] = []
+    for name in names:
+        try:
+            extra = {
+                what: path and _one_beside(Path(path), name, what) for what, path in beside.items()
+            }
+        except UserError as error:
+            failed.append(Failure(name, str(error)))
+            continue
+        compared = {other: folders[other][name] for other in others}
+        clips_.append(
+            ClipFiles(
+                name,
+                folders["generated"][name],
+                truth[name],
+                extra["poses"] or None,
+                compared,
+                extra["source"] or None,
+            )
         )
-    _check_partners(set(truth) - set(ours), generated, reference)
-    _check_partners(set(ours) - set(truth), reference, generated)
-    folder = None if poses is None else Path(poses)
-    return [
-        _pair(name, ours[name], truth[name], folder and _poses_of(folder, name))
-        for name in sorted(truth)
+    return Pairing(tuple(clips_), tuple(failed), counts)
+
+
+def match(
+    systems: Mapping[str, Mapping[str, Path]],
+    truth: Mapping[str, Path],
+    paths: Mapping[str, Path],
+) -> tuple[list[str], list[Failure], dict[str, int]]:
+    """Say which names all systems and the reference have.
+
+    Args:
+        systems: Clips by name, of each system; `generated` is one of them.
+        truth: Clips of the reference by name.
+        paths: What the user gave for each system, and for `reference`.
+
+    Returns:
+        The names, sorted; the others as failures; and how many there are of each kind.
+
+    Raises:
+        UserError: If there is no such name.
+    """
+    every = sorted(set(truth).union(*systems.values()))
+    holders = {**systems, "reference": truth}
+    missing = {
+        name: [holder for holder, clips in holders.items() if name not in clips] for name in every
+    }
+    names = [name for name, absent in missing.items() if not absent]
+    ours = set(systems["generated"])
+    counts = {
+        "matched": len(ours & set(truth)),
+        "only_generated": len(ours - set(truth)),
+        "only_reference": len(set(truth) - ours),
+    }
+    if not names:
+        lacking = next((name for name in systems if not set(systems[name]) & set(truth)), None)
+        raise UserError(
+            f"{paths[lacking or 'generated']} and {paths['reference']} have no name in common"
+            + ("" if lacking else " that all systems have")
+            + f" ({len(systems[lacking or 'generated'])} and {len(truth)} clips); "
+            "expected equal names.",
+            ExitCode.NO_INPUT,
+        )
+    failed = [
+        Failure(name, f"{paths[absent[0]]} has no clip {name}; expected equal names.")
+        for name, absent in missing.items()
+        if absent
     ]
+    return names, failed, counts
 
 
 def _clips(path: Path) -> Path | dict[str, Path]:
-    """Return a path that is one clip, or the clips of a folder by name."""
-    if not path.is_dir():
-        return path
-    if list_pictures(path):
-        return path
-    clips: dict[str, Path] = {}
-    for entry in sorted(path.iterdir()):
-        is_clip = (
-            bool(list_pictures(entry)) if entry.is_dir() else entry.suffix.lower() in VIDEO_SUFFIXES
-        )
-        if entry.name.startswith(".") or not is_clip:
-            continue
-        name = entry.name if entry.is_dir() else entry.stem
-        if name in clips:
-            raise UserError(f"{entry} and {clips[name]} have the same name; expected one of them.")
-        clips[name] = entry
-    if not clips:
-        raise UserError(
-            f"{path} holds no clips; expected pictures, videos, or folders of pictures.",
-        )
-    return clips
+    """Return a path that is one clip, or the clips of a folder by name.
+
+    Raises:
+        UserError: If it is missing or holds no clips.
+    """
+    is_folder = path.is_dir() and not list_pictures(path)
+    clips = find_clips(path)
+    return clips if is_folder else path
 
 
-def _check_partners(missing: set[str], where: str | Path, other: str | Path) -> None:
-    if missing:
-        first = min(missing)
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(
-            f"{where} has no clip {first}{more}, which {other} has; expected equal names in both.",
-            ExitCode.NO_INPUT,
-        )
-
-
-def _poses_of(folder: Path, name: str) -> Path:
+def _one_beside(folder: Path, name: str, what: str) -> Path:
+    """Return the file or folder of a clip's name in a folder of poses or sources."""
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is not a folder; expected a folder with one file of poses per clip.",
+            f"{folder} is not a folder; expected a folder with one file of {what} per clip.",
             ExitCode.NO_INPUT,
         )
+    place = folder / name
+    entries = sorted(place.parent.iterdir()) if place.parent.is_dir() else []
     found = [
-        entry
-        for entry in sorted(folder.iterdir())
-        if (entry.name if entry.is_dir() else entry.stem) == name
+        entry for entry in entries if (entry.name if entry.is_dir() else entry.stem) == place.name
     ]
     if len(found) != 1:
+        example = "json" if what == "poses" else "png"
         raise UserError(
-            f"{folder} has {len(found)} files of poses for clip {name}; expected one, {name}.json.",
+            f"{folder} has {len(found)} files of {what} for clip {name}; expected one, "
+            f"{name}.{example}.",
             ExitCode.NO_INPUT,
         )
     return found[0]
-
-
-def _pair(name: str, generated: Path, reference: Path, poses: Path | None) -> ClipPair:
-    truth = read_frames(reference)
-    sequence = None
-    if poses is not None:
-        sequence = read_poses(poses, size=truth.info.size, fps=truth.fps)
-    return ClipPair(name, "", read_frames(generated), truth, sequence)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from signgen.eval_config import EvalConfig
 from signgen.import_config import ImportFPDMConfig
 from signgen.model_config import (
     AutoencoderConfig,
     FPDMConfig,
     IPFConfig,
+    Precision,
     Sampler,
     SamplingConfig,
     SchedulerConfig,
@@ -75,7 +77,6 @@ __all__ = [
 ]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
-Precision = Literal["no", "fp16", "bf16"]
 
 
 # ----- training -----------------------------------------------------------------------------
@@ -240,53 +241,6 @@ class RenderConfig:
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
-    json: bool = False
-    """Print one JSON object on stdout."""
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """Score generated against reference frames; without paths, the bundled model and sample."""
-
-    generated: str | None = None
-    """Video, folder of frames, or folder of clips to score."""
-    reference: str | None = None
-    """The true frames, in the same form."""
-    poses: str | None = None
-    """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
-    model: str = "mini"
-    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
-    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
-    data: str = "sample"
-    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`; when
-    no paths are given."""
-    split: Literal["train", "dev", "test"] = "test"
-    """Split of the data."""
-    hand_metrics: bool = False
-    """Also compute Hand SSIM."""
-    retrieval: bool = False
-    """Score stage 1 instead of frames: where the true target ranks among all pictures by its fusion
-    of source and pose (FPDM's Table 2)."""
-    retrieval_queries: int = 10_000
-    """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
-    asks for all."""
-    steps: int | None = None
-    """Denoising steps; the model's own number if not given."""
-    sampler: Sampler | None = None
-    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
-    model's own if not given."""
-    official_noise: bool = False
-    """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
-    the frames computed together, 8 of a video. On too where the model's settings say so."""
-    precision: Precision = "no"
-    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
-    published."""
-    seed: int = 0
-    """Seed of the noise."""
-    device: Device = "auto"
-    """Where to compute."""
-    out: str | None = None
-    """Also write the report to this JSON file."""
     json: bool = False
     """Print one JSON object on stdout."""
 

@@ -18,7 +18,7 @@ from signgen.data.resizing import squash
 from signgen.data.triplets import first_frame_pairs
 from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
-from signgen.evaluate_report import NOTE, SCHEMA_VERSION, cell, columns
+from signgen.evaluate_report import NOTE, cell, columns
 from signgen.media import check_output, save_text
 from signgen.metrics.base import Score
 from signgen.metrics.retrieval import retrieval_scores, target_ranks
@@ -301,7 +301,7 @@ def _to_json(
         for score in row.scores
     ]
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "metrics": metrics,
         "queries": len(questions.targets),
         "gallery": len(questions.gallery),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
+Precision = Literal["no", "fp16", "bf16"]
 
 
 @dataclass(frozen=True)

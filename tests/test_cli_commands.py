@@ -107,7 +107,7 @@ def test_eval_prints_a_table_or_one_object(
     assert main([*words, "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert json.loads(captured.out)["schema_version"] == 1
+    assert json.loads(captured.out)["schema_version"] == 2
 
 
 def test_eval_needs_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

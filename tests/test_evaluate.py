@@ -13,14 +13,13 @@ from signgen.config import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluate import (
     ClipPair,
-    copy_source,
     evaluate,
     evaluate_model,
     evaluate_pairs,
     pair_paths,
     table,
 )
-from signgen.evaluate_report import COPY
+from signgen.evaluate_report import COPY, PREVIOUS
 from signgen.media import VideoWriter, save_image
 from signgen.metrics import PSNR, SSIM, default_metrics
 from signgen.pose.formats import write_poses
@@ -122,7 +121,7 @@ def test_a_good_model_beats_the_copy_and_a_lazy_one_equals_it() -> None:
 def test_the_source_frame_is_not_scored_and_the_signature_says_so() -> None:
     report = evaluate_model(LazyRenderer(), SquareSigners((4, 6)), "test")
     assert report.score("ssim").n == 3 + 5
-    assert report.score("ssim").signature.endswith("|frames:without-source")
+    assert "|frames:without-source|" in report.score("ssim").signature
     assert [clip.frames for clip in report.clips] == [4, 6]
 
 
@@ -207,14 +206,27 @@ def test_chunks_do_not_change_scores_or_hashes() -> None:
             assert mine["n"] == theirs["n"]
 
 
-def test_copy_source_repeats_the_first_frame() -> None:
+def test_the_baselines_are_the_source_and_the_frame_before() -> None:
     frames = clip(4)
-    copies = list(copy_source(iter(frames)))
-    assert len(copies) == 4
-    assert all((one == frames[0]).all() for one in copies)
-    direct = evaluate_pairs([ClipPair("a", "", copies, frames)], [SSIM(), PSNR()])
-    for metric in ("ssim", "psnr"):
-        assert direct.score(metric).value == direct.score(metric, COPY).value
+    copies = {COPY: frames[[0, 0, 0, 0]], PREVIOUS: frames[[0, 0, 1, 2]]}
+    for system, copied in copies.items():
+        for chunk in (1, 3, 16):
+            pair = ClipPair("a", "", copied, frames)
+            direct = evaluate_pairs([pair], [SSIM(), PSNR()], chunk=chunk)
+            for metric in ("ssim", "psnr"):
+                assert direct.score(metric).value == direct.score(metric, system).value
+    assert direct.score("psnr", COPY).value != direct.score("psnr", PREVIOUS).value
+
+
+def test_a_source_that_is_given_is_copied_and_hides_no_frame() -> None:
+    frames, source = clip(3), clip(1, 9)[0]
+    pair = ClipPair("a", "", frames, frames, source=source)
+    report = evaluate_pairs([pair], [PSNR()], skip_source=True)
+    copied = ClipPair("a", "", np.stack([source] * 3), frames)
+    assert report.score("psnr").n == 3
+    assert (
+        report.score("psnr", COPY).value == evaluate_pairs([copied], [PSNR()]).score("psnr").value
+    )
 
 
 def test_unequal_clips_are_user_errors() -> None:
@@ -280,8 +292,8 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
     values = {(entry["system"], entry["name"]): entry["value"] for entry in report["metrics"]}
     assert values["generated", "ssim"] > 0.9
     assert values["generated", "hand_ssim"] > values[COPY, "hand_ssim"]
-    assert report["schema_version"] == 1
-    assert report["metrics"][0]["signature"].endswith("|frames:all")
+    assert report["schema_version"] == 2
+    assert "|frames:all|resize:none|protocol:none|n:4|" in report["metrics"][0]["signature"]
     assert report["inputs"]["generated"] == str(ours)
     text = table(report)
     for words in (
@@ -301,21 +313,22 @@ def test_folders_of_clips_are_paired_by_name(tmp_path: Path) -> None:
         write_poses(moving_poses(3, seed), tmp_path / f"{name}.json")
     (tmp_path / "truth" / "stray.txt").write_text("not a clip")
     pairs = pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path)
-    assert [pair.id for pair in pairs] == ["one", "two"]
-    report = evaluate_pairs(pairs, default_metrics(hands=True))
+    assert [pair.id for pair in pairs.clips] == ["one", "two"]
+    assert pairs.counts == {"matched": 2, "only_generated": 0, "only_reference": 0}
+    report = evaluate_pairs(pairs.clips, default_metrics(hands=True))
     assert report.score("ssim").value == pytest.approx(1)
     assert report.score("ssim").ci95 is not None
     assert list(report.score("hand_ssim").per_clip) == ["one", "two"]
 
 
-def test_folders_without_partners_are_user_errors(tmp_path: Path) -> None:
+def test_paths_that_cannot_be_paired_are_user_errors(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         folder_of_frames(tmp_path / "truth" / name, clip(2))
     video(tmp_path / "ours" / "one.mp4", clip(2))
+    video(tmp_path / "other" / "four.mp4", clip(2))
     (tmp_path / "empty").mkdir()
     cases = [
-        ("ours", "truth", "has no clip three and 1 more"),
-        ("truth", "ours", "has no clip three and 1 more"),
+        ("other", "truth", "no name in common .1 and 3 clips"),
         ("ours/one.mp4", "truth", "is one clip but"),
         ("truth", "ours/one.mp4", "is one clip but"),
         ("ours/one.mp4", "empty", "holds no clips"),
@@ -325,6 +338,8 @@ def test_folders_without_partners_are_user_errors(tmp_path: Path) -> None:
     for ours, truth, message in cases:
         with pytest.raises(UserError, match=message):
             pair_paths(tmp_path / ours, tmp_path / truth)
+    with pytest.raises(UserError, match="other and .*truth have no name in common"):
+        pair_paths(tmp_path / "ours", tmp_path / "truth", compare={"other": tmp_path / "other"})
     video(tmp_path / "truth" / "one.mp4", clip(2))
     with pytest.raises(UserError, match="the same name"):
         pair_paths(tmp_path / "ours", tmp_path / "truth")
@@ -332,15 +347,17 @@ def test_folders_without_partners_are_user_errors(tmp_path: Path) -> None:
 
 def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
     for folder in ("ours", "truth"):
-        folder_of_frames(tmp_path / folder / "one", clip(2))
-    (tmp_path / "poses").mkdir()
-    for poses, message in (
-        ("poses", "has 0 files of poses for clip one"),
-        ("none", "not a folder"),
-    ):
-        with pytest.raises(UserError, match=message) as caught:
-            pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path / poses)
-        assert caught.value.code == ExitCode.NO_INPUT
+        for name in ("one", "two"):
+            folder_of_frames(tmp_path / folder / name, clip(2))
+    write_poses(moving_poses(2, 1), tmp_path / "one.json")
+    (pair,), (failed,) = (
+        (found := pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path)).clips,
+        found.failed,
+    )
+    assert (pair.id, failed.id) == ("one", "two")
+    assert "has 0 files of poses for clip two" in failed.error
+    (failed, _) = pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path / "none").failed
+    assert "not a folder" in failed.error
 
 
 @pytest.mark.parametrize(
@@ -387,7 +404,7 @@ def test_the_report_is_plain_json() -> None:
 def test_the_table_reads_well() -> None:
     text = evaluate_model(GoodRenderer(), SquareSigners(), "test", hand_metrics=True).table()
     lines = text.splitlines()
-    assert lines[0].split("  ")[0] == "metric"
+    assert lines[0].split("  ")[0] == "metric [95 % interval]"
     assert "better than copying" in lines[1]
     assert "4 clips, 18 frames, 2 signers" in text
     assert max(map(len, lines[:4])) <= 140
@@ -404,10 +421,12 @@ def test_what_cannot_be_measured_is_not_a_number_but_said() -> None:
     json.dumps(report.to_json(), allow_nan=False)
 
 
-def test_listed_pairs_are_scored_one_by_one_and_without_a_baseline() -> None:
-    report = evaluate_model(GoodRenderer(), ListedPairs(), "test").to_json()
-    (ssim,) = [row for row in report["metrics"] if row["name"] == "ssim"]
+def test_listed_pairs_are_scored_one_by_one_beside_their_sources() -> None:
+    found = evaluate_model(GoodRenderer(), ListedPairs(), "test")
+    report = found.to_json()
+    (ssim, _) = [row for row in report["metrics"] if row["name"] == "ssim"]
     assert ssim["n"] == 2
     assert ssim["value"] > 0.99
     assert "frames:all" in ssim["signature"]
-    assert COPY not in {row["system"] for row in report["metrics"]}
+    assert {row["system"] for row in report["metrics"]} == {"generated", COPY}
+    assert found.score("ssim", COPY).value < 0.9

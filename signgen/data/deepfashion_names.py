@@ -1,17 +1,20 @@
-"""Names of DeepFashion In-shop pictures: one picture, two spellings.
+"""Names of DeepFashion In-shop pictures: one picture, two spellings; and of pictures made of two.
 
     nested   WOMEN/Blouses_Shirts/id_00003372/03_3_back.jpg     the archive, NTED, PIDM, FPDM
     flat     fashionWOMENBlouses_Shirtsid0000337203_3back.jpg   PATN, CFLD, DPTN, MCLD, PCDMs
 
 Older flat lists begin with `fasion` and have no `_` inside the category (`fasionMENShirtsPolosid`).
+Results are named by source and target: `A.jpg_2_B.jpg.png` with the nested name without its slashes
+(FPDM), `A_2_B_vis.png` (PIDM, NTED, DPTN), `A_to_B.png` (PCDMs).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["CATEGORIES", "GENDERS", "ViewName", "parse_name"]
+__all__ = ["CATEGORIES", "GENDERS", "ViewName", "parse_name", "parse_result"]
 
 GENDERS = ("MEN", "WOMEN")
 CATEGORIES = (
@@ -28,6 +31,12 @@ _NESTED = re.compile(
 _FLAT = re.compile(
     r"(?:[^\\]*/)?fash?ion(WOMEN|MEN)([A-Za-z_]+?)id(\d{8})(\d{2})_(\d)([a-z]+)(?:\.(?:jpg|png|txt))?"
 )
+# Either spelling in one word, however its slashes were replaced.
+_WORD = (
+    r"(?:\./?)?(?:img[_-]?)?(?:fash?ion)?[_-]?(WOMEN|MEN)[_-]?([A-Za-z_]+?)[_-]?"
+    r"id_?(\d{8})[_-]?(\d{2})_(\d)_?([a-z]+)(?:\.(?:jpg|png))?"
+)
+_RESULT = re.compile(rf"{_WORD}_(?:2|to)_{_WORD}(?:_vis)?(?:\.(?:jpg|jpeg|png|webp))?")
 
 
 @dataclass(frozen=True, order=True)
@@ -89,5 +98,25 @@ def parse_name(text: str) -> ViewName | None:
     found = _NESTED.fullmatch(text) or _FLAT.fullmatch(text)
     if found is None:
         return None
-    gender, category, *rest = found.groups()
+    return _view(found.groups())
+
+
+def parse_result(text: str) -> tuple[ViewName, ViewName] | None:
+    """Read the name of a generated picture: the names of its source and of its target.
+
+    Args:
+        text: File name of a result of FPDM, PIDM, NTED, DPTN or PCDMs, without folders.
+
+    Returns:
+        Source and target, or None if it is no such name.
+    """
+    found = _RESULT.fullmatch(text)
+    if found is None:
+        return None
+    groups = found.groups()
+    return _view(groups[:6]), _view(groups[6:])
+
+
+def _view(groups: Sequence[str]) -> ViewName:
+    gender, category, *rest = groups
     return ViewName(gender, _SPELLED.get(category.replace("_", ""), category), *rest)

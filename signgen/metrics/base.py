@@ -52,7 +52,8 @@ class Metric(Protocol):
     """A metric over clips; structural, no base class.
 
     A clip may arrive whole or in chunks: the score does not depend on it. One object serves one set
-    of clips.
+    of clips. `copy.deepcopy` must give an independent metric at little cost, sharing networks and
+    what is never changed: one is made before every clip, to go back to when the clip fails.
     """
 
     @property
@@ -97,6 +98,12 @@ class ClipMeans:
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+
+    def __deepcopy__(self, memo: dict[int, object]) -> ClipMeans:
+        """Return an independent copy; numbers need none of their own."""
+        other = ClipMeans()
+        other._sums, other._counts = dict(self._sums), dict(self._counts)
+        return other
 
     def add(self, clip: str, values: Sequence[float] | NDArray[np.float64]) -> None:
         """Add measured items of a clip.

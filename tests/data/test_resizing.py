@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from signgen.data.resizing import squash
+from signgen.data.resizing import Resample, resample, resampler, squash
 
 SIZES = [
     ((110, 75), (51, 51)),
@@ -81,3 +84,37 @@ def test_views_and_sizes_that_fit(method: str) -> None:
     mirrored = squash(frame[:, ::-1], (15, 20), method)  # type: ignore[arg-type]
     assert np.array_equal(mirrored, squash(frame, (15, 20), method)[:, ::-1])  # type: ignore[arg-type]
     assert mirrored.dtype == np.uint8
+
+
+# ----- filters of evaluations ---------------------------------------------------------------------
+
+
+def test_the_filters_of_evaluations_are_those_of_their_libraries() -> None:
+    frame = picture(110, 75)
+    size = (51, 35)
+    assert np.array_equal(resample(frame, size, "pillow-bicubic"), squash(frame, size, "bicubic"))
+    cubic = cv2.resize(frame, (35, 51), interpolation=cv2.INTER_CUBIC)
+    linear = cv2.resize(frame, (35, 51), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(resample(frame, size, "opencv-cubic"), cubic)
+    assert np.array_equal(resample(frame, size, "opencv-linear"), linear)
+
+
+def test_the_filter_of_torch_widens_as_the_picture_shrinks() -> None:
+    frame = picture(110, 75)
+    across, down = weights(75, 35), weights(110, 51)
+    expected = eight_bits(np.einsum("yh,xw,hwc->yxc", down, across, frame))
+    got = resample(frame, (51, 35), "torch-bicubic-antialias").astype(int)
+    assert np.abs(got - expected).max() <= 1
+    assert (got != expected).mean() < 0.01  # halves that float32 rounds otherwise
+
+
+@pytest.mark.parametrize("method", get_args(Resample))
+def test_every_filter_keeps_what_fits_and_says_its_library(method: Resample) -> None:
+    frame = picture(30, 40)
+    assert resample(frame, (30, 40), method) is frame
+    frame.flags.writeable = False
+    made = resample(frame[:, ::-1], (15, 20), method)
+    assert (made.shape, made.dtype) == ((15, 20, 3), np.uint8)
+    library, number, filtering = resampler(method).split("-", 2)
+    assert f"{library}-{filtering}" == method
+    assert number[0].isdigit()

@@ -1,0 +1,275 @@
+"""One pass over the frames of a clip feeds every metric of every system; a bad clip leaves nothing.
+
+Each chunk of frames is read once, brought to each size that a metric asks for once, and given to
+all metrics. Before a clip all metrics are copied (they share networks and share what never
+changes), and the copies take over again where the clip fails halfway.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.clip_pairs import ClipPair
+from signgen.data.resizing import resample
+from signgen.errors import UserError
+from signgen.evaluate_metrics import Slot
+from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult
+from signgen.protocols import View
+from signgen.structures import PoseSequence
+
+__all__ = ["CHUNK", "Pass", "Watcher"]
+
+Frames = NDArray[np.uint8]
+
+CHUNK = 16
+"""Frames given to the metrics at a time; the result does not depend on it."""
+TRUTH = "reference"
+"""Key of the true frames among those of the systems."""
+
+
+class Watcher(Protocol):
+    """Sees every chunk of generated frames with the values of one metric, to keep the worst."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+
+    def update(
+        self,
+        clip: str,
+        first_index: int,
+        values: NDArray[np.float64] | None,
+        source: Frames,
+        poses: PoseSequence | None,
+        reference: Frames,
+        generated: Frames,
+    ) -> None:
+        """Take (T, H, W, 3) frames of a clip from frame `first_index` on, and T values."""
+
+
+@dataclass
+class _Clip:
+    """What is known of a clip while its frames go by.
+
+    Args:
+        pair: The clip.
+        count: Frames seen so far.
+        sources: The source at the size of each view.
+        previous: The last true frame at the size of each view.
+    """
+
+    pair: ClipPair
+    count: int
+    sources: dict[View, Frames]
+    previous: dict[View, Frames]
+
+
+class Pass:
+    """One pass over clips.
+
+    Args:
+        slots: Metrics that have seen nothing yet; each system gets copies.
+        compared: Names of the systems compared with the generated frames.
+        baselines: Trivial baselines that are scored as well: `COPY`, `PREVIOUS`.
+        watcher: Sees the generated frames.
+        chunk: Frames given to the metrics at a time.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        compared: Sequence[str] = (),
+        baselines: Sequence[str] = (COPY, PREVIOUS),
+        *,
+        watcher: Watcher | None = None,
+        chunk: int = CHUNK,
+    ) -> None:
+        self.compared, self.baselines, self.chunk = tuple(compared), tuple(baselines), chunk
+        self.watcher = watcher
+        names = (GENERATED, *self.compared, *self.baselines)
+        self.systems = {name: copy.deepcopy(list(slots)) for name in names}
+
+    def measure(self, pair: ClipPair) -> ClipResult:
+        """Give one clip to the metrics of all systems, or to none.
+
+        Args:
+            pair: The clip.
+
+        Raises:
+            UserError: If its frames cannot be read or do not fit together; the metrics are then as
+                they were before.
+        """
+        before = copy.deepcopy((self.systems, self.watcher))
+        try:
+            return self._measure(pair)
+        except BaseException:
+            self.systems, self.watcher = before
+            raise
+
+    def _measure(self, pair: ClipPair) -> ClipResult:
+        streams = {GENERATED: pair.generated, TRUTH: pair.reference}
+        streams |= {name: pair.compared[name] for name in self.compared}
+        digests = {name: hashlib.sha256() for name in streams}
+        clip = _Clip(pair, 0, {}, {})
+        for frames in _chunks(pair.id, streams, self.chunk):
+            for name, digest in digests.items():
+                digest.update(frames[name].tobytes())
+            self._take(clip, _without_padding(frames))
+            clip.count += len(frames[TRUTH])
+        if pair.poses is not None and len(pair.poses) != clip.count:
+            raise _unequal(pair.id, "poses", len(pair.poses), clip.count)
+        sums = {name: digest.hexdigest() for name, digest in digests.items()}
+        return ClipResult(pair.id, pair.signer, clip.count, sums[GENERATED], sums[TRUTH])
+
+    def _take(self, clip: _Clip, frames: Mapping[str, Frames]) -> None:
+        """Give a chunk to all metrics, one size after another."""
+        for pixels in dict.fromkeys(slot.view.pixels for slot in self._slots):
+            shown = self._shown(clip, pixels, frames)
+            for system, slots in self.systems.items():
+                for slot in slots:
+                    if slot.view.pixels == pixels:
+                        self._update(clip, system, slot, shown)
+
+    @property
+    def _slots(self) -> list[Slot]:
+        return self.systems[GENERATED]
+
+    def _shown(self, clip: _Clip, view: View, frames: Mapping[str, Frames]) -> dict[str, Frames]:
+        """Return the frames of all systems at the size of a view."""
+        shown = {name: _resized(stack, view) for name, stack in frames.items()}
+        if view.size is None:
+            _check_sizes(clip.pair.id, shown)
+        truth = shown[TRUTH]
+        if clip.count == 0:
+            source = truth[0] if clip.pair.source is None else clip.pair.source
+            size = (truth.shape[1], truth.shape[2])
+            clip.sources[view] = resample(source, size, view.resize).copy()
+            clip.previous[view] = truth[:1].copy()
+        if COPY in self.baselines:
+            shown[COPY] = np.broadcast_to(clip.sources[view], truth.shape)
+        if PREVIOUS in self.baselines:
+            shown[PREVIOUS] = np.concatenate([clip.previous[view], truth[:-1]])
+        clip.previous[view] = truth[-1:].copy()
+        return shown
+
+    def _update(self, clip: _Clip, system: str, slot: Slot, shown: Mapping[str, Frames]) -> None:
+        """Give a chunk to one metric, without the source where that is not scored."""
+        pair, truth = clip.pair, shown[TRUTH]
+        hidden = slot.view.frames == "without-source" and pair.source is None and clip.count == 0
+        start = 1 if hidden else 0
+        if start == len(truth):
+            return
+        poses = _poses(pair, clip.count + start, clip.count + len(truth))
+        slot.metric.update(shown[system][start:], truth[start:], poses, clip=pair.id)
+        watcher = self.watcher
+        if watcher is not None and system == GENERATED and slot.name == watcher.metric:
+            watcher.update(
+                pair.id,
+                clip.count + start,
+                slot.metric.latest,
+                clip.sources[slot.view.pixels],
+                poses,
+                truth[start:],
+                shown[GENERATED][start:],
+            )
+
+
+# ----- frames -------------------------------------------------------------------------------------
+
+
+def _chunks(
+    clip: str, streams: Mapping[str, Iterable[Frames]], chunk: int
+) -> Iterator[dict[str, Frames]]:
+    """Yield stacks (T, H, W, 3) of the frames of every stream, at most `chunk` each."""
+    running = {name: iter(stream) for name, stream in streams.items()}
+    count = 0
+    while True:
+        taken = {name: list(islice(frames, chunk)) for name, frames in running.items()}
+        if len({len(frames) for frames in taken.values()}) > 1:
+            totals = {
+                name: count + len(taken[name]) + sum(1 for _ in rest)
+                for name, rest in running.items()
+            }
+            name = next(name for name, total in totals.items() if total != totals[TRUTH])
+            raise _unequal(clip, _frames_of(name), totals[name], totals[TRUTH])
+        if not taken[TRUTH]:
+            return
+        yield {name: _stacked(clip, name, frames) for name, frames in taken.items()}
+        count += len(taken[TRUTH])
+
+
+def _stacked(clip: str, name: str, frames: Sequence[Frames]) -> Frames:
+    for frame in frames:
+        if frame.dtype != np.uint8:
+            raise UserError(f"clip {clip}: {_fault(name, frame)}")
+    sizes = sorted({frame.shape for frame in frames})
+    if len(sizes) > 1:
+        raise UserError(
+            f"clip {clip}: frames change their size from {sizes[0]} to {sizes[1]}; expected one."
+        )
+    if len(sizes[0]) != 3 or sizes[0][2] != 3 or 0 in sizes[0]:
+        raise UserError(
+            f"clip {clip}: frames ({name}) have the shape {sizes[0]}; expected (H, W, 3)."
+        )
+    return np.stack(frames)
+
+
+def _fault(name: str, frame: NDArray[np.generic]) -> str:
+    """Say what is wrong with a frame that is not of bytes."""
+    if np.issubdtype(frame.dtype, np.floating) and not np.isfinite(frame).all():
+        return f"a frame ({name}) holds NaN or infinite values; expected 8-bit colours."
+    return f"a frame ({name}) has values of type {frame.dtype}; expected 8-bit colours (uint8)."
+
+
+def _resized(frames: Frames, view: View) -> Frames:
+    """Return (T, H, W, 3) frames at the size of a view."""
+    if view.size is None or frames.shape[1:3] == view.size:
+        return frames
+    return np.stack([resample(frame, view.size, view.resize) for frame in frames])
+
+
+def _without_padding(frames: Mapping[str, Frames]) -> dict[str, Frames]:
+    """Cut the column or row that video pads an odd size with, where sizes else agree."""
+    sizes = [(stack.shape[1], stack.shape[2]) for stack in frames.values()]
+    height, width = (min(sides) for sides in zip(*sizes, strict=True))
+    padded = (height + height % 2, width + width % 2)
+    if len(set(sizes)) == 1 or not all(size in {(height, width), padded} for size in sizes):
+        return dict(frames)
+    return {name: stack[:, :height, :width] for name, stack in frames.items()}
+
+
+def _check_sizes(clip: str, frames: Mapping[str, Frames]) -> None:
+    height, width = frames[TRUTH].shape[1:3]
+    for name, stack in frames.items():
+        if stack.shape[1:3] != (height, width):
+            raise UserError(
+                f"clip {clip}: {_frames_of(name)} are {stack.shape[2]} x {stack.shape[1]}, the "
+                f"reference {width} x {height} pixels; expected one size. Render with --size "
+                f"{height} {width}, or score with --size or --protocol, which resize."
+            )
+
+
+def _frames_of(name: str) -> str:
+    return "generated frames" if name == GENERATED else f"frames of {name}"
+
+
+def _poses(pair: ClipPair, start: int, stop: int) -> PoseSequence | None:
+    if pair.poses is None:
+        return None
+    if len(pair.poses) < stop:
+        raise _unequal(pair.id, "poses", len(pair.poses), f"at least {stop}")
+    return pair.poses.frames(slice(start, stop))
+
+
+def _unequal(clip: str, what: str, found: int, expected: int | str) -> UserError:
+    return UserError(
+        f"clip {clip}: {found} {what}, but {expected} reference frames; expected as many."
+    )
