@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from signgen.metrics.base import Metric, Score
 from signgen.metrics.hands import HandSSIM
-from signgen.metrics.image import PSNR, SSIM
+from signgen.metrics.image import PSNR, AbsoluteError
+from signgen.metrics.ssim import SSIM
 
-__all__ = ["PSNR", "SSIM", "HandSSIM", "Metric", "Score", "default_metrics"]
+__all__ = ["PSNR", "SSIM", "AbsoluteError", "HandSSIM", "Metric", "Score", "default_metrics"]
 
 
 def default_metrics(hands: bool = False) -> list[Metric]:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 
-from signgen.metrics import PSNR, SSIM, HandSSIM, Metric, default_metrics
+from signgen.metrics import PSNR, SSIM, AbsoluteError, HandSSIM, Metric, default_metrics
+from signgen.metrics.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
 from signgen.structures import PoseSequence
 
-METRICS: list[Callable[[], Metric]] = [SSIM, PSNR, HandSSIM]
+METRICS: list[Callable[[], Metric]] = [
+    SSIM,
+    partial(SSIM, WINDOW_7),
+    partial(SSIM, WINDOW_51),
+    partial(SSIM, SSIM_256),
+    partial(SSIM, SSIM_256_PIDM),
+    PSNR,
+    AbsoluteError,
+    partial(AbsoluteError, relative=True),
+    HandSSIM,
+]
+BEST = {"psnr": 100.0, "l1": 0.0, "mae": 0.0}
+"""Scores of identical frames; 1 where nothing is said."""
 RNG = np.random.default_rng(17)
 SIZE = (65, 52)
 
@@ -25,7 +39,7 @@ def clip(count: int) -> tuple[np.ndarray, np.ndarray, PoseSequence]:
     return generated, reference, PoseSequence(keypoints, confidence, "coco-wholebody-133", SIZE, 25)
 
 
-@pytest.fixture(params=METRICS, ids=lambda metric: metric.name)
+@pytest.fixture(params=METRICS, ids=lambda metric: metric().name)
 def make(request: pytest.FixtureRequest) -> Callable[[], Metric]:
     return request.param
 
@@ -49,9 +63,9 @@ def test_identical_frames_are_best(make: Callable[[], Metric]) -> None:
     perfect, imperfect = make(), make()
     perfect.update(reference, reference, poses, clip="a")
     imperfect.update(generated, reference, poses, clip="a")
-    assert perfect.compute().higher_is_better
-    assert perfect.compute().value > imperfect.compute().value
-    assert perfect.compute().value == pytest.approx({"psnr": 100.0}.get(make().name, 1.0), abs=1e-6)
+    best, other = perfect.compute(), imperfect.compute()
+    assert (best.value > other.value) == best.higher_is_better
+    assert best.value == pytest.approx(BEST.get(best.name, 1.0), abs=1e-6)
 
 
 def test_the_score_is_complete(make: Callable[[], Metric]) -> None:
@@ -63,9 +77,8 @@ def test_the_score_is_complete(make: Callable[[], Metric]) -> None:
     assert sorted(score.per_clip) == ["a", "b", "c"]
     assert score.ci95 is not None
     low, high = score.ci95
-    assert (
-        min(score.per_clip.values()) <= low <= score.value <= high <= max(score.per_clip.values())
-    )
+    lowest, highest = min(score.per_clip.values()), max(score.per_clip.values())
+    assert lowest - 1e-9 <= low <= score.value <= high <= highest + 1e-9, "but for rounding"
     assert score.signature.startswith(f"{metric.name}|")
     assert "size:65x52" in score.signature
     assert "version:" in score.signature
