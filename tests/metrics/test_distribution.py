@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 
 from signgen.metrics.distribution import FID, FVD, KID, gather_statistics
 from signgen.metrics.networks import FeatureExtractor, Missing
@@ -68,6 +69,33 @@ def test_fid_is_the_distance_to_a_given_real_set() -> None:
     assert (score.name, score.details["real"]) == ("fid", 30)
     with pytest.raises(ValueError, match="net:other"):
         FID(FeatureExtractor(means, "net:other"), statistics)
+
+
+class Means(torch.nn.Module):
+    """`means` as a network, in the form that torchmetrics takes."""
+
+    num_features = 4
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(means(pixels.movedim(1, -1).numpy()))
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`:UserWarning")
+def test_fid_and_kid_agree_with_torchmetrics() -> None:
+    fid_module = pytest.importorskip("torchmetrics.image.fid")
+    kid_module = pytest.importorskip("torchmetrics.image.kid")
+    generated, reference = frames(40), frames(40, offset=9)
+    pixels = [torch.from_numpy(x).movedim(-1, 1) for x in (generated, reference)]
+    fid = fid_module.FrechetInceptionDistance(feature=Means()).set_dtype(torch.float64)
+    kid = kid_module.KernelInceptionDistance(feature=Means(), subsets=1, subset_size=40)
+    ours = FID(extractor()), KID(extractor(), subsets=1, size=40)
+    for theirs in (fid, kid):
+        theirs.update(pixels[0], real=False)
+        theirs.update(pixels[1], real=True)
+    for metric in ours:
+        metric.update(generated, reference, clip="a")
+    assert ours[0].compute().value == pytest.approx(float(fid.compute()), rel=1e-6)
+    assert ours[1].compute().value == pytest.approx(float(kid.compute()[0]), rel=1e-4)
 
 
 def test_equal_sets_have_no_distance() -> None:
