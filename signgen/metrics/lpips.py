@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
-from signgen.metrics.networks import Missing, exact_inference, to_tensor
+from signgen.metrics.networks import FeatureExtractor, Missing, exact_inference, to_tensor
 from signgen.structures import PoseSequence
 
 if TYPE_CHECKING:
-    from signgen.metrics.lpips_network import LPIPSNetwork
+    from torch import nn
 
-__all__ = ["LPIPS", "open_lpips"]
+__all__ = ["LPIPS", "lpips_extractor", "open_lpips"]
 
 VERSION = "1"
 """Version of the definitions in this file; part of every signature."""
 BATCH = 8
 """Frames given to the network at a time; the values do not depend on it."""
+KEPT = 36
+"""Frames whose features are kept for the baselines: 75 MB at 260 x 210."""
+SMALLEST = 31
+"""Smallest side of a frame in pixels: below it AlexNet's second pooling has nothing left."""
 
 
 class LPIPS:
@@ -31,39 +35,25 @@ class LPIPS:
     One value per frame; the score is their mean.
 
     Args:
-        network: The network, or what is missing; then nothing is measured, and the score says why.
-        digest: SHA-256 of the trunk's weights, for the signature.
-        normalize: Bring pixels to [-1, 1], as the network expects. Without it they stay in [0, 1],
-            as in PCDMs' program, and distances come out too small.
+        extractor: What `lpips_extractor` returns, or what is missing; then nothing is measured, and
+            the score says why.
         full_batches: Where above 0, take frames in batches of so many over all clips and leave the
-            last incomplete one out, as the programs of PCDMs (64), CFLD and FPDM (10) do.
+            last incomplete one out, as the programs of PCDMs (64) and FPDM (10) do.
     """
 
     name = "lpips"
 
     def __init__(
         self,
-        network: LPIPSNetwork | Missing,
-        digest: str = "",
+        extractor: FeatureExtractor | Missing,
         *,
-        normalize: bool = True,
         full_batches: int = 0,
     ) -> None:
-        self.network, self.digest = network, digest
-        self.normalize, self.full_batches = normalize, full_batches
+        self._extractor, self.full_batches = extractor, full_batches
         self._means = ClipMeans()
         self._sizes = FrameSizes()
         self._waiting: list[tuple[str, float]] = []
         self.latest: NDArray[np.float64] | None = None
-
-    def __deepcopy__(self, memo: dict[int, object]) -> LPIPS:
-        """Return a metric with the same counts that shares the network."""
-        import copy
-
-        other = copy.copy(self)
-        for name in ("_means", "_sizes", "_waiting", "latest"):
-            setattr(other, name, copy.deepcopy(getattr(self, name), memo))
-        return other
 
     def update(
         self,
@@ -80,9 +70,9 @@ class LPIPS:
         """
         check_frames(generated, reference)
         self._sizes.add(generated)
-        if isinstance(self.network, Missing):
+        if isinstance(self._extractor, Missing):
             return
-        self.latest = self._distances(self.network, generated, reference)
+        self.latest = self._distances(self._extractor, generated, reference)
         if not self.full_batches:
             self._means.add(clip, self.latest)
             return
@@ -93,10 +83,11 @@ class LPIPS:
             del self._waiting[: self.full_batches]
 
     def _distances(
-        self, network: LPIPSNetwork, generated: NDArray[np.uint8], reference: NDArray[np.uint8]
+        self,
+        extractor: FeatureExtractor,
+        generated: NDArray[np.uint8],
+        reference: NDArray[np.uint8],
     ) -> NDArray[np.float64]:
-        from signgen.metrics.lpips_network import SMALLEST
-
         height, width = generated.shape[1:3]
         if min(height, width) < SMALLEST:
             raise UserError(
@@ -104,16 +95,11 @@ class LPIPS:
                 f"{SMALLEST} x {SMALLEST} pixels."
             )
         values = []
-        with exact_inference():
-            for start in range(0, len(generated), BATCH):
-                pair = [
-                    to_tensor(frames[start : start + BATCH], str(network.shift.device)) / 255
-                    for frames in (generated, reference)
-                ]
-                if self.normalize:
-                    pair = [2 * frames - 1 for frames in pair]
-                values.append(network(*pair).double().cpu().numpy())
-        return np.concatenate(values)
+        for start in range(0, len(generated), BATCH):
+            part = slice(start, start + BATCH)
+            difference = extractor(generated[part]) - extractor(reference[part])
+            values += [float(row @ row) for row in difference]
+        return np.array(values, np.float64)
 
     def compute(self) -> Score:
         """Return the mean over frames; details: `dropped`, frames of the last incomplete batch."""
@@ -121,9 +107,7 @@ class LPIPS:
         score = self._means.score(
             self.name,
             (
-                "net:alex-v0.1",
-                f"weights:{self.digest[:8] or 'none'}",
-                f"range:{'-1..1' if self.normalize else '0..1'}",
+                "net:none" if isinstance(self._extractor, Missing) else self._extractor.signature,
                 *batches,
                 f"size:{self._sizes}",
                 "mean:frames",
@@ -132,9 +116,32 @@ class LPIPS:
             higher_is_better=False,
             details={"dropped": float(len(self._waiting))} if self.full_batches else {},
         )
-        if isinstance(self.network, Missing):
-            return replace(score, unavailable=self.network.reason)
+        if isinstance(self._extractor, Missing):
+            return replace(score, unavailable=self._extractor.reason)
         return score
+
+
+def lpips_extractor(
+    network: nn.Module, digest: str = "", *, normalize: bool = True
+) -> FeatureExtractor:
+    """Return the features that LPIPS compares.
+
+    Args:
+        network: An `LPIPSNetwork`, on any device.
+        digest: SHA-256 of the trunk's weights, for the signature.
+        normalize: Bring pixels to [-1, 1], as the network expects. Without it they stay in [0, 1],
+            as in PCDMs' program, and distances come out too small.
+    """
+    device = str(next(network.parameters()).device)
+
+    def features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with exact_inference():
+            pixels = to_tensor(frames, device) / 255
+            return np.asarray(network(2 * pixels - 1 if normalize else pixels).cpu().numpy())
+
+    pixel_range = "-1..1" if normalize else "0..1"
+    signature = f"net:alex-v0.1,weights:{digest[:8] or 'none'},range:{pixel_range}"
+    return FeatureExtractor(features, signature, batch=BATCH, keep=KEPT)
 
 
 def open_lpips(
@@ -149,7 +156,7 @@ def open_lpips(
     Args:
         weights: File of torchvision's AlexNet; None to look for it in the caches of this machine.
         device: Torch device.
-        normalize: See `LPIPS`.
+        normalize: See `lpips_extractor`.
         full_batches: See `LPIPS`.
 
     Raises:
@@ -158,5 +165,8 @@ def open_lpips(
     from signgen.metrics.lpips_network import open_lpips_network
 
     opened = open_lpips_network(weights, device)
-    network, digest = (opened, "") if isinstance(opened, Missing) else opened
-    return LPIPS(network, digest, normalize=normalize, full_batches=full_batches)
+    if isinstance(opened, Missing):
+        return LPIPS(opened, full_batches=full_batches)
+    network, digest = opened
+    extractor = lpips_extractor(network, digest, normalize=normalize)
+    return LPIPS(extractor, full_batches=full_batches)

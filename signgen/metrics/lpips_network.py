@@ -24,24 +24,24 @@ from signgen.weight_files import (
     read_weights,
 )
 
-__all__ = ["ALEXNET_WEIGHTS", "SMALLEST", "LPIPSNetwork", "open_lpips_network"]
+__all__ = ["ALEXNET_WEIGHTS", "LPIPSNetwork", "open_lpips_network"]
 
 ALEXNET_WEIGHTS = Published(
     "alexnet-owt-7be5be79.pth", "https://download.pytorch.org/models", "--lpips-weights"
 )
 CHANNELS = (64, 192, 384, 256, 256)
 """Channels after each of the five stages of AlexNet."""
-SMALLEST = 31
-"""Smallest side of a picture in pixels: below it the second pooling has nothing left."""
 _STAGES = (slice(0, 2), slice(2, 5), slice(5, 8), slice(8, 10), slice(10, 12))
 """Layers of the trunk in each stage; every stage ends with its ReLU."""
 
 
 class LPIPSNetwork(nn.Module):
-    """Distance of two pictures in the features of AlexNet; LPIPS v0.1, without dropout.
+    """Features of a picture whose squared Euclidean distances are LPIPS v0.1 with AlexNet.
 
-    Features of each stage are scaled to unit length along the channels, their squared differences
-    weighted per channel, averaged over the picture and summed over stages.
+    Features of each stage are scaled to unit length along the channels; their squared differences
+    are weighted per channel, averaged over the picture and summed over stages. The roots of weights
+    and of the size are put into the features here, so that a picture is looked at once, however
+    often it is compared.
     """
 
     shift: Tensor
@@ -69,28 +69,24 @@ class LPIPSNetwork(nn.Module):
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        """Return the distances of pictures.
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the features of pictures.
 
         Args:
-            one: (B, 3, H, W) in [-1, 1].
-            other: (B, 3, H, W) in [-1, 1].
+            pictures: (B, 3, H, W) in [-1, 1].
 
         Returns:
-            (B,) distances, 0 for equal pictures.
+            (B, D), D depending on H and W: 518,976 at 260 x 210.
         """
-        one, other = (one - self.shift) / self.scale, (other - self.shift) / self.scale
-        distance = one.new_zeros(len(one))
+        activation = (pictures - self.shift) / self.scale
+        stages = []
         for stage, head in zip(_STAGES, self.heads, strict=True):
-            one, other = self.features[stage](one), self.features[stage](other)
-            difference = (_unit_length(one) - _unit_length(other)) ** 2  # (B, C, h, w)
-            distance = distance + (head * difference).sum(dim=1).mean(dim=(1, 2))
-        return distance
-
-
-def _unit_length(features: Tensor) -> Tensor:
-    """Scale (B, C, h, w) features to length 1 along C; as lpips 0.1.4, with its 1e-10."""
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+            activation = self.features[stage](activation)  # (B, C, h, w)
+            length = activation.square().sum(dim=1, keepdim=True).sqrt()
+            height, width = activation.shape[2:]
+            scale = (head / (height * width)).sqrt()
+            stages.append((activation / (length + 1e-10) * scale).flatten(1))  # lpips 0.1.4's 1e-10
+        return torch.cat(stages, dim=1)
 
 
 def open_lpips_network(
@@ -119,7 +115,7 @@ def open_lpips_network(
     network = LPIPSNetwork()
     trunk = read_weights(path, [ALEXNET_WEIGHTS], "torchvision's AlexNet")
     features = {
-        name.removeprefix("features."): value
+        name.removeprefix("features."): value.float()
         for name, value in trunk.state.items()
         if not name.startswith("classifier.")  # LPIPS does not classify
     }
@@ -149,4 +145,6 @@ def load_heads(network: LPIPSNetwork) -> None:
     named = {name.split(".")[0].replace("lin", ""): value for name, value in heads.state.items()}
     wanted = network.heads.state_dict()
     check_names(Weights(path, heads.digest, named), wanted, "LPIPS v0.1", "torchmetrics")
+    if min(float(head.min()) for head in named.values()) < 0:
+        raise UserError(f"{path}: a head is negative; LPIPS v0.1 has none. Install torchmetrics.")
     network.heads.load_state_dict(named)

@@ -76,7 +76,7 @@ class FeatureExtractor:
     ) -> None:
         self._function, self.signature = function, signature
         self._batch, self._keep = batch, keep
-        self._seen: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
+        self._seen: OrderedDict[bytes, NDArray[Any]] = OrderedDict()
 
     @classmethod
     def of_module(
@@ -98,7 +98,7 @@ class FeatureExtractor:
             with exact_inference():
                 pixels = torch.from_numpy(np.array(items)).to(device)
                 output: Tensor = module(pixels.movedim(-1, 1))
-                return np.asarray(output.double().cpu().numpy())
+                return np.asarray(output.cpu().numpy())
 
         return cls(features, signature, batch=batch)
 
@@ -106,8 +106,8 @@ class FeatureExtractor:
         """Return the extractor itself."""
         return self
 
-    def __call__(self, items: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the (N, D) features of N items, N at least 1.
+    def __call__(self, items: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the (N, D) features of N items, N at least 1, in the function's type.
 
         Raises:
             ValueError: If the function returns features of another shape.
@@ -118,7 +118,7 @@ class FeatureExtractor:
         places = list(missing.values())
         for start in range(0, len(places), self._batch):
             chosen = places[start : start + self._batch]
-            features = np.asarray(self._function(items[chosen]), np.float64)
+            features = np.asarray(self._function(items[chosen]))
             if features.ndim != 2 or len(features) != len(chosen):
                 raise ValueError(f"features are {features.shape}; expected ({len(chosen)}, D)")
             found |= {keys[place]: row for place, row in zip(chosen, features, strict=True)}

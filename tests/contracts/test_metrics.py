@@ -22,6 +22,7 @@ from signgen.metrics import (
     Metric,
     default_metrics,
 )
+from signgen.metrics.lpips import lpips_extractor
 from signgen.metrics.lpips_network import LPIPSNetwork, load_heads
 from signgen.metrics.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
 from signgen.structures import PoseSequence
@@ -37,7 +38,7 @@ def lpips_network() -> LPIPSNetwork:
 
 
 def lpips() -> Metric:
-    return LPIPS(lpips_network())
+    return LPIPS(lpips_extractor(lpips_network()))
 
 
 def brightness(items: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from signgen.errors import ExitCode, UserError
-from signgen.metrics.lpips import LPIPS, open_lpips
+from signgen.metrics.lpips import LPIPS, lpips_extractor, open_lpips
 from signgen.metrics.lpips_network import LPIPSNetwork, load_heads
 from signgen.metrics.networks import Missing
 
@@ -78,7 +79,7 @@ def slow_lpips(network: LPIPSNetwork, one: np.ndarray, other: np.ndarray) -> flo
 @pytest.mark.parametrize("normalize", [True, False])
 def test_lpips_equals_the_slow_reference(network: LPIPSNetwork, normalize: bool) -> None:
     generated, reference = frames(2), frames(2)
-    metric = LPIPS(network, normalize=normalize)
+    metric = LPIPS(lpips_extractor(network, normalize=normalize))
     metric.update(generated, reference, clip="a")
     for value, one, other in zip(metric.latest, generated, reference, strict=True):
         pair = [x / 127.5 - 1 if normalize else x / 255 for x in (one, other)]
@@ -95,7 +96,7 @@ def test_lpips_equals_torchmetrics_with_the_same_trunk(
     theirs = lpips._LPIPS(net="alex", pnet_rand=True)
     generated, reference = frames(3), frames(3)
     pair = [torch.from_numpy(x / 255).permute(0, 3, 1, 2).float() for x in (generated, reference)]
-    metric = LPIPS(network)
+    metric = LPIPS(lpips_extractor(network))
     metric.update(generated, reference)
     expected = theirs(*pair, normalize=True).flatten().numpy()
     np.testing.assert_allclose(metric.latest, expected, atol=1e-6)
@@ -103,7 +104,7 @@ def test_lpips_equals_torchmetrics_with_the_same_trunk(
 
 def test_equal_pictures_have_no_distance_and_batches_change_nothing(network: LPIPSNetwork) -> None:
     generated, reference = frames(11), frames(11)
-    same, whole, single = LPIPS(network), LPIPS(network), LPIPS(network)
+    same, whole, single = (LPIPS(lpips_extractor(network)) for _ in range(3))
     same.update(reference, reference)
     assert same.compute().value == 0
     whole.update(generated, reference, clip="a")
@@ -114,13 +115,13 @@ def test_equal_pictures_have_no_distance_and_batches_change_nothing(network: LPI
 
 def test_the_last_incomplete_batch_can_be_left_out(network: LPIPSNetwork) -> None:
     generated, reference = frames(5), frames(5)
-    every, full = LPIPS(network), LPIPS(network, full_batches=2)
+    every, full = LPIPS(lpips_extractor(network)), LPIPS(lpips_extractor(network), full_batches=2)
     for clip, part in (("a", slice(0, 3)), ("b", slice(3, 5))):
         every.update(generated[part], reference[part], clip=clip)
         full.update(generated[part], reference[part], clip=clip)
     score = full.compute()
     assert (score.n, score.counts, score.details["dropped"]) == (4, {"a": 3, "b": 1}, 1)
-    values = LPIPS(network)
+    values = LPIPS(lpips_extractor(network))
     values.update(generated[:4], reference[:4])
     assert score.value == pytest.approx(values.compute().value)
     assert "batches:full-2" in score.signature
@@ -128,10 +129,9 @@ def test_the_last_incomplete_batch_can_be_left_out(network: LPIPSNetwork) -> Non
 
 
 def test_copies_share_the_network(network: LPIPSNetwork) -> None:
-    metric = LPIPS(network)
+    metric = LPIPS(lpips_extractor(network))
     metric.update(frames(1), frames(1), clip="a")
     other = copy.deepcopy(metric)
-    assert other.network is network
     other.update(frames(1), frames(1), clip="a")
     assert (metric.compute().n, other.compute().n) == (1, 2)
 
@@ -141,12 +141,13 @@ def test_weights_are_read_from_a_named_file(
     network: LPIPSNetwork, tmp_path: Path, name: str
 ) -> None:
     metric = open_lpips(trunk_file(network, tmp_path / name))
-    expected = LPIPS(network)
+    expected = LPIPS(lpips_extractor(network))
     pair = frames(2), frames(2)
     for one in (metric, expected):
         one.update(*pair)
     np.testing.assert_array_equal(metric.latest, expected.latest)
-    assert f"weights:{metric.digest[:8]}" in metric.compute().signature
+    digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    assert f"net:alex-v0.1,weights:{digest[:8]},range:-1..1|" in metric.compute().signature
 
 
 def test_absent_weights_are_no_failure_but_say_how_to_get_them(tmp_path: Path) -> None:
@@ -178,9 +179,9 @@ def test_wrong_files_are_refused(network: LPIPSNetwork, tmp_path: Path) -> None:
 def test_small_frames_are_a_user_error(network: LPIPSNetwork) -> None:
     small = np.zeros((1, 30, 64, 3), np.uint8)
     with pytest.raises(UserError, match="64 x 30"):
-        LPIPS(network).update(small, small)
+        LPIPS(lpips_extractor(network)).update(small, small)
     just = np.zeros((1, 31, 31, 3), np.uint8)
-    LPIPS(network).update(just, just)
+    LPIPS(lpips_extractor(network)).update(just, just)
 
 
 def test_missing_networks_measure_nothing() -> None:
