@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from signgen.metrics.set_distances import BLOCK, Moments, frechet_distance, kernel_distance
+from signgen.metrics.set_distances import (
+    BLOCK,
+    FeatureStatistics,
+    Moments,
+    frechet_distance,
+    kernel_distance,
+)
 
 RNG = np.random.default_rng(8)
 
@@ -90,6 +96,16 @@ def test_frechet_distance_of_flat_sets() -> None:
     assert frechet_distance(statistics(one), statistics(other)) == pytest.approx(expected)
     constant = statistics(np.ones((3, 50)))
     assert frechet_distance(constant, constant) == 0
+
+
+def test_directions_without_variance_add_nothing() -> None:
+    """Rounding gives each of 280 an eigenvalue, whose root would count beside the other set's 2."""
+    rotation, _ = np.linalg.qr(RNG.normal(size=(300, 300)))
+    values = np.concatenate([RNG.uniform(50, 100, 20), np.zeros(280)])
+    one = FeatureStatistics(2, np.zeros(300), rotation @ np.diag(values) @ rotation.T, "")
+    other = FeatureStatistics(2, np.zeros(300), 4 * np.eye(300), "")
+    expected = ((np.sqrt(values) - 2) ** 2).sum()
+    assert frechet_distance(one, other) == pytest.approx(expected, abs=1e-8)
 
 
 def test_frechet_distance_needs_two_items_and_one_width() -> None:
