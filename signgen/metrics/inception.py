@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signgen.errors import UserError
-from signgen.metrics.networks import FeatureExtractor, Missing, exact_inference
+from signgen.metrics.networks import FeatureExtractor, Missing, exact_inference, to_tensor
 from signgen.weight_files import Published, check_names, find_weights, how_to_get, read_weights
 
 __all__ = ["FIDELITY_WEIGHTS", "TORCHVISION_WEIGHTS", "Inception", "open_inception"]
@@ -119,7 +119,7 @@ def _prepared(kind: Inception, frames: NDArray[np.uint8], device: str) -> Tensor
     if kind == "cleanfid":
         pixels = torch.from_numpy(np.stack([_pillow_resized(frame) for frame in frames]))
         return (pixels.to(device) - 128) / 128
-    pixels = torch.from_numpy(np.array(frames)).to(device).permute(0, 3, 1, 2).float()
+    pixels = to_tensor(frames, device)
     if kind == "cfld":
         return scaled_as_cfld(pixels / 255)
     module = importlib.import_module("torch_fidelity.interpolate_compat_tensorflow")
