@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from signgen.metrics.base import Metric, Score
+from signgen.metrics.distribution import FID, FVD, KID
 from signgen.metrics.hands import HandSSIM
-from signgen.metrics.image import PSNR, SSIM
+from signgen.metrics.image import PSNR, AbsoluteError
+from signgen.metrics.lpips import LPIPS, open_lpips
+from signgen.metrics.networks import FeatureExtractor, Missing
+from signgen.metrics.ssim import SSIM, SSIMOptions
 
-__all__ = ["PSNR", "SSIM", "HandSSIM", "Metric", "Score", "default_metrics"]
+__all__ = [
+    "FID",
+    "FVD",
+    "KID",
+    "LPIPS",
+    "PSNR",
+    "SSIM",
+    "AbsoluteError",
+    "FeatureExtractor",
+    "HandSSIM",
+    "Metric",
+    "Missing",
+    "SSIMOptions",
+    "Score",
+    "default_metrics",
+    "open_lpips",
+]
 
 
 def default_metrics(hands: bool = False) -> list[Metric]:
