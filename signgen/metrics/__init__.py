@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from signgen.metrics.base import Metric, Score
-from signgen.metrics.hands import HandSSIM
+from signgen.metrics.hands import FaceSSIM, HandSSIM, MouthSSIM
 from signgen.metrics.image import PSNR, SSIM
+from signgen.metrics.motion import TCD, BrightnessJitter, Flicker, SecondDifference
 
-__all__ = ["PSNR", "SSIM", "HandSSIM", "Metric", "Score", "default_metrics"]
+__all__ = [
+    "PSNR",
+    "SSIM",
+    "TCD",
+    "BrightnessJitter",
+    "FaceSSIM",
+    "Flicker",
+    "HandSSIM",
+    "Metric",
+    "MouthSSIM",
+    "Score",
+    "SecondDifference",
+    "default_metrics",
+]
 
 
 def default_metrics(hands: bool = False) -> list[Metric]:
