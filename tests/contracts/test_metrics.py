@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from signgen.metrics import PSNR, SSIM, HandSSIM, Metric, Score, default_metrics
+from signgen.metrics.hand_points import EstimatedHands
 from signgen.metrics.hands import FaceSSIM, MouthSSIM
 from signgen.metrics.motion import TCD, BrightnessJitter, Flicker, SecondDifference
+from signgen.metrics.pose_error import HandPE
+from signgen.metrics.warping import WarpingError
 from signgen.structures import PoseSequence
+from tests.metrics.hand_finders import BrightCells
 
 METRICS: list[Callable[[], Metric]] = [SSIM, PSNR, HandSSIM]
 METRICS += [FaceSSIM, MouthSSIM]
+METRICS += [lambda: HandPE(EstimatedHands(BrightCells()))]
+METRICS += [lambda: HandPE(EstimatedHands(BrightCells()), penalty=64)]
 METRICS += [Flicker, BrightnessJitter, SecondDifference, TCD]
+METRICS += [WarpingError]
 WITHOUT_VALUES_PER_FRAME = {"flicker", "brightness_jitter", "second_difference", "tcd"}
 RNG = np.random.default_rng(17)
 SIZE = (130, 104)
@@ -84,9 +91,10 @@ def test_the_score_is_complete(make: Callable[[], Metric]) -> None:
     assert sorted(score.per_clip) == ["a", "b", "c"]
     assert score.ci95 is not None
     low, high = score.ci95
-    assert (
-        min(score.per_clip.values()) <= low <= score.value <= high <= max(score.per_clip.values())
-    )
+    assert low <= score.value <= high
+    rounding = 1e-12 * abs(score.value)
+    assert min(score.per_clip.values()) <= low + rounding
+    assert high - rounding <= max(score.per_clip.values())
     assert score.signature.startswith(f"{metric.name}|")
     assert "size:130x104" in score.signature
     assert "version:" in score.signature
