@@ -10,11 +10,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
+from signgen.metrics.base import ClipMeans, FrameSizes, Metric, Score, check_frames
 from signgen.metrics.clip_motion import Frame, LastFrames, MotionRatios, Spread, Stack
+from signgen.metrics.warping import WarpingError
 from signgen.structures import PoseSequence
 
-__all__ = ["OVER_SMOOTHED", "TCD", "BrightnessJitter", "Flicker", "SecondDifference"]
+__all__ = [
+    "OVER_SMOOTHED",
+    "TCD",
+    "BrightnessJitter",
+    "Flicker",
+    "SecondDifference",
+    "motion_metrics",
+]
 
 OVER_SMOOTHED = 0.7
 """Ratio of second differences below which a video moves too evenly to be sharp."""
@@ -253,6 +261,16 @@ class TCD:
         total = cv2.add(cv2.add(red, green, dst=red), blue, dst=red)
         _, off = cv2.threshold(total, self._limit, 1, cv2.THRESH_BINARY)
         return cv2.countNonZero(off) / off.size
+
+
+def motion_metrics(*, warping: bool = False) -> list[Metric]:
+    """Return fresh metrics of motion.
+
+    Args:
+        warping: Add the warping error, which takes much longer than all others together.
+    """
+    metrics: list[Metric] = [Flicker(), BrightnessJitter(), SecondDifference(), TCD()]
+    return [*metrics, WarpingError()] if warping else metrics
 
 
 def _mean_luma(frame: Frame) -> float:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, join_signature
+from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, not_measured
 from signgen.metrics.hand_points import HandPoints, HandSource
 from signgen.metrics.regions import (
     HAND,
@@ -128,16 +128,7 @@ class HandPE:
             f"version:{VERSION}",
         )
         if self._source is None:
-            return Score(
-                name=self.name,
-                value=None,
-                ci95=None,
-                n=0,
-                higher_is_better=False,
-                signature=join_signature(self.name, *signature),
-                per_clip={},
-                unavailable=self._unavailable,
-            )
+            return not_measured(self.name, signature, self._unavailable, higher_is_better=False)
         truth_found = self._shares["detected"].count
         return self._errors.score(
             self.name,

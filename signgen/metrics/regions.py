@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,22 +52,18 @@ class Part:
     counted: str = "frames"
 
 
-def _regions(**regions: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
-    return MappingProxyType(regions)
-
-
 HAND = Part(
     "hand",
     "middle-knuckle",
     60,
-    _regions(left=(MIDDLE_KNUCKLE["left"],), right=(MIDDLE_KNUCKLE["right"],)),
+    {side: (knuckle,) for side, knuckle in MIDDLE_KNUCKLE.items()},
     counted="hands",
 )
 """Both hands: FPDM, section 4, 60 x 60 pixels around the middle knuckle in frames of 210 x 260."""
-FACE = Part("face", "nose", 60, _regions(face=(0,)))
+FACE = Part("face", "nose", 60, {"face": (0,)})
 """The face, 60 x 60 around the nose. On PHOENIX-2014T's 210 x 260 pixels the 68 points of a face
 span about 40 x 47, so that the whole head is in it."""
-MOUTH = Part("mouth", "lips", 30, _regions(mouth=(71, 74, 77, 80)))
+MOUTH = Part("mouth", "lips", 30, {"mouth": (71, 74, 77, 80)})
 """The mouth, 30 x 30 around the mean of both corners and the middles of the outer lips. A mouth
 spans 11 to 15 pixels there: the patch holds it with the chin and all it may open to."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from signgen.metrics import PSNR, SSIM, HandSSIM, Metric, Score, default_metrics
 from signgen.metrics.hand_points import EstimatedHands
 from signgen.metrics.hands import FaceSSIM, MouthSSIM
+from signgen.metrics.keypoint_error import KeypointDTW, KeypointError
 from signgen.metrics.motion import TCD, BrightnessJitter, Flicker, SecondDifference
 from signgen.metrics.pose_error import HandPE
+from signgen.metrics.redetection import RememberingEstimator
 from signgen.metrics.warping import WarpingError
 from signgen.structures import PoseSequence
-from tests.metrics.hand_finders import BrightCells
+from tests.metrics.tiny_estimators import BrightCells, WrittenPoints
 
 METRICS: list[Callable[[], Metric]] = [SSIM, PSNR, HandSSIM]
 METRICS += [FaceSSIM, MouthSSIM]
@@ -22,7 +25,10 @@ METRICS += [lambda: HandPE(EstimatedHands(BrightCells()))]
 METRICS += [lambda: HandPE(EstimatedHands(BrightCells()), penalty=64)]
 METRICS += [Flicker, BrightnessJitter, SecondDifference, TCD]
 METRICS += [WarpingError]
+METRICS += [lambda: KeypointError(RememberingEstimator(WrittenPoints()), "detected")]
+METRICS += [lambda: KeypointDTW(RememberingEstimator(WrittenPoints()), "detected")]
 WITHOUT_VALUES_PER_FRAME = {"flicker", "brightness_jitter", "second_difference", "tcd"}
+WITHOUT_VALUES_PER_FRAME |= {"keypoint_error", "keypoint_dtw"}
 RNG = np.random.default_rng(17)
 SIZE = (130, 104)
 
@@ -118,6 +124,16 @@ def test_latest_holds_a_value_per_frame(make: Callable[[], Metric]) -> None:
     if metric.name not in WITHOUT_VALUES_PER_FRAME:
         assert metric.latest.shape == (3,)
         assert np.nanmean(metric.latest) == pytest.approx(metric.compute().value)
+
+
+def test_a_copy_of_a_fresh_metric_measures_on_its_own(make: Callable[[], Metric]) -> None:
+    """Baselines are measured with copies."""
+    metric = make()
+    other = copy.deepcopy(metric)
+    metric.update(*clip(4), clip="a")
+    assert other.compute().n == 0
+    other.update(*clip(4), clip="b")
+    assert (list(other.compute().per_clip), list(metric.compute().per_clip)) == (["b"], ["a"])
 
 
 def test_without_frames_there_is_no_value(make: Callable[[], Metric]) -> None:

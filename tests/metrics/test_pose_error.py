@@ -12,7 +12,7 @@ from signgen.errors import UserError
 from signgen.metrics.hand_points import EstimatedHands, GivenHands
 from signgen.metrics.pose_error import HandPE, sharpness
 from signgen.structures import PoseSequence
-from tests.metrics.hand_finders import BrightCells
+from tests.metrics.tiny_estimators import BrightCells
 
 SIZE = (130, 105)
 CENTRE = {"left": (30, 60), "right": (70, 66)}
