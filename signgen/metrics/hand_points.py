@@ -95,6 +95,7 @@ class EstimatedHands:
     def __init__(self, estimator: HandPatchEstimator, *, noise_floor: bool = True) -> None:
         self._estimator, self._noise_floor = estimator, noise_floor
         self._memory: OrderedDict[bytes, tuple[Points, bool]] = OrderedDict()
+        self._floor: tuple[bytes, Stack] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EstimatedHands:
         """Share estimator and memory: neither depends on what was measured."""
@@ -109,12 +110,20 @@ class EstimatedHands:
         self, clip: str, start: int, generated: Stack, reference: Stack, poses: PoseSequence
     ) -> _EstimatedChunk:
         """Take frames of a clip."""
-        floor = reencoded(reference) if self._noise_floor else None
-        return _EstimatedChunk(self, generated, reference, floor)
+        return _EstimatedChunk(self, generated, reference, self._coded(reference))
+
+    def _coded(self, reference: Stack) -> Stack | None:
+        """Return the frames as JPEG; those of the last chunk are remembered."""
+        if not self._noise_floor:
+            return None
+        key = _digest(reference)
+        if self._floor is None or self._floor[0] != key:
+            self._floor = (key, reencoded(reference))
+        return self._floor[1]
 
     def find(self, patches: Stack) -> tuple[Points, Found]:
         """Find the points in (N, S, S, 3) patches, resized to 256 x 256: (N, 21, 2) and (N,)."""
-        keys = [hashlib.blake2b(patch.tobytes(), digest_size=16).digest() for patch in patches]
+        keys = [_digest(patch) for patch in patches]
         new = {key: k for k, key in enumerate(keys) if key not in self._memory}
         if new:
             found = self._estimator.find(np.stack([_enlarged(patches[k]) for k in new.values()]))
@@ -206,6 +215,10 @@ def _in_patch(poses: PoseSequence, hand: str, places: Places) -> tuple[Points, F
     offsets = poses.keypoints[places.chosen, span] - places.corners[places.chosen, None]
     points = np.where(found[:, None, None], offsets * (PATCH_SIZE / places.side), 0)
     return points.astype(np.float32), found
+
+
+def _digest(pixels: Stack) -> bytes:
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
 def _enlarged(patch: Stack) -> Stack:

@@ -25,8 +25,8 @@ class WarpingError:
     truth by OpenCV's DIS (preset medium) on its luma. Only pixels count that are visible in both
     true frames: the flow there and back ends where it began (Sundaram et al. 2010). Values run from
     0 to 1, mean over pixels and channels. The truth's own error is `reference` in the details:
-    noise, shading and errors of the flow. Costs two flows a frame, some twenty times the other
-    metrics of motion: ask for it.
+    noise, shading and errors of the flow. Two flows a frame take some thirty times as long as all
+    other metrics of motion: ask for it.
     """
 
     name = "warping_error"

@@ -139,7 +139,9 @@ def test_missing_and_foreign_poses_are_user_errors() -> None:
     with pytest.raises(UserError, match="--poses"):
         HandSSIM().update(frames(), frames())
     body = PoseSequence(np.zeros((1, 18, 2)), np.zeros((1, 18)), "openpose-18", SIZE, 25)
-    with pytest.raises(UserError, match="openpose-18"):
-        HandSSIM().update(frames(), frames(), body)
+    for make in (HandSSIM, FaceSSIM, MouthSSIM):
+        message = f"skeleton openpose-18; {make().name} expects coco-wholebody-133"
+        with pytest.raises(UserError, match=message):
+            make().update(frames(), frames(), body)
     with pytest.raises(ValueError, match="1 poses for 2 frames"):
         HandSSIM().update(frames(2), frames(2), poses(None, None, 1))

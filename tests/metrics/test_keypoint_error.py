@@ -66,6 +66,7 @@ def test_errors_are_in_shoulder_widths_and_by_part() -> None:
 
 def test_points_that_are_not_found_are_counted_as_missed_and_wrong() -> None:
     points, seen = body(2)
+    points[:, HAND] = 1  # beside (0, 0), where missing points are
     found = seen.copy()
     found[1, HAND] = 0
     unseen = seen.copy()
