@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from signgen.metrics.base import Metric, Score
+from signgen.metrics.distribution import FID, FVD, KID
 from signgen.metrics.estimators import hand_pose_metrics, keypoint_metrics
 from signgen.metrics.hands import FaceSSIM, HandSSIM, MouthSSIM
-from signgen.metrics.image import PSNR, SSIM
+from signgen.metrics.image import PSNR, AbsoluteError
 from signgen.metrics.keypoint_error import KeypointDTW, KeypointError
+from signgen.metrics.lpips import LPIPS, open_lpips
 from signgen.metrics.motion import (
     TCD,
     BrightnessJitter,
@@ -14,22 +16,32 @@ from signgen.metrics.motion import (
     SecondDifference,
     motion_metrics,
 )
+from signgen.metrics.networks import FeatureExtractor, Missing
 from signgen.metrics.pose_error import HandPE
+from signgen.metrics.ssim import SSIM, SSIMOptions
 from signgen.metrics.warping import WarpingError
 
 __all__ = [
+    "FID",
+    "FVD",
+    "KID",
+    "LPIPS",
     "PSNR",
     "SSIM",
     "TCD",
+    "AbsoluteError",
     "BrightnessJitter",
     "FaceSSIM",
+    "FeatureExtractor",
     "Flicker",
     "HandPE",
     "HandSSIM",
     "KeypointDTW",
     "KeypointError",
     "Metric",
+    "Missing",
     "MouthSSIM",
+    "SSIMOptions",
     "Score",
     "SecondDifference",
     "WarpingError",
@@ -37,6 +49,7 @@ __all__ = [
     "hand_pose_metrics",
     "keypoint_metrics",
     "motion_metrics",
+    "open_lpips",
 ]
 
 

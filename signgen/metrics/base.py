@@ -213,29 +213,6 @@ def check_frames(generated: NDArray[np.uint8], reference: NDArray[np.uint8]) -> 
         )
 
 
-def not_measured(
-    name: str, signature: Sequence[str], reason: str, *, higher_is_better: bool
-) -> Score:
-    """Return the score of a metric that lacks something it needs.
-
-    Args:
-        name: Name of the metric.
-        signature: Parts of the signature after the name.
-        reason: What it lacks, as `needs FILE, get it with COMMAND`.
-        higher_is_better: Direction of the metric.
-    """
-    return Score(
-        name=name,
-        value=None,
-        ci95=None,
-        n=0,
-        higher_is_better=higher_is_better,
-        signature=join_signature(name, *signature),
-        per_clip={},
-        unavailable=reason,
-    )
-
-
 def join_signature(*parts: str) -> str:
     """Join the parts of a signature with `|`."""
     return "|".join(parts)

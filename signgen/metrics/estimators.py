@@ -10,6 +10,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.metrics.base import Metric
 from signgen.metrics.hand_points import EstimatedHands
 from signgen.metrics.keypoint_error import KeypointDTW, KeypointError
+from signgen.metrics.networks import Missing
 from signgen.metrics.pose_error import MISSED, HandPE
 from signgen.metrics.redetection import RememberingEstimator, Truth
 from signgen.pose.estimators import open_estimator
@@ -37,12 +38,9 @@ def hand_pose_metrics(
     Raises:
         UserError: If the weights that are given are missing or broken.
     """
-    opened, reason = _opened(lambda: open_hand_estimator(estimator, weights, device), weights)
-    source = None if opened is None else EstimatedHands(opened)
-    return [
-        HandPE(source, unavailable=reason),
-        HandPE(source, penalty=MISSED, unavailable=reason),
-    ]
+    opened = _opened(lambda: open_hand_estimator(estimator, weights, device), weights)
+    source = opened if isinstance(opened, Missing) else EstimatedHands(opened)
+    return [HandPE(source), HandPE(source, penalty=MISSED)]
 
 
 def keypoint_metrics(
@@ -63,20 +61,17 @@ def keypoint_metrics(
     Raises:
         UserError: If the weights that are given are missing or broken.
     """
-    opened, reason = _opened(lambda: open_estimator(estimator, weights, device), weights)
-    remembering = None if opened is None else RememberingEstimator(opened)
-    return [
-        KeypointError(remembering, truth, unavailable=reason),
-        KeypointDTW(remembering, truth, unavailable=reason),
-    ]
+    opened = _opened(lambda: open_estimator(estimator, weights, device), weights)
+    remembering = opened if isinstance(opened, Missing) else RememberingEstimator(opened)
+    return [KeypointError(remembering, truth), KeypointDTW(remembering, truth)]
 
 
-def _opened(open_it: Callable[[], T], weights: Path | None) -> tuple[T | None, str]:
-    """Return an estimator, or None and why it is not there; a file that is named must be good."""
+def _opened(open_it: Callable[[], T], weights: Path | None) -> T | Missing:
+    """Return an estimator, or why it is not there; a file that is named must be good."""
     try:
-        return open_it(), ""
+        return open_it()
     except UserError as error:
         absent = error.code in {ExitCode.NO_INPUT, ExitCode.UNAVAILABLE}
         if weights is not None or not absent:
             raise
-        return None, str(error)
+        return Missing(f"needs an estimator of key points: {error}")

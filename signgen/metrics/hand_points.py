@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from signgen.metrics.networks import FeatureExtractor
 from signgen.metrics.regions import SKELETON, Places, cut
 from signgen.pose.estimators.hand_patches import HAND_POINTS, PATCH_SIZE, HandPatchEstimator
 from signgen.pose.skeleton import HAND_ROOT
@@ -84,8 +84,8 @@ class HandSource(Protocol):
 class EstimatedHands:
     """Points by an estimator, in both pictures alike.
 
-    What it found in a patch is remembered by the patch's content, so that several metrics and
-    several systems with one truth cost one estimate. Copies share the estimator and its memory.
+    What it found in a patch is remembered by the patch's content (`FeatureExtractor`), so that
+    several metrics and several systems with one truth cost one estimate.
 
     Args:
         estimator: Finds the points.
@@ -93,18 +93,19 @@ class EstimatedHands:
     """
 
     def __init__(self, estimator: HandPatchEstimator, *, noise_floor: bool = True) -> None:
-        self._estimator, self._noise_floor = estimator, noise_floor
-        self._memory: OrderedDict[bytes, tuple[Points, bool]] = OrderedDict()
+        def found(patches: Stack) -> NDArray[np.float32]:
+            points, there = estimator.find(np.stack([_enlarged(patch) for patch in patches]))
+            rows = np.column_stack([points.reshape(len(points), -1), there])
+            return np.asarray(rows, np.float32)
+
+        self.name = estimator.name
+        self._rows = FeatureExtractor(found, estimator.name, batch=32, keep=REMEMBERED)
+        self._noise_floor = noise_floor
         self._floor: tuple[bytes, Stack] | None = None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> EstimatedHands:
-        """Share estimator and memory: neither depends on what was measured."""
+    def __deepcopy__(self, memo: dict[int, object]) -> EstimatedHands:
+        """Share the estimator: it does not depend on what was measured."""
         return self
-
-    @property
-    def name(self) -> str:
-        """Name of the estimator."""
-        return self._estimator.name
 
     def open(
         self, clip: str, start: int, generated: Stack, reference: Stack, poses: PoseSequence
@@ -112,30 +113,21 @@ class EstimatedHands:
         """Take frames of a clip."""
         return _EstimatedChunk(self, generated, reference, self._coded(reference))
 
+    def find(self, patches: Stack) -> tuple[Points, Found]:
+        """Find the points in (N, S, S, 3) patches, resized to 256 x 256: (N, 21, 2) and (N,)."""
+        if not len(patches):
+            return np.zeros((0, HAND_POINTS, 2), np.float32), np.zeros(0, np.bool_)
+        rows = self._rows(patches)
+        return rows[:, :-1].reshape(-1, HAND_POINTS, 2), np.asarray(rows[:, -1] > 0, np.bool_)
+
     def _coded(self, reference: Stack) -> Stack | None:
         """Return the frames as JPEG; those of the last chunk are remembered."""
         if not self._noise_floor:
             return None
-        key = _digest(reference)
+        key = hashlib.blake2b(reference.tobytes()).digest()
         if self._floor is None or self._floor[0] != key:
             self._floor = (key, reencoded(reference))
         return self._floor[1]
-
-    def find(self, patches: Stack) -> tuple[Points, Found]:
-        """Find the points in (N, S, S, 3) patches, resized to 256 x 256: (N, 21, 2) and (N,)."""
-        keys = [_digest(patch) for patch in patches]
-        new = {key: k for k, key in enumerate(keys) if key not in self._memory}
-        if new:
-            found = self._estimator.find(np.stack([_enlarged(patches[k]) for k in new.values()]))
-            for key, points, there in zip(new, *found, strict=True):
-                self._memory[key] = points, bool(there)
-        answers = [self._memory[key] for key in keys]
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
-        if not answers:
-            return np.zeros((0, HAND_POINTS, 2), np.float32), np.zeros(0, np.bool_)
-        both = tuple(zip(*answers, strict=True))
-        return np.stack(both[0]), np.array(both[1], np.bool_)
 
 
 @dataclass(frozen=True)
@@ -215,10 +207,6 @@ def _in_patch(poses: PoseSequence, hand: str, places: Places) -> tuple[Points, F
     offsets = poses.keypoints[places.chosen, span] - places.corners[places.chosen, None]
     points = np.where(found[:, None, None], offsets * (PATCH_SIZE / places.side), 0)
     return points.astype(np.float32), found
-
-
-def _digest(pixels: Stack) -> bytes:
-    return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
 def _enlarged(patch: Stack) -> Stack:

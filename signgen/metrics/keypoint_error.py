@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, not_measured
+from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
 from signgen.metrics.dtw import warping_path_cost
+from signgen.metrics.networks import Missing
 from signgen.metrics.redetection import ClipPoints, Redetection, RememberingEstimator, Truth
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
@@ -43,10 +45,9 @@ class KeypointError:
     widths, count them as wrong. The score is the mean over points; the details have each part.
 
     Args:
-        estimator: Finds key points; None if there is none here.
+        estimator: Finds key points, or why there is none here.
         truth: Whether true points are `given` as poses, or `detected` by the same estimator.
         threshold: Smallest confidence of a point.
-        unavailable: Why there is no estimator, as `needs FILE, get it with COMMAND`.
     """
 
     name = "keypoint_error"
@@ -54,14 +55,16 @@ class KeypointError:
 
     def __init__(
         self,
-        estimator: RememberingEstimator | None,
+        estimator: RememberingEstimator | Missing,
         truth: Truth = "given",
         threshold: float = 0.3,
-        *,
-        unavailable: str = "",
     ) -> None:
-        self._clips = None if estimator is None else Redetection(estimator, truth, self.name)
-        self._unavailable, self._threshold = unavailable, threshold
+        self._clips = (
+            estimator
+            if isinstance(estimator, Missing)
+            else Redetection(estimator, truth, self.name)
+        )
+        self._threshold = threshold
         self._signature = _signature(estimator, truth, threshold)
         self._sizes = FrameSizes()
         self._errors = ClipMeans()
@@ -86,7 +89,7 @@ class KeypointError:
         """
         check_frames(generated, reference)
         self._sizes.add(generated)
-        if self._clips is not None:
+        if not isinstance(self._clips, Missing):
             for done in self._clips.extend(clip, generated, reference, poses):
                 self._measure(done)
 
@@ -97,8 +100,9 @@ class KeypointError:
         are not measured), and error, missed points and PCK of `body`, `hands` and `mouth`.
         """
         signature = (*self._signature, f"size:{self._sizes}", "mean:points", f"version:{VERSION}")
-        if self._clips is None:
-            return not_measured(self.name, signature, self._unavailable, higher_is_better=False)
+        if isinstance(self._clips, Missing):
+            empty = self._errors.score(self.name, signature, higher_is_better=False)
+            return replace(empty, unavailable=self._clips.reason)
         for done in self._clips.close():
             self._measure(done)
         details = {"missed": _pooled(*self._missed.values())}
@@ -146,7 +150,6 @@ class KeypointDTW:
         estimator: As for `KeypointError`; shared with it, it costs one estimate.
         truth: As for `KeypointError`.
         threshold: As for `KeypointError`.
-        unavailable: As for `KeypointError`.
     """
 
     name = "keypoint_dtw"
@@ -154,14 +157,16 @@ class KeypointDTW:
 
     def __init__(
         self,
-        estimator: RememberingEstimator | None,
+        estimator: RememberingEstimator | Missing,
         truth: Truth = "given",
         threshold: float = 0.3,
-        *,
-        unavailable: str = "",
     ) -> None:
-        self._clips = None if estimator is None else Redetection(estimator, truth, self.name)
-        self._unavailable, self._threshold = unavailable, threshold
+        self._clips = (
+            estimator
+            if isinstance(estimator, Missing)
+            else Redetection(estimator, truth, self.name)
+        )
+        self._threshold = threshold
         self._signature = _signature(estimator, truth, threshold)
         self._sizes = FrameSizes()
         self._costs = ClipMeans()
@@ -178,7 +183,7 @@ class KeypointDTW:
         """Take frames of one clip; see `KeypointError.update`."""
         check_frames(generated, reference)
         self._sizes.add(generated)
-        if self._clips is not None:
+        if not isinstance(self._clips, Missing):
             for done in self._clips.extend(clip, generated, reference, poses):
                 self._measure(done)
 
@@ -192,8 +197,9 @@ class KeypointDTW:
             "mean:clips",
             f"version:{VERSION}",
         )
-        if self._clips is None:
-            return not_measured(self.name, signature, self._unavailable, higher_is_better=False)
+        if isinstance(self._clips, Missing):
+            empty = self._costs.score(self.name, signature, higher_is_better=False)
+            return replace(empty, unavailable=self._clips.reason)
         for done in self._clips.close():
             self._measure(done)
         return self._costs.score(
@@ -245,10 +251,10 @@ def present(done: ClipPoints, threshold: float) -> tuple[NDArray[np.bool_], NDAr
 
 
 def _signature(
-    estimator: RememberingEstimator | None, truth: Truth, threshold: float
+    estimator: RememberingEstimator | Missing, truth: Truth, threshold: float
 ) -> tuple[str, ...]:
     return (
-        f"estimator:{'none' if estimator is None else estimator.name}",
+        f"estimator:{'none' if isinstance(estimator, Missing) else estimator.name}",
         f"truth:{truth}",
         "points:body17-hands42-mouth20",
         f"confidence:{threshold:g}",

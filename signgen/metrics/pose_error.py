@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames, not_measured
+from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
 from signgen.metrics.hand_points import HandPoints, HandSource
+from signgen.metrics.networks import Missing
 from signgen.metrics.regions import (
     HAND,
     PatchRules,
@@ -47,23 +50,21 @@ class HandPE:
     256-pixel coordinates come near its 21.4, and both are stated in the signature here.
 
     Args:
-        source: Where points come from; None if there is no estimator here.
+        source: Where points come from, or why there is no estimator here.
         penalty: What a hand without points is charged; None leaves it out.
-        unavailable: Why there is no source, as `needs FILE, get it with COMMAND`.
         rules: Which patches count.
     """
 
     def __init__(
         self,
-        source: HandSource | None,
+        source: HandSource | Missing,
         penalty: float | None = None,
         *,
-        unavailable: str = "",
         rules: PatchRules | None = None,
     ) -> None:
         self.name = "hand_pe" if penalty is None else "hand_pe_penalty"
         self.penalty = penalty
-        self._source, self._unavailable = source, unavailable
+        self._source = source
         self._rules = rules or PatchRules()
         self._sizes = FrameSizes()
         self._read: dict[str, int] = {}
@@ -92,7 +93,7 @@ class HandPE:
         size = (int(generated.shape[1]), int(generated.shape[2]))
         side = patch_side(HAND, self._rules.patch_height, size, metric=self.name, smallest=SMALLEST)
         self._sizes.add(generated)
-        if self._source is None:
+        if isinstance(self._source, Missing):
             return
         start = self._read.get(clip, 0)
         self._read[clip] = start + len(generated)
@@ -120,17 +121,15 @@ class HandPE:
         signature = (
             *self._rules.signature(HAND),
             f"resize:{PATCH_SIZE}-bicubic-opencv",
-            f"estimator:{'none' if self._source is None else self._source.name}",
+            f"estimator:{'none' if isinstance(self._source, Missing) else self._source.name}",
             "unit:px256",
             charged,
             f"size:{self._sizes}",
             "mean:hands",
             f"version:{VERSION}",
         )
-        if self._source is None:
-            return not_measured(self.name, signature, self._unavailable, higher_is_better=False)
         truth_found = self._shares["detected"].count
-        return self._errors.score(
+        score = self._errors.score(
             self.name,
             signature,
             higher_is_better=False,
@@ -144,6 +143,9 @@ class HandPE:
             }
             | {hand: means.mean() for hand, means in self._hands.items()},
         )
+        if isinstance(self._source, Missing):
+            return replace(score, unavailable=self._source.reason)
+        return score
 
     def _measure(self, clip: str, hand: str, found: HandPoints, side: int) -> NDArray[np.float64]:
         """Take one hand of a chunk; (N,) what each patch counts, NaN where nothing."""

@@ -9,6 +9,7 @@ import pytest
 
 from signgen.errors import UserError
 from signgen.metrics.keypoint_error import PARTS, KeypointDTW, KeypointError
+from signgen.metrics.networks import Missing
 from signgen.metrics.redetection import RememberingEstimator
 from signgen.structures import PoseSequence
 from tests.metrics.tiny_estimators import WrittenPoints, written
@@ -154,7 +155,7 @@ def test_missing_poses_and_missing_estimators() -> None:
     with pytest.raises(UserError, match="keypoint_error needs the poses"):
         KeypointError(RememberingEstimator(WrittenPoints())).update(frames, frames)
     for make in (KeypointError, KeypointDTW):
-        metric = make(None, unavailable="needs FILE, get it with COMMAND")
+        metric = make(Missing("needs FILE, get it with COMMAND"))
         metric.update(frames, frames)
         assert metric.compute().unavailable == "needs FILE, get it with COMMAND"
         assert metric.compute().value is None

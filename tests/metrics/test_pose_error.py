@@ -10,6 +10,7 @@ import pytest
 
 from signgen.errors import UserError
 from signgen.metrics.hand_points import EstimatedHands, GivenHands
+from signgen.metrics.networks import Missing
 from signgen.metrics.pose_error import HandPE, sharpness
 from signgen.structures import PoseSequence
 from tests.metrics.tiny_estimators import BrightCells
@@ -141,7 +142,7 @@ def test_given_points_that_do_not_fit_are_user_errors() -> None:
 
 
 def test_without_an_estimator_the_score_says_what_is_missing() -> None:
-    metric = HandPE(None, unavailable="needs WEIGHTS, get them with COMMAND")
+    metric = HandPE(Missing("needs WEIGHTS, get them with COMMAND"))
     metric.update(frames(2, 1), frames(2, 2), poses(2), clip="a")
     score = metric.compute()
     assert (score.value, score.n, score.ci95) == (None, 0, None)
