@@ -80,6 +80,16 @@ class HandSource(Protocol):
             poses: Key points of the reference.
         """
 
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Check that nothing is left over.
+
+        Args:
+            counts: Frames that were measured, by clip.
+
+        Raises:
+            UserError: If something is.
+        """
+
 
 class EstimatedHands:
     """Points by an estimator, in both pictures alike.
@@ -112,6 +122,9 @@ class EstimatedHands:
     ) -> _EstimatedChunk:
         """Take frames of a clip."""
         return _EstimatedChunk(self, generated, reference, self._coded(reference))
+
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Nothing can be left over."""
 
     def find(self, patches: Stack) -> tuple[Points, Found]:
         """Find the points in (N, S, S, 3) patches, resized to 256 x 256: (N, 21, 2) and (N,)."""
@@ -187,6 +200,19 @@ class GivenHands:
         size = (int(generated.shape[1]), int(generated.shape[2]))
         ours = resize(given.frames(slice(start, stop)), size)
         return _GivenChunk(ours, resize(poses, size))
+
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Check that there are no more key points than frames.
+
+        Raises:
+            UserError: If there are.
+        """
+        for clip, count in counts.items():
+            if len(self._poses[clip]) != count:
+                raise UserError(
+                    f"clip {clip}: {len(self._poses[clip])} key points of the generated video for "
+                    f"{count} frames; expected as many."
+                )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ __all__ = ["BLUR_LIMIT", "MISSED", "HandPE", "sharpness"]
 MISSED = 64.0
 """What `hand_pe_penalty` charges for a generated hand without points: a quarter of the patch."""
 BLUR_LIMIT = 100.0
-"""Sharpness below which a true hand counts as blurred."""
+"""Sharpness below which a true hand counts as blurred. The palette's noise in a GIF hides blur."""
 SMALLEST = 16
 """Smallest side of a hand patch in pixels; with less, points mean nothing."""
 SHARPNESS_SIDE = 60
@@ -116,7 +116,12 @@ class HandPE:
         `truth_detected`, `detected_rate`, `noise_floor`, `frame_pixels` (the score in pixels of the
         frame), `left`, `right`, `blurred` (share of the true hands whose sharpness is below
         `BLUR_LIMIT`; they are measured as well).
+
+        Raises:
+            UserError: If more key points were given than frames.
         """
+        if not isinstance(self._source, Missing):
+            self._source.finish(self._read)
         charged = "missed:left-out" if self.penalty is None else f"missed:{self.penalty:g}"
         signature = (
             *self._rules.signature(HAND),

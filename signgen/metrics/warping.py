@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from signgen.metrics.base import ClipMeans, FrameSizes, Score, check_frames
 from signgen.metrics.clip_motion import Frame, LastFrames, Stack
-from signgen.structures import PoseSequence
+from signgen.structures import PoseSequence, UserError
 
 __all__ = ["WarpingError", "motion_back", "warp"]
 
+SMALLEST = 12
+"""Smallest side of a frame in pixels that OpenCV's DIS takes."""
 VERSION = "1"
 """Version of the definitions in this file; part of every signature."""
 
@@ -46,8 +48,18 @@ class WarpingError:
         *,
         clip: str = "",
     ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used."""
+        """Take frames of one clip; see `Metric.update`. Poses are not used.
+
+        Raises:
+            UserError: If frames are smaller than the flow can be found in.
+        """
         check_frames(generated, reference)
+        height, width = generated.shape[1:3]
+        if min(height, width) < SMALLEST:
+            raise UserError(
+                f"{self.name} cannot measure frames of {width} x {height}; expected at least "
+                f"{SMALLEST} x {SMALLEST} pixels."
+            )
         self._sizes.add(generated)
         ours, truth = self._last.extend(clip, generated, reference)
         errors = np.full(len(ours), np.nan)

@@ -141,6 +141,14 @@ def test_given_points_that_do_not_fit_are_user_errors() -> None:
             HandPE(GivenHands(given)).update(reference, reference, poses(2), clip="a")
 
 
+def test_given_points_that_are_left_over_are_a_user_error() -> None:
+    reference = frames(2, 2)
+    metric = HandPE(GivenHands({"a": poses(3)}))
+    metric.update(reference, reference, poses(2), clip="a")
+    with pytest.raises(UserError, match=r"clip a: 3 key points .* for 2 frames"):
+        metric.compute()
+
+
 def test_without_an_estimator_the_score_says_what_is_missing() -> None:
     metric = HandPE(Missing("needs WEIGHTS, get them with COMMAND"))
     metric.update(frames(2, 1), frames(2, 2), poses(2), clip="a")

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from signgen.errors import UserError
 from signgen.metrics.warping import WarpingError, motion_back, warp
 
 
@@ -55,6 +56,15 @@ def test_frames_that_move_with_the_truth_have_little_error() -> None:
     assert values["same"] == metric.compute().details["reference"]
     assert values["inverted"] == pytest.approx(values["same"], rel=1e-3)
     assert values["standing"] > 5 * values["same"]
+
+
+def test_frames_too_small_for_the_flow_are_refused() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 12, 11, 3), np.uint8)
+    with pytest.raises(UserError, match="frames of 11 x 12; expected at least 12 x 12"):
+        WarpingError().update(frames, frames)
+    metric = WarpingError()
+    metric.update(frames.repeat(2, axis=2), frames.repeat(2, axis=2))
+    assert metric.latest.shape == (2,)
 
 
 def test_noise_of_known_strength_in_a_still_picture() -> None:
