@@ -159,12 +159,12 @@ def test_settings_of_sampling_reach_the_model_and_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
-    from signgen.checkpoint import save_model
+    from signgen.checkpoint import save_pretrained
     from signgen.config import tiny_fpdm
     from signgen.models import build_model
 
     torch.manual_seed(0)
-    save_model(tmp_path / "tiny", build_model(tiny_fpdm()), tiny_fpdm())
+    save_pretrained(build_model(tiny_fpdm()), tmp_path / "tiny")
     few = SquareSigners((2,))  # the bundled sample takes seconds
     monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: few)
     plain = {"steps": 2, "sampler": "ddpm", "official_noise": False, "precision": "no"}

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from signgen.checkpoint import save_model
+from signgen.checkpoint import save_pretrained
 from signgen.config import RenderConfig, tiny_fpdm
 from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
@@ -78,7 +78,7 @@ def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None
 
 def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
     config = replace(tiny_fpdm(), fusion="none")
-    save_model(tmp_path / "plain", build_model(config), config)
+    save_pretrained(build_model(config), tmp_path / "plain")
     work = replace(work, model=tmp_path / "plain")
     assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 8
     assert plan(config_of(work, guidance=(1.0, 3.0), steps=4)).forwards_per_frame == 4
