@@ -14,7 +14,16 @@ from signgen.media import find_clips, list_pictures, open_clip
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
 
-__all__ = ["ClipFiles", "ClipPair", "Failure", "LazyClip", "Pairing", "match", "pair_paths"]
+__all__ = [
+    "ClipFiles",
+    "ClipPair",
+    "Failure",
+    "LazyClip",
+    "Pairing",
+    "file_beside",
+    "match",
+    "pair_paths",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,8 @@ class ClipPair:
         reference: The true frames, as many; of the same size unless they are resized.
         poses: Key points of the reference, or None.
         compared: Frames of the systems compared with the generated ones, by name.
-        source: (H, W, 3) uint8, what was given to the systems; None for the first true frame.
+        source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
+            true frames; None for the first true frame.
     """
 
     id: str
@@ -37,7 +47,7 @@ class ClipPair:
     reference: Iterable[NDArray[np.uint8]]
     poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
-    source: NDArray[np.uint8] | None = None
+    source: Iterable[NDArray[np.uint8]] | None = None
 
     def open(self) -> ClipPair:
         """Return the clip: it is open."""
@@ -100,7 +110,7 @@ class ClipFiles:
             truth,
             poses,
             {name: open_clip(path) for name, path in self.compared.items()},
-            None if self.source is None else next(iter(open_clip(self.source))),
+            None if self.source is None else open_clip(self.source),
         )
 
 
@@ -186,7 +196,7 @@ def pair_paths(
     for name in names:
         try:
             extra = {
-                what: path and _one_beside(Path(path), name, what) for what, path in beside.items()
+                what: path and file_beside(Path(path), name, what) for what, path in beside.items()
             }
         except UserError as error:
             failed.append(Failure(name, str(error)))
@@ -263,8 +273,17 @@ def _clips(path: Path) -> Path | dict[str, Path]:
     return clips if is_folder else path
 
 
-def _one_beside(folder: Path, name: str, what: str) -> Path:
-    """Return the file or folder of a clip's name in a folder of poses or sources."""
+def file_beside(folder: Path, name: str, what: str) -> Path:
+    """Return the file or folder of a clip's name in a folder of poses or sources.
+
+    Args:
+        folder: The folder.
+        name: Name of the clip; may lead into folders below.
+        what: What the files are, for messages: `poses`, `source`.
+
+    Raises:
+        UserError: If there is none, or more than one (66).
+    """
     if not folder.is_dir():
         raise UserError(
             f"{folder} is not a folder; expected a folder with one file of {what} per clip.",

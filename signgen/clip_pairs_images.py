@@ -11,7 +11,7 @@ from signgen.data.deepfashion_names import ViewName, parse_name, parse_result
 from signgen.errors import ExitCode, UserError
 from signgen.media.video import PICTURE_SUFFIXES
 
-__all__ = ["has_results", "pair_images"]
+__all__ = ["has_results", "pair_images", "pictures_below"]
 
 
 def has_results(folder: str | Path) -> bool:
@@ -22,7 +22,7 @@ def has_results(folder: str | Path) -> bool:
     """
     path = Path(folder)
     return path.is_dir() and any(
-        parse_result(picture.name) is not None for picture in _pictures(path)
+        parse_result(picture.name) is not None for picture in pictures_below(path)
     )
 
 
@@ -77,7 +77,7 @@ def _results(paths: Mapping[str, Path], reference: Path) -> Pairing:
     for system, path in paths.items():
         found: dict[str, Path] = {}
         systems[system] = found
-        for picture in _pictures(path):
+        for picture in pictures_below(path):
             names = parse_result(picture.name)
             if names is None:
                 failed.append(
@@ -123,7 +123,7 @@ def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
     except UserError:
         by_pair: dict[str, Path] = {}
         by_view: dict[ViewName, Path] = {}
-        for picture in _pictures(reference):
+        for picture in pictures_below(reference):
             if (names := parse_result(picture.name)) is not None:
                 by_pair[f"{names[0].nested}_2_{names[1].nested}"] = picture
             elif (view := parse_name(picture.as_posix())) is not None:
@@ -145,8 +145,15 @@ def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
 # ----- folders ------------------------------------------------------------------------------------
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted; hidden folders are left out."""
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """Yield the pictures below a folder, sorted; what is hidden is left out.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UserError: If it is none.
+    """
     if not folder.is_dir():
         raise UserError(
             f"{folder} is not a folder; expected a folder of images.", ExitCode.NO_INPUT
@@ -157,12 +164,12 @@ def _pictures(folder: Path) -> Iterator[Path]:
         if entry.suffix.lower() in PICTURE_SUFFIXES:
             yield entry
         elif entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
-            yield from _pictures(entry)
+            yield from pictures_below(entry)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     images: dict[str, Path] = {}
-    for picture in _pictures(folder):
+    for picture in pictures_below(folder):
         name = picture.relative_to(folder).with_suffix("").as_posix()
         if name in images:
             raise UserError(f"{picture} and {images[name]} have the same name; expected one.")

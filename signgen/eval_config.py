@@ -31,8 +31,8 @@ class EvalConfig:
     """Frames of other systems, in the same form as --generated, scored beside it in the same pass
     and compared with it clip by clip."""
     source: str | None = None
-    """Source pictures, for the baseline that copies the source: a picture or video (its first
-    frame), or a folder with one per clip; the first true frame if not given."""
+    """What the systems were given, for the baseline that copies it: a picture, or a clip of as many
+    frames as the true one; or a folder with one per clip. The first true frame if not given."""
     poses: str | None = None
     """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
     items: Items = "auto"
@@ -60,8 +60,12 @@ class EvalConfig:
     """Also score the hands: Hand SSIM, and Hand PE where an estimator of hands is found."""
     faces: bool = False
     """Also score face and mouth; needs poses as the hand metrics do."""
+    keypoints: bool = False
+    """Also find key points again in the generated frames, with an estimator: body, hands, mouth."""
     motion: bool = True
     """Score motion of clips: flicker, brightness jitter, second differences, TCD."""
+    warping: bool = False
+    """Also score motion by the warping error, which takes longer than all the rest."""
     per_hand: bool = False
     """Print the scores of left and right hand."""
     per_signer: bool = False
@@ -77,16 +81,16 @@ class EvalConfig:
     """Trunk of LPIPS, AlexNet of torchvision; scores LPIPS. The hub's cache if a protocol asks for
     LPIPS and this is not given."""
     inception_weights: str | None = None
-    """Inception-v3 of torchvision, for FID as CFLD, PCDMs and FPDM compute it; scores FID."""
+    """Inception-v3 of torchvision; scores FID as CFLD, PCDMs and FPDM do."""
     fid_weights: str | None = None
-    """Inception of torch-fidelity, for the standard FID and KID; scores them."""
+    """Inception of torch-fidelity; scores the standard FID and KID."""
     i3d_weights: str | None = None
     """I3D as TorchScript; scores FVD."""
     fid_reference: str | None = None
     """Real set of FID: a folder of images, or statistics that --save-statistics wrote; if not given
     the true frames, which is FPDM's FID*."""
     save_statistics: str | None = None
-    """Write the statistics of the real set to this file (.safetensors), to be used again."""
+    """Write the statistics of the folder in --fid-reference to this file (.npz), to name there."""
     texts: str | None = None
     """True texts for --back-translate: a file of lines ID<TAB>TEXT; those of the data if not
     given."""

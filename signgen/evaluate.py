@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from signgen.back_translation import BackTranslation, back_translate, read_texts
@@ -22,6 +23,7 @@ from signgen.evaluate_models import evaluate_model
 from signgen.evaluate_report import COPY, GENERATED, Report, table
 from signgen.evaluate_retrieval import Progress, evaluate_retrieval
 from signgen.evaluate_settings import check_settings
+from signgen.given_poses import GivenPoses
 from signgen.media import save_text
 from signgen.structures import Record
 
@@ -75,7 +77,10 @@ def _evaluate_paths(config: EvalConfig, progress: Progress | None) -> Report:
         replace(clip, signer=records[clip.id].signer) if clip.id in records else clip
         for clip in pairing.clips
     ]
-    setup = _setup(config, images=pairing.images)
+    given = None
+    if config.generated_poses is not None:
+        given = GivenPoses(Path(config.generated_poses), clips)
+    setup = _setup(config, images=pairing.images, given=given)
     if pairing.images:
         # There is no frame before, and where nothing says which pictures the sources are, no copy.
         sources = all(clip.source is not None for clip in clips)
@@ -129,11 +134,17 @@ def _paired(config: EvalConfig) -> Pairing:
     return pair_images(generated, reference, compare=others)
 
 
-def _setup(config: EvalConfig, *, images: bool, skip_source: bool = False) -> Setup:
+def _setup(
+    config: EvalConfig,
+    *,
+    images: bool,
+    skip_source: bool = False,
+    given: GivenPoses | None = None,
+) -> Setup:
     protocol = chosen_protocol(config)
     frames = config.frames or ("without-source" if skip_source else "all")
     return Setup(
-        build_slots(config, protocol, frames=frames, images=images),
+        build_slots(config, protocol, frames=frames, images=images, given=given),
         compared=config.compare,
         protocol=config.protocol,
     )

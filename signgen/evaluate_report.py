@@ -108,12 +108,14 @@ class Report:
             system: Whose frames.
 
         Returns:
-            None where the copy was not measured or an interval is missing (below two clips).
+            None where the copy was not measured, an interval is missing (below two clips), or
+            neither high nor low is better.
         """
         if COPY not in self.scores or system in {COPY, PREVIOUS}:
             return None
         ours, copy = self.score(metric, system), self.score(metric, COPY)
-        if ours.ci95 is None or copy.ci95 is None:
+        # A copy stands still or is the truth, so that its distance from an ideal says nothing.
+        if ours.ci95 is None or copy.ci95 is None or ours.ideal is not None:
             return None
         if ours.higher_is_better:
             return ours.ci95[0] > copy.ci95[1]
@@ -167,6 +169,7 @@ class Report:
             "n": score.n,
             "clips": len(score.per_clip),
             "higher_is_better": score.higher_is_better,
+            "ideal": score.ideal,
             "signature": score.signature,
             "details": dict(score.details),
             "unavailable": score.unavailable,
@@ -239,16 +242,11 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
     measured = [entry for entry in ours if not entry["unavailable"]]
     rows = [["metric [95 % interval]", *systems, "n", ""]]
     for entry in measured:
-        row = [f"{entry['name']} ({'higher' if entry['higher_is_better'] else 'lower'} is better)"]
+        row = [f"{entry['name']} ({_direction(entry)})"]
         for system in systems:
             row += [cell(m) for m in metrics if (m["system"], m["name"]) == (system, entry["name"])]
         rows.append([*row, str(entry["n"]), _verdict(entry)])
-    lines = columns(rows) + [
-        f"{entry['name']}: not computed: {entry['unavailable']}"
-        for entry in ours
-        if entry["unavailable"]
-    ]
-    lines += ["", _counted(report)]
+    lines = [*columns(rows), *_absent(ours), "", _counted(report)]
     lines += [
         f"{entry['name']}: hands measured {entry['details']['coverage']:.1%}"
         for entry in ours
@@ -260,6 +258,21 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
     lines += _signers(report, systems) if per_signer else []
     lines += _translated(report)
     return "\n".join([*lines, "", *(entry["signature"] for entry in measured), "", report["note"]])
+
+
+def _absent(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say once for each reason which metrics were not computed."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["unavailable"]:
+            names.setdefault(entry["unavailable"], []).append(entry["name"])
+    return [f"{', '.join(found)}: not computed: {reason}" for reason, found in names.items()]
+
+
+def _direction(entry: Mapping[str, Any]) -> str:
+    if entry.get("ideal") is not None:
+        return f"{entry['ideal']:g} is best"
+    return "higher is better" if entry["higher_is_better"] else "lower is better"
 
 
 def _counted(report: Mapping[str, Any]) -> str:
@@ -330,7 +343,7 @@ def cell(entry: Mapping[str, Any]) -> str:
     """Return value and interval of a metric in a report's JSON, as text."""
     if entry["value"] is None:
         return "not measured"
-    digits = 2 if entry["name"] == "psnr" else 4
+    digits = 2 if entry["name"].startswith("psnr") else 4
     text = f"{entry['value']:.{digits}f}"
     if entry["ci95"] is None:
         return f"{text} [one clip]"

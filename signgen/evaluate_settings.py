@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 from signgen.back_translation import check_translator
 from signgen.config import EvalConfig
@@ -52,6 +53,14 @@ def check_settings(config: EvalConfig) -> None:
         raise UserError(
             f"--size is {config.size[0]} {config.size[1]}; expected pixels above 0.", ExitCode.USAGE
         )
+    if config.save_statistics is not None and not (
+        config.fid_reference and Path(config.fid_reference).is_dir()
+    ):
+        raise UserError(
+            "--save-statistics writes those of a folder of real images. Name it with "
+            "--fid-reference.",
+            ExitCode.USAGE,
+        )
     _check_outputs(config)
 
 
@@ -67,7 +76,11 @@ def _refuse(config: EvalConfig, names: tuple[str, ...], why: str) -> None:
 def _check_poses(config: EvalConfig) -> None:
     needs = [
         flag
-        for flag, on in (("--hand-metrics", config.hand_metrics), ("--faces", config.faces))
+        for flag, on in (
+            ("--hand-metrics", config.hand_metrics),
+            ("--faces", config.faces),
+            ("--keypoints", config.keypoints),
+        )
         if on
     ]
     if config.poses is not None and not (needs and config.generated):
@@ -78,7 +91,7 @@ def _check_poses(config: EvalConfig) -> None:
         )
     if needs and config.generated is not None and config.poses is None:
         raise UserError(
-            f"{needs[0]} needs --poses, the poses of the reference, to find the hands.",
+            f"{needs[0]} needs --poses, the poses of the reference.",
             ExitCode.USAGE,
         )
     if config.per_hand and not config.hand_metrics:
@@ -108,7 +121,7 @@ def _check_outputs(config: EvalConfig) -> None:
         (config.out, None),
         (config.report, ".html"),
         (config.latex, ".tex"),
-        (config.save_statistics, ".safetensors"),
+        (config.save_statistics, ".npz"),
     )
     for path, suffix in wanted:
         if path is not None:

@@ -11,7 +11,7 @@ import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 import numpy as np
@@ -62,12 +62,16 @@ class _Clip:
     Args:
         pair: The clip.
         count: Frames seen so far.
-        sources: The source at the size of each view.
+        source: The source that is given, or None for the first true frame.
+        copied: Its frames for the current chunk.
+        sources: The first frame of the source at the size of each view.
         previous: The last true frame at the size of each view.
     """
 
     pair: ClipPair
     count: int
+    source: _Source | None
+    copied: Frames | None
     sources: dict[View, Frames]
     previous: dict[View, Frames]
 
@@ -118,8 +122,11 @@ class Pass:
         streams = {GENERATED: pair.generated, TRUTH: pair.reference}
         streams |= {name: pair.compared[name] for name in self.compared}
         digests = {name: hashlib.sha256() for name in streams}
-        clip = _Clip(pair, 0, {}, {})
+        source = None if pair.source is None else _Source(pair.id, pair.source)
+        clip = _Clip(pair, 0, source, None, {}, {})
         for frames in _chunks(pair.id, streams, self.chunk):
+            if source is not None:
+                clip.copied = source.take(len(frames[TRUTH]))
             for name, digest in digests.items():
                 digest.update(frames[name].tobytes())
             self._take(clip, _without_padding(frames))
@@ -148,13 +155,14 @@ class Pass:
         if view.size is None:
             _check_sizes(clip.pair.id, shown)
         truth = shown[TRUTH]
+        own = View((truth.shape[1], truth.shape[2]), view.resize)
         if clip.count == 0:
-            source = truth[0] if clip.pair.source is None else clip.pair.source
-            size = (truth.shape[1], truth.shape[2])
-            clip.sources[view] = resample(source, size, view.resize).copy()
-            clip.previous[view] = truth[:1].copy()
+            first = truth[:1] if clip.copied is None else _resized(clip.copied[:1], own)
+            clip.sources[view], clip.previous[view] = first[0].copy(), truth[:1].copy()
         if COPY in self.baselines:
             shown[COPY] = np.broadcast_to(clip.sources[view], truth.shape)
+            if clip.copied is not None and clip.source is not None and clip.source.moves:
+                shown[COPY] = _resized(clip.copied, own)
         if PREVIOUS in self.baselines:
             shown[PREVIOUS] = np.concatenate([clip.previous[view], truth[:-1]])
         clip.previous[view] = truth[-1:].copy()
@@ -180,6 +188,43 @@ class Pass:
                 truth[start:],
                 shown[GENERATED][start:],
             )
+
+
+class _Source:
+    """The source of a clip, where it is given: one frame, or as many as there are true frames.
+
+    Args:
+        clip: Name of the clip.
+        frames: (H, W, 3) frames.
+    """
+
+    def __init__(self, clip: str, frames: Iterable[Frames]) -> None:
+        rest = iter(frames)
+        self._clip, self._count = clip, 0
+        self._first = list(islice(rest, 2))
+        self._rest = chain(self._first, rest)
+        if not self._first:
+            raise UserError(f"clip {clip}: the source has no frames; expected a picture.")
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is more than one frame."""
+        return len(self._first) > 1
+
+    def take(self, count: int) -> Frames:
+        """Return the next (count, H, W, 3) frames, or the only one as (1, H, W, 3).
+
+        Raises:
+            UserError: If there are fewer.
+        """
+        taken = list(islice(self._rest, count)) if self.moves else self._first
+        self._count += len(taken)
+        if self.moves and len(taken) < count:
+            raise UserError(
+                f"clip {self._clip}: the source has {self._count} frames, the reference more; "
+                "expected one, or as many."
+            )
+        return _stacked(self._clip, "source", taken)
 
 
 # ----- frames -------------------------------------------------------------------------------------

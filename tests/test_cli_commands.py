@@ -101,7 +101,7 @@ def test_eval_prints_a_table_or_one_object(
     model = build_model(tiny_fpdm())
     save_pretrained(model, tmp_path / "tiny")
     words = ["eval", "--model", str(tmp_path / "tiny"), "--data", str(corpus), "--device", "cpu"]
-    assert main([*words, "--hand-metrics"]) == 0
+    assert main([*words, "--hand-metrics", "--size", "80", "80"]) == 0
     table = capsys.readouterr().out
     assert "ssim" in table.lower()
     assert main([*words, "--json"]) == 0

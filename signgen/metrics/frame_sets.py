@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 
 import numpy as np
@@ -15,6 +16,12 @@ class NewFrames:
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> NewFrames:
+        """Return an independent copy."""
+        other = NewFrames()
+        other._seen = set(self._seen)
+        return other
 
     def among(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return those of (T, H, W, 3) frames that have not come before."""
@@ -39,6 +46,12 @@ class Sample:
         self._items: list[NDArray[np.float32]] = []
         self._draws: NDArray[np.float64] = np.zeros(0)
         self.count = 0
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Sample:
+        """Return an independent copy; items are never changed, so they are shared."""
+        other = copy.copy(self)
+        other._random, other._items = copy.deepcopy(self._random), list(self._items)
+        return other
 
     def add(self, items: NDArray[np.float64]) -> None:
         """Take (N, D) items."""

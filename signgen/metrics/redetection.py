@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import tempfile
 import weakref
@@ -111,6 +112,16 @@ class Redetection:
         self._estimator, self._truth, self._metric = estimator, truth, metric
         self._open: _OpenClip | None = None
         self._closed: set[str] = set()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Redetection:
+        """Return a copy for another clip to come; it shares the frames of the one that is open.
+
+        Nothing is written to these any more. The first of both that has the points found closes
+        the file, and the other has them from the estimator's memory.
+        """
+        other = copy.copy(self)
+        other._closed = set(self._closed)
+        return other
 
     def extend(
         self, clip: str, generated: Stack, reference: Stack, poses: PoseSequence | None

@@ -51,6 +51,12 @@ class Moments:
         self._scatter: Array = np.zeros((0, 0))
         self._waiting: list[Array] = []
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Moments:
+        """Return an independent copy; arrays are never changed in place, so they are shared."""
+        other = copy.copy(self)
+        other._waiting = list(self._waiting)
+        return other
+
     @property
     def count(self) -> int:
         """Items taken so far."""
@@ -87,7 +93,8 @@ class Moments:
         count, total = len(block), self._merged + len(block)
         mean = block.mean(axis=0)
         deviations, shift = block - mean, mean - self._mean
-        self._scatter += deviations.T @ deviations
+        # A new matrix, because copies share the one before.
+        self._scatter = self._scatter + deviations.T @ deviations
         self._scatter += np.outer(shift, shift * (self._merged * count / total))
         self._mean = self._mean + shift * (count / total)
         self._merged = total

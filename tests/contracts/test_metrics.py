@@ -212,6 +212,20 @@ def test_a_copy_of_a_fresh_metric_measures_on_its_own(make: Callable[[], Metric]
     assert (list(other.compute().per_clip), list(metric.compute().per_clip)) == (["b"], ["a"])
 
 
+def test_a_copy_goes_on_where_a_clip_failed_halfway(make_any: Callable[[], Metric]) -> None:
+    clips = {"a": clip(17), "failed": clip(9), "c": clip(16)}
+    metric, plain = make_any(), make_any()
+    metric.update(*clips["a"], clip="a")
+    before = copy.deepcopy(metric)
+    metric.update(*clips["failed"], clip="failed")
+    metric.update(*clips["c"], clip="c")
+    before.update(*clips["c"], clip="c")
+    for name in ("a", "c"):
+        plain.update(*clips[name], clip=name)
+    assert before.compute() == plain.compute()
+    assert metric.compute().n > plain.compute().n or metric.name == "fvd"
+
+
 def test_without_frames_there_is_no_value(make_any: Callable[[], Metric]) -> None:
     score = make_any().compute()
     assert (score.value, score.ci95, score.n) == (None, None, 0)
