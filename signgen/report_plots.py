@@ -19,7 +19,7 @@ _LEFT, _RIGHT = 230, 560
 """Where the plotting area of an interval plot begins and ends; names stand left, values right."""
 _ROW = 26
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 2")
-_LONGEST_NAME = 32
+_LONGEST_NAME = 28
 _DOTTED = 120
 """Up to so many clips each has a dot on its curve."""
 

@@ -33,8 +33,10 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .7rem;
-  border-bottom: 1px solid var(--line); }
-th { font-weight: 600; overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 20rem; }
+th { font-weight: 600; }
+td[colspan], td.text { max-width: 48rem; }
+td:not(.number):not(:empty) { min-width: 9rem; }
 thead th { background: var(--band); }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .soft { color: var(--soft); font-weight: 400; }

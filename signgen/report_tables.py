@@ -42,6 +42,9 @@ def score_table(report: Report) -> Element:
     for metric in metric_names(report):
         body = SubElement(table, "tbody")
         entries = entries_of(report, metric)
+        reasons = {entry["unavailable"] for entry in entries.values()}
+        if len(reasons) == 1 and "" not in reasons:
+            entries = {"all": next(iter(entries.values()))}
         for place, (system, entry) in enumerate(entries.items()):
             row = SubElement(body, "tr")
             if place == 0:
@@ -103,7 +106,8 @@ def signature_table(report: Report) -> Element:
             row = SubElement(body, "tr")
             _cell(row, metric, head=True)
             _cell(row, "all" if len(by_signature) == 1 else ", ".join(systems))
-            SubElement(SubElement(row, "td"), "code").text = one_line(signature)
+            cell = SubElement(row, "td", {"class": "text"})
+            SubElement(cell, "code").text = one_line(signature)
     return box
 
 
@@ -116,7 +120,7 @@ def failure_table(report: Report) -> Element:
     for failure in report["failed"]:
         row = SubElement(body, "tr")
         _cell(row, failure["id"], head=True)
-        _cell(row, failure["error"])
+        SubElement(row, "td", {"class": "text"}).text = one_line(failure["error"])
     return box
 
 
