@@ -80,9 +80,7 @@ def test_nothing_is_replaced_and_nothing_half_written_stays(
     assert caught.value.code == ExitCode.CANNOT_CREATE
 
 
-def test_an_output_that_is_a_file_is_refused(
-    tool: ModuleType, strip: Path, tmp_path: Path
-) -> None:
+def test_an_output_that_is_a_file_is_refused(tool: ModuleType, strip: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(UserError, match="cannot be created: File exists"):
         tool.split(strip, tmp_path / "out")
