@@ -103,7 +103,7 @@ $(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
 	@touch $@
 
 test-mediapipe: $(MEDIAPIPE)/.installed ## Tests that need MediaPipe, in an environment of their own
-	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py
+	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py tests/pose/estimators/test_hand_patches.py
 
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench

@@ -9,13 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signgen.checkpoint import load_model
+    from signgen.checkpoint import load_model, save_pretrained
     from signgen.render import Renderer
     from signgen.structures import PoseSequence, UserError, Video
 
 __version__ = "0.1.0"
 
-__all__ = ["PoseSequence", "Renderer", "UserError", "Video", "__version__", "load_model"]
+__all__ = [
+    "PoseSequence",
+    "Renderer",
+    "UserError",
+    "Video",
+    "__version__",
+    "load_model",
+    "save_pretrained",
+]
 
 _HOMES = {
     "PoseSequence": "signgen.structures",
@@ -23,6 +31,7 @@ _HOMES = {
     "UserError": "signgen.errors",
     "Video": "signgen.structures",
     "load_model": "signgen.checkpoint",
+    "save_pretrained": "signgen.checkpoint",
 }
 
 

@@ -5,7 +5,7 @@
                                 ema.safetensors      their moving average, if one is kept
                                 trainer.pt           optimiser state, step (weights_only)
                                 manifest.json        format, step, SHA-256 of every file
-    MODEL/config.yaml model.safetensors manifest.json card.md        a model to ship, fp16
+    MODEL/config.yaml model.safetensors manifest.json README.md      a model, as on the hub
 
 A checkpoint is written beside its final name and renamed, so it is there whole or not at all.
 """
@@ -18,17 +18,21 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from signgen.checkpoint_files import State, verify, write_folder
+from signgen.checkpoint_files import CARD, State, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
+from signgen.hub import fetch, hub_files
 from signgen.models import FPDM, build_model, build_stage
 from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
 
 BUNDLED = ("mini",)
+MODEL_FILES = ("config.yaml", "manifest.json", "model.safetensors")
+"""Files that make a model folder; a card may lie beside them."""
 STAGE_PREFIX: dict[Stage, str] = {"vae": "", "ipf": "ipf.", "fpdm": "", "decoder": ""}
 
 
@@ -97,24 +101,52 @@ def newest_checkpoint(run: Path) -> Path | None:
     return None
 
 
-def save_model(
-    folder: Path, model: nn.Module, config: FPDMConfig, card: str = "", *, half: bool = True
-) -> None:
-    """Write a model folder to ship: configuration, weights, manifest and card.
+def save_pretrained(model: FPDM, folder: str | Path, *, card: str = "", half: bool = False) -> Path:
+    """Write a model as a folder that `load_model` reads and that can be uploaded to the hub.
+
+    Pretrained parts that are frozen are not in it: they are loaded from where they came.
 
     Args:
-        folder: Where; replaced as a whole if it exists.
         model: The model.
-        config: Its settings.
-        card: Model card in Markdown.
-        half: Store fp16 instead of fp32.
+        folder: Where; an older model there is replaced as a whole.
+        card: Model card in Markdown, kept as README.md; none if empty.
+        half: Store fp16: half the size, and no longer the exact weights.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: If the folder holds anything else, or cannot be written.
     """
-    state = stage_state(model, config, "fpdm")
+    folder = Path(folder)
+    _check_replaceable(folder)
+    state = stage_state(model, model.config, "fpdm")
     if half:
         state = {name: x.half() if x.is_floating_point() else x for name, x in state.items()}
-    write_folder(
-        folder, {"model.safetensors": state}, {"config.yaml": to_yaml(config), "card.md": card}
-    )
+    texts = {"config.yaml": to_yaml(model.config)} | ({CARD: card} if card else {})
+    try:
+        write_folder(folder, {"model.safetensors": state}, texts)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} cannot be written ({error}); choose another folder.",
+            ExitCode.CANNOT_CREATE,
+        ) from None
+    return folder
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse a folder with files that no model has: replacing it would delete them."""
+    if not folder.exists():
+        return
+    own = {*MODEL_FILES, CARD}
+    others = [] if not folder.is_dir() else sorted(p.name for p in folder.iterdir())
+    others = [name for name in others if name not in own]
+    if others or not folder.is_dir():
+        raise UserError(
+            f"{folder} {f'holds {others[0]}' if others else 'is a file'}; expected a new folder, "
+            "or one with a model only, which is replaced.",
+            ExitCode.CANNOT_CREATE,
+        )
 
 
 def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -> State:
@@ -153,21 +185,30 @@ def load_into(model: nn.Module, state: State, where: Path | str) -> None:
     model.load_state_dict(state, strict=False)
 
 
-def resolve(name: str) -> tuple[Path, Path, FPDMConfig]:
+def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, FPDMConfig]:
     """Find a model by name.
 
     Args:
-        name: `mini`, a run folder, a checkpoint or model folder, or a hub id `owner/name`.
+        name: `mini`, a run folder, a checkpoint or model folder, or a hub id: `owner/name` or
+            `owner/name@revision`.
+        revision: Branch, tag or commit of a hub id.
 
     Returns:
         Folder of the weights, file of the settings, the model's settings.
 
     Raises:
-        UserError: If there is no such model.
+        UserError: If there is no such model, or a revision of something that has none.
     """
-    folder = Path(__file__).resolve().parent / "assets" / name if name in BUNDLED else Path(name)
-    if not folder.exists() and name not in BUNDLED:
-        folder = _download(name)
+    bundled = name in BUNDLED
+    folder = Path(__file__).resolve().parent / "assets" / name if bundled else Path(name)
+    if revision is not None and (bundled or folder.exists()):
+        raise UserError(
+            f"revision is {revision}, but {name} is {'bundled' if bundled else 'a local folder'}; "
+            "expected a hub id like owner/name, which alone has revisions.",
+            ExitCode.USAGE,
+        )
+    if not bundled and not folder.exists():
+        folder = _download(name, revision)
     if folder.parent.name == "checkpoints" and (folder / "manifest.json").is_file():
         settings = folder.parent.parent / "config.yaml"
         return folder, settings, _run_config(settings).model
@@ -191,48 +232,43 @@ def _run_config(path: Path) -> TrainConfig:
     return load_config(path, TrainConfig)
 
 
-def _download(name: str) -> Path:
-    """Fetch a model folder from the hub (or its cache) by id."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+def _download(name: str, revision: str | None) -> Path:
+    """Fetch a model folder from the hub, or its cache, by id."""
+    wanted = hub_files(name, MODEL_FILES, whole=True)
+    if wanted is None:
         raise UserError(
             f"model {name} is unknown; expected `mini`, an existing run folder, "
-            "or a hub id like owner/name.",
+            "or a hub id like owner/name or owner/name@revision.",
             ExitCode.NO_INPUT,
         )
-    try:
-        return Path(
-            snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.yaml", "*.md"])
-        )
-    except (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OSError,
-        ValueError,
-    ) as error:
-        raise UserError(
-            f"model {name} is neither a folder nor to be had from the hub "
-            f"({type(error).__name__}); expected `mini`, a run folder, or a hub id "
-            "that can be reached.",
-            ExitCode.NO_INPUT,
-        ) from None
+    if revision is not None:
+        if wanted.revision is not None:
+            raise UserError(
+                f"model {name} names a revision, and revision is {revision}; expected one of both.",
+                ExitCode.USAGE,
+            )
+        wanted = replace(wanted, revision=revision)
+    return fetch([wanted])[0]
 
 
-def load_model(name: str, device: str | torch.device = "cpu") -> FPDM:
+def load_model(
+    name: str | Path, device: str | torch.device = "cpu", *, revision: str | None = None
+) -> FPDM:
     """Build a model and load its weights, in eval mode.
+
+    Weights are verified against the checksums in the folder's manifest, wherever it came from.
 
     Args:
         name: `mini`, a run folder of stage `fpdm` or `decoder`, a checkpoint or model folder, or a
-            hub id.
+            hub id: `owner/name` or `owner/name@revision`.
         device: Where to put it.
+        revision: Branch, tag or commit of a hub id; the main branch if not given.
 
     Raises:
-        UserError: If the model is unknown, corrupt or not a whole model.
+        UserError: If the model is unknown, corrupt or not a whole model, or not on this machine
+            while the hub is out of reach.
     """
-    folder, settings, config = resolve(name)
+    folder, settings, config = resolve(str(name), revision)
     state = read_weights(folder)
     if not any(key.startswith("unet.") for key in state):
         raise UserError(
@@ -297,8 +333,7 @@ def start_from(names: tuple[str, ...], config: FPDMConfig) -> tuple[FPDMConfig, 
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
-        (the
-        autoencoder's scaling factor is measured there), and the weights.
+        (the autoencoder's scaling factor is measured there), and the weights.
     """
     state: State = {}
     for name in names:

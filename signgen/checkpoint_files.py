@@ -17,6 +17,8 @@ from torch import Tensor
 from signgen.structures import ExitCode, UserError
 
 FORMAT_VERSION = 1
+CARD = "README.md"
+"""The model card, where the hub looks for it. Not in the manifest: it is there to be edited."""
 State = dict[str, Tensor]
 
 
@@ -61,7 +63,8 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
                 (temporary / name).write_text(value, encoding="utf-8")
             elif name.endswith(".pt"):
                 torch.save(value, temporary / name)
-        files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
+        written = [path for path in sorted(temporary.iterdir()) if path.name != CARD]
+        files = {path.name: sha256(path) for path in written}
         manifest = {"format": FORMAT_VERSION, "step": extra.get("step", 0), "files": files}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         if folder.exists():

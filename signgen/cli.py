@@ -20,7 +20,9 @@ from pathlib import Path
 from types import FrameType
 
 import signgen
+from signgen.cli_export import export
 from signgen.cli_flags import parse
+from signgen.cli_import import import_fpdm
 from signgen.cli_output import PRECEDENCE, say, table, tell
 from signgen.cli_pose import pose
 from signgen.cli_prepare import prepare
@@ -47,8 +49,10 @@ Commands:
   render    one source frame and a pose sequence to a video
   train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval      score generated frames against real ones
+  export    write a model as a folder to upload to the hub, with a model card
   prepare   make or check training data: signgen prepare synthetic --out DIR
   pose      extract, look into, show and align key points: signgen pose info FILE
+  import-fpdm  make a model of the published FPDM checkpoints
   doctor    say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -225,8 +229,10 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "render": _render,
     "train": _train,
     "eval": _eval,
+    "export": export,
     "prepare": prepare,
     "pose": pose,
+    "import-fpdm": import_fpdm,
     "doctor": _doctor,
 }
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from signgen.import_config import ImportFPDMConfig
 from signgen.model_config import (
     AutoencoderConfig,
     FPDMConfig,
     IPFConfig,
+    Sampler,
     SamplingConfig,
     SchedulerConfig,
     SourceEncoderConfig,
@@ -45,19 +47,23 @@ __all__ = [
     "DoctorConfig",
     "EstimatorName",
     "EvalConfig",
+    "ExportConfig",
     "FPDMConfig",
     "IPFConfig",
+    "ImportFPDMConfig",
     "PoseAlignConfig",
     "PoseConvertConfig",
     "PoseExtractConfig",
     "PoseInfoConfig",
     "PoseViewConfig",
+    "Precision",
     "PrepareCacheConfig",
     "PrepareDeepFashionConfig",
     "PrepareFolderConfig",
     "PreparePhoenixConfig",
     "PrepareSyntheticConfig",
     "RenderConfig",
+    "Sampler",
     "SamplingConfig",
     "SchedulerConfig",
     "SourceEncoderConfig",
@@ -69,6 +75,7 @@ __all__ = [
 ]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
+Precision = Literal["no", "fp16", "bf16"]
 
 
 # ----- training -----------------------------------------------------------------------------
@@ -124,20 +131,32 @@ class TrainConfig:
     steps: int = 4
     """Optimiser steps in all."""
     batch_size: int = 2
-    """Triplets per step and process."""
+    """Triplets per micro-batch and process."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
+    stage 2."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     warmup: int = 0
     """Steps of linear warm-up."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up."""
+    warmup_hold: int = 1
+    """Steps that each rate of the warm-up is held for, a divisor of `warmup`; FPDM raises it once
+    an epoch."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """Learning rate after the warm-up: constant, a cosine to 0, or times `decay_factor` after every
+    `decay_every` steps."""
+    decay_every: int = 0
+    """Steps between decays of the rate, counted from the end of the warm-up, for schedule `step`;
+    FPDM has 50 epochs."""
+    decay_factor: float = 0.1
+    """Factor of one decay, for schedule `step`."""
     weight_decay: float = 0.0
     """Weight decay of AdamW."""
     clip_gradient: float = 1.0
     """Largest gradient norm; 0 does not clip."""
     ema: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps none."""
-    precision: Literal["no", "fp16", "bf16"] = "no"
+    precision: Precision = "no"
     """Mixed precision."""
     device: Device = "auto"
     """Where to train."""
@@ -149,6 +168,12 @@ class TrainConfig:
     """Steps between sample sheets."""
     log_every: int = 10
     """Steps between lines of log.jsonl."""
+    validate_every: int = 0
+    """Steps between validations, and one at the end; 0 never validates."""
+    validate_batches: int = 8
+    """Batches per process in one validation, the same ones every time."""
+    validation_split: Literal["train", "dev", "test"] = "dev"
+    """Split that validations draw from. They choose nothing: the last checkpoint is the result."""
     keep: int = 2
     """Checkpoints kept."""
     stop_at: int = 0
@@ -170,7 +195,7 @@ class RenderConfig:
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
-    """`mini` (bundled), a run folder, or a hub id."""
+    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision."""
     clip: str | None = None
     """Clip to sign, of files of poses that hold many."""
     pose_size: tuple[int, int] | None = None
@@ -190,12 +215,22 @@ class RenderConfig:
     """Denoising steps; the model's own number if not given."""
     guidance: tuple[float, float] | None = None
     """Guidance weights w1 w2; the model's own if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool = False
+    """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
+    frames then depend on --chunk and on their place in it. On too where the model's settings say
+    so."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as published;
+    the sampler and, where the autoencoder asks for it, decoding stay there."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
     """Where to compute."""
     chunk: int = 8
-    """Frames computed at a time; does not change the result."""
+    """Frames computed at a time; does not change the result, but for --official-noise."""
     estimator: EstimatorName = "auto"
     """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
     `auto` is HRNet where its checkpoint is found, else MediaPipe."""
@@ -235,12 +270,52 @@ class EvalConfig:
     retrieval_queries: int = 10_000
     """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
     asks for all."""
+    steps: int | None = None
+    """Denoising steps; the model's own number if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool = False
+    """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
+    the frames computed together, 8 of a video. On too where the model's settings say so."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
+    published."""
     seed: int = 0
     """Seed of the noise."""
     device: Device = "auto"
     """Where to compute."""
     out: str | None = None
     """Also write the report to this JSON file."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write a model as a folder to upload to the hub, with a model card."""
+
+    model: str = ""
+    """`mini`, a run folder, a model folder, or a hub id."""
+    to_hub_folder: str = ""
+    """Folder to write to; an older model there is replaced."""
+    repo: str = ""
+    """Name it will have on the hub, owner/name."""
+    license: str = ""
+    """Licence of the weights, such as cc-by-nc-sa-4.0; that of the model's card if it has one."""
+    data: tuple[str, ...] = ()
+    """What it was trained on: synthetic, phoenix14t, deepfashion or your own names; where a run's
+    data or the model's card say it, that is taken."""
+    data_license: str = ""
+    """Terms of the training data, needed for names of your own."""
+    report: str | None = None
+    """Report of the model's scores, as `signgen eval --out` writes it."""
+    human_evaluation: str = "none done"
+    """What people found who judged the videos, in a few words."""
+    notes: str | None = None
+    """Markdown file to append to the card; the notes of the model's card if it has one."""
+    half: bool = True
+    """Store fp16, half the size, instead of fp32."""
     json: bool = False
     """Print one JSON object on stdout."""
 

@@ -112,32 +112,47 @@ def to_yaml(config: object) -> str:
 def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
     """Read a YAML file into a configuration; keys that are left out keep their defaults.
 
+    A file may name one of its own folder as its `base`, whose settings are its defaults; a base has
+    none itself.
+
     Args:
         path: YAML file.
         cls: Dataclass to build.
 
     Raises:
-        UserError: If the file is missing, is not a YAML mapping, or holds an unknown or
+        UserError: If the file or its base is missing, is not a YAML mapping, or holds an unknown or
             ill-typed setting.
     """
+    mapping = _read_yaml(path)
+    if "base" not in mapping:
+        return from_mapping(cls, mapping, str(path))
+    name = mapping.pop("base")
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise _usage(f"{path}: base is {name!r}; expected the name of a file in the same folder.")
+    source = Path(path).parent / name
+    settings = _read_yaml(source)
+    if "base" in settings:
+        raise _usage(f"{path}: base is {name}, which has a base itself; expected one without.")
+    return from_mapping(cls, mapping, str(path), from_mapping(cls, settings, str(source)))
+
+
+def _read_yaml(path: str | Path) -> dict[str, object]:
     try:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such configuration file. Check the path.", ExitCode.NO_INPUT
-        ) from None
+        missing = f"{path}: no such configuration file. Check the path."
+        raise UserError(missing, ExitCode.NO_INPUT) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(
-            f"{path}: cannot be read ({reason}); expected a YAML file.", ExitCode.NO_INPUT
-        ) from None
+        unread = f"{path}: cannot be read ({reason}); expected a YAML file."
+        raise UserError(unread, ExitCode.NO_INPUT) from None
     if len(raw) > MAX_BYTES:
         raise UserError(f"{path}: is larger than {MAX_BYTES} bytes; expected a short YAML file.")
-    return from_mapping(cls, _parse_yaml(raw, str(path)), str(path))
+    return _parse_yaml(raw, str(path))
 
 
-def _parse_yaml(raw: bytes, where: str) -> Mapping[str, object]:
+def _parse_yaml(raw: bytes, where: str) -> dict[str, object]:
     try:
         loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader
         try:

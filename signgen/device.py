@@ -1,11 +1,18 @@
-"""Where things are computed: the one reading of every `--device`."""
+"""Where and how precisely things are computed: the one reading of `--device` and `--precision`."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from signgen.config import Precision
 from signgen.errors import ExitCode, UserError
 from signgen.pose_config import Device
 
-__all__ = ["choose_device"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["autocast", "check_precision", "choose_device"]
 
 
 def choose_device(device: Device) -> str:
@@ -24,3 +31,33 @@ def choose_device(device: Device) -> str:
             ExitCode.UNAVAILABLE,
         )
     return "cuda" if available and device != "cpu" else "cpu"
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Check that a device computes in a precision.
+
+    Raises:
+        UserError: If it does not (69).
+    """
+    import torch
+
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
+        raise UserError(
+            f"--precision is bf16, but {torch.cuda.get_device_name(device)} does not compute in "
+            "it. Use --precision fp16 or no.",
+            ExitCode.UNAVAILABLE,
+        )
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which networks of 32-bit weights compute in 16 bits where that is safe.
+
+    Args:
+        precision: `no` changes nothing.
+        device: Where they compute.
+    """
+    import torch
+
+    if precision == "no":
+        return nullcontext()
+    return torch.autocast(device.type, torch.float16 if precision == "fp16" else torch.bfloat16)

@@ -90,6 +90,19 @@ def _check_settings(config: EvalConfig) -> None:
     if (config.generated is None) != (config.reference is None):
         given, other = ("--generated", "--reference")[:: 1 if config.generated else -1]
         raise UserError(f"{given} needs {other}; expected both or neither.", ExitCode.USAGE)
+    chosen = {
+        "--steps": config.steps is not None,
+        "--sampler": config.sampler is not None,
+        "--official-noise": config.official_noise,
+        "--precision": config.precision != "no",
+    }
+    if config.generated is not None and any(chosen.values()):
+        flag = next(flag for flag, given in chosen.items() if given)
+        raise UserError(
+            f"{flag} serves the rendering of --model only; --generated is rendered already. "
+            "Leave one of them out.",
+            ExitCode.USAGE,
+        )
     if config.poses is not None and not (config.hand_metrics and config.generated):
         raise UserError(
             "--poses serves the hand metrics of --generated and --reference only. "
@@ -107,11 +120,19 @@ def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Repo
     from signgen.checkpoint import load_model
     from signgen.data.dataset import open_dataset
     from signgen.device import choose_device
-    from signgen.render import Renderer
+    from signgen.render import Renderer, check_numbers
 
+    check_numbers(config.steps, None, 1, config.seed)  # before anything is loaded
     adapter = open_dataset(config.data, (config.split,))
     adapter.records(config.split)  # before the model, which takes longer to load
-    renderer = Renderer(load_model(config.model, choose_device(config.device)), seed=config.seed)
+    renderer = Renderer(
+        load_model(config.model, choose_device(config.device)),
+        steps=config.steps,
+        sampler=config.sampler,
+        official_noise=config.official_noise or None,
+        precision=config.precision,
+        seed=config.seed,
+    )
     report = evaluate_model(
         renderer, adapter, config.split, hand_metrics=config.hand_metrics, progress=progress
     )
@@ -122,7 +143,9 @@ def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Repo
         "seed": config.seed,
         "steps": renderer.steps,
         "guidance": list(renderer.guidance),
-        "eta": renderer.eta,
+        "sampler": renderer.sampler,
+        "precision": renderer.precision,
+        **({"official_noise": True, "chunk": renderer.chunk} if renderer.official_noise else {}),
     }
     return replace(report, inputs=settings)
 

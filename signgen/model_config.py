@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
@@ -155,9 +157,14 @@ class SamplingConfig:
     steps: int = 20
     """Denoising steps."""
     guidance: tuple[float, float] = (2.0, 2.0)
-    """Guidance weights w1 (source and pose) and w2 (fusion); FPDM Eq. 12."""
-    eta: float = 1.0
-    """1 is ancestral DDPM sampling, as FPDM; 0 is deterministic DDIM."""
+    """Guidance weights w1 (source and pose) and w2 (fusion); FPDM Eq. 12. Without fusion only w1
+    counts."""
+    sampler: Sampler = "ddpm"
+    """`ddpm` (ancestral, as FPDM), `ddim` (deterministic), or one of the solvers for few steps,
+    `unipc` and `dpmsolver++`."""
+    official_noise: bool = False
+    """Draw the noise of a whole batch from one generator, as the published code, so that a picture
+    depends on its batch; else the noise of a frame depends on seed and frame alone."""
 
 
 @dataclass(frozen=True)

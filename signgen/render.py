@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.config import Device, FPDMConfig
+from signgen.config import Device, FPDMConfig, Precision, Sampler
 from signgen.data.model_inputs import PoseDrawing, source_size
 from signgen.data.resizing import squash
-from signgen.device import choose_device
+from signgen.device import autocast, check_precision, choose_device
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source, resize
-from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
+from signgen.structures import (
+    Conditioning,
+    ExitCode,
+    PoseSequence,
+    SourceFeatures,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Frame",
     "Renderer",
+    "check_names",
     "check_numbers",
     "check_skeleton",
     "generate",
@@ -48,9 +55,13 @@ def generate(
     seed: int,
     steps: int | None = None,
     guidance: tuple[float, float] | None = None,
-    eta: float | None = None,
+    sampler: Sampler | None = None,
+    official_noise: bool | None = None,
+    precision: Precision = "no",
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on `seed` and its index alone.
+
+    With `official_noise` it depends on the batch too: see `BatchNoise`.
 
     Args:
         model: The model, in eval mode.
@@ -60,32 +71,45 @@ def generate(
         seed: Seed of the noise.
         steps: Denoising steps; the model's own number if not given.
         guidance: Weights w1 (source and pose) and w2 (fusion), FPDM Eq. 12; the model's own if
-            not given.
-        eta: 1 is ancestral DDPM sampling, 0 deterministic DDIM; the model's own if not given.
+            not given. A model without fusion uses w1 alone.
+        sampler: How to denoise; the model's own if not given.
+        official_noise: Draw the noise of the batch as FPDM's published code; as the model's
+            settings say if not given.
+        precision: That of the networks. Latents and the sampler's arithmetic have 32 bits, as has
+            decoding where the autoencoder says `force_upcast`: Stable Diffusion's overflows in 16.
 
     Returns:
         (B, 3, H, W) float32 in [-1, 1].
     """
     import torch
 
-    from signgen.diffusion import FrameNoise, guided, sample
+    from signgen.diffusion import BatchNoise, FrameNoise, guided, sample
 
     defaults = model.config.sampling
     indices = list(frames)
+
+    def denoise(z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        with autocast(precision, pose.device):
+            return model.denoise(z, t, conditioning)
+
     with torch.inference_mode():
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
-        branches = model.branches(model.condition(features, pose))
-        noise = FrameNoise(seed)
+        with autocast(precision, pose.device):
+            branches = model.branches(model.condition(features, pose))
+        official = defaults.official_noise if official_noise is None else official_noise
+        noise = BatchNoise(seed) if official else FrameNoise(seed)
         shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
         latents = sample(
-            guided(model.denoise, branches, defaults.guidance if guidance is None else guidance),
+            guided(denoise, branches, defaults.guidance if guidance is None else guidance),
             model.schedule,
+            sampler=defaults.sampler if sampler is None else sampler,
             steps=defaults.steps if steps is None else steps,
             noise=noise.initial(indices, shape).to(pose.device),
-            eta=defaults.eta if eta is None else eta,
             step_noise=lambda step: noise.step(indices, step, shape).to(pose.device),
         )
-        return model.latents.decode(latents).float()
+        upcast = bool(model.autoencoder.config["force_upcast"])
+        with autocast("no" if upcast else precision, pose.device):
+            return model.latents.decode(latents).float()
 
 
 class Renderer:
@@ -96,13 +120,17 @@ class Renderer:
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
         steps: Denoising steps; the model's own number if not given.
         guidance: Weights w1 and w2; the model's own if not given.
-        eta: 1 is ancestral DDPM sampling, 0 deterministic DDIM; the model's own if not given.
+        sampler: How to denoise; the model's own if not given.
+        official_noise: Draw the noise of a chunk as FPDM's published code draws it for a batch; as
+            the model's settings say if not given.
+        precision: That of the networks; see `generate`.
         seed: Seed of the noise.
-        chunk: Frames computed at a time; memory grows with it, the result does not depend on it.
+        chunk: Frames computed at a time; memory grows with it, the result does not depend on it
+            but for `official_noise`.
 
     Raises:
-        UserError: If the device is not there (69), a number is out of range (2), or a size of the
-            model is (65).
+        UserError: If the device or the precision is not there (69), a setting is out of range (2),
+            or a size of the model is (65).
 
     Example:
         renderer = Renderer(load_model("mini"))
@@ -116,7 +144,9 @@ class Renderer:
         device: Device | None = None,
         steps: int | None = None,
         guidance: tuple[float, float] | None = None,
-        eta: float | None = None,
+        sampler: Sampler | None = None,
+        official_noise: bool | None = None,
+        precision: Precision = "no",
         seed: int = 0,
         chunk: int = 8,
     ) -> None:
@@ -127,14 +157,24 @@ class Renderer:
         sampling = model.config.sampling
         self.steps = sampling.steps if steps is None else steps
         self.guidance = sampling.guidance if guidance is None else guidance
-        self.eta = sampling.eta if eta is None else eta
+        self.sampler: Sampler = sampling.sampler if sampler is None else sampler
+        self.official_noise = sampling.official_noise if official_noise is None else official_noise
+        self.precision = precision
         self.seed, self.chunk = seed, chunk
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
         check_numbers(self.steps, self.guidance, chunk, seed)
-        trained = model.config.scheduler.train_steps
-        if self.steps > trained:
-            raise UserError(f"--steps is {self.steps}; expected at most {trained}.", ExitCode.USAGE)
+        check_names(self.sampler, precision)
+        check_precision(precision, self.device)
+        self._check_steps()
+
+    def _check_steps(self) -> None:
+        from signgen.diffusion import sampling_timesteps
+
+        try:
+            sampling_timesteps(self.model.schedule, self.sampler, self.steps)
+        except ValueError as error:
+            raise UserError(f"--{error}.", ExitCode.USAGE) from None
 
     def render(
         self, source: Frame, poses: PoseSequence, size: tuple[int, int] | None = None
@@ -161,7 +201,7 @@ class Renderer:
         height, width = source.shape[:2]
         size = (height, width) if size is None else size
         placed = resize(place(poses, (height, width)), self.drawing.canvas)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.precision, self.device):
             pixels = to_pixels(squash(source, self.source_size, config.resize))[None]
             pixels = pixels.to(self.device)
             features = self.model.encode_source(pixels)
@@ -186,7 +226,9 @@ class Renderer:
             seed=self.seed,
             steps=self.steps,
             guidance=self.guidance,
-            eta=self.eta,
+            sampler=self.sampler,
+            official_noise=self.official_noise,
+            precision=self.precision,
         )
         pixels = ((pictures + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
         return list(pixels.astype(np.float32))
@@ -242,3 +284,19 @@ def check_numbers(
         raise UserError(f"--seed is {seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
     if guidance is not None and not all(math.isfinite(weight) for weight in guidance):
         raise UserError(f"--guidance is {guidance}; expected finite numbers.", ExitCode.USAGE)
+
+
+def check_names(sampler: str, precision: str) -> None:
+    """Check the names of a sampler and a precision.
+
+    Raises:
+        UserError: If one is unknown (2).
+    """
+    for flag, name, known in (
+        ("--sampler", sampler, get_args(Sampler)),
+        ("--precision", precision, get_args(Precision)),
+    ):
+        if name not in known:
+            raise UserError(
+                f"{flag} is {name}; expected one of {', '.join(known)}.", ExitCode.USAGE
+            )

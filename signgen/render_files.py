@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import signgen
-from signgen.config import Align, RenderConfig
+from signgen.config import Align, Precision, RenderConfig, Sampler
 from signgen.data.model_inputs import PoseDrawing
 from signgen.device import choose_device
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
@@ -50,6 +50,9 @@ class RenderPlan:
         fps: Frames per second, those of the poses.
         steps: Denoising steps per frame.
         guidance: Guidance weights.
+        sampler: How it would be denoised.
+        official_noise: Whether the noise of a chunk would come from one generator.
+        precision: That of the networks.
         forwards_per_frame: Evaluations of the denoiser per frame.
         device: Where it would be computed.
         align: How the poses would be brought into the source's frame.
@@ -65,6 +68,9 @@ class RenderPlan:
     fps: float
     steps: int
     guidance: tuple[float, float]
+    sampler: Sampler
+    official_noise: bool
+    precision: Precision
     forwards_per_frame: int
     device: str
     align: Align
@@ -107,13 +113,15 @@ def plan(config: RenderConfig) -> RenderPlan:
     warnings = inputs.motion(config).warnings if known else ()
     from signgen.checkpoint import resolve
     from signgen.checkpoint_files import verify
-    from signgen.diffusion import guidance_coefficients
+    from signgen.diffusion import guidance_coefficients, guidance_weights
 
     folder, _, settings = resolve(config.model)
     verify(folder)
     check_skeleton(inputs.poses.skeleton, settings, config.poses)
     steps = settings.sampling.steps if config.steps is None else config.steps
     guidance = config.guidance or settings.sampling.guidance
+    branches = 2 if settings.fusion == "none" else 3
+    factors = guidance_coefficients(guidance_weights(guidance, branches))
     return RenderPlan(
         model=config.model,
         frames=len(inputs.poses),
@@ -121,7 +129,10 @@ def plan(config: RenderConfig) -> RenderPlan:
         fps=inputs.poses.fps,
         steps=steps,
         guidance=guidance,
-        forwards_per_frame=steps * sum(factor != 0 for factor in guidance_coefficients(guidance)),
+        sampler=config.sampler or settings.sampling.sampler,
+        official_noise=config.official_noise or settings.sampling.official_noise,
+        precision=config.precision,
+        forwards_per_frame=steps * sum(factor != 0 for factor in factors),
         device=choose_device(config.device),
         align=config.align,
         warnings=warnings,
@@ -162,6 +173,9 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         model,
         steps=config.steps,
         guidance=config.guidance,
+        sampler=config.sampler,
+        official_noise=config.official_noise or None,
+        precision=config.precision,
         seed=config.seed,
         chunk=config.chunk,
     )
@@ -241,7 +255,9 @@ def _settings(config: RenderConfig, renderer: Renderer, estimator: str | None) -
         "seed": config.seed,
         "steps": renderer.steps,
         "guidance": list(renderer.guidance),
-        "eta": renderer.eta,
+        "sampler": renderer.sampler,
+        "precision": renderer.precision,
+        **({"official_noise": True, "chunk": config.chunk} if renderer.official_noise else {}),
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
         **({"estimator": estimator} if estimator else {}),

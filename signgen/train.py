@@ -3,17 +3,19 @@
 Order, augmentation, noise and learning rate are pure functions of (seed, step), so an interrupted
 run that resumes computes what an uninterrupted one computes. Several processes:
 `accelerate launch -m signgen train`.
+
+The result of a run is its last checkpoint. FPDM's programs do the same: they also keep the one of
+the best loss on test pairs, but stage 2 and the published scores use the last.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -25,25 +27,18 @@ from signgen.config import TrainConfig
 from signgen.data.loading import batches
 from signgen.sample_sheet import write_sheet
 from signgen.structures import Batch, UserError
-from signgen.training_run import TrainingRun, averaged, measure_latents, open_run, save_run
+from signgen.training_run import (
+    TrainingRun,
+    averaged,
+    measure_latents,
+    open_run,
+    save_run,
+)
+from signgen.training_schedule import learning_rate, step_seed
+from signgen.validation import due, validate
 
 log = logging.getLogger(__name__)
 MAX_BAD_STEPS = 10
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the learning rate of a step (from 0): linear warm-up, then constant or cosine to 0."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    if config.schedule == "constant":
-        return config.learning_rate
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """Return the seed of all random draws of one step of one process."""
-    return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
 
 
 def train(config: TrainConfig, *, resume: bool = True) -> Path:
@@ -72,22 +67,24 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
     )
     source = batches(
         run.dataset,
-        start=run.step,
-        steps=last,
+        start=run.step * config.accumulate,
+        steps=last * config.accumulate,
         batch_size=config.batch_size,
         rank=run.accelerator.process_index,
         world=run.accelerator.num_processes,
     )
     with _deferred_signals() as stop, bar:
-        for batch in source:
+        while run.step < last:
             started = time.perf_counter()
-            losses = _step(run, batch.to(run.accelerator.device))
+            losses = take_step(run, source)
             run.step += 1
             bar.update()
             if run.step % config.log_every == 0 or run.step == last:
                 _log(run, losses, time.perf_counter() - started)
                 bar.set_postfix(loss=f"{float(losses['loss']):.4f}")
             done = run.step == last or bool(stop)
+            if due(config, run.step):
+                run.log({"step": run.step, "validation": validate(run)})
             if run.step % config.sample_every == 0 or run.step == config.steps:
                 _sample(run)
             if run.step % config.save_every == 0 or done:
@@ -101,44 +98,81 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
     return run.folder
 
 
-def _step(run: TrainingRun, batch: Batch) -> dict[str, Tensor]:
-    """Do one optimiser step; a step whose loss or gradient is not finite changes nothing."""
-    config, accelerator = run.config, run.accelerator
-    torch.manual_seed(step_seed(config.seed, run.step, accelerator.process_index))
+def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
+    """Do one optimiser step on the next `accumulate` micro-batches and return their mean losses.
+
+    A step whose loss or gradient is not finite changes nothing.
+
+    Args:
+        run: The run; its number of steps is left to the caller.
+        source: Micro-batches of this process, in order.
+
+    Returns:
+        Scalars on the run's device, detached.
+
+    Raises:
+        UserError: If the loss was not finite for too many steps in a row.
+    """
+    config = run.config
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(config, run.step)
-    with accelerator.autocast():
-        losses: dict[str, Tensor] = run.wrapped(batch)
-    accelerator.backward(losses["loss"])
-    limit = config.clip_gradient or math.inf
-    norm = accelerator.clip_grad_norm_(run.parameters, limit)
+    losses = _accumulate(run, source)
+    norm = run.accelerator.clip_grad_norm_(run.parameters, config.clip_gradient or math.inf)
     if norm is not None and not bool(torch.isfinite(norm)):
-        run.bad_steps += 1
-        log.warning("step %d: the gradient is not finite; step skipped", run.step)
-        if run.bad_steps >= MAX_BAD_STEPS:
-            raise UserError(
-                f"{run.folder}: the loss was not finite {MAX_BAD_STEPS} times in a row at step "
-                f"{run.step}; lower learning_rate or use precision no."
-            )
+        _skip(run)
     else:
         run.bad_steps = 0
         run.optimizer.step()
         if run.ema is not None:
             run.ema.step(run.parameters)
     run.optimizer.zero_grad(set_to_none=True)
-    return {name: value.detach() for name, value in losses.items()}
+    return losses
+
+
+def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
+    """Sum the gradients of the step's micro-batches, each divided by their number.
+
+    That is the gradient of one large batch where the loss is a mean over samples. InfoNCE is not:
+    its negatives are those of the micro-batch.
+    """
+    accelerator, count = run.accelerator, run.config.accumulate
+    sums: dict[str, Tensor] = {}
+    for micro in range(count):
+        batch = next(source).to(accelerator.device)
+        number = run.step * count + micro
+        torch.manual_seed(step_seed(run.config.seed, number, accelerator.process_index))
+        # Processes exchange gradients once a step, in the backward pass of the last micro-batch.
+        last = micro == count - 1
+        with nullcontext() if last else accelerator.no_sync(run.wrapped):
+            with accelerator.autocast():
+                losses: dict[str, Tensor] = run.wrapped(batch)
+            accelerator.backward(losses["loss"] / count)
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0) + value.detach() / count
+    return sums
+
+
+def _skip(run: TrainingRun) -> None:
+    """Leave out a step whose gradient is not finite; give up after too many in a row."""
+    run.bad_steps += 1
+    log.warning("step %d: the gradient is not finite; step skipped", run.step)
+    if run.bad_steps >= MAX_BAD_STEPS:
+        raise UserError(
+            f"{run.folder}: the loss was not finite {MAX_BAD_STEPS} times in a row at step "
+            f"{run.step}; lower learning_rate or use precision no."
+        )
+    if run.accelerator.scaler is not None:
+        # With fp16 the optimiser sees the overflow, skips the step and lowers the loss scale.
+        run.optimizer.step()
 
 
 def _log(run: TrainingRun, losses: dict[str, Tensor], seconds: float) -> None:
-    if run.accelerator.is_main_process:
-        line = {
-            "step": run.step,
-            "lr": learning_rate(run.config, run.step - 1),
-            "seconds": round(seconds, 4),
-        }
-        line |= {name: round(float(value), 6) for name, value in losses.items()}
-        with (run.folder / "log.jsonl").open("a", encoding="utf-8") as history:
-            history.write(json.dumps(line) + "\n")
+    line = {
+        "step": run.step,
+        "lr": learning_rate(run.config, run.step - 1),
+        "seconds": round(seconds, 4),
+    }
+    run.log(line | {name: round(float(value), 6) for name, value in losses.items()})
 
 
 def _sample(run: TrainingRun) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,15 +20,17 @@ from signgen import checkpoint
 from signgen.checkpoint_files import State, write_text
 from signgen.config import TrainConfig
 from signgen.config_io import load_config, to_yaml
+from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.loading import TripletDataset, batches
 from signgen.models import build_stage
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training_schedule import check_settings
 
 log = logging.getLogger(__name__)
 
 
-class _Loss(nn.Module):
+class LossModule(nn.Module):
     """A stage whose forward is its loss, so that distributed wrappers see the call."""
 
     def __init__(self, stage: nn.Module) -> None:
@@ -54,6 +56,7 @@ class TrainingRun:
         optimizer: AdamW over `parameters`.
         ema: Moving average of `parameters`, or None.
         dataset: Training examples by position.
+        held_out: Validation examples by position, or None where the run does not validate.
         step: Optimiser steps done.
         bad_steps: Steps in a row whose gradient was not finite.
     """
@@ -66,6 +69,7 @@ class TrainingRun:
     optimizer: torch.optim.Optimizer
     ema: EMAModel | None
     dataset: TripletDataset
+    held_out: TripletDataset | None = None
     step: int = 0
     bad_steps: int = 0
 
@@ -74,13 +78,11 @@ class TrainingRun:
         """The trained weights."""
         return [p for p in self.stage.parameters() if p.requires_grad]
 
-
-def _check_counts(config: TrainConfig) -> None:
-    for name in ("steps", "batch_size", "log_every", "sample_every", "save_every", "keep"):
-        if getattr(config, name) < 1:
-            raise UserError(
-                f"{name} is {getattr(config, name)}; expected at least 1.", ExitCode.USAGE
-            )
+    def log(self, line: Mapping[str, object]) -> None:
+        """Append a line to log.jsonl, from the main process only."""
+        if self.accelerator.is_main_process:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as history:
+                history.write(json.dumps(line) + "\n")
 
 
 def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
@@ -93,9 +95,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
-    _check_counts(config)
+    check_settings(config)
     folder = Path(config.out)
-    dataset_adapter = open_dataset(config.data.root, (config.data.split,))
+    splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
+    adapter = open_dataset(config.data.root, splits)
     latest = checkpoint.newest_checkpoint(folder) if resume else None
     state: State = {}
     if latest is not None:
@@ -128,11 +131,12 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         if config.ema
         else None
     )
-    dataset = TripletDataset(dataset_adapter, config.data, config.model, config.seed)
-    run = TrainingRun(config, folder, accelerator, stage, stage, optimizer, ema, dataset)
+    dataset = TripletDataset(adapter, config.data, config.model, config.seed)
+    held_out = _held_out(config, adapter) if config.validate_every else None
+    run = TrainingRun(config, folder, accelerator, stage, stage, optimizer, ema, dataset, held_out)
     if latest is not None:
         _restore(run, latest)
-    run.wrapped, run.optimizer = accelerator.prepare(_Loss(stage), optimizer)
+    run.wrapped, run.optimizer = accelerator.prepare(LossModule(stage), optimizer)
     run.wrapped.train()
     if accelerator.is_main_process:
         _write_settings(run)
@@ -144,7 +148,31 @@ def _accelerator(config: TrainConfig) -> Accelerator:
         raise UserError(
             "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
         )
+    if config.precision == "fp16" and (
+        config.device == "cpu" or not torch.accelerator.is_available()
+    ):
+        # accelerate would compute in 32 bits without a word.
+        raise UserError(
+            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
+        )
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+
+
+def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
+    """Return the validation split as it is: no augmentation, and frames from the data themselves.
+
+    A cache of frames need not hold this split.
+    """
+    data = replace(
+        config.data,
+        split=config.validation_split,
+        identity_rate=0.0,
+        flip_rate=0.0,
+        jitter=0.0,
+        source_sides=(),
+        frame_cache="",
+    )
+    return TripletDataset(adapter, data, config.model, config.seed)
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:
@@ -166,6 +194,7 @@ def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))
     free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
+    free |= {"validate_every", "validate_batches", "validation_split"}
     for name in TrainConfig.__dataclass_fields__:
         before, now = getattr(old, name), getattr(new, name)
         if name not in free and before != now:
@@ -254,6 +283,8 @@ def save_run(run: TrainingRun) -> None:
     ema = None
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()
+    if run.accelerator.scaler is not None:
+        trainer["scaler"] = run.accelerator.scaler.state_dict()
     if run.ema is not None:
         with averaged(run):
             ema = {
@@ -280,6 +311,8 @@ def _restore(run: TrainingRun, folder: Path) -> None:
             ExitCode.USAGE,
         )
     run.optimizer.load_state_dict(trainer["optimizer"])
+    if run.accelerator.scaler is not None and "scaler" in trainer:
+        run.accelerator.scaler.load_state_dict(trainer["scaler"])
     run.step = int(trainer["step"])
     if run.ema is not None:
         run.ema.optimization_step = trainer["ema"]["optimization_step"]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import signgen
 from signgen import checkpoint
-from signgen.checkpoint_files import verify, write_folder
+from signgen.checkpoint_files import CARD, verify, write_folder
 from signgen.config import TrainConfig, tiny_fpdm
 from signgen.config_io import to_yaml
 from signgen.models import FPDM, build_model
@@ -23,8 +24,7 @@ def model() -> FPDM:
 
 @pytest.fixture
 def folder(model: FPDM, tmp_path: Path) -> Path:
-    checkpoint.save_model(tmp_path / "model", model, tiny_fpdm(), "# card", half=False)
-    return tmp_path / "model"
+    return checkpoint.save_pretrained(model, tmp_path / "model", card="# card")
 
 
 def test_model_folder_round_trip_is_exact(model: FPDM, folder: Path) -> None:
@@ -32,12 +32,52 @@ def test_model_folder_round_trip_is_exact(model: FPDM, folder: Path) -> None:
     assert not loaded.training
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
-    assert (folder / "card.md").read_text() == "# card"
+    assert loaded.config == model.config
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*checkpoint.MODEL_FILES, CARD])
+
+
+def test_a_loaded_model_computes_the_very_same(model: FPDM, folder: Path) -> None:
+    generator = torch.Generator().manual_seed(1)
+    height, width = model.config.size
+    source, pose = torch.rand(2, 1, 3, height, width, generator=generator).unbind()
+    z = torch.randn(1, 4, height // 8, width // 8, generator=generator)
+
+    def outputs(network: FPDM) -> list[torch.Tensor]:
+        with torch.no_grad():
+            conditioning = network.condition(network.encode_source(source * 2 - 1), pose)
+            predicted = network.denoise(z, torch.tensor([500]), conditioning)
+            return [predicted, network.latents.decode(predicted)]
+
+    for ours, theirs in zip(outputs(model), outputs(signgen.load_model(folder)), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_card_may_be_edited(folder: Path) -> None:
+    assert (folder / CARD).read_text() == "# card"
+    (folder / CARD).write_text("# another card")
+    checkpoint.load_model(folder)
+
+
+def test_an_older_model_is_replaced_and_nothing_else(model: FPDM, folder: Path) -> None:
+    before = (folder / "model.safetensors").stat().st_size
+    signgen.save_pretrained(model, folder, half=True)
+    assert (folder / "model.safetensors").stat().st_size < 0.6 * before
+    assert not (folder / CARD).exists()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"thesis\.txt") as caught:
+        signgen.save_pretrained(model, folder)
+    assert caught.value.code == ExitCode.CANNOT_CREATE
+    with pytest.raises(UserError, match="is a file"):
+        signgen.save_pretrained(model, folder / "thesis.txt")
+    with pytest.raises(UserError, match="cannot be written"):
+        signgen.save_pretrained(model, folder / "thesis.txt" / "model")
+    assert (folder / "thesis.txt").read_text() == "mine"
+    checkpoint.load_model(folder)
 
 
 def test_half_precision_is_within_its_rounding(model: FPDM, tmp_path: Path) -> None:
-    checkpoint.save_model(tmp_path / "half", model, tiny_fpdm())
-    loaded = checkpoint.load_model(str(tmp_path / "half")).state_dict()
+    folder = checkpoint.save_pretrained(model, tmp_path / "half", half=True)
+    loaded = checkpoint.load_model(folder).state_dict()
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-4)
 
@@ -81,10 +121,13 @@ def test_unknown_model_is_a_user_error(
     assert caught.value.code == ExitCode.NO_INPUT
 
 
-def test_hub_id_that_cannot_be_reached_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UserError, match="hub"):
-        checkpoint.load_model("signgen/no-such-model")
+def test_a_revision_is_for_hub_ids_only(folder: Path) -> None:
+    for name in ("mini", str(folder)):
+        with pytest.raises(UserError, match="revision is v1") as caught:
+            signgen.load_model(name, revision="v1")
+        assert caught.value.code == ExitCode.USAGE
+    with pytest.raises(UserError, match="one of both"):
+        signgen.load_model("owner/name@v1", revision="v2")
 
 
 def _save_run(run: Path, steps: list[int], keep: int = 2) -> None:

@@ -27,6 +27,7 @@ COMMANDS = (
     "render",
     "train",
     "eval",
+    "export",
     "prepare",
     "prepare cache",
     "prepare synthetic",
@@ -39,6 +40,7 @@ COMMANDS = (
     "pose view",
     "pose align",
     "pose convert",
+    "import-fpdm",
     "doctor",
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signgen.checkpoint import save_model
+from signgen.checkpoint import save_pretrained
 from signgen.cli import main
 from signgen.config import tiny_fpdm
 from signgen.models import build_model
@@ -99,7 +99,7 @@ def test_eval_prints_a_table_or_one_object(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = build_model(tiny_fpdm())
-    save_model(tmp_path / "tiny", model, model.config)
+    save_pretrained(model, tmp_path / "tiny")
     words = ["eval", "--model", str(tmp_path / "tiny"), "--data", str(corpus), "--device", "cpu"]
     assert main([*words, "--hand-metrics"]) == 0
     table = capsys.readouterr().out

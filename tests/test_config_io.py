@@ -151,3 +151,43 @@ def test_leaf_types_are_dotted() -> None:
     names = dict(leaf_types(TrainConfig))
     assert names["model.unet.layers_per_block"] is int
     assert "model" not in names
+
+
+def test_base_takes_the_place_of_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "whole.yaml").write_text(
+        "model: {preset: full, size: [512, 352]}\nsteps: 9\nstart_from: [a]\n"
+    )
+    path = tmp_path / "delta.yaml"
+    path.write_text("base: whole.yaml\nmodel: {drop_pose: 0}\nstart_from: []\n")
+    expected = load_config(tmp_path / "whole.yaml", TrainConfig)
+    model = dataclasses.replace(expected.model, drop_pose=0.0)
+    expected = dataclasses.replace(expected, model=model, start_from=())
+    assert load_config(path, TrainConfig) == expected
+    assert expected.steps == 9
+    assert expected.model.size == (512, 352)
+
+
+@pytest.mark.parametrize(
+    ("base", "code", "message"),
+    [
+        ("none.yaml", ExitCode.NO_INPUT, "none.yaml: no such configuration file"),
+        ("../c.yaml", ExitCode.USAGE, "base is '../c.yaml'; expected the name of a file in the"),
+        ("/etc/c.yaml", ExitCode.USAGE, "expected the name of a file in the same folder"),
+        ("[a.yaml]", ExitCode.USAGE, "expected the name of a file in the same folder"),
+        ("''", ExitCode.USAGE, "base is ''; expected the name of a file in the same folder"),
+        ("", ExitCode.USAGE, "base is None; expected the name of a file in the same folder"),
+        ("based.yaml", ExitCode.USAGE, "base is based.yaml, which has a base itself"),
+        ("c.yaml", ExitCode.USAGE, "base is c.yaml, which has a base itself"),
+        ("wrong.yaml", ExitCode.USAGE, "wrong.yaml: stepz is not a setting. Did you mean steps?"),
+    ],
+)
+def test_bad_bases(base: str, code: ExitCode, message: str, tmp_path: Path) -> None:
+    (tmp_path / "based.yaml").write_text("base: wrong.yaml\n")
+    (tmp_path / "wrong.yaml").write_text("stepz: 1\n")
+    path = tmp_path / "c.yaml"
+    path.write_text(f"base: {base}\n")
+    with pytest.raises(UserError) as caught:
+        load_config(path, TrainConfig)
+    assert caught.value.code == code
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

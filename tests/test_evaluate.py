@@ -156,6 +156,37 @@ def test_a_tiny_real_model_is_evaluated() -> None:
     assert report.beats_copy("ssim") is False, "an untrained model is no match for the copy"
 
 
+def test_settings_of_sampling_reach_the_model_and_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from signgen.checkpoint import save_pretrained
+    from signgen.config import tiny_fpdm
+    from signgen.models import build_model
+
+    torch.manual_seed(0)
+    save_pretrained(build_model(tiny_fpdm()), tmp_path / "tiny")
+    few = SquareSigners((2,))  # the bundled sample takes seconds
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: few)
+    plain = {"steps": 2, "sampler": "ddpm", "official_noise": False, "precision": "no"}
+    changes = [
+        {},
+        {"steps": 1},
+        {"sampler": "unipc"},
+        {"official_noise": True},
+        {"precision": "bf16"},
+    ]
+    digests = set()
+    for change in changes:
+        config = EvalConfig(model=str(tmp_path / "tiny"), device="cpu", **change)
+        report = evaluate(config)
+        digests.add(report["per_clip"][0]["generated_sha256"])
+        expected = plain | change
+        assert report["inputs"].get("official_noise", False) is expected.pop("official_noise")
+        assert {name: report["inputs"][name] for name in expected} == expected
+    assert len(digests) == len(changes)
+
+
 # ----- pairs --------------------------------------------------------------------------------------
 
 
@@ -320,6 +351,11 @@ def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
         {"poses": "a.json"},
         {"generated": "a.mp4", "reference": "b.mp4", "poses": "c.json"},
         {"generated": "a.mp4", "reference": "b.mp4", "hand_metrics": True},
+        {"generated": "a.mp4", "reference": "b.mp4", "steps": 4},
+        {"generated": "a.mp4", "reference": "b.mp4", "sampler": "ddim"},
+        {"generated": "a.mp4", "reference": "b.mp4", "official_noise": True},
+        {"generated": "a.mp4", "reference": "b.mp4", "precision": "bf16"},
+        {"steps": 0},
     ],
 )
 def test_contradicting_settings_are_usage_errors(settings: dict[str, object]) -> None:

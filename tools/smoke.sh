@@ -39,6 +39,8 @@ for stage in vae ipf fpdm decoder; do
   run train "$work/$stage" --stop-at 0
   reached "$stage" 4 || fail "$stage did not resume to step 4"
 done
+grep -q '"step": 4, "validation": {"loss": ' "$work/vae/log.jsonl" || fail "no validation of the vae at step 4"
+grep -q '"step": 4, "lr": 1e-05, ' "$work/vae/log.jsonl" || fail "the rate of the vae did not fall at step 4"
 
 say "render with the run folder"
 run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/decoder" --steps 2 \
@@ -51,6 +53,12 @@ say "eval with the run folder"
 run eval --model "$work/decoder" --data "$work/corpus" --split test --hand-metrics --device cpu \
   --out "$work/report.json"
 [ -s "$work/report.json" ] || fail "eval left no report"
+
+say "export the run folder, render with the export"
+run export "$work/decoder" --to-hub-folder "$work/hub" --license apache-2.0 --data synthetic --report "$work/report.json"
+run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$work/hub" --steps 1 \
+  --device cpu --out "$work/hub.mp4" --no-compare
+[ -s "$work/hub.mp4" ] || fail "the export rendered nothing"
 
 say "a wrong path is one line and exit code 66"
 code=0

@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 from signgen.metrics.base import Metric, Score
-from signgen.metrics.hands import HandSSIM
-from signgen.metrics.image import PSNR, SSIM
+from signgen.metrics.distribution import FID, FVD, KID
+from signgen.metrics.estimators import hand_pose_metrics, keypoint_metrics
+from signgen.metrics.hands import FaceSSIM, HandSSIM, MouthSSIM
+from signgen.metrics.image import PSNR, AbsoluteError
+from signgen.metrics.keypoint_error import KeypointDTW, KeypointError
+from signgen.metrics.lpips import LPIPS, open_lpips
+from signgen.metrics.motion import (
+    TCD,
+    BrightnessJitter,
+    Flicker,
+    SecondDifference,
+    motion_metrics,
+)
+from signgen.metrics.networks import FeatureExtractor, Missing
+from signgen.metrics.pose_error import HandPE
+from signgen.metrics.ssim import SSIM, SSIMOptions
+from signgen.metrics.warping import WarpingError
 
-__all__ = ["PSNR", "SSIM", "HandSSIM", "Metric", "Score", "default_metrics"]
+__all__ = [
+    "FID",
+    "FVD",
+    "KID",
+    "LPIPS",
+    "PSNR",
+    "SSIM",
+    "TCD",
+    "AbsoluteError",
+    "BrightnessJitter",
+    "FaceSSIM",
+    "FeatureExtractor",
+    "Flicker",
+    "HandPE",
+    "HandSSIM",
+    "KeypointDTW",
+    "KeypointError",
+    "Metric",
+    "Missing",
+    "MouthSSIM",
+    "SSIMOptions",
+    "Score",
+    "SecondDifference",
+    "WarpingError",
+    "default_metrics",
+    "hand_pose_metrics",
+    "keypoint_metrics",
+    "motion_metrics",
+    "open_lpips",
+]
 
 
 def default_metrics(hands: bool = False) -> list[Metric]:

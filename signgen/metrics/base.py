@@ -34,6 +34,8 @@ class Score:
             of whole sets, such as FID.
         unavailable: Why nothing could be measured, as `needs FILE, get it with COMMAND`; empty
             where something was.
+        ideal: The best value where it is neither end of the scale, such as 1 for the ratio of two
+            motions; `higher_is_better` then means nothing.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Score:
     details: Mapping[str, float | None] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     unavailable: str = ""
+    ideal: float | None = None
 
 
 class Metric(Protocol):
@@ -129,6 +132,7 @@ class ClipMeans:
         *,
         higher_is_better: bool,
         details: Mapping[str, float | None] | None = None,
+        ideal: float | None = None,
     ) -> Score:
         """Return the mean over all items as a score.
 
@@ -137,6 +141,7 @@ class ClipMeans:
             signature: Parts of the signature after the name.
             higher_is_better: Direction of the metric.
             details: Further numbers.
+            ideal: The best value where it is neither end of the scale.
         """
         return Score(
             name=name,
@@ -148,6 +153,7 @@ class ClipMeans:
             per_clip=self.per_clip(),
             details=details or {},
             counts={clip: n for clip, n in self._counts.items() if n},
+            ideal=ideal,
         )
 
     def interval(self) -> tuple[float, float] | None:

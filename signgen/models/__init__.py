@@ -21,10 +21,12 @@ def build_model(config: FPDMConfig) -> FPDM:
         config: Settings of the model.
 
     Raises:
-        UserError: If a pretrained part is missing or unreadable.
+        UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
     """
     from signgen.models.fpdm import FPDM
+    from signgen.models.pretrained import require_parts
 
+    require_parts(config)
     return FPDM(config)
 
 
@@ -36,8 +38,11 @@ def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
         stage: `vae`, `ipf`, `fpdm` or `decoder`.
 
     Raises:
-        UserError: If a pretrained part is missing or unreadable.
+        UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
     """
+    from signgen.models.pretrained import require_parts
+
+    require_parts(config, stage)
     match stage:
         case "vae":
             from signgen.models.autoencoder import AutoencoderStage
@@ -48,7 +53,9 @@ def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
 
             return IPF(config.ipf)
         case "fpdm":
-            return build_model(config)
+            from signgen.models.fpdm import FPDM
+
+            return FPDM(config)
         case "decoder":
             from signgen.models.decoder import DecoderStage
 

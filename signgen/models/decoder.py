@@ -50,12 +50,11 @@ class DecoderStage(FPDM):
         conditioning = self.condition(self.encode_source(batch.source), batch.pose)
         shape = self.latents.shape((batch.pose.shape[-2], batch.pose.shape[-1]))
         noise = torch.randn(len(batch.pose), *shape, device=batch.pose.device)
-        branches = self.branches(conditioning)
         return sample(
-            guided(self.denoise, branches, settings.guidance[: len(branches) - 1]),
+            guided(self.denoise, self.branches(conditioning), settings.guidance),
             self.schedule,
+            sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            eta=settings.eta,
             step_noise=lambda _: torch.randn_like(noise),
         )

@@ -1,13 +1,85 @@
-"""Loading of pretrained parts: safetensors only, no remote code, one-line errors."""
+"""Pretrained parts: fetched and checked before anything is built, loaded from safetensors only."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from signgen.config import FPDMConfig, Stage
+from signgen.hub import HubFiles, fetch, hub_files, local_folder
 from signgen.structures import ExitCode, UserError
+
+SUBFOLDERS = {"scheduler": "scheduler", "autoencoder": "vae", "unet": "unet"}
+"""Folders of a Stable Diffusion repository by section of the settings."""
+
+
+def part_files(section: str) -> tuple[str, ...]:
+    """Return the files that a part needs, as diffusers and transformers name them.
+
+    Args:
+        section: Section of `FPDMConfig` with a `pretrained`.
+    """
+    if section == "scheduler":
+        return ("scheduler/scheduler_config.json",)
+    if section in SUBFOLDERS:
+        inside = SUBFOLDERS[section]
+        return (f"{inside}/config.json", f"{inside}/diffusion_pytorch_model.safetensors")
+    return ("config.json", "model.safetensors")
+
+
+def parts_of(config: FPDMConfig, stage: Stage = "fpdm") -> dict[str, str]:
+    """Return the names of the pretrained parts that a stage is built from, by section.
+
+    Args:
+        config: Settings of the whole model.
+        stage: What is built; `fpdm` is the whole model.
+    """
+    sections: Sequence[str] = ("scheduler", "autoencoder", "unet", "ipf", "source_encoder")
+    if config.fusion == "none":
+        sections = [section for section in sections if section != "ipf"]
+    if stage in {"vae", "ipf"}:
+        sections = ("autoencoder",) if stage == "vae" else ("ipf",)
+    names = {section: getattr(config, section).pretrained for section in sections}
+    return {section: name for section, name in names.items() if name}
+
+
+def missing_parts(config: FPDMConfig, stage: Stage = "fpdm") -> tuple[HubFiles, ...]:
+    """Return what of the pretrained parts is not on this machine, by repository of the hub.
+
+    Args:
+        config: Settings of the whole model.
+        stage: What is to be built.
+    """
+    return tuple(files for files in _wanted(config, stage) if not files.cached())
+
+
+def require_parts(config: FPDMConfig, stage: Stage = "fpdm") -> None:
+    """Fetch all pretrained parts and compare their sizes with the settings, reading no weights.
+
+    Args:
+        config: Settings of the whole model.
+        stage: What is to be built.
+
+    Raises:
+        UserError: If parts are missing, which names all of them, or a part has other sizes than
+            the settings say.
+    """
+    names = parts_of(config, stage)
+    absent = [name for name in names.values() if not Path(name).is_dir() and not hub_files(name)]
+    if absent:
+        raise UserError(
+            f"{', '.join(dict.fromkeys(absent))}: no such folder, for model."
+            f"{next(key for key in names if names[key] == absent[0])}.pretrained; expected a "
+            "folder, or a hub id like owner/name or owner/name@revision.",
+            ExitCode.NO_INPUT,
+        )
+    fetch(_wanted(config, stage))
+    for section, name in names.items():
+        _check_sizes(section, name, config)
 
 
 def load_pretrained(
@@ -17,7 +89,7 @@ def load_pretrained(
 
     Args:
         kind: Class with `from_pretrained`.
-        name: Hub id or local folder.
+        name: `owner/name`, `owner/name@revision` or a local folder.
         subfolder: Where the part lies inside; a local folder without it is the part itself.
         settings: Further arguments of `from_pretrained`.
 
@@ -27,13 +99,10 @@ def load_pretrained(
     Raises:
         UserError: If it is missing, unreachable, or not such a model.
     """
-    inside = subfolder
-    if subfolder and Path(name).is_dir() and not (Path(name) / subfolder).is_dir():
-        inside = None
-    if inside:
-        settings["subfolder"] = inside
+    section = next((key for key, inside in SUBFOLDERS.items() if inside == subfolder), "")
+    folder = _inside(local_folder(name, part_files(section)), subfolder)
     try:
-        return kind.from_pretrained(name, **settings)
+        return kind.from_pretrained(str(folder), **settings)
     except SafetensorError as error:
         raise UserError(
             f"{name}: the weights of {kind.__name__} are corrupt ({error}); copy them again."
@@ -42,7 +111,108 @@ def load_pretrained(
         reason = " ".join(str(error).split())[:200]
         where = f" in {subfolder}/" if subfolder else ""
         raise UserError(
-            f"{name}: no {kind.__name__} could be loaded ({reason}); expected a hub id that can be "
-            f"reached or a local folder with its config and *.safetensors{where}.",
+            f"{name}: no {kind.__name__} could be loaded ({reason}); expected its config and "
+            f"*.safetensors{where}.",
             ExitCode.NO_INPUT,
         ) from error
+
+
+def _wanted(config: FPDMConfig, stage: Stage) -> list[HubFiles]:
+    """Return the files of the hub that a stage needs, those of one repository together."""
+    files: dict[str, tuple[str, ...]] = {}
+    for section, name in parts_of(config, stage).items():
+        if not Path(name).is_dir():
+            files[name] = (*files.get(name, ()), *part_files(section))
+    wanted = (hub_files(name, inside) for name, inside in files.items())
+    return [found for found in wanted if found is not None]
+
+
+def _inside(folder: Path, subfolder: str | None) -> Path:
+    """Return the folder of a part: inside, or the folder itself where there is no such inside."""
+    return folder / subfolder if subfolder and (folder / subfolder).is_dir() else folder
+
+
+# ----- sizes --------------------------------------------------------------------------------------
+
+
+def _check_sizes(section: str, name: str, config: FPDMConfig) -> None:
+    """Compare a part's own description with the settings.
+
+    Raises:
+        UserError: If they differ. What the description leaves out is not compared.
+    """
+    found = _description(section, name)
+    for key, (setting, expected) in _expected(section, config).items():
+        value = found.get(key, expected)
+        if key == "attention_head_dim" and isinstance(value, int):
+            value = [value] * len(config.unet.block_channels)
+        if value != expected:
+            raise UserError(
+                f"{name}: {key} is {value}; model.{setting} expects {expected}. "
+                "Use the part that the settings are for, or change the setting."
+            )
+
+
+def _description(section: str, name: str) -> Mapping[str, Any]:
+    """Read a part's own description, its `config.json`.
+
+    Raises:
+        UserError: If it is missing or no description.
+    """
+    file = part_files(section)[0]
+    folder = _inside(local_folder(name, part_files(section)), SUBFOLDERS.get(section))
+    path = folder / Path(file).name
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # A CLIP repository describes both its towers.
+        return dict(found.get("vision_config", found))
+    except FileNotFoundError:
+        raise UserError(
+            f"{name}: {path} is missing; expected {file}, as diffusers and transformers save it.",
+            ExitCode.NO_INPUT,
+        ) from None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} is not a description of a model ({error}).") from None
+
+
+def _expected(section: str, config: FPDMConfig) -> dict[str, tuple[str, Any]]:
+    """Return what a part's description should say: key -> (setting, value)."""
+    unet, autoencoder = config.unet, config.autoencoder
+    match section:
+        case "scheduler":
+            # Its other values are taken as they are. Sampling here cuts no values.
+            return dict.fromkeys(("clip_sample", "thresholding"), ("scheduler", False))
+        case "unet":
+            heads = [channels // unet.head_width for channels in unet.block_channels]
+            return {
+                "in_channels": ("autoencoder.latent_channels", autoencoder.latent_channels),
+                "block_out_channels": ("unet.block_channels", list(unet.block_channels)),
+                "layers_per_block": ("unet.layers_per_block", unet.layers_per_block),
+                "cross_attention_dim": ("unet.cross_attention_width", unet.cross_attention_width),
+                "attention_head_dim": ("unet.head_width", heads),
+                "upcast_attention": ("unet.upcast_attention", unet.upcast_attention),
+            }
+        case "autoencoder":
+            channels = list(autoencoder.block_channels)
+            return {
+                "block_out_channels": ("autoencoder.block_channels", channels),
+                "latent_channels": ("autoencoder.latent_channels", autoencoder.latent_channels),
+                "scaling_factor": ("autoencoder.scaling_factor", autoencoder.scaling_factor),
+            }
+        case "ipf":
+            return {
+                **_tower("ipf", config.ipf.width, config.ipf.layers, config.ipf.heads),
+                "projection_dim": ("ipf.embedding_width", config.ipf.embedding_width),
+                "image_size": ("ipf.image_size", config.ipf.image_size),
+            }
+        case _:
+            encoder = config.source_encoder
+            return _tower("source_encoder", encoder.width, encoder.layers, encoder.heads)
+
+
+def _tower(section: str, width: int, layers: int, heads: int) -> dict[str, tuple[str, Any]]:
+    return {
+        "hidden_size": (f"{section}.width", width),
+        "num_hidden_layers": (f"{section}.layers", layers),
+        "num_attention_heads": (f"{section}.heads", heads),
+    }

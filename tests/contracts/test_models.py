@@ -122,11 +122,11 @@ def test_chunks_do_not_change_frames(config, model):
         source = model.encode_source(batch.source[:1]).expand(len(frames))
         branches = model.branches(model.condition(source, batch.pose[frames]))
         return sample(
-            guided(model.denoise, branches, config.sampling.guidance[: len(branches) - 1]),
+            guided(model.denoise, branches, config.sampling.guidance),
             model.schedule,
+            sampler="ddpm",
             steps=3,
             noise=noise.initial(frames, shape),
-            eta=1.0,
             step_noise=lambda i: noise.step(frames, i, shape),
         )
 

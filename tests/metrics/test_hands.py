@@ -1,12 +1,14 @@
-"""Hand SSIM: which hands count, what is cut out, what the score averages."""
+"""SSIM of hands, face and mouth: which count, what is cut out, what the score averages."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from signgen.errors import UserError
-from signgen.metrics.hands import HandSSIM, crop, inside_share, mirrored, patch_side
+from signgen.metrics.hands import FaceSSIM, HandSSIM, MouthSSIM, RegionSSIM
 from signgen.metrics.image import ssim
 from signgen.structures import PoseSequence
 
@@ -102,11 +104,6 @@ def test_no_hand_gives_no_value_instead_of_a_made_up_one() -> None:
 
 
 def test_the_patch_and_the_points_scale_with_the_frame() -> None:
-    assert patch_side(60, 260, (260, 210)) == 60
-    assert patch_side(60, 260, (520, 420)) == 120
-    assert patch_side(60, 260, (64, 48)) == 15
-    with pytest.raises(UserError, match="larger frames"):
-        patch_side(60, 260, (40, 32))
     generated, reference = frames(size=(130, 105)), frames(size=(130, 105))
     half, whole = HandSSIM(), HandSSIM()
     half.update(generated, reference, poses((100, 120), None))
@@ -114,26 +111,37 @@ def test_the_patch_and_the_points_scale_with_the_frame() -> None:
     assert half.compute().value == whole.compute().value
 
 
-def test_crop_mirrors_like_numpy() -> None:
-    frame = RNG.integers(0, 256, (9, 7, 3), np.uint8)
-    padded = np.pad(frame, ((20, 20), (20, 20), (0, 0)), mode="reflect")
-    for x, y in ((-3, -4), (2, 3), (5, 7), (-15, 1)):
-        expected = padded[y + 20 : y + 26, x + 20 : x + 26]
-        np.testing.assert_array_equal(crop(frame, np.array([x, y]), 6), expected)
-    np.testing.assert_array_equal(mirrored(np.arange(-3, 3), 1), np.zeros(6))
-
-
-def test_inside_share() -> None:
-    corners = np.array([[0, 0], [-5, 0], [95, 45], [100, 0], [-20, -20]])
-    shares = inside_share(corners, 10, (50, 100))
-    np.testing.assert_allclose(shares, [1, 0.5, 0.25, 0, 0])
+@pytest.mark.parametrize(
+    ("make", "points", "side"), [(FaceSSIM, (0,), 60), (MouthSSIM, (71, 74, 77, 80), 30)]
+)
+def test_face_and_mouth_are_measured_around_their_centres(
+    make: Callable[[], RegionSSIM], points: tuple[int, ...], side: int
+) -> None:
+    generated, reference = frames(2), frames(2)
+    sequence = poses(None, None, 2)
+    around = ((-9, 1), (2, -4), (9, 1), (-2, 2)) if len(points) == 4 else ((0, 0),)
+    for index, (dx, dy) in zip(points, around, strict=True):
+        sequence.keypoints[:, index] = 100 + dx, 80 + dy
+        sequence.confidence[:, index] = 1
+    sequence.confidence[1, points[-1]] = 0.29
+    metric = make()
+    metric.update(generated, reference, sequence)
+    half = side // 2
+    window = np.s_[:1, 80 - half : 80 + half, 100 - half : 100 + half]
+    score = metric.compute()
+    assert score.value == pytest.approx(ssim(generated[window], reference[window])[0], abs=1e-9)
+    assert (score.n, score.details) == (1, {"coverage": 0.5})
+    assert np.isnan(metric.latest).tolist() == [False, True]
+    assert f"patch:{side}@260" in score.signature
 
 
 def test_missing_and_foreign_poses_are_user_errors() -> None:
     with pytest.raises(UserError, match="--poses"):
         HandSSIM().update(frames(), frames())
     body = PoseSequence(np.zeros((1, 18, 2)), np.zeros((1, 18)), "openpose-18", SIZE, 25)
-    with pytest.raises(UserError, match="openpose-18"):
-        HandSSIM().update(frames(), frames(), body)
+    for make in (HandSSIM, FaceSSIM, MouthSSIM):
+        message = f"skeleton openpose-18; {make().name} expects coco-wholebody-133"
+        with pytest.raises(UserError, match=message):
+            make().update(frames(), frames(), body)
     with pytest.raises(ValueError, match="1 poses for 2 frames"):
         HandSSIM().update(frames(2), frames(2), poses(None, None, 1))

@@ -1,9 +1,12 @@
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from huggingface_hub import constants
 from safetensors.torch import load_file
 from transformers import (
     CLIPVisionConfig,
@@ -16,6 +19,7 @@ from signgen.config import AutoencoderConfig, SchedulerConfig, UNetConfig, full_
 from signgen.models import build_model
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import build_unet
+from signgen.models.pretrained import missing_parts, parts_of
 from signgen.structures import ExitCode, UserError
 
 
@@ -60,9 +64,24 @@ def folders(tmp_path):
     return base, clip, dino
 
 
-def test_the_full_model_is_built_from_folders(folders, batch):
-    base, clip, dino = folders
-    config = replace(full_fpdm(str(base), str(clip), str(dino)), size=(64, 48))
+@pytest.fixture
+def config(folders):
+    """Settings of the published kind, of the sizes that the folders have."""
+    base, clip, dino = map(str, folders)
+    published, tiny = full_fpdm(base, clip, dino), tiny_fpdm()
+    encoder = replace(published.source_encoder, width=16, layers=1, heads=2)
+    return replace(
+        published,
+        size=(64, 48),
+        autoencoder=replace(tiny.autoencoder, pretrained=base, scaling_factor=0.18215),
+        unet=replace(tiny.unet, pretrained=base, block_channels=(16, 32, 32, 32)),
+        source_encoder=encoder,
+        ipf=replace(tiny.ipf, pretrained=clip, embedding_width=24),
+    )
+
+
+def test_the_full_model_is_built_from_folders(folders, config, batch):
+    base, *_ = folders
     model = build_model(config).eval()
     saved = load_file(base / "unet" / "diffusion_pytorch_model.safetensors")
     assert all(torch.equal(model.unet.state_dict()[name], value) for name, value in saved.items())
@@ -97,6 +116,90 @@ def test_a_missing_folder_is_one_line(tmp_path, part):
     assert caught.value.code == ExitCode.NO_INPUT
     assert str(caught.value).startswith(where)
     assert "\n" not in str(caught.value)
+
+
+def test_all_missing_folders_are_named_at_once(tmp_path):
+    names = [str(tmp_path / name) for name in ("base", "clip", "dino")]
+    with pytest.raises(UserError, match=re.escape(", ".join(names))):
+        build_model(full_fpdm(*names))
+
+
+def test_stages_need_only_their_own_parts(config):
+    assert set(parts_of(config)) == {"scheduler", "autoencoder", "unet", "ipf", "source_encoder"}
+    assert set(parts_of(config, "vae")) == {"autoencoder"}
+    assert set(parts_of(config, "ipf")) == {"ipf"}
+    assert "ipf" not in parts_of(replace(config, fusion="none"))
+    assert missing_parts(config) == ()
+    assert [files.repo for files in missing_parts(full_fpdm("a/b", None, "c/d@v1"))] == [
+        "a/b",
+        "c/d",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("unet", {"cross_attention_width": 1024}, "cross_attention_dim is 16; .* expects 1024"),
+        (
+            "unet",
+            {"head_width": 16},
+            r"attention_head_dim is \[2, 4, 4, 4\]; model.unet",
+        ),
+        ("unet", {"upcast_attention": True}, "upcast_attention is False"),
+        ("autoencoder", {"scaling_factor": 1.0}, "scaling_factor is 0.18215"),
+        ("autoencoder", {"block_channels": (8, 16)}, "block_out_channels is"),
+        ("source_encoder", {"layers": 24}, "num_hidden_layers is 1; .* expects 24"),
+        ("ipf", {"embedding_width": 768}, "projection_dim is 24; .* expects 768"),
+    ],
+)
+def test_sizes_must_be_those_of_the_settings(config, section, change, message):
+    other = replace(config, **{section: replace(getattr(config, section), **change)})
+    with pytest.raises(UserError, match=message) as caught:
+        build_model(other)
+    assert "\n" not in str(caught.value)
+    assert caught.value.code == ExitCode.DATA
+
+
+def test_the_prediction_type_is_read_and_clipping_refused(folders, config):
+    path = folders[0] / "scheduler" / "scheduler_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps(settings | {"prediction_type": "epsilon"}))
+    assert build_model(config).schedule.prediction_type == "epsilon"
+    path.write_text(json.dumps(settings | {"clip_sample": True}))
+    with pytest.raises(UserError, match="clip_sample is True"):
+        build_model(config)
+    path.write_text("[]")
+    with pytest.raises(UserError, match=f"{path} is not a description"):
+        build_model(config)
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path} is missing") as caught:
+        build_model(config)
+    assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_parts_of_a_hub_id_are_loaded_from_its_cache(folders, config, tmp_path, monkeypatch):
+    """All three parts of one repository, one with a revision, without a network."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for number, (folder, name) in enumerate(zip(folders, ("base", "clip", "dino"), strict=True)):
+        home = tmp_path / "hub" / f"models--owner--{name}"
+        (home / "refs").mkdir(parents=True)
+        (home / "refs" / "v1").write_text(f"{number}" * 40)
+        shutil.copytree(folder, home / "snapshots" / (f"{number}" * 40))
+    sections = {
+        section: replace(getattr(config, section), pretrained=f"owner/{name}@v1")
+        for section, name in [
+            ("scheduler", "base"),
+            ("autoencoder", "base"),
+            ("unet", "base"),
+            ("ipf", "clip"),
+            ("source_encoder", "dino"),
+        ]
+    }
+    torch.manual_seed(3)
+    ours = build_model(replace(config, **sections)).state_dict()
+    torch.manual_seed(3)
+    theirs = build_model(config).state_dict()
+    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
 
 def test_pickled_weights_are_refused(folders):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from signgen.checkpoint import save_model
+from signgen.checkpoint import save_pretrained
 from signgen.cli import main
 from signgen.config import tiny_fpdm
 from signgen.models import FPDM, build_model
@@ -90,7 +90,7 @@ def model() -> FPDM:
 @pytest.fixture(scope="session")
 def model_folder(model: FPDM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    save_model(folder, model, model.config)
+    save_pretrained(model, folder, half=True)
     return folder
 
 

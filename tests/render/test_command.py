@@ -14,10 +14,11 @@ import av
 import numpy as np
 import pytest
 
-from signgen.config import RenderConfig
+from signgen.checkpoint import save_pretrained
+from signgen.config import RenderConfig, tiny_fpdm
 from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
-from signgen.models import FPDM
+from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.render_files import plan, render_files
@@ -44,6 +45,8 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
     assert settings["seed"] == 5
     assert settings["model"] == str(work.model)
     assert {"software", "steps", "guidance", "source_sha256", "poses_sha256"} <= set(settings)
+    assert (settings["sampler"], settings["precision"]) == ("ddpm", "no")
+    assert "official_noise" not in settings
     with av.open(str(files[1])) as container:
         stream = container.streams.video[0]
         assert stream.width > 3 * source.shape[1]
@@ -59,6 +62,26 @@ def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
     assert result["files"] == [str(work.out / "a.mp4")]
     assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
     assert work.left() == ["a.mp4"]
+
+
+def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None:
+    words = ("--sampler", "unipc", "--official-noise", "--precision", "bf16", "--chunk", 3)
+    assert work.render(*words, "--dry-run", "--json") == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert work.render(*words, "--json", "--no-compare") == 0
+    settings = json.loads(work.capsys.readouterr().out)["settings"]
+    expected = {"sampler": "unipc", "official_noise": True, "precision": "bf16"}
+    for made in (planned, settings):
+        assert {key: made[key] for key in expected} == expected
+    assert settings["chunk"] == 3
+
+
+def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
+    config = replace(tiny_fpdm(), fusion="none")
+    save_pretrained(build_model(config), tmp_path / "plain")
+    work = replace(work, model=tmp_path / "plain")
+    assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 8
+    assert plan(config_of(work, guidance=(1.0, 3.0), steps=4)).forwards_per_frame == 4
 
 
 def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path) -> None:

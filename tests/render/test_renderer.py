@@ -62,9 +62,40 @@ def test_settings_reach_the_sampler(model: FPDM, source: np.ndarray, make_poses:
     for changed in (
         Renderer(model, steps=2),
         Renderer(model, steps=3, guidance=(4.0, 1.0)),
-        Renderer(model, steps=3, eta=0.0),
+        Renderer(model, steps=3, sampler="ddim"),
+        Renderer(model, steps=3, sampler="unipc"),
+        Renderer(model, steps=3, sampler="dpmsolver++"),
+        Renderer(model, steps=3, official_noise=True),
+        Renderer(model, steps=3, precision="bf16"),
     ):
         assert (rendered(changed, source, make_poses(1)) != base).any()
+
+
+def test_official_noise_depends_on_the_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    poses = make_poses(4)
+    two, again, four = (
+        rendered(Renderer(model, chunk=chunk, official_noise=True, seed=7), source, poses)
+        for chunk in (2, 2, 4)
+    )
+    assert (two == again).all()
+    assert np.abs(two - four).mean() > 1
+    # Every chunk begins with the same generator.
+    same = rendered(
+        Renderer(model, chunk=2, official_noise=True, seed=7), source, poses.frames([0, 1, 0, 1])
+    )
+    assert (same[:2] == same[2:]).all()
+    assert np.abs(same[0] - same[1]).mean() > 1
+
+
+def test_settings_of_the_model_hold_unless_given(model: FPDM) -> None:
+    sampling = replace(model.config.sampling, sampler="unipc", official_noise=True)
+    other = copy.copy(model)
+    other.config = replace(model.config, sampling=sampling)
+    own, given = Renderer(other), Renderer(other, sampler="ddpm", official_noise=False)
+    assert (own.sampler, own.official_noise) == ("unipc", True)
+    assert (given.sampler, given.official_noise) == ("ddpm", False)
 
 
 def test_frames_are_uint8_of_the_size_asked_for(

@@ -14,6 +14,8 @@ from signgen.cli_flags import parse
 from signgen.config import (
     DoctorConfig,
     EvalConfig,
+    ExportConfig,
+    ImportFPDMConfig,
     PoseAlignConfig,
     PoseConvertConfig,
     PoseExtractConfig,
@@ -37,6 +39,7 @@ CLASSES = {
     "render": RenderConfig,
     "train": TrainConfig,
     "eval": EvalConfig,
+    "export": ExportConfig,
     "prepare folder": PrepareFolderConfig,
     "prepare phoenix14t": PreparePhoenixConfig,
     "prepare cache": PrepareCacheConfig,
@@ -47,6 +50,7 @@ CLASSES = {
     "pose view": PoseViewConfig,
     "pose align": PoseAlignConfig,
     "pose convert": PoseConvertConfig,
+    "import-fpdm": ImportFPDMConfig,
     "doctor": DoctorConfig,
 }
 
@@ -80,7 +84,9 @@ def check(line: str) -> None:
         command = f"{command} {rest[0]}"
         assert command in CLASSES, line
         rest = rest[1:]
-    if command.startswith("pose "):  # files can be named without a flag
+    if command == "export" or command.startswith(
+        "pose "
+    ):  # files and models can be named without a flag
         rest = list(itertools.dropwhile(lambda word: not word.startswith("-"), rest))
     default = None
     if command == "train" and rest and not rest[0].startswith("-"):

@@ -152,7 +152,7 @@ def test_no_unsafe_calls(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_no_pickle_module(path: Path) -> None:
-    # `pose/formats/pickle_machine.py` reads pickles of others without running them.
+    # `pickles/pickle_machine.py` reads pickles of others without running them.
     imported = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Published weights of HRNet: found on this machine, read without running them, matched by name.
+"""Published weights of HRNet: which files there are, and how their names match.
 
 The names of MMPose 1.x (`backbone.*`, `head.*`) are the names of `HeatmapNetwork`. Files of MMPose
 0.x differ in the head, which they call `keypoint_head`; where that head has a convolution before
@@ -7,17 +7,16 @@ the last one, they number both in one list (`published_names`).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from signgen.errors import ExitCode, UserError
+from signgen import weight_files
+from signgen.weight_files import Published, Weights, find_weights
 
 __all__ = [
     "HAND_WEIGHTS",
@@ -30,105 +29,17 @@ __all__ = [
     "read_weights",
 ]
 
-
-@dataclass(frozen=True)
-class Published:
-    """A file of weights that MMPose publishes.
-
-    Args:
-        file: Its name; the eight digits before the date are the start of its SHA-256.
-        folder: Where it lies on MMPose's server.
-        flag: The command-line flag that takes its path.
-    """
-
-    file: str
-    folder: str
-    flag: str
-
-    @property
-    def address(self) -> str:
-        """Where it can be downloaded."""
-        return f"https://download.openmmlab.com/mmpose/{self.folder}/{self.file}"
-
-    @property
-    def digest(self) -> str:
-        """The first eight digits of its SHA-256."""
-        return self.file.rsplit("-", 1)[1][:8]
-
-
+_SERVER = "https://download.openmmlab.com/mmpose"
 WHOLE_BODY_WEIGHTS = Published(
-    "hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth", "top_down/hrnet", "--weights"
+    "hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth",
+    f"{_SERVER}/top_down/hrnet",
+    "--weights",
 )
 HAND_WEIGHTS = Published(
     "hrnetv2_w18_coco_wholebody_hand_256x256_dark-a9228c9c_20210908.pth",
-    "hand/dark",
+    f"{_SERVER}/hand/dark",
     "--hand-weights",
 )
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a file of weights holds.
-
-    Args:
-        path: The file.
-        digest: SHA-256 of the file, hexadecimal.
-        state: Tensors by the names of MMPose 1.x, on the CPU.
-    """
-
-    path: Path
-    digest: str
-    state: dict[str, Tensor]
-
-
-# ----- finding ------------------------------------------------------------------------------------
-
-
-def find_weights(weights: Path | None, published: Published) -> Path:
-    """Return the given file, or the published one from a cache on this machine.
-
-    Searched are torch's cache of checkpoints and every repository in the Hugging Face cache;
-    nothing is downloaded.
-
-    Raises:
-        UserError: If there is none (66): which file it is, and how to get it.
-    """
-    if weights is not None:
-        if weights.is_file():
-            return weights
-        raise UserError(
-            f"{weights}: no such file of weights; {_how_to_get(published)}", ExitCode.NO_INPUT
-        )
-    cached = _torch_cache() / published.file
-    if cached.is_file():
-        return cached
-    for path in sorted(_hub_cache().glob(f"models--*/snapshots/*/{published.file}")):
-        return path
-    raise UserError(
-        f"{published.file}: these weights are not on this machine; {_how_to_get(published)}",
-        ExitCode.NO_INPUT,
-    )
-
-
-def _torch_cache() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _hub_cache() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
-def _how_to_get(published: Published) -> str:
-    target = _torch_cache() / published.file
-    return (
-        f'get them with: curl -fL --create-dirs -o "{target}" {published.address} '
-        f"(found there by itself; elsewhere, name the file with {published.flag})."
-    )
-
-
-# ----- reading ------------------------------------------------------------------------------------
 
 
 class _Ignored:
@@ -171,63 +82,22 @@ def read_weights(path: Path) -> Weights:
     Raises:
         UserError: If it is no such file, is damaged, or holds more than tensors.
     """
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).", ExitCode.NO_INPUT) from error
-    for published in (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS):
-        if path.name == published.file and not digest.startswith(published.digest):
-            raise UserError(
-                f"{path}: its SHA-256 starts with {digest[:8]}, expected {published.digest}; the "
-                f"file is damaged or another one. Delete it, then {_how_to_get(published)}"
-            )
-    document = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
-    state = document.get("state_dict", document) if isinstance(document, dict) else None
-    if not isinstance(state, dict) or not state:
-        raise UserError(f"{path}: holds no weights; expected a state dict of HRNet from MMPose.")
-    for name, value in state.items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise UserError(f"{path}: {str(name)[:80]!r} is no tensor; expected a state dict.")
-        if not bool(torch.isfinite(value).all()):
-            raise UserError(f"{path}: {name} holds NaN or infinity; the file is unusable.")
-    return Weights(path, digest, published_names(state))
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-
-
-def _read_pth(path: Path) -> object:
-    stand_ins: list[Any] = [(_Ignored, name) for name in _IGNORED]
-    try:
-        with torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a crafted file can provoke any; none may pass as a success
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named is None:
-            raise _damaged(path, error) from error
-        raise UserError(
-            f"{path}: names {named[1]} beside tensors and was not opened, because such a file can "
-            "run code. Take a published checkpoint, or a file of tensors alone (.safetensors)."
-        ) from error
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    return UserError(
-        f"{path}: cannot be read as weights ({reason}); expected a .pth or .safetensors file of "
-        "HRNet from MMPose. Get it again."
+    read = weight_files.read_weights(
+        path,
+        (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS),
+        "HRNet from MMPose",
+        [(_Ignored, name) for name in _IGNORED],
     )
+    return replace(read, state=published_names(read.state))
 
 
-# ----- names --------------------------------------------------------------------------------------
+def check_names(weights: Weights, wanted: Mapping[str, Tensor], network: str) -> None:
+    """Refuse weights of another network; see `weight_files.check_names`.
+
+    Raises:
+        UserError: On one line, with the first name of each kind that does not match.
+    """
+    weight_files.check_names(weights, wanted, network, "MMPose")
 
 
 def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -254,32 +124,3 @@ def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             counter = new.removesuffix("running_var") + "num_batches_tracked"
             renamed.setdefault(counter, torch.tensor(0))
     return renamed
-
-
-def check_names(weights: Weights, wanted: Mapping[str, Tensor], network: str) -> None:
-    """Refuse weights of another network: every name and every shape must match.
-
-    Args:
-        weights: What was read.
-        wanted: State dict of the network, for its names and shapes.
-        network: What the message calls the network.
-
-    Raises:
-        UserError: On one line, with the first name of each kind that does not match.
-    """
-    state = weights.state
-    shapes = [
-        f"{name} has shape {tuple(state[name].shape)} and not {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    missing = [name for name in wanted if name not in state]
-    unexpected = [name for name in state if name not in wanted]
-    faults = [f"{shapes[0]} ({len(shapes)} such)"] if shapes else []
-    faults += [f"{missing[0]} is missing ({len(missing)} such)"] if missing else []
-    faults += [f"{unexpected[0]} is unexpected ({len(unexpected)} such)"] if unexpected else []
-    if faults:
-        raise UserError(
-            f"{weights.path}: not weights of {network}: {'; '.join(faults)}. Name a file that "
-            "MMPose publishes for this network."
-        )

@@ -17,7 +17,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person
 from signgen.pose.formats.pose_maps import Component, map_components
 
-__all__ = ["MediaPipeEstimator"]
+__all__ = ["MediaPipeEstimator", "load_solutions", "quiet"]
 
 _INSTALL = (
     "make pose-mediapipe, or: pip install -r requirements/pose-mediapipe.txt "
@@ -41,7 +41,7 @@ class MediaPipeEstimator:
     """
 
     def __init__(self) -> None:
-        self._holistic = _load()
+        self._holistic = load_solutions().holistic
         self._body = [point.name for point in self._holistic.PoseLandmark]
 
     @property
@@ -72,7 +72,7 @@ class MediaPipeEstimator:
             for frame, _ in zip(frames, places, strict=boxes is not None):
                 left, top, right, bottom = _crop(around, frame.shape)
                 seen = np.ascontiguousarray(frame[top:bottom, left:right])
-                with _quiet():
+                with quiet():
                     # Opened here, because its threads go on logging until the first frame is done.
                     graph = graph or self._holistic.Holistic(
                         static_image_mode=False, model_complexity=1
@@ -81,7 +81,7 @@ class MediaPipeEstimator:
                 yield self._person(result, (left, top), (right - left, bottom - top))
         finally:
             if graph is not None:
-                with _quiet():
+                with quiet():
                     graph.close()
 
     def _person(self, result: Any, corner: tuple[int, int], extent: tuple[int, int]) -> Person:
@@ -143,10 +143,14 @@ def _crop(around: NDArray[np.float64] | None, shape: tuple[int, ...]) -> tuple[i
     return left, top, right, bottom
 
 
-def _load() -> Any:
-    """Import MediaPipe and return its Holistic solution."""
+def load_solutions() -> Any:
+    """Import MediaPipe and return its solutions, such as `holistic` and `hands`.
+
+    Raises:
+        UserError: If it is not installed, or is another release without these models (69).
+    """
     try:
-        with _quiet():
+        with quiet():
             import mediapipe
     except ModuleNotFoundError as error:
         raise UserError(
@@ -165,11 +169,11 @@ def _load() -> Any:
             f"To install it: {_INSTALL}",
             ExitCode.UNAVAILABLE,
         )
-    return mediapipe.solutions.holistic
+    return mediapipe.solutions
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep MediaPipe's C++ log off stderr while it runs; our own lines before and after get there.
 
     Its libraries write to file descriptor 2 before they look at GLOG_minloglevel or

@@ -22,9 +22,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
+from signgen.pickles import byte_source, restricted_pickle
 from signgen.pose.formats import (
     alphapose_json,
-    byte_source,
     coco_json,
     deepfashion_csv,
     deepfashion_text,
@@ -36,10 +36,10 @@ from signgen.pose.formats import (
     pickle_clips,
     pose_file,
     pose_file_writer,
-    restricted_pickle,
 )
 from signgen.pose.formats.atomic import replace_file, replace_folder
 from signgen.pose.formats.checked import (
+    MAX_BYTES,
     checked_fps,
     checked_size,
     parse_json,
@@ -181,7 +181,7 @@ def _read_folder(
 def _read_pickle(path: Path, head: bytes, size: tuple[int, int] | None, fps: float | None) -> Clips:
     source = byte_source.ByteSource(path)
     if byte_source.sniff(head):
-        source = byte_source.gunzip(source)
+        source = byte_source.gunzip(source, limit=MAX_BYTES, expected="key points")
         if not restricted_pickle.sniff(source.read(0, 2)):
             raise UserError(f"{path} is a gzip file but not of a pickle; expected {_KNOWN}.")
     return pickle_clips.read(source, size=size, fps=fps)

@@ -27,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
+from signgen.pickles.byte_source import ByteSource
+from signgen.pickles.pickle_rules import Rules
+from signgen.pickles.pickle_values import Array, PickleError
+from signgen.pickles.restricted_pickle import NUMBERS, read_pickle
 from signgen.pose.formats import dwpose
-from signgen.pose.formats.byte_source import ByteSource
 from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence
 from signgen.pose.formats.clips import Clips, Reading
 from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, in_pixels, reading
-from signgen.pose.formats.pickle_values import Array, PickleError
-from signgen.pose.formats.restricted_pickle import read_pickle
 
 __all__ = ["read"]
 
@@ -46,6 +47,7 @@ _PARTS = ("faces", "faces_score", "hands", "hands_score")
 _KEYS = {"keypoint": "mska", "keypoints": "slrt"}
 
 _MAX_FRAMES = 500_000
+_RULES = Rules(calls=NUMBERS, purpose="files of key points")
 
 
 def read(
@@ -64,7 +66,7 @@ def read(
     Raises:
         UserError: If the pickle is not one of those above.
     """
-    path, value = source.path, read_pickle(source)
+    path, value = source.path, read_pickle(source, _RULES)
     entries = [(path.stem, value, str(path))]
     if _is_dict(value) and not dwpose.is_frame(value):
         entries = [(name, value[name], f"{path}: clip {name[:60]!a}") for name in value]

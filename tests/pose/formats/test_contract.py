@@ -11,9 +11,9 @@ import pytest
 from pose_samples import SAMPLES
 
 from signgen.errors import ExitCode, UserError
+from signgen.pickles import byte_source, restricted_pickle
 from signgen.pose.formats import (
     alphapose_json,
-    byte_source,
     checked,
     coco_json,
     deepfashion_csv,
@@ -25,7 +25,6 @@ from signgen.pose.formats import (
     pose_file,
     read_clips,
     read_poses,
-    restricted_pickle,
     write_poses,
 )
 from signgen.pose.skeleton import SKELETONS

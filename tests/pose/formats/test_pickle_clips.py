@@ -10,7 +10,8 @@ import torch
 from pose_samples import dwpose, mska, table
 
 from signgen.errors import ExitCode, UserError
-from signgen.pose.formats import byte_source, read_clips, read_poses
+from signgen.pickles import byte_source
+from signgen.pose.formats import read_clips, read_poses
 
 NAMES = ("train/a-1", "dev/b-2", "test/c-3")
 

@@ -1,0 +1,218 @@
+"""Published files of weights: found on this machine, read without running them, checked by name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from signgen.errors import ExitCode, UserError
+
+__all__ = ["Published", "Weights", "check_names", "find_weights", "how_to_get", "read_weights"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights that somebody publishes.
+
+    Args:
+        file: Its name, in which the start of its SHA-256 follows the last hyphen: eight digits.
+        folder: Address of the folder that it lies in.
+        flag: The command-line flag that takes its path.
+    """
+
+    file: str
+    folder: str
+    flag: str
+
+    @property
+    def address(self) -> str:
+        """Where it can be downloaded."""
+        return f"{self.folder}/{self.file}"
+
+    @property
+    def digest(self) -> str:
+        """The first eight digits of its SHA-256."""
+        return self.file.rsplit("-", 1)[1][:8]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file of weights holds.
+
+    Args:
+        path: The file.
+        digest: SHA-256 of the file, hexadecimal.
+        state: Tensors by name, on the CPU.
+    """
+
+    path: Path
+    digest: str
+    state: dict[str, Tensor]
+
+
+# ----- finding ------------------------------------------------------------------------------------
+
+
+def find_weights(weights: Path | None, published: Published) -> Path:
+    """Return the given file, or the published one from a cache on this machine.
+
+    Searched are torch's cache of checkpoints and every repository in the Hugging Face cache;
+    nothing is downloaded.
+
+    Raises:
+        UserError: If there is none (66): which file it is, and how to get it.
+    """
+    if weights is not None:
+        if weights.is_file():
+            return weights
+        raise UserError(
+            f"{weights}: no such file of weights; {how_to_get(published)}", ExitCode.NO_INPUT
+        )
+    cached = _torch_cache() / published.file
+    if cached.is_file():
+        return cached
+    for path in sorted(_hub_cache().glob(f"models--*/snapshots/*/{published.file}")):
+        return path
+    raise UserError(
+        f"{published.file}: these weights are not on this machine; {how_to_get(published)}",
+        ExitCode.NO_INPUT,
+    )
+
+
+def _torch_cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _hub_cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def how_to_get(published: Published) -> str:
+    """Return the command that puts a published file where `find_weights` finds it."""
+    target = _torch_cache() / published.file
+    return (
+        f'get them with: curl -fL --create-dirs -o "{target}" {published.address} '
+        f"(found there by itself; elsewhere, name the file with {published.flag})."
+    )
+
+
+# ----- reading ------------------------------------------------------------------------------------
+
+
+def read_weights(
+    path: Path, published: Sequence[Published], origin: str, stand_ins: Sequence[Any] = ()
+) -> Weights:
+    """Read a `.pth` or `.safetensors` file; no code in it is run.
+
+    Args:
+        path: A state dict, or a checkpoint with one under `state_dict`.
+        published: Files whose SHA-256 is checked if this one has the name of one of them.
+        origin: Whose weights they are, for messages: "HRNet from MMPose".
+        stand_ins: Pairs of a harmless class and the full name that it is read in place of.
+
+    Returns:
+        Its tensors, by the names in the file.
+
+    Raises:
+        UserError: If it is no such file, is damaged, or holds more than tensors.
+    """
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).", ExitCode.NO_INPUT) from error
+    for file in published:
+        if path.name == file.file and not digest.startswith(file.digest):
+            raise UserError(
+                f"{path}: its SHA-256 starts with {digest[:8]}, expected {file.digest}; the "
+                f"file is damaged or another one. Delete it, then {how_to_get(file)}"
+            )
+    if path.suffix == ".safetensors":
+        document: object = _read_safetensors(path, origin)
+    else:
+        document = _read_pth(path, origin, stand_ins)
+    state = document.get("state_dict", document) if isinstance(document, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise UserError(f"{path}: holds no weights; expected a state dict of {origin}.")
+    for name, value in state.items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise UserError(f"{path}: {str(name)[:80]!r} is no tensor; expected a state dict.")
+        if not bool(torch.isfinite(value).all()):
+            raise UserError(f"{path}: {name} holds NaN or infinity; the file is unusable.")
+    return Weights(path, digest, state)
+
+
+def _read_safetensors(path: Path, origin: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, origin, error) from error
+
+
+def _read_pth(path: Path, origin: str, stand_ins: Sequence[Any]) -> object:
+    try:
+        with torch.serialization.safe_globals(list(stand_ins)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a crafted file can provoke any; none may pass as a success
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named is None:
+            raise _damaged(path, origin, error) from error
+        raise UserError(
+            f"{path}: names {named[1]} beside tensors and was not opened, because such a file can "
+            "run code. Take a published checkpoint, or a file of tensors alone (.safetensors)."
+        ) from error
+
+
+def _damaged(path: Path, origin: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return UserError(
+        f"{path}: cannot be read as weights ({reason}); expected a .pth or .safetensors file of "
+        f"{origin}. Get it again."
+    )
+
+
+# ----- names --------------------------------------------------------------------------------------
+
+
+def check_names(
+    weights: Weights, wanted: Mapping[str, Tensor], network: str, publisher: str
+) -> None:
+    """Refuse weights of another network: every name and every shape must match.
+
+    Args:
+        weights: What was read.
+        wanted: State dict of the network, for its names and shapes.
+        network: What the message calls the network.
+        publisher: Who publishes weights of it.
+
+    Raises:
+        UserError: On one line, with the first name of each kind that does not match.
+    """
+    state = weights.state
+    shapes = [
+        f"{name} has shape {tuple(state[name].shape)} and not {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    missing = [name for name in wanted if name not in state]
+    unexpected = [name for name in state if name not in wanted]
+    faults = [f"{shapes[0]} ({len(shapes)} such)"] if shapes else []
+    faults += [f"{missing[0]} is missing ({len(missing)} such)"] if missing else []
+    faults += [f"{unexpected[0]} is unexpected ({len(unexpected)} such)"] if unexpected else []
+    if faults:
+        raise UserError(
+            f"{weights.path}: not weights of {network}: {'; '.join(faults)}. Name a file that "
+            f"{publisher} publishes for this network."
+        )
