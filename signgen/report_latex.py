@@ -140,8 +140,10 @@ def _caption(report: Mapping[str, Any]) -> str:
 
 
 def _arrow(entries: Mapping[str, Mapping[str, Any]]) -> str:
-    higher = next(iter(entries.values()))["higher_is_better"]
-    return r"$\uparrow$" if higher else r"$\downarrow$"
+    entry = next(iter(entries.values()))
+    if entry.get("ideal") is not None:
+        return rf"$\to {entry['ideal']:g}$"
+    return r"$\uparrow$" if entry["higher_is_better"] else r"$\downarrow$"
 
 
 def _value(entry: Mapping[str, Any] | None) -> str:

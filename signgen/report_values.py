@@ -45,7 +45,9 @@ def interval(metric: str, ci95: Sequence[float] | None) -> str:
 
 
 def direction(entry: Entry) -> str:
-    """Say which values of a metric are the better ones."""
+    """Say which values of a metric are the better ones: those at one end, or near its ideal."""
+    if entry.get("ideal") is not None:
+        return f"best at {entry['ideal']:g}"
     return "higher is better" if entry["higher_is_better"] else "lower is better"
 
 

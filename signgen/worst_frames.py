@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.media import contact_sheet
-from signgen.metrics.hands import KNUCKLES, SKELETON, crop, inside_share, patch_side
+from signgen.metrics.regions import HAND, SKELETON, PatchRules, cut, find_places, patch_side
 from signgen.pose.draw import draw_pose
 from signgen.pose.transforms import resize
-from signgen.structures import PoseSequence, UserError
+from signgen.structures import PoseSequence
 
 __all__ = ["WorstFrame", "WorstFrames", "sheet", "sheet_alt"]
-
-PATCH, PATCH_HEIGHT = 60, 260
-"""Side of a hand crop in pixels of a frame `PATCH_HEIGHT` high, as Hand SSIM has by default."""
-MIN_CONFIDENCE = MIN_INSIDE = 0.3
-"""Which hands are shown: those that Hand SSIM measures by default."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +119,8 @@ class WorstFrames:
 def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
     """Lay a frame out: source, pose, truth, generated; below, each hand true and generated.
 
-    The pose is left out where there is none. A hand is left out where Hand SSIM does not measure
-    it. Crops are enlarged to the width of the frame.
+    The pose is left out where there is none, and a hand that does not count by the rules of Hand
+    SSIM. Crops are enlarged to the width of the frame.
 
     Args:
         frame: The frame.
@@ -153,7 +148,7 @@ def sheet_alt(frame: WorstFrame) -> str:
     """Say what is on the sheet of a frame, for those who do not see it."""
     pictures = ["source", *([] if frame.poses is None else ["pose"]), "truth", "generated"]
     crops = [f"{hand} hand, true and generated" for hand in _hand_crops(frame)]
-    below = f"Below, enlarged: {'; '.join(crops)}." if crops else "No hand is measured here."
+    below = f"Below, enlarged: {'; '.join(crops)}." if crops else "No hand is known here."
     return f"Left to right: {', '.join(pictures)}. {below}"
 
 
@@ -167,23 +162,16 @@ def _hand_crops(
     """Return the true and the generated crop of every hand that is shown, by its name."""
     if frame.poses is None or frame.poses.skeleton != SKELETON:
         return {}
-    size = _size(frame)
-    try:
-        side = patch_side(PATCH, PATCH_HEIGHT, size)
-    except UserError:  # the frame is too small for Hand SSIM, so no hand of it is measured
+    size, rules = _size(frame), PatchRules()
+    side = patch_side(HAND, rules.patch_height, size, metric=frame.metric, smallest=0)
+    if side == 0:
         return {}
-    poses, crops = resize(frame.poses, size), {}
-    for hand, knuckle in KNUCKLES.items():
-        centre = np.round(poses.keypoints[0, knuckle]).astype(np.int64)
-        corner = centre - side // 2
-        shown = (
-            poses.confidence[0, knuckle] >= MIN_CONFIDENCE
-            and bool(((centre >= 0) & (centre < (size[1], size[0]))).all())
-            and inside_share(corner[None], side, size)[0] >= MIN_INSIDE
-        )
-        if shown:
+    crops = {}
+    for hand, points in HAND.regions.items():
+        places = find_places(frame.poses, points, side, size, rules)
+        if len(places.chosen):
             true, generated = (
-                crop(picture, corner, side) for picture in (frame.reference, frame.generated)
+                cut(picture[None], places)[0] for picture in (frame.reference, frame.generated)
             )
             crops[hand] = true, generated
     return crops

@@ -74,6 +74,12 @@ def test_what_is_asked_for_is_shown_and_what_is_absent_is_dashes(report: dict[st
     assert intervals[1] == ""
 
 
+def test_a_metric_with_an_ideal_value_says_it(report: dict[str, Any]) -> None:
+    for entry in report["metrics"]:
+        entry["ideal"] = 1.0 if entry["name"] == "psnr" else None
+    assert body(latex_table(report))[0] == ["system", r"ssim $\uparrow$", r"psnr $\to 1$"]
+
+
 def test_one_clip_has_no_row_of_intervals(report: dict[str, Any]) -> None:
     for entry in report["metrics"]:
         entry["ci95"] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signgen.report_values import details, interval, number, one_line, verdicts
+from signgen.report_values import details, direction, interval, number, one_line, verdicts
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,18 @@ def test_digits_follow_what_papers_report(metric: str, value: float, expected: s
 def test_intervals_have_the_digits_of_their_metric() -> None:
     assert interval("psnr", [1, 2.345]) == "[1.00, 2.35]"
     assert interval("psnr", None) == ""
+
+
+@pytest.mark.parametrize(
+    ("higher", "ideal", "expected"),
+    [
+        (True, None, "higher is better"),
+        (False, None, "lower is better"),
+        (False, 1.0, "best at 1"),
+    ],
+)
+def test_directions_know_ideal_values(higher: bool, ideal: float | None, expected: str) -> None:
+    assert direction({"higher_is_better": higher, "ideal": ideal}) == expected
 
 
 def test_verdicts_are_said_where_there_are_any() -> None:
