@@ -28,6 +28,8 @@ from signgen.report_tables import (
     score_table,
     signature_table,
     signer_tables,
+    text_table,
+    translation_table,
 )
 from signgen.report_values import entries_of, metric_names, number, one_line, system_names
 from signgen.worst_frames import WorstFrame, sheet, sheet_alt
@@ -156,6 +158,9 @@ def _sections(report: Mapping[str, Any], worst: Sequence[WorstFrame]) -> list[El
     found.append(_section("scores", "Scores", [score_table(report)]))
     if report["comparisons"]:
         found.append(_section("comparisons", "Comparisons", [comparison_table(report)]))
+    if report.get("back_translation"):
+        tables = [translation_table(report), text_table(report)]
+        found.append(_section("translation", "Back-translation", tables))
     found.append(_section("signatures", "Signatures", [signature_table(report)]))
     plots = [plot for metric in metric_names(report) for plot in _plots(report, metric)]
     if plots:

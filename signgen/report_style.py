@@ -36,7 +36,7 @@ th, td { text-align: left; vertical-align: top; padding: .25rem .7rem;
   border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 20rem; }
 th { font-weight: 600; }
 td[colspan], td.text { max-width: 48rem; }
-td:not(.number):not(:empty) { min-width: 9rem; }
+td.said:not(:empty) { min-width: 10rem; }
 thead th { background: var(--band); }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .soft { color: var(--soft); font-weight: 400; }

@@ -25,6 +25,8 @@ __all__ = [
     "score_table",
     "signature_table",
     "signer_tables",
+    "text_table",
+    "translation_table",
 ]
 
 Report = Mapping[str, Any]
@@ -62,8 +64,8 @@ def score_table(report: Report) -> Element:
             _number(row, None, interval(metric, entry["ci95"]) or "none: fewer than 2 clips")
             _number(row, entry["n"], str(entry["n"]))
             _number(row, entry["clips"], str(entry["clips"]))
-            _cell(row, "; ".join(verdicts(entry)))
-            _cell(row, details(entry))
+            for text in ("; ".join(verdicts(entry)), details(entry)):
+                SubElement(row, "td", {"class": "said"}).text = one_line(text)
     return box
 
 
@@ -108,6 +110,52 @@ def signature_table(report: Report) -> Element:
             _cell(row, "all" if len(by_signature) == 1 else ", ".join(systems))
             cell = SubElement(row, "td", {"class": "text"})
             SubElement(cell, "code").text = one_line(signature)
+    return box
+
+
+def translation_table(report: Report) -> Element:
+    """Return what a translator read in the generated videos, beside what it read in the true ones.
+
+    Args:
+        report: A report that has `back_translation`.
+    """
+    translation = report["back_translation"]
+    box, table = _table(
+        ["score", "generated", "truth", "ratio", "signature"],
+        f"Texts that `{translation['command']}` read in generated and in true videos, against the "
+        "true texts. A translator also errs on true videos: the ratio is what can be compared.",
+        numbers=("generated", "truth", "ratio"),
+    )
+    body = SubElement(table, "tbody")
+    for entry in translation["scores"]:
+        row = SubElement(body, "tr")
+        _cell(row, entry["name"], head=True)
+        for name in ("generated", "truth"):
+            _number(row, entry[name], f"{entry[name]:.2f}")
+        ratio = entry["ratio"]
+        _number(row, ratio, "none: the truth scores 0" if ratio is None else f"{ratio:.3f}")
+        SubElement(SubElement(row, "td"), "code").text = one_line(entry["signature"])
+    return box
+
+
+def text_table(report: Report) -> Element:
+    """Return the texts of every clip: the true one, and those read in both videos.
+
+    Args:
+        report: A report that has `back_translation`.
+    """
+    names = {
+        "id": "clip",
+        "text": "text",
+        "truth": "read in truth",
+        "generated": "read in generated",
+    }
+    box, table = _table(list(names.values()), "Texts of every clip", sortable=True)
+    body = SubElement(table, "tbody")
+    for entry in report["back_translation"]["per_clip"]:
+        row = SubElement(body, "tr")
+        for name in names:
+            _cell(row, entry[name], head=name == "id")
     return box
 
 

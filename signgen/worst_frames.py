@@ -83,7 +83,8 @@ class WorstFrames:
             generated: (T, H, W, 3) uint8 RGB.
 
         Raises:
-            ValueError: If the numbers of values, poses and frames differ.
+            ValueError: If the numbers of values, poses and frames differ, or the source is not one
+                frame.
         """
         if values is None:
             return
@@ -93,6 +94,8 @@ class WorstFrames:
                 f"{len(values)} values and {'no' if poses is None else len(poses)} poses for "
                 f"{len(reference)} true and {len(generated)} generated frames; expected as many"
             )
+        if source.ndim != 3:
+            raise ValueError(f"source is {source.shape}; expected one frame, (H, W, 3)")
         for t in np.flatnonzero(~np.isnan(values)):
             value, index = float(values[t]), first_index + int(t)
             key = (value if self.higher_is_better else -value, clip, index)

@@ -100,6 +100,8 @@ def test_unequal_numbers_are_refused() -> None:
     frames = numbered(2, 0)
     with pytest.raises(ValueError, match="3 values and 2 poses for 2 true"):
         WorstFrames("ssim").update("a", 0, np.zeros(3), frames[0], poses(2), frames, frames)
+    with pytest.raises(ValueError, match="expected one frame"):
+        WorstFrames("ssim").update("a", 0, np.zeros(2), frames[:1], None, frames, frames)
     with pytest.raises(ValueError, match="count is 0"):
         WorstFrames("ssim", count=0)
 

@@ -183,6 +183,28 @@ def test_tables_have_captions_and_scopes(page: Page) -> None:
     assert len(page.attributes("details")) == 4
 
 
+def test_back_translation_is_shown_where_there_is_one(page: Page, report: dict[str, Any]) -> None:
+    assert "Back-translation" not in page.visible()
+    score = {
+        "name": "bleu",
+        "generated": 8.125,
+        "truth": 20.5,
+        "ratio": 0.396,
+        "signature": "b|x:1",
+    }
+    texts = {"id": "third", "text": "es regnet", "truth": "regen", "generated": "<b>sonne</b>"}
+    report["back_translation"] = {
+        "command": "translate.sh",
+        "scores": [score, score | {"name": "chrf", "truth": 0.0, "ratio": None}],
+        "per_clip": [texts],
+    }
+    found = Page(html_report(report))
+    assert ["bleu", "8.12", "20.50", "0.396", "b|x:1"] in found.rows
+    assert ["chrf", "8.12", "0.00", "none: the truth scores 0", "b|x:1"] in found.rows
+    assert list(texts.values()) in found.rows
+    assert "#translation" in [attributes["href"] for attributes in found.attributes("a")]
+
+
 def test_every_measured_metric_is_plotted_and_described(page: Page) -> None:
     plots = page.attributes("svg")
     assert len(plots) == 4
