@@ -139,8 +139,10 @@ def paired_bootstrap(
     if clips < 2:
         return difference, None, None
     drawn = np.random.default_rng(seed).integers(0, clips, (resamples, clips))
-    resampled = sums[:, drawn].sum(axis=2) / counts[:, drawn].sum(axis=2)
-    differences = resampled[0] - resampled[1]
+    # Thousands of clips would need hundreds of megabytes at once.
+    blocks = np.array_split(drawn, 1 + drawn.size // 1_000_000)
+    resampled = [sums[:, rows].sum(axis=2) / counts[:, rows].sum(axis=2) for rows in blocks]
+    differences = np.concatenate([ours - theirs for ours, theirs in resampled])
     low, high = np.percentile(differences, [2.5, 97.5])
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return difference, (float(low), float(high)), min(1.0, 2 * (smaller + 1) / (resamples + 1))

@@ -33,7 +33,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .7rem;
-  border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 20rem; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 24rem; }
 th { font-weight: 600; }
 td[colspan], td.text { max-width: 48rem; }
 td.said:not(:empty) { min-width: 10rem; }

@@ -61,6 +61,16 @@ def test_only_shared_clips_are_compared() -> None:
     assert (found.clips, found.difference) == (2, pytest.approx(0.1))
 
 
+def test_many_clips_give_what_the_normal_distribution_says() -> None:
+    rng = np.random.default_rng(5)
+    means = np.stack([rng.normal(0.01, 1, 5000), np.zeros(5000)])
+    difference, (low, high), _ = paired_bootstrap(means, np.ones((2, 5000)))
+    error = means[0].std() / np.sqrt(5000)
+    assert (low, high) == pytest.approx(
+        (difference - 1.96 * error, difference + 1.96 * error), abs=0.2 * error
+    )
+
+
 def test_one_clip_has_a_difference_but_no_interval() -> None:
     found = compare(score(HARDNESS[:1] + 1), score(HARDNESS[:1]), system="a", other_system="b")
     assert (found.ci95, found.p, found.clips) == (None, None, 1)

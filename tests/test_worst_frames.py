@@ -19,6 +19,7 @@ KNUCKLES = (100, 121)
 def poses(count: int) -> PoseSequence:
     keypoints = np.zeros((count, 133, 2), np.float32)
     keypoints[:, KNUCKLES[0]], keypoints[:, KNUCKLES[1]] = (15, 30), (38, 40)
+    keypoints[:, 0, 0] = np.arange(count)
     confidence = np.ones((count, 133), np.float32)
     return PoseSequence(keypoints, confidence, "coco-wholebody-133", SIZE, 25)
 
@@ -57,7 +58,7 @@ def test_the_worst_are_kept_in_order_with_their_own_pictures() -> None:
     assert frame.reference.max() == 1
     assert frame.generated.max() == 101
     assert frame.source.max() == 0
-    assert len(frame.poses) == 1
+    assert frame.poses.keypoints[:, 0, 0].tolist() == [1]
 
 
 def test_of_an_error_the_largest_values_are_the_worst() -> None:
