@@ -25,7 +25,10 @@ from signgen.evaluate_retrieval import Progress, evaluate_retrieval
 from signgen.evaluate_settings import check_settings
 from signgen.given_poses import GivenPoses
 from signgen.media import save_text
+from signgen.report_html import write_html
+from signgen.report_latex import write_latex
 from signgen.structures import Record
+from signgen.worst_frames import WorstFrames
 
 __all__ = [
     "ClipPair",
@@ -37,6 +40,9 @@ __all__ = [
     "pair_paths",
     "table",
 ]
+
+WATCHED = ("hand_ssim", "ssim")
+"""Metrics that find the worst frames; the first that is measured."""
 
 
 def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -64,6 +70,10 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[st
     result = report.to_json()
     if config.out is not None:
         save_text(config.out, json.dumps(result, indent=2) + "\n")
+    if config.report is not None:
+        write_html(config.report, result, report.worst)
+    if config.latex is not None:
+        write_latex(config.latex, result)
     return result
 
 
@@ -143,10 +153,14 @@ def _setup(
 ) -> Setup:
     protocol = chosen_protocol(config)
     frames = config.frames or ("without-source" if skip_source else "all")
+    slots = build_slots(config, protocol, frames=frames, images=images, given=given)
+    watched = next((slot for name in WATCHED for slot in slots if slot.metric.name == name), None)
+    keeps = config.report is not None and watched is not None
     return Setup(
-        build_slots(config, protocol, frames=frames, images=images, given=given),
+        slots,
         compared=config.compare,
         protocol=config.protocol,
+        worst=WorstFrames(watched.name) if keeps and watched else None,
     )
 
 

@@ -9,13 +9,15 @@ from typing import Protocol
 
 import signgen
 from signgen.clip_pairs import ClipPair, Failure
+from signgen.comparison import compare_with_others
 from signgen.data.resizing import resampler
 from signgen.errors import ExitCode, UserError
 from signgen.evaluate_metrics import Slot
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult, Report, System
-from signgen.evaluate_stream import CHUNK, Pass, Watcher
+from signgen.evaluate_stream import CHUNK, Pass
 from signgen.metrics import Metric, Score
 from signgen.protocols import View
+from signgen.worst_frames import WorstFrames
 
 __all__ = ["BASELINES", "Clip", "Setup", "evaluate_clips", "evaluate_pairs", "make_slots"]
 
@@ -44,7 +46,7 @@ class Setup:
         baselines: Trivial baselines that are scored as well.
         compared: Names of other systems.
         protocol: Name of the protocol, for the report.
-        watcher: Sees the generated frames.
+        worst: Keeps the worst generated frames, for the page.
         chunk: Frames given to the metrics at a time.
     """
 
@@ -52,7 +54,7 @@ class Setup:
     baselines: Sequence[str] = BASELINES
     compared: Sequence[str] = ()
     protocol: str | None = None
-    watcher: Watcher | None = None
+    worst: WorstFrames | None = None
     chunk: int = CHUNK
 
 
@@ -103,7 +105,7 @@ def evaluate_clips(
         UserError: If nothing could be scored: the error of the one clip, or of the first of many.
     """
     running = Pass(
-        setup.slots, setup.compared, setup.baselines, watcher=setup.watcher, chunk=setup.chunk
+        setup.slots, setup.compared, setup.baselines, worst=setup.worst, chunk=setup.chunk
     )
     done = _Done(failures=list(failed))
     for clip in clips:
@@ -130,6 +132,10 @@ def evaluate_clips(
         systems=systems,
         failed=tuple(done.failures),
         protocol=setup.protocol,
+        comparisons=compare_with_others(
+            {name: scores[name] for name in (GENERATED, *setup.compared)}, GENERATED
+        ),
+        worst=() if running.worst is None else running.worst.frames(),
     )
 
 

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,9 @@ from signgen.evaluate_metrics import Slot
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult
 from signgen.protocols import View
 from signgen.structures import PoseSequence
+from signgen.worst_frames import WorstFrames
 
-__all__ = ["CHUNK", "Pass", "Watcher"]
+__all__ = ["CHUNK", "Pass"]
 
 Frames = NDArray[np.uint8]
 
@@ -33,26 +33,6 @@ CHUNK = 16
 """Frames given to the metrics at a time; the result does not depend on it."""
 TRUTH = "reference"
 """Key of the true frames among those of the systems."""
-
-
-class Watcher(Protocol):
-    """Sees every chunk of generated frames with the values of one metric, to keep the worst."""
-
-    @property
-    def metric(self) -> str:
-        """Name of the metric."""
-
-    def update(
-        self,
-        clip: str,
-        first_index: int,
-        values: NDArray[np.float64] | None,
-        source: Frames,
-        poses: PoseSequence | None,
-        reference: Frames,
-        generated: Frames,
-    ) -> None:
-        """Take (T, H, W, 3) frames of a clip from frame `first_index` on, and T values."""
 
 
 @dataclass
@@ -83,7 +63,7 @@ class Pass:
         slots: Metrics that have seen nothing yet; each system gets copies.
         compared: Names of the systems compared with the generated frames.
         baselines: Trivial baselines that are scored as well: `COPY`, `PREVIOUS`.
-        watcher: Sees the generated frames.
+        worst: Keeps the worst of the generated frames.
         chunk: Frames given to the metrics at a time.
     """
 
@@ -93,11 +73,11 @@ class Pass:
         compared: Sequence[str] = (),
         baselines: Sequence[str] = (COPY, PREVIOUS),
         *,
-        watcher: Watcher | None = None,
+        worst: WorstFrames | None = None,
         chunk: int = CHUNK,
     ) -> None:
         self.compared, self.baselines, self.chunk = tuple(compared), tuple(baselines), chunk
-        self.watcher = watcher
+        self.worst = worst
         names = (GENERATED, *self.compared, *self.baselines)
         self.systems = {name: copy.deepcopy(list(slots)) for name in names}
 
@@ -111,11 +91,11 @@ class Pass:
             UserError: If its frames cannot be read or do not fit together; the metrics are then as
                 they were before.
         """
-        before = copy.deepcopy((self.systems, self.watcher))
+        before = copy.deepcopy((self.systems, self.worst))
         try:
             return self._measure(pair)
         except BaseException:
-            self.systems, self.watcher = before
+            self.systems, self.worst = before
             raise
 
     def _measure(self, pair: ClipPair) -> ClipResult:
@@ -177,9 +157,9 @@ class Pass:
             return
         poses = _poses(pair, clip.count + start, clip.count + len(truth))
         slot.metric.update(shown[system][start:], truth[start:], poses, clip=pair.id)
-        watcher = self.watcher
-        if watcher is not None and system == GENERATED and slot.name == watcher.metric:
-            watcher.update(
+        worst = self.worst
+        if worst is not None and system == GENERATED and slot.name == worst.metric:
+            worst.update(
                 pair.id,
                 clip.count + start,
                 slot.metric.latest,
