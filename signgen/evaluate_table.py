@@ -1,4 +1,4 @@
-"""A report of an evaluation as text to read: scores, what was not computed, warnings, signatures."""
+"""A report of an evaluation as text: scores, what was not computed, warnings, signatures."""
 
 from __future__ import annotations
 

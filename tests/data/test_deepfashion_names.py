@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from signgen.data.deepfashion_names import CATEGORIES, GENDERS, ViewName, parse_name
+from signgen.data.deepfashion_names import CATEGORIES, GENDERS, ViewName, parse_name, parse_result
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "deepfashion_fpdm"
 
@@ -71,3 +71,27 @@ def test_genuine_names_survive_both_spellings() -> None:
         assert name is not None
         assert file == REAL / "img" / f"{name.nested}.jpg"
         assert parse_name(name.flat()) == parse_name(name.flat("fasion", underscores=False)) == name
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_results_are_named_by_source_and_target_in_three_ways(category: str) -> None:
+    source = ViewName("MEN", category, "00000080", "02", "2", "side")
+    target = ViewName("MEN", category, "00000080", "02", "7", "additional")
+    joined = [view.nested.replace("/", "") for view in (source, target)]
+    names = [
+        f"{joined[0]}.jpg_2_{joined[1]}.jpg.png",
+        f"{joined[0]}_2_{joined[1]}_vis.png",
+        f"{source.flat()}_2_{target.flat()}_vis.png",
+        f"{source.flat()}.jpg_2_{target.flat()}.jpg_vis.jpg",
+        f"{source.flat()}_to_{target.flat()}.png",
+        f"{source.flat('fasion', underscores=False)}_2_{target.flat('fasion')}.png",
+    ]
+    for name in names:
+        assert parse_result(name) == (source, target), name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a_2_b.png", "fashionMENDenimid0000008001_1front.jpg", "images0001.png"]
+)
+def test_what_is_no_result_is_none(text: str) -> None:
+    assert parse_result(text) is None
