@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from signgen.checkpoint import save_pretrained
 from signgen.cli import main
 from signgen.config import tiny_fpdm
+from signgen.media import save_image
 from signgen.models import build_model
 from tests.data.deepfashion_trees import write_tree
 
@@ -113,3 +115,43 @@ def test_eval_prints_a_table_or_one_object(
 def test_eval_needs_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--generated", str(tmp_path)]) == 2
     assert "--reference" in capsys.readouterr().err
+
+
+def test_eval_lists_protocols(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--protocol", "list"]) == 0
+    captured = capsys.readouterr()
+    assert "phoenix-fpdm: " in captured.out
+    assert captured.err == ""
+
+
+def test_eval_scores_the_rest_and_exits_with_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    for root, lengths in (("ours", (3, 2, 4)), ("truth", (3, 3, 4)), ("other", (3, 3, 4))):
+        for clip, length in zip("abc", lengths, strict=True):
+            folder = tmp_path / root / clip
+            folder.mkdir(parents=True)
+            for index in range(length):
+                save_image(folder / f"{index}.png", rng.integers(0, 256, (80, 60, 3), np.uint8))
+    (tmp_path / "ours" / "c" / "2.png").write_bytes(b"no picture")
+    (tmp_path / "truth" / "d.mp4").write_bytes(b"no video")
+    paths = {name: str(tmp_path / name) for name in ("ours", "truth", "other")}
+    made = {flag: str(tmp_path / f"made.{flag}") for flag in ("json", "html", "tex")}
+    words = ["eval", "--generated", paths["ours"], "--reference", paths["truth"]]
+    words += ["--compare", paths["other"], "--protocol", "signvip", "--out", made["json"]]
+    assert main([*words, "--report", made["html"], "--latex", made["tex"]]) == 3
+    captured = capsys.readouterr()
+    assert "1 clips, 3 frames, 3 not scored, protocol signvip" in captured.out
+    assert captured.err.splitlines()[-1] == "signgen: 1 clips scored, 3 not"
+    report = json.loads(Path(made["json"]).read_text())
+    failed = {entry["id"]: entry["error"] for entry in report["failed"]}
+    assert "2 generated frames, but 3" in failed["b"]
+    assert "2.png" in failed["c"]
+    assert "has no clip d" in failed["d"]
+    assert report["inputs"]["matched"] == 3
+    assert report["inputs"]["only_reference"] == 1
+    assert {entry["name"] for entry in report["systems"]} > {"generated", paths["other"]}
+    assert report["comparisons"]
+    assert "<html" in Path(made["html"]).read_text()
+    assert r"\begin{table}" in Path(made["tex"]).read_text()
