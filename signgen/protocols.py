@@ -47,14 +47,14 @@ class Choice:
         full_batches: Above 0, frames are taken in batches of so many, and the last one is left out
             where it is not full.
         resize: Filter of this metric alone.
-        stored: Score frames at the size that they are stored in.
+        size: (H, W) of this metric alone.
     """
 
     metric: str
     options: Mapping[str, Any] | None = None
     full_batches: int = 0
     resize: Resample | None = None
-    stored: bool = False
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,8 @@ class Protocol:
 
     def views(self, choice: Choice) -> dict[str, View]:
         """Return how frames are brought to a metric, by the end of the name of its score."""
-        view = View(
-            None if choice.stored or not self.sizes else self.sizes[0],
-            choice.resize or self.resize,
-        )
+        own = self.sizes[0] if self.sizes else None
+        view = View(choice.size or own, choice.resize or self.resize)
         ends = ("", WITHOUT_SOURCE)
         return {
             end: replace(view, frames=frames)
@@ -169,16 +167,19 @@ _ALL = (
     ),
     Protocol(
         name="pidm",
-        source="PIDM on DeepFashion: FID and LPIPS at 256 x 176 (H x W), SSIM as stored.",
+        source="PIDM on DeepFashion: FID and LPIPS at 256 x 176 (H x W), SSIM of squares.",
         items="images",
         sizes=((256, 176),),
         resize="opencv-linear",
         frames=("all",),
-        metrics=(*_choices("fid", "lpips"), Choice("ssim_256_pidm", stored=True)),
+        metrics=(
+            *_choices("fid", "lpips"),
+            Choice("ssim_256_pidm", resize="pillow-bicubic", size=(256, 256)),
+        ),
         real_set="the training pictures, stored as 256 x 256 PNG",
         differs=(
-            "Its SSIM is of squares of 256 x 256: give generated and true pictures stored so, or "
-            "SSIM is of the size that they have.",
+            "Its SSIM is of pictures as they are stored, squares of 256 x 256; what has another "
+            "size is squashed to one, as its preparation of the data does.",
             f"{_FAMILY_FID}: needs torchvision.",
         ),
     ),
@@ -273,6 +274,6 @@ def _metric(choice: Choice) -> str:
         options.append(f"full batches of {choice.full_batches}")
     if choice.resize is not None:
         options.append(choice.resize)
-    if choice.stored:
-        options.append("as stored")
+    if choice.size is not None:
+        options.append(f"{choice.size[0]} x {choice.size[1]}")
     return choice.metric + (f" ({', '.join(options)})" if options else "")

@@ -58,4 +58,4 @@ def test_views_of_protocols() -> None:
     pidm = PROTOCOLS["pidm"]
     views = {choice.metric: pidm.views(choice)[""] for choice in pidm.metrics}
     assert views["lpips"] == View((256, 176), "opencv-linear")
-    assert views["ssim_256_pidm"].size is None, "squares, as they are stored"
+    assert views["ssim_256_pidm"] == View((256, 256)), "squares, as they are stored"
