@@ -129,7 +129,8 @@ def _facts(report: Mapping[str, Any]) -> Element:
         "signers": len(signers) or "not known",
         "failed": len(report["failed"]),
     }
-    facts |= {f"input: {name}": _plain(value) for name, value in report["inputs"].items()}
+    given = {name: value for name, value in report["inputs"].items() if value not in (None, "", [])}
+    facts |= {f"input: {name}": _plain(value) for name, value in given.items()}
     facts["signgen"] = report["signgen"]
     found = Element("dl")
     for name, value in facts.items():
@@ -215,7 +216,7 @@ def _plots(report: Mapping[str, Any], metric: str) -> list[Element]:
     if not rows:
         return []
     heading = Element("h3")
-    heading.text = metric
+    heading.text = one_line(metric)
     found = [heading, interval_plot(metric, rows)]
     measured = {
         name: [
