@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from signgen.metrics.base import BOOTSTRAP_SEED, RESAMPLES, Score
 
-__all__ = ["Comparison", "compare", "compare_with_others", "paired_bootstrap"]
+__all__ = ["FEW_CLIPS", "Comparison", "compare", "compare_with_others", "paired_bootstrap"]
+
+FEW_CLIPS = 20
+"""Below so many clips a percentile bootstrap promises too much: intervals are too narrow and
+p-values too small. A test shows by how much."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def paired_bootstrap(
     (Efron and Tibshirani 1993, chapter 16; Koehn 2004 for the scores of systems). The p-value is
     twice the smaller share of resampled differences on one side of 0, where 0 itself counts to both
     sides, with 1 added to both counts (Davison and Hinkley 1997, Eq. 4.11), at most 1. Its minimum
-    is therefore 2 / (resamples + 1).
+    is therefore 2 / (resamples + 1). Below `FEW_CLIPS` clips both promise too much.
 
     Args:
         means: (2, N) mean of each clip, of both systems.

@@ -129,7 +129,8 @@ def _facts(report: Mapping[str, Any]) -> Element:
         "signers": len(signers) or "not known",
         "failed": len(report["failed"]),
     }
-    facts |= {f"input: {name}": _plain(value) for name, value in report["inputs"].items()}
+    given = {name: value for name, value in report["inputs"].items() if value not in (None, "", [])}
+    facts |= {f"input: {name}": _plain(value) for name, value in given.items()}
     facts["signgen"] = report["signgen"]
     found = Element("dl")
     for name, value in facts.items():
@@ -144,6 +145,8 @@ def _system(system: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return "; ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -215,7 +218,7 @@ def _plots(report: Mapping[str, Any], metric: str) -> list[Element]:
     if not rows:
         return []
     heading = Element("h3")
-    heading.text = metric
+    heading.text = one_line(metric)
     found = [heading, interval_plot(metric, rows)]
     measured = {
         name: [

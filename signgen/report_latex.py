@@ -8,7 +8,7 @@ from typing import Any
 
 from signgen.errors import ExitCode, UserError
 from signgen.media import save_text
-from signgen.report_values import entries_of, metric_names, number, one_line, system_names
+from signgen.report_values import caveat, entries_of, metric_names, number, one_line, system_names
 
 __all__ = ["escape", "latex_table", "write_latex"]
 
@@ -133,8 +133,9 @@ def _caption(report: Mapping[str, Any]) -> str:
     counted = f"{len(clips)} clips, {sum(clip['frames'] for clip in clips)} frames"
     protocol = f", protocol {escape(report['protocol'])}" if report["protocol"] else ""
     failed = f" Failed items: {len(report['failed'])}." if report["failed"] else ""
+    few = f" {caveat(report)}" if caveat(report) else ""
     return (
-        rf"Scores with 95\,\% bootstrap intervals over clips ({counted}{protocol}).{failed} "
+        rf"Scores with 95\,\% bootstrap intervals over clips ({counted}{protocol}).{failed}{few} "
         + escape(report["note"])
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from signgen.report_values import (
+    caveat,
     details,
     direction,
     entries_of,
@@ -38,7 +39,7 @@ def score_table(report: Report) -> Element:
     box, table = _table(
         heads,
         "Intervals are 95 % bootstrap intervals over clips; n counts frames or hands. Baselines "
-        "copy true frames: what a system has to beat.",
+        f"copy true frames: what a system has to beat. {caveat(report)}",
         numbers=("value", "95 % interval", "n", "clips"),
     )
     for metric in metric_names(report):
@@ -75,7 +76,7 @@ def comparison_table(report: Report) -> Element:
     box, table = _table(
         heads,
         "Paired bootstrap over the clips that both were measured on: the first system minus the "
-        "second. p is two-sided and not corrected for the number of comparisons.",
+        "second. p is two-sided and not corrected for the number of comparisons. " + caveat(report),
         numbers=heads[3:],
     )
     body = SubElement(table, "tbody")
@@ -241,10 +242,15 @@ def _table(
     heads: Sequence[str], caption: str, *, numbers: Sequence[str] = (), sortable: bool = False
 ) -> tuple[Element, Element]:
     """Return a box that scrolls sideways, and the table in it, with its heads and no body."""
-    region = {"class": "wide", "tabindex": "0", "role": "region", "aria-label": one_line(caption)}
+    region = {
+        "class": "wide",
+        "tabindex": "0",
+        "role": "region",
+        "aria-label": one_line(caption.strip()),
+    }
     box = Element("div", region)
     table = SubElement(box, "table", {"class": "sortable"} if sortable else {})
-    SubElement(table, "caption").text = one_line(caption)
+    SubElement(table, "caption").text = one_line(caption.strip())
     row = SubElement(SubElement(table, "thead"), "tr")
     for name in heads:
         head = SubElement(row, "th", {"scope": "col"})

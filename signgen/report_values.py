@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from signgen.comparison import FEW_CLIPS
+
 __all__ = [
+    "caveat",
     "details",
     "direction",
     "entries_of",
@@ -63,6 +66,14 @@ def verdicts(entry: Entry) -> tuple[str, ...]:
     if entry["details"].get("over_smoothed"):
         found.append("over-smoothed: moves less than the truth")
     return tuple(found)
+
+
+def caveat(report: Mapping[str, Any]) -> str:
+    """Return a warning where a report has too few clips for its intervals; else nothing."""
+    clips = len(report["per_clip"])
+    if not 2 <= clips < FEW_CLIPS:
+        return ""
+    return f"With only {clips} clips, intervals are too narrow and p-values too small."
 
 
 def details(entry: Entry) -> str:

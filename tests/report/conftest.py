@@ -99,7 +99,7 @@ def as_json(scores: Mapping[str, list[Score]]) -> dict[str, Any]:
         "per_clip": per_clip,
         "failed": [{"id": "torn", "error": "torn/0001.png is damaged: <bad> & worse."}],
         "warnings": ["clip third: \u202emirrored\n and \ud800 broken"],
-        "inputs": {"generated": "runs/<ours>", "reference": "real", "seed": 0},
+        "inputs": {"generated": "runs/<ours>", "reference": "real", "seed": 0, "compare": []},
         "note": "Automatic scores do not show that signing is understood.",
     }
 

@@ -171,6 +171,9 @@ def test_note_protocol_signatures_and_warnings_are_said(page: Page) -> None:
     text = page.visible()
     assert "Automatic scores do not show that signing is understood." in text
     assert "phoenix-fpdm" in text
+    assert "input: seed\n0" in text
+    assert "input: compare" not in text
+    assert text.count("With only 4 clips, intervals are too narrow") == 2
     assert any(row[0] == "ssim" and row[2].startswith("ssim|win:") for row in page.rows)
     assert "Failed items and warnings" in text
 

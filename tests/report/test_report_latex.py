@@ -62,7 +62,7 @@ def test_signatures_stand_in_comments_and_the_protocol_in_the_caption(
     assert "% ssim|win:7\\n\\input{secret}" in lines
     (caption,) = [line for line in lines if r"\caption" in line]
     assert r"4 clips, 18 frames, protocol my\_protocol" in caption
-    assert "Failed items: 1." in caption
+    assert "Failed items: 1. With only 4 clips, intervals are too narrow" in caption
     assert "Automatic scores do not show that signing is understood." in caption
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from signgen.report_values import details, direction, interval, number, one_line, verdicts
+from signgen.report_values import caveat, details, direction, interval, number, one_line, verdicts
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,13 @@ def test_intervals_have_the_digits_of_their_metric() -> None:
 )
 def test_directions_know_ideal_values(higher: bool, ideal: float | None, expected: str) -> None:
     assert direction({"higher_is_better": higher, "ideal": ideal}) == expected
+
+
+@pytest.mark.parametrize(("clips", "warned"), [(1, False), (2, True), (19, True), (20, False)])
+def test_few_clips_are_warned_of(clips: int, warned: bool) -> None:
+    text = caveat({"per_clip": [{}] * clips})
+    assert text.startswith(f"With only {clips} clips") == warned
+    assert bool(text) == warned
 
 
 def test_verdicts_are_said_where_there_are_any() -> None:
