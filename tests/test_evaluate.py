@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -390,6 +391,68 @@ def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         evaluate(EvalConfig(out=str(tmp_path / "missing" / "report.json")))
     assert caught.value.code == ExitCode.CANNOT_CREATE
+
+
+def test_equal_folders_are_perfect_with_key_points_that_are_given(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        poses = moving_poses(3, seed)
+        frames = np.stack([draw(poses, index) for index in range(3)])
+        folder_of_frames(tmp_path / "truth" / name, frames)
+        write_poses(poses, tmp_path / f"{name}.json")
+    truth = str(tmp_path / "truth")
+    config = EvalConfig(
+        generated=truth,
+        reference=truth,
+        poses=str(tmp_path),
+        generated_poses=str(tmp_path),
+        hand_metrics=True,
+        protocol="phoenix-fpdm",
+    )
+    report = evaluate(config)
+    assert report["failed"] == []
+    values = {
+        entry["name"]: (entry["value"], entry["n"])
+        for entry in report["metrics"]
+        if entry["system"] == "generated"
+    }
+    for end, frames_in_all in (("", 6), ("_without_source", 4)):
+        assert values[f"ssim{end}"] == (pytest.approx(1), frames_in_all)
+        assert values[f"hand_ssim{end}"] == (pytest.approx(1), 2 * frames_in_all)
+        assert values[f"hand_pe{end}"] == (0, 2 * frames_in_all)
+    assert report["metrics"][0]["signature"].split("|")[-4].startswith("n:6")
+
+
+def test_signers_and_texts_of_clips_are_those_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: SquareSigners((2, 3)))
+    for index, count in enumerate((2, 3)):
+        folder_of_frames(tmp_path / "truth" / f"clip{index}", clip(count, index))
+    truth = str(tmp_path / "truth")
+    config = EvalConfig(generated=truth, reference=truth, data="squares", per_signer=True)
+    report = evaluate(config)
+    assert [entry["signer"] for entry in report["per_signer"]] == ["S0", "S1"]
+    assert [entry["frames"] for entry in report["per_signer"]] == [2, 3]
+
+
+def test_results_on_deepfashion_are_scored_beside_their_sources(tmp_path: Path) -> None:
+    names = ["fashionMENDenimid0000008001_1front", "fashionMENDenimid0000008001_2side"]
+    for name, frame in zip(names, clip(2, 5), strict=True):
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        save_image(tmp_path / "truth" / f"{name}.png", frame)
+    (tmp_path / "ours").mkdir()
+    save_image(tmp_path / "ours" / f"{names[0]}_2_{names[1]}_vis.png", clip(2, 5)[1])
+    config = EvalConfig(
+        generated=str(tmp_path / "ours"), reference=str(tmp_path / "truth"), protocol="cfld"
+    )
+    report = evaluate(config)
+    values = {(entry["system"], entry["name"]): entry["value"] for entry in report["metrics"]}
+    assert values["generated", "ssim_w51"] == pytest.approx(1)
+    assert values[COPY, "ssim_w51"] < 0.9
+    assert [entry["name"] for entry in report["systems"]] == ["generated", COPY]
+    assert report["inputs"]["only_reference"] == 1
+    with pytest.raises(UserError, match="--source serves clips"):
+        evaluate(replace(config, source="a.png"))
 
 
 # ----- report -------------------------------------------------------------------------------------
