@@ -228,7 +228,7 @@ def _tell_failed(report: Mapping[str, Any]) -> int:
     for entry in failed[:SHOWN_FAILURES]:
         tell(f"{entry['id']}: {entry['error']}")
     hidden = len(failed) - SHOWN_FAILURES
-    more = f" ({hidden} more than shown, all in --out)" if hidden > 0 else ""
+    more = f" ({hidden} more than shown, all in the JSON report)" if hidden > 0 else ""
     tell(f"{len(report['per_clip'])} clips scored, {len(failed)} not{more}")
     return ExitCode.SOME_FAILED
 

@@ -18,6 +18,7 @@ from signgen.clip_pairs_images import has_results, pair_images
 from signgen.config import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluate_clips import Setup, evaluate_clips, evaluate_pairs
+from signgen.evaluate_factories import NotComputed
 from signgen.evaluate_metrics import build_slots, chosen_protocol
 from signgen.evaluate_models import evaluate_model
 from signgen.evaluate_report import COPY, GENERATED, Report, table
@@ -154,13 +155,14 @@ def _setup(
     protocol = chosen_protocol(config)
     frames = config.frames or ("without-source" if skip_source else "all")
     slots = build_slots(config, protocol, frames=frames, images=images, given=given)
-    watched = next((slot for name in WATCHED for slot in slots if slot.metric.name == name), None)
-    keeps = config.report is not None and watched is not None
+    measured = [slot for slot in slots if not isinstance(slot.metric, NotComputed)]
+    watched = [slot for name in WATCHED for slot in measured if slot.metric.name == name]
+    keeps = config.report is not None and watched
     return Setup(
         slots,
         compared=config.compare,
         protocol=config.protocol,
-        worst=WorstFrames(watched.name) if keeps and watched else None,
+        worst=WorstFrames(watched[0].name) if keeps else None,
     )
 
 

@@ -108,17 +108,23 @@ def evaluate_clips(
         setup.slots, setup.compared, setup.baselines, worst=setup.worst, chunk=setup.chunk
     )
     done = _Done(failures=list(failed))
+    shows_source = any(slot.view.frames == "all" for slot in setup.slots)
     for clip in clips:
         if clip.id in done.seen:
             raise UserError(f"clip {clip.id} comes twice; expected unique names.")
         done.seen.add(clip.id)
         try:
-            done.results.append(running.measure(clip.open()))
+            pair = clip.open()
+            result = running.measure(pair)
         except UserError as error:
             if error.code not in CLIP_FAULTS:
                 raise
             done.note(clip.id, error)
-    done.check(setup)
+            continue
+        done.results.append(result)
+        hidden = 0 if shows_source or pair.source is not None else 1
+        done.frames += result.frames - hidden
+    done.check()
     scores = {
         system: tuple(_score(slot, setup, done.results) for slot in slots)
         for system, slots in running.systems.items()
@@ -147,12 +153,14 @@ class _Done:
         failures: Clips that could not be scored.
         results: Clips that were.
         seen: Names of all.
+        frames: Frames that were scored.
         first: The first error of a clip.
     """
 
     failures: list[Failure]
     results: list[ClipResult] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    frames: int = 0
     first: UserError | None = None
 
     def note(self, clip: str, error: UserError) -> None:
@@ -160,7 +168,7 @@ class _Done:
         self.first = self.first or error
         self.failures.append(Failure(clip, str(error)))
 
-    def check(self, setup: Setup) -> None:
+    def check(self) -> None:
         """Check that something was scored.
 
         Raises:
@@ -173,11 +181,7 @@ class _Done:
                 f"none of {len(self.seen)} clips could be scored. The first: {self.first}",
                 self.first.code,
             )
-        if any(slot.view.frames == "all" for slot in setup.slots):
-            scored = sum(clip.frames for clip in self.results)
-        else:
-            scored = sum(clip.frames - 1 for clip in self.results)
-        if scored < 1:
+        if self.frames < 1:
             raise UserError(
                 f"nothing to score in {len(self.results)} clips; expected frames besides the "
                 "source, which is the first."
