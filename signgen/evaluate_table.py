@@ -28,7 +28,7 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
         rows.append([*row, str(entry["n"]), _verdict(entry)])
     lines = [*columns(rows), *_absent(ours), "", _counted(report)]
     lines += [
-        f"{entry['name']}: hands measured {entry['details']['coverage']:.1%}"
+        f"{entry['name']}: {_parts(entry['name'])} measured {entry['details']['coverage']:.1%}"
         for entry in ours
         if entry["details"].get("coverage") is not None
     ]
@@ -63,7 +63,20 @@ def _counted(report: Mapping[str, Any]) -> str:
     text = f"{len(clips)} clips, {frames} frames"
     text += f", {signers} signers" if signers else ""
     text += f", {len(report['failed'])} not scored" if report["failed"] else ""
-    return text + (f", protocol {report['protocol']}" if report["protocol"] else "")
+    text += f", protocol {report['protocol']}" if report["protocol"] else ""
+    given = report["inputs"]
+    if given.get("only_generated") or given.get("only_reference"):
+        text += (
+            f"\nnames: {given['matched']} in both, {given['only_generated']} only generated, "
+            f"{given['only_reference']} only in the reference"
+        )
+    return text
+
+
+def _parts(metric: str) -> str:
+    """Say what a metric of regions measures."""
+    names = {"face": "faces", "mouth": "mouths", "keypoint": "points"}
+    return names.get(metric.partition("_")[0], "hands")
 
 
 def _compared(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:

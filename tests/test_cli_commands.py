@@ -143,6 +143,7 @@ def test_eval_scores_the_rest_and_exits_with_3(
     assert main([*words, "--report", made["html"], "--latex", made["tex"]]) == 3
     captured = capsys.readouterr()
     assert "1 clips, 3 frames, 3 not scored, protocol signvip" in captured.out
+    assert "names: 3 in both, 0 only generated, 1 only in the reference" in captured.out
     assert captured.err.splitlines()[-1] == "signgen: 1 clips scored, 3 not"
     report = json.loads(Path(made["json"]).read_text())
     failed = {entry["id"]: entry["error"] for entry in report["failed"]}
