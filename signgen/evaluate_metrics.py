@@ -16,6 +16,8 @@ __all__ = ["Slot", "build_slots", "chosen_protocol"]
 HANDS = ("hand_ssim", "hand_pe", "hand_pe_penalty")
 FACES = ("face_ssim", "mouth_ssim")
 KEYPOINTS = ("keypoint_error", "keypoint_dtw")
+POINTS = frozenset({"hand_pe", "hand_pe_penalty"})
+"""Metrics that take key points which are given, and given of the generated frames only."""
 MOTION = ("flicker", "brightness_jitter", "second_difference", "tcd")
 BATCHED_BY_ITSELF = frozenset({"lpips"})
 """Metrics that leave out incomplete batches themselves, so that clips are told apart."""
@@ -29,11 +31,13 @@ class Slot:
         name: Name of its score.
         view: How frames are brought to it.
         metric: The metric.
+        generated_only: Whether it measures the generated frames and no other system.
     """
 
     name: str
     view: View
     metric: Metric
+    generated_only: bool = False
 
 
 def build_slots(
@@ -54,20 +58,25 @@ def build_slots(
         given: Key points of the generated frames by clip, or None.
     """
     wanted = Wanted(config, given=given, real_set="" if protocol is None else protocol.real_set)
+
+    def slot(choice: Choice, view: View, end: str = "") -> Slot:
+        name = choice.metric
+        alone = given is not None and name in POINTS
+        return Slot(name + end, view, _made(choice, view, wanted), generated_only=alone)
+
     extras = _extras(config, moves=not images)
     if protocol is None:
         view = View(size=config.size, frames=frames)
         names = ["ssim", "psnr", *_networks(config), *extras]
-        return [Slot(name, view, _made(Choice(name), view, wanted)) for name in names]
+        return [slot(Choice(name), view) for name in names]
     asked = {choice.metric for choice in protocol.metrics}
     slots = [
-        Slot(choice.metric + end, view, _made(choice, view, wanted))
+        slot(choice, view, end)
         for choice in protocol.metrics
         for end, view in protocol.views(choice).items()
     ]
-    for choice in (Choice(name) for name in extras if name not in asked):
-        view = protocol.views(choice)[""]
-        slots.append(Slot(choice.metric, view, _made(choice, view, wanted)))
+    more = [Choice(name) for name in extras if name not in asked]
+    slots += [slot(choice, protocol.views(choice)[""]) for choice in more]
     return slots
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from signgen.clip_pairs import ClipPair
 from signgen.data.resizing import resample
 from signgen.errors import UserError
+from signgen.evaluate_factories import NotComputed
 from signgen.evaluate_metrics import Slot
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult
 from signgen.protocols import View
@@ -79,7 +80,7 @@ class Pass:
         self.compared, self.baselines, self.chunk = tuple(compared), tuple(baselines), chunk
         self.worst = worst
         names = (GENERATED, *self.compared, *self.baselines)
-        self.systems = {name: copy.deepcopy(list(slots)) for name in names}
+        self.systems = {name: [_slot_of(slot, name) for slot in slots] for name in names}
 
     def measure(self, pair: ClipPair) -> ClipResult:
         """Give one clip to the metrics of all systems, or to none.
@@ -168,6 +169,15 @@ class Pass:
                 truth[start:],
                 shown[GENERATED][start:],
             )
+
+
+def _slot_of(slot: Slot, system: str) -> Slot:
+    """Return a system's own copy of a metric, or what says that it is not measured there."""
+    if not slot.generated_only or system == GENERATED:
+        return copy.deepcopy(slot)
+    reason = "needs key points of these frames; those given are of the generated ones"
+    higher = slot.metric.compute().higher_is_better
+    return replace(slot, metric=NotComputed(slot.metric.name, reason, higher))
 
 
 class _Source:

@@ -419,7 +419,10 @@ def test_equal_folders_are_perfect_with_key_points_that_are_given(tmp_path: Path
         assert values[f"ssim{end}"] == (pytest.approx(1), frames_in_all)
         assert values[f"hand_ssim{end}"] == (pytest.approx(1), 2 * frames_in_all)
         assert values[f"hand_pe{end}"] == (0, 2 * frames_in_all)
-    assert report["metrics"][0]["signature"].split("|")[-4].startswith("n:6")
+    copied = {entry["name"]: entry for entry in report["metrics"] if entry["system"] == COPY}
+    assert copied["hand_pe"]["value"] is None, "the points given are not those of the copy"
+    assert "of the generated ones" in copied["hand_pe"]["unavailable"]
+    assert copied["hand_ssim"]["value"] < 1
 
 
 def test_signers_and_texts_of_clips_are_those_of_the_data(
