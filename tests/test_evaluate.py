@@ -21,11 +21,12 @@ from signgen.evaluate import (
     table,
 )
 from signgen.evaluate_report import COPY, PREVIOUS
-from signgen.media import VideoWriter, save_image
+from signgen.media import VideoWriter, read_frames, save_image
 from signgen.metrics import PSNR, SSIM, default_metrics
 from signgen.pose.formats import write_poses
 from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
+STRIPS = Path(__file__).resolve().parents[1] / ".." / "shared" / "real" / "fpdm_phoenix_strips"
 SIZE = (79, 62)
 
 
@@ -456,6 +457,30 @@ def test_results_on_deepfashion_are_scored_beside_their_sources(tmp_path: Path) 
     assert report["inputs"]["only_reference"] == 1
     with pytest.raises(UserError, match="--source serves clips"):
         evaluate(replace(config, source="a.png"))
+
+
+def test_published_strips_have_the_scores_that_others_measured(tmp_path: Path) -> None:
+    strips = sorted(STRIPS.glob("*.gif"))
+    if not strips:
+        pytest.skip("the published strips are not beside this checkout")
+    for strip in strips:
+        for index, frame in enumerate(read_frames(strip)):
+            for column, name in enumerate(("source", "pose", "truth", "generated")):
+                folder = tmp_path / name / strip.stem
+                folder.mkdir(parents=True, exist_ok=True)
+                part = frame[:, 210 * column : 210 * (column + 1)]
+                save_image(folder / f"{index:04d}.png", part.copy())
+    config = EvalConfig(
+        generated=str(tmp_path / "generated"),
+        reference=str(tmp_path / "truth"),
+        source=str(tmp_path / "source"),
+        protocol="phoenix-fpdm",
+    )
+    found = [clip["scores"] for clip in evaluate(config)["per_clip"]]
+    names = ("ssim_win7", "ssim", "psnr")
+    rounded = [[round(scores["generated"][name], 4) for name in names] for scores in found]
+    assert rounded == [[0.89, 0.888, 25.3591], [0.8635, 0.8658, 25.0746]]
+    assert [round(scores[COPY]["ssim_win7"], 4) for scores in found] == [0.7506, 0.6599]
 
 
 # ----- report -------------------------------------------------------------------------------------
