@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.media import find_clips, list_pictures, open_clip
+from signgen.media import find_clips, list_pictures, open_clip, read_image
+from signgen.media.video import PICTURE_SUFFIXES
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
 
@@ -99,18 +100,18 @@ class ClipFiles:
         Raises:
             UserError: If one is missing or damaged, or the poses are not readable.
         """
-        truth = open_clip(self.reference)
         poses = None
         if self.poses is not None:
-            poses = read_poses(self.poses, size=truth.info.size, fps=truth.fps)
+            info = open_clip(self.reference).info
+            poses = read_poses(self.poses, size=info.size, fps=info.fps)
         return ClipPair(
             self.id,
             self.signer,
-            open_clip(self.generated),
-            truth,
+            _frames(self.generated),
+            _frames(self.reference),
             poses,
-            {name: open_clip(path) for name, path in self.compared.items()},
-            None if self.source is None else open_clip(self.source),
+            {name: _frames(path) for name, path in self.compared.items()},
+            None if self.source is None else _frames(self.source),
         )
 
 
@@ -260,6 +261,13 @@ def match(
         if absent
     ]
     return names, failed, counts
+
+
+def _frames(path: Path) -> Iterable[NDArray[np.uint8]]:
+    """Return the frames of a clip; a picture is decoded once, when its turn comes."""
+    if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+        return (read_image(picture) for picture in (path,))
+    return open_clip(path)
 
 
 def _clips(path: Path) -> Path | dict[str, Path]:
