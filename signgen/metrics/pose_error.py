@@ -90,11 +90,11 @@ class HandPE:
         """
         check_frames(generated, reference)
         poses = checked_poses(poses, len(generated), metric=self.name, clip=clip)
-        size = (int(generated.shape[1]), int(generated.shape[2]))
-        side = patch_side(HAND, self._rules.patch_height, size, metric=self.name, smallest=SMALLEST)
         self._sizes.add(generated)
         if isinstance(self._source, Missing):
             return
+        size = (int(generated.shape[1]), int(generated.shape[2]))
+        side = patch_side(HAND, self._rules.patch_height, size, metric=self.name, smallest=SMALLEST)
         start = self._read.get(clip, 0)
         self._read[clip] = start + len(generated)
         source = self._source.open(clip, start, generated, reference, poses)

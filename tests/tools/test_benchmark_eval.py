@@ -68,7 +68,7 @@ def test_a_run_is_measured_and_its_failure_said(
     tool: ModuleType, clips: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "report.json"
-    measured = tool.run(clips, "png", ["--hand-metrics"], out)
+    measured = tool.run(clips, "png", ["--hand-metrics", "--size", "78", "62"], out)
     entries = json.loads(out.read_text("utf-8"))["metrics"]
     assert {entry["name"] for entry in entries} >= {"ssim", "psnr", "hand_ssim"}
     assert 0 < measured.processor < 60
