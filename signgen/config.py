@@ -10,6 +10,7 @@ from typing import Literal
 
 from signgen.import_config import ImportFPDMConfig
 from signgen.model_config import (
+    REMOVED_SETTINGS,
     AutoencoderConfig,
     FPDMConfig,
     IPFConfig,
@@ -40,6 +41,7 @@ from signgen.prepare_config import (
 )
 
 __all__ = [
+    "REMOVED_SETTINGS",
     "Align",
     "AutoencoderConfig",
     "DataConfig",

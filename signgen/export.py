@@ -194,7 +194,9 @@ def _earlier_card(folder: Path) -> ModelCard | None:
     if not path.is_file():
         return None
     try:
-        return ModelCard(_read(path))
+        text = _read(path)
+        # The hub library would warn of a card that somebody wrote without front matter.
+        return ModelCard(text if text.startswith("---") else f"---\n{{}}\n---\n\n{text}")
     except ValueError as error:
         raise UserError(f"{path} has no front matter that can be read ({error}).") from None
 
