@@ -100,6 +100,7 @@ def export_model(config: ExportConfig) -> Exported:
             human_evaluation=config.human_evaluation,
             notes=notes,
             half=config.half,
+            imported=_earlier(earlier, "imported") or "",
         )
     )
     written = save_pretrained(model, config.to_hub_folder, card=card, half=config.half)
