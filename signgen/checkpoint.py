@@ -244,9 +244,10 @@ def _run_config(path: Path) -> TrainConfig:
 def _download(name: str, revision: str | None) -> Path:
     """Fetch a model folder from the hub, or its cache, by id."""
     wanted = hub_files(name, MODEL_FILES, whole=True)
-    if wanted is None:
+    # The recipes write to runs/: what is not there is not trained yet, and nobody's on the hub.
+    if wanted is None or name.startswith("runs/"):
         raise UserError(
-            f"model {name} is unknown; expected `mini`, an existing run folder, "
+            f"model {name} is unknown; expected `mini`, an existing run folder (train it first), "
             "or a hub id like owner/name or owner/name@revision.",
             ExitCode.NO_INPUT,
         )

@@ -111,7 +111,7 @@ def test_weights_of_other_settings_are_refused(folder: Path) -> None:
         checkpoint.load_into(other, checkpoint.read_weights(folder), folder)
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", ""])
+@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", "", "runs/ipf"])
 def test_unknown_model_is_a_user_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,8 @@ def find_root(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is not a folder; expected data in the PHOENIX-2014T layout. "
-            "Make some with `signgen prepare synthetic --out FOLDER`.",
+            f"{folder} is not a folder; expected data in the PHOENIX-2014T layout, or what "
+            "`signgen prepare` wrote. `signgen prepare synthetic --out FOLDER` makes some.",
             ExitCode.NO_INPUT,
         )
     for pattern in ("", "*/", "*/*/", "*/*/*/"):
