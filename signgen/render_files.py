@@ -134,7 +134,9 @@ def plan(config: RenderConfig) -> RenderPlan:
         steps=steps,
         guidance=guidance,
         sampler=sampler,
-        official_noise=config.official_noise or settings.sampling.official_noise,
+        official_noise=settings.sampling.official_noise
+        if config.official_noise is None
+        else config.official_noise,
         precision=config.precision,
         forwards_per_frame=steps * sum(factor != 0 for factor in factors),
         device=choose_device(config.device),
@@ -178,7 +180,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         steps=config.steps,
         guidance=config.guidance,
         sampler=config.sampler,
-        official_noise=config.official_noise or None,
+        official_noise=config.official_noise,
         precision=config.precision,
         seed=config.seed,
         chunk=config.chunk,
