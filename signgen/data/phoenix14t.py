@@ -62,7 +62,7 @@ def find_root(folder: Path) -> Path:
                 return candidate.resolve()
     raise UserError(
         f"{folder} has neither features/fullFrame-<W>x<H>px nor videos/ with annotations/; "
-        "expected the PHOENIX-2014T layout.",
+        "expected the PHOENIX-2014T layout, or what `signgen prepare` makes of other data.",
         ExitCode.NO_INPUT,
     )
 
