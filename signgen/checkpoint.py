@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from signgen.checkpoint_files import CARD, State, verify, write_folder
+from signgen.checkpoint_files import CARD, State, check_whole, verify, write_folder
 from signgen.config import FPDMConfig, Stage, TrainConfig
 from signgen.config_io import load_config, to_yaml
 from signgen.hub import fetch, hub_files
@@ -185,6 +185,15 @@ def load_into(model: nn.Module, state: State, where: Path | str) -> None:
     model.load_state_dict(state, strict=False)
 
 
+def _check_complete(wanted: State, given: State, folder: Path, what: str, settings: Path) -> None:
+    """Refuse weights that leave some of a model random."""
+    if missing := sorted(wanted.keys() - given.keys()):
+        raise UserError(
+            f"{folder} lacks {len(missing)} weights of {what}, such as {missing[0]}; expected all "
+            f"that {settings} asks for. Copy both again."
+        )
+
+
 def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, FPDMConfig]:
     """Find a model by name.
 
@@ -235,9 +244,10 @@ def _run_config(path: Path) -> TrainConfig:
 def _download(name: str, revision: str | None) -> Path:
     """Fetch a model folder from the hub, or its cache, by id."""
     wanted = hub_files(name, MODEL_FILES, whole=True)
-    if wanted is None:
+    # The recipes write to runs/: what is not there is not trained yet, and nobody's on the hub.
+    if wanted is None or name.startswith("runs/"):
         raise UserError(
-            f"model {name} is unknown; expected `mini`, an existing run folder, "
+            f"model {name} is unknown; expected `mini`, an existing run folder (train it first), "
             "or a hub id like owner/name or owner/name@revision.",
             ExitCode.NO_INPUT,
         )
@@ -270,12 +280,9 @@ def load_model(
     """
     folder, settings, config = resolve(str(name), revision)
     state = read_weights(folder)
-    if not any(key.startswith("unet.") for key in state):
-        raise UserError(
-            f"{folder} holds only part of a model (no U-Net weights); "
-            f"expected a run of stage fpdm or decoder. See stage in {settings}.",
-        )
+    check_whole(state, folder, settings)
     model = build_model(config)
+    _check_complete(stage_state(model, config, "fpdm"), state, folder, "this model", settings)
     load_into(
         model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
     )
@@ -308,19 +315,15 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, FPD
         return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
     folder, settings, config = resolve(name)
     state = {key: value.float() for key, value in read_weights(folder).items()}
-    weights = {key[4:]: value for key, value in state.items() if key.startswith("ipf.")}
+    weights = {key: value for key, value in state.items() if key.startswith("ipf.")}
     if not weights:
         raise UserError(
             f"{folder} holds no stage 1 (no weights of ipf.); expected a run of stage ipf or a "
             f"whole model. See stage in {settings}."
         )
     stage = cast(IPF, build_stage(config, "ipf"))
-    load_into(stage, weights, folder / "model.safetensors")
-    if missing := sorted(set(stage.state_dict()) - set(weights)):
-        raise UserError(
-            f"{folder} lacks {len(missing)} weights of stage 1, such as ipf.{missing[0]}; "
-            "expected all of them. Copy the folder again."
-        )
+    _check_complete(stage_state(stage, config, "ipf"), weights, folder, "stage 1", settings)
+    load_into(stage, {k[4:]: v for k, v in weights.items()}, folder / "model.safetensors")
     return stage.eval().to(device), config
 
 

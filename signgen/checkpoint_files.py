@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -67,12 +69,47 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
         files = {path.name: sha256(path) for path in written}
         manifest = {"format": FORMAT_VERSION, "step": extra.get("step", 0), "files": files}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        for name in weights:
+            # safetensors lets only the owner read its files.
+            shutil.copymode(temporary / "manifest.json", temporary / name)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def weight_names(folder: Path) -> list[str]:
+    """Return the names of the weights of a verified checkpoint or model folder, without reading it.
+
+    Raises:
+        UserError: If the file is not there or is none of safetensors.
+    """
+    path = folder / "model.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}); copy the folder again.") from None
+
+
+def check_whole(names: Iterable[str], folder: Path, settings: Path) -> None:
+    """Check that weights are of a whole model, not of one stage.
+
+    Args:
+        names: Names of the weights.
+        folder: Their folder, for the message.
+        settings: File of the settings, for the message.
+
+    Raises:
+        UserError: If there is no U-Net among them.
+    """
+    if not any(name.startswith("unet.") for name in names):
+        raise UserError(
+            f"{folder} holds only part of a model (no U-Net weights); "
+            f"expected a run of stage fpdm or decoder. See stage in {settings}.",
+        )
 
 
 def verify(folder: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def parse(
         default = load_config(file, cls)
     known = known_flags(cls)
     _check_known(words, known, prog)
-    words = _double_guidance(words)
+    words = _answered(_double_guidance(words), known)
     if "--help" in words:
         words = ["--help"]
     captured = io.StringIO()
@@ -120,7 +120,7 @@ def known_flags(cls: type[Any]) -> dict[str, Any]:
     for name, hint in leaf_types(cls):
         dashed = name.replace("_", "-")
         flags[f"--{dashed}"] = hint
-        if hint is bool:
+        if hint in (bool, bool | None):
             group, _, leaf = dashed.rpartition(".")
             flags[f"--{group}.no-{leaf}" if group else f"--no-{leaf}"] = hint
     return flags
@@ -178,6 +178,22 @@ def _double_guidance(words: list[str]) -> list[str]:
             doubled.append(word)
         before = word
     return doubled
+
+
+def _answered(words: list[str], known: dict[str, Any]) -> list[str]:
+    """Return the words with `--x` and `--no-x` as values of x, where x may also be left open.
+
+    The parser makes such flags only of settings that are true or false.
+    """
+    answered: list[str] = []
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        if known.get(word) != bool | None or after in {"True", "False", "None"}:
+            answered.append(word)
+            continue
+        group, dot, leaf = word.removeprefix("--").rpartition(".")
+        denied = leaf.startswith("no-")
+        answered += [f"--{group}{dot}{leaf.removeprefix('no-')}", str(not denied)]
+    return answered
 
 
 def _complaint(box: str, words: list[str], known: dict[str, Any]) -> str:

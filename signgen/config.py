@@ -11,6 +11,7 @@ from typing import Literal
 from signgen.eval_config import EvalConfig
 from signgen.import_config import ImportFPDMConfig
 from signgen.model_config import (
+    REMOVED_SETTINGS,
     AutoencoderConfig,
     FPDMConfig,
     IPFConfig,
@@ -42,6 +43,7 @@ from signgen.prepare_config import (
 )
 
 __all__ = [
+    "REMOVED_SETTINGS",
     "Align",
     "AutoencoderConfig",
     "DataConfig",
@@ -219,10 +221,10 @@ class RenderConfig:
     sampler: Sampler | None = None
     """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
     model's own if not given."""
-    official_noise: bool = False
+    official_noise: bool | None = None
     """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
-    frames then depend on --chunk and on their place in it. On too where the model's settings say
-    so."""
+    frames then depend on --chunk and on their place in it. --no-official-noise draws it by frame;
+    as the model's settings say if not given."""
     precision: Precision = "no"
     """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as published;
     the sampler and, where the autoencoder asks for it, decoding stay there."""

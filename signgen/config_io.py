@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from signgen.config import FPDMConfig, full_fpdm, tiny_fpdm
+from signgen.config import REMOVED_SETTINGS, FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.errors import ExitCode, UserError
 
 __all__ = [
@@ -244,6 +244,9 @@ def _preset(name: object, where: str) -> FPDMConfig:
 
 
 def _unknown(name: str, known: Mapping[str, object], prefix: str, where: str, preset: bool) -> str:
+    for old, instead in REMOVED_SETTINGS.items():
+        if f".{name}".endswith(f".{old}"):
+            return f"{where}: {name} is no setting any more; {instead}."
     names = [f"{prefix}{key}" for key in (*known, *(["preset"] if preset else []))]
     return f"{where}: {name} is not a setting. {did_you_mean(name, names)}"
 
@@ -338,12 +341,6 @@ def leaf_types(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _noun(value: object) -> str:
-    names = {
-        dict: "group",
-        list: "list",
-        str: "text",
-        bool: "truth value",
-        int: "number",
-        float: "number",
-    }
-    return "blank" if value is None else names.get(type(value), type(value).__name__)
+    names = {dict: "group", list: "list", str: "text", bool: "truth value", type(None): "blank"}
+    number = type(value) in (int, float)
+    return "number" if number else names.get(type(value), type(value).__name__)

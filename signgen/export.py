@@ -100,6 +100,7 @@ def export_model(config: ExportConfig) -> Exported:
             human_evaluation=config.human_evaluation,
             notes=notes,
             half=config.half,
+            imported=_earlier(earlier, "imported") or "",
         )
     )
     written = save_pretrained(model, config.to_hub_folder, card=card, half=config.half)
@@ -194,7 +195,9 @@ def _earlier_card(folder: Path) -> ModelCard | None:
     if not path.is_file():
         return None
     try:
-        return ModelCard(_read(path))
+        text = _read(path)
+        # The hub library would warn of a card that somebody wrote without front matter.
+        return ModelCard(text if text.startswith("---") else f"---\n{{}}\n---\n\n{text}")
     except ValueError as error:
         raise UserError(f"{path} has no front matter that can be read ({error}).") from None
 

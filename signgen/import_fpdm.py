@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Imported", "import_fpdm"]
 
+PROGRAM = "dhlee-work/FPDM"
+"""Repository of the published program; the card says it, and so do exports of the model."""
 _STAGES = {"stage1": STAGE1, "stage2": STAGE2}
 
 
@@ -221,6 +223,11 @@ def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) 
     alone = "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
     data = "deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"
     lines = [
+        "---",
+        "library_name: signgen",
+        f"imported: {PROGRAM}",
+        "---",
+        "",
         "# FPDM, weights of its authors",
         "",
         f"Imported with `signgen import-fpdm`. {result.verdict}.",

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from signgen import __version__
-from signgen.config import FPDMConfig, TrainConfig
+from signgen.config import FPDMConfig, TrainConfig, full_fpdm
 from signgen.evaluate_report import GENERATED, table
 from signgen.licences import DATA_LANGUAGES, DATA_NAMES, LICENSES, RAIL, base_models
 
@@ -77,6 +77,7 @@ class CardFacts:
         human_evaluation: What people found.
         notes: Further Markdown, its headings below the second level.
         half: Weights are stored as fp16.
+        imported: Repository of the program that trained the weights, if that was not signgen.
     """
 
     repo: str
@@ -90,6 +91,12 @@ class CardFacts:
     human_evaluation: str = "none done"
     notes: str = ""
     half: bool = True
+    imported: str = ""
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Models that it is made from, with their licences; imported weights hold theirs."""
+        return base_models(full_fpdm() if self.imported else self.config)
 
 
 def write_card(facts: CardFacts) -> str:
@@ -123,7 +130,8 @@ def _front_matter(facts: CardFacts) -> ModelCardData:
         library_name="signgen",
         pipeline_tag="image-to-video",
         tags=["sign-language", "pose-guided", "latent-diffusion", "fpdm", "arxiv:2412.07333"],
-        base_model=list(base_models(facts.config)) or None,
+        base_model=list(facts.bases) or None,
+        imported=facts.imported or None,
         datasets=[_flat(data.name) for data in facts.data],
         training_data=[
             {"name": _flat(data.name), "license": _flat(data.license)} for data in facts.data
@@ -159,11 +167,12 @@ def _last(path: str) -> str:
 
 
 def _head(facts: CardFacts) -> str:
-    bases = ", ".join(map(_link, base_models(facts.config)))
+    bases = ", ".join(map(_link, facts.bases))
     made = f"started from {bases}" if bases else "with nothing pretrained"
+    by = f"{facts.imported} and imported into signgen" if facts.imported else "signgen"
     text = f"""
         One frame of a signer and a sequence of poses become a video of that signer. This is FPDM
-        (arXiv 2412.07333), trained with signgen, {made}. It makes pictures of
+        (arXiv 2412.07333), trained with {by}, {made}. It makes pictures of
         {_size(facts.config.size)} (height x width)."""
     return f"# {_last(facts.repo)}\n\n{_flowed(text)}\n\n{GENERATED_BY} {__version__}."
 
@@ -247,7 +256,7 @@ def _training(facts: CardFacts) -> str:
         return text
     run, config = facts.training, facts.training.config
     shown = run.step * config.batch_size * config.accumulate * run.processes
-    fresh = "pretrained parts" if base_models(facts.config) else "nothing"
+    fresh = "pretrained parts" if facts.bases else "nothing"
     earlier = ", ".join(map(_last, config.start_from)) or fresh
     counts = f"{run.counts}; " if run.counts else ""
     examples = f"{counts}source and target the same in {config.data.identity_rate:.0%}"
@@ -287,7 +296,7 @@ By `signgen eval` ({settings}):
 
 
 def _licences(facts: CardFacts) -> str:
-    bases = base_models(facts.config)
+    bases = facts.bases
     rows = [("these weights", facts.license)]
     rows += [
         (f"training data: {DATA_NAMES.get(data.name, data.name)}", data.license)

@@ -11,6 +11,12 @@ from typing import Literal
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
 
+REMOVED_SETTINGS = {
+    "sampling.eta": "sampling.sampler took its place: write `sampler: ddpm` for `eta: 1.0`, "
+    "`sampler: ddim` for `eta: 0.0`",
+}
+"""Settings that older runs have, by the end of their dotted name, and what to do about them."""
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:

@@ -30,6 +30,7 @@ from signgen.structures import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from signgen.diffusion import NoiseSchedule
     from signgen.models import FPDM
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "check_names",
     "check_numbers",
     "check_skeleton",
+    "check_steps",
     "generate",
     "place",
     "resized",
@@ -166,15 +168,7 @@ class Renderer:
         check_numbers(self.steps, self.guidance, chunk, seed)
         check_names(self.sampler, precision)
         check_precision(precision, self.device)
-        self._check_steps()
-
-    def _check_steps(self) -> None:
-        from signgen.diffusion import sampling_timesteps
-
-        try:
-            sampling_timesteps(self.model.schedule, self.sampler, self.steps)
-        except ValueError as error:
-            raise UserError(f"--{error}.", ExitCode.USAGE) from None
+        check_steps(model.schedule, self.sampler, self.steps)
 
     def render(
         self, source: Frame, poses: PoseSequence, size: tuple[int, int] | None = None
@@ -284,6 +278,20 @@ def check_numbers(
         raise UserError(f"--seed is {seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
     if guidance is not None and not all(math.isfinite(weight) for weight in guidance):
         raise UserError(f"--guidance is {guidance}; expected finite numbers.", ExitCode.USAGE)
+
+
+def check_steps(schedule: NoiseSchedule, sampler: Sampler, steps: int) -> None:
+    """Check that a sampler can take so many steps.
+
+    Raises:
+        UserError: If it cannot (2).
+    """
+    from signgen.diffusion import sampling_timesteps
+
+    try:
+        sampling_timesteps(schedule, sampler, steps)
+    except ValueError as error:
+        raise UserError(f"--{error}.", ExitCode.USAGE) from None
 
 
 def check_names(sampler: str, precision: str) -> None:

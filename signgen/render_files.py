@@ -27,6 +27,7 @@ from signgen.render import (
     Frame,
     Renderer,
     check_skeleton,
+    check_steps,
     place,
     resized,
 )
@@ -112,13 +113,16 @@ def plan(config: RenderConfig) -> RenderPlan:
     known = isinstance(inputs.poses, PoseSequence)
     warnings = inputs.motion(config).warnings if known else ()
     from signgen.checkpoint import resolve
-    from signgen.checkpoint_files import verify
-    from signgen.diffusion import guidance_coefficients, guidance_weights
+    from signgen.checkpoint_files import check_whole, verify, weight_names
+    from signgen.diffusion import NoiseSchedule, guidance_coefficients, guidance_weights
 
-    folder, _, settings = resolve(config.model)
+    folder, file, settings = resolve(config.model)
     verify(folder)
+    check_whole(weight_names(folder), folder, file)
     check_skeleton(inputs.poses.skeleton, settings, config.poses)
     steps = settings.sampling.steps if config.steps is None else config.steps
+    sampler = config.sampler or settings.sampling.sampler
+    check_steps(NoiseSchedule.from_config(settings.scheduler), sampler, steps)
     guidance = config.guidance or settings.sampling.guidance
     branches = 2 if settings.fusion == "none" else 3
     factors = guidance_coefficients(guidance_weights(guidance, branches))
@@ -129,8 +133,10 @@ def plan(config: RenderConfig) -> RenderPlan:
         fps=inputs.poses.fps,
         steps=steps,
         guidance=guidance,
-        sampler=config.sampler or settings.sampling.sampler,
-        official_noise=config.official_noise or settings.sampling.official_noise,
+        sampler=sampler,
+        official_noise=settings.sampling.official_noise
+        if config.official_noise is None
+        else config.official_noise,
         precision=config.precision,
         forwards_per_frame=steps * sum(factor != 0 for factor in factors),
         device=choose_device(config.device),
@@ -174,7 +180,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         steps=config.steps,
         guidance=config.guidance,
         sampler=config.sampler,
-        official_noise=config.official_noise or None,
+        official_noise=config.official_noise,
         precision=config.precision,
         seed=config.seed,
         chunk=config.chunk,

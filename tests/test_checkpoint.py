@@ -111,7 +111,7 @@ def test_weights_of_other_settings_are_refused(folder: Path) -> None:
         checkpoint.load_into(other, checkpoint.read_weights(folder), folder)
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", ""])
+@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", "", "runs/ipf"])
 def test_unknown_model_is_a_user_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +205,20 @@ def test_part_of_a_model_is_not_a_model(tmp_path: Path) -> None:
     _save_run(tmp_path / "run", [1])
     with pytest.raises(UserError, match="part of a model"):
         checkpoint.load_model(str(tmp_path / "run"))
+
+
+def test_a_model_that_would_stay_random_in_part_is_refused(model: FPDM, tmp_path: Path) -> None:
+    state = checkpoint.stage_state(model, tiny_fpdm(), "fpdm")
+    fused = {name: value for name, value in state.items() if not name.startswith("fusion_mlp.")}
+    settings = {"config.yaml": to_yaml(tiny_fpdm())}
+    write_folder(tmp_path / "part", {"model.safetensors": fused}, settings)
+    with pytest.raises(UserError, match=r"lacks 4 weights of this model, such as fusion_mlp\."):
+        checkpoint.load_model(str(tmp_path / "part"))
+
+
+def test_weights_can_be_read_by_whom_the_settings_can(folder: Path) -> None:
+    modes = {file.name: file.stat().st_mode for file in folder.iterdir()}
+    assert modes["model.safetensors"] == modes["config.yaml"]
 
 
 @pytest.mark.parametrize("tuned", [False, True])

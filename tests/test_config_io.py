@@ -90,6 +90,12 @@ def test_yaml_traps(tmp_path: Path) -> None:
         ("model: {size: [64, 48, 3]}", "expected two whole numbers."),
         ("model: {pose_channels: [1, x]}", "expected a list of whole numbers."),
         ("model: {drop_per_batch: 1}", "expected true or false."),
+        (
+            "model: {sampling: {eta: 1.0}}",
+            "model.sampling.eta is no setting any more; sampling.sampler took its place: "
+            "write `sampler: ddpm` for `eta: 1.0`, `sampler: ddim` for `eta: 0.0`.",
+        ),
+        ("model: {sampling: {theta: 1.0}}", "model.sampling.theta is not a setting. Did you"),
         ("model: {preset: huge}", "model.preset is 'huge'; expected one of full, mini, tiny."),
         ("model: tiny", "model is a text; expected a group of settings."),
         ("model: {unet: {pretrained: 3}}", "expected a text or null."),

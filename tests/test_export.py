@@ -237,6 +237,18 @@ def test_own_data_and_notes(plain: Path, tmp_path: Path) -> None:
     assert "### Mine\n" in (tmp_path / "again" / "README.md").read_text()
 
 
+def test_a_card_by_hand_becomes_notes(
+    plain: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (plain / "README.md").write_text("# By hand\n\nSigned by nobody.\n")
+    words = ["--license", "mit", "--data", "synthetic"]
+    out = tmp_path / "out"
+    assert main(["export", str(plain), *words, "--to-hub-folder", str(out)]) == 0
+    warned = [record.name for record in caplog.records if record.name.startswith("huggingface_hub")]
+    assert warned == [], "that there is no front matter"
+    assert "## Notes\n\n### By hand\n\nSigned by nobody." in (out / "README.md").read_text()
+
+
 def test_a_part_of_this_machine_only_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "checkpoints" / "step-000001").mkdir(parents=True)

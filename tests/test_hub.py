@@ -180,12 +180,12 @@ def test_an_incomplete_model_is_named(model: FPDM, home: Path) -> None:
 def test_a_missing_model_is_one_line_at_once(home: Path) -> None:
     started = time.monotonic()
     with pytest.raises(UserError) as caught:
-        signgen.load_model("runs/nowhere")
+        signgen.load_model("owner/nowhere")
     assert time.monotonic() - started < 2
     assert caught.value.code == ExitCode.NO_INPUT
     assert str(caught.value) == (
-        "runs/nowhere is neither a folder here nor in the hub's cache, and HF_HUB_OFFLINE is set. "
-        "Get it: `unset HF_HUB_OFFLINE && hf download runs/nowhere`"
+        "owner/nowhere is neither a folder here nor in the hub's cache, and HF_HUB_OFFLINE is set. "
+        "Get it: `unset HF_HUB_OFFLINE && hf download owner/nowhere`"
     )
 
 

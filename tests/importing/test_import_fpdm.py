@@ -129,6 +129,13 @@ def test_the_command_prints_the_table_and_the_model_renders(config, tmp_path, ca
     words += ["--model", config.out, "--steps", "1", "--device", "cpu", "--out", tmp_path / "a.mp4"]
     assert main(["render", *map(str, words)]) == ExitCode.OK, capsys.readouterr().err
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 2
+    words = [config.out, "--license", "mit", "--data", "deepfashion"]
+    for out in (tmp_path / "hub", tmp_path / "again"):
+        assert main(["export", *words, "--to-hub-folder", str(out)]) == ExitCode.OK
+        card = (out / "README.md").read_text()
+        assert "trained with dhlee-work/FPDM and imported into signgen" in " ".join(card.split())
+        assert "CreativeML Open RAIL++-M" in card
+        words = [str(out)]
 
 
 def test_json(config, capsys):

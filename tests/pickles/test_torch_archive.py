@@ -214,6 +214,8 @@ def test_other_files_are_named(tmp_path):
     path = tmp_path / "a"
     torch.save({"a": VALUES}, path, _use_new_zipfile_serialization=False)
     assert "is not a zip archive" in refused(path)
+    path.write_bytes(b"\n<!DOCTYPE html><html><title>Quota exceeded</title></html>")
+    assert "is a web page; expected a checkpoint." in refused(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "text")
     assert "0 members data.pkl in place of one" in refused(path)

@@ -15,6 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
+from signgen.checkpoint import stage_state
+from signgen.checkpoint_files import write_folder
+from signgen.config import tiny_fpdm
+from signgen.config_io import to_yaml
+from signgen.models import FPDM
+
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / ".." / "shared" / "real"
 
@@ -128,6 +134,23 @@ def test_corrupt_checkpoint(work: Any, tmp_path: Path) -> None:
     weights.unlink()
     assert work.render(model=copy) == 66
     assert str(weights) in work.only_line()
+    assert work.left() == []
+
+
+def test_stage_1_alone_renders_nothing(work: Any, model: FPDM, tmp_path: Path) -> None:
+    settings = {"config.yaml": to_yaml(tiny_fpdm())}
+    state = stage_state(model.ipf, tiny_fpdm(), "ipf")
+    write_folder(tmp_path / "part", {"model.safetensors": state}, settings)
+    for words in ([], ["--dry-run"]):
+        assert work.render(*words, model=tmp_path / "part") == 65
+        assert "holds only part of a model (no U-Net weights)" in work.only_line()
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "unipc"])
+def test_too_many_steps(sampler: str, work: Any) -> None:
+    for words in ([], ["--dry-run"]):
+        assert work.render("--steps", 1001, "--sampler", sampler, *words) == 2
+        assert "--steps is 1001; expected 1 to 1000." in work.only_line()
     assert work.left() == []
 
 

@@ -76,6 +76,17 @@ def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None
     assert settings["chunk"] == 3
 
 
+def test_official_noise_of_a_model_can_be_refused(work: Any, tmp_path: Path) -> None:
+    sampling = replace(tiny_fpdm().sampling, official_noise=True)
+    save_pretrained(build_model(replace(tiny_fpdm(), sampling=sampling)), tmp_path / "official")
+    for flags, official in (([], True), (["--no-official-noise"], False)):
+        words = [*flags, "--json", "--no-compare"]
+        for more in ([], ["--dry-run"]):
+            assert work.render(*words, *more, model=tmp_path / "official") == 0
+            made = json.loads(work.capsys.readouterr().out)
+            assert made.get("settings", made).get("official_noise", False) is official
+
+
 def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
     config = replace(tiny_fpdm(), fusion="none")
     save_pretrained(build_model(config), tmp_path / "plain")

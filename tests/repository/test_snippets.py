@@ -1,0 +1,71 @@
+"""The Python that docs/fpdm.md shows runs and gives what stands there."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from signgen.checkpoint import save_pretrained
+from signgen.config import tiny_fpdm
+from signgen.models import build_model
+from signgen.render import generate
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "fpdm.md").read_text("utf-8")
+
+
+def run(word: str, folder: Path, **names: object) -> dict[str, Any]:
+    """Run the one block of Python that holds a word, with some names; return all it has then."""
+    (found,) = (block for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) if word in block)
+    (folder / "snippet.py").write_text(found)
+    return runpy.run_path(str(folder / "snippet.py"), names)
+
+
+def test_sampling_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    config = tiny_fpdm()
+    model = build_model(config).eval()
+    torch.nn.init.normal_(model.pose_encoder.conv_out.weight, std=0.2)
+    save_pretrained(model, tmp_path / "runs" / "fpdm-official")
+    monkeypatch.chdir(tmp_path)
+    names = {"pose": torch.rand(2, 3, *config.size)}
+    for name, side in (
+        ("source", config.source_encoder.image_size),
+        ("source_clip", config.ipf.image_size),
+        ("pose_clip", config.ipf.image_size),
+    ):
+        names[name] = torch.randn(2, 3, side, side)
+    made = run("sample(", tmp_path, **names)["pixels"]
+    with torch.no_grad():
+        features = model.encode_source_pixels(names["source"], names["source_clip"])
+        condition = model.condition
+        monkeypatch.setattr(
+            model, "condition", lambda *parts: condition(*parts, names["pose_clip"])
+        )
+        expected, other = (
+            generate(
+                model,
+                features,
+                names["pose"],
+                frames=range(2),
+                seed=seed,
+                steps=20,
+                sampler="ddpm",
+                guidance=(2.0, 2.0),
+                official_noise=True,
+            )
+            for seed in (7, 8)
+        )
+    torch.testing.assert_close(made, expected, rtol=0, atol=1e-5)
+    assert float((other - expected).abs().max()) > 1e-2
+
+
+def test_weights_of_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("meta", tmp_path)
+    (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.S)
+    assert capsys.readouterr().out == shown
+    assert "870,148,308 trained" in shown
