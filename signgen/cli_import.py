@@ -42,7 +42,7 @@ def import_fpdm(words: list[str]) -> int:
             {
                 "folder": str(result.folder),
                 "run": result.verdict,
-                "weights": f"{result.tensors:,} of {result.values:,} numbers",
+                "weights": f"{result.tensors:,} tensors of {result.values:,} values in all",
             }
         )
     )

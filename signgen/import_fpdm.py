@@ -234,7 +234,7 @@ def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) 
         *([] if whole else [alone]),
         "",
         *(f"- `{one.path.name}`: {_progress(one)}" for one in given.values()),
-        f"- {result.tensors} weights of {result.values:,} numbers, poses as {settings.skeleton}, "
+        f"- {result.tensors} tensors of {result.values:,} values in all, poses as {settings.skeleton}, "
         f"pictures of {settings.size[0]} x {settings.size[1]}",
         *(f"- {note}" for note in result.notes),
         "",
