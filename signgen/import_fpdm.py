@@ -234,8 +234,8 @@ def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) 
         *([] if whole else [alone]),
         "",
         *(f"- `{one.path.name}`: {_progress(one)}" for one in given.values()),
-        f"- {result.tensors} tensors of {result.values:,} values in all, poses as {settings.skeleton}, "
-        f"pictures of {settings.size[0]} x {settings.size[1]}",
+        f"- {result.tensors} tensors of {result.values:,} values in all, poses as "
+        f"{settings.skeleton}, pictures of {settings.size[0]} x {settings.size[1]}",
         *(f"- {note}" for note in result.notes),
         "",
         "## Terms",
