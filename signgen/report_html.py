@@ -22,6 +22,7 @@ from signgen.media import contact_sheet, save_text
 from signgen.report_plots import IntervalRow, Series, interval_plot, sorted_plot
 from signgen.report_style import SCRIPT, STYLE
 from signgen.report_tables import (
+    absent_tables,
     clip_tables,
     comparison_table,
     failure_table,
@@ -158,7 +159,8 @@ def _sections(report: Mapping[str, Any], worst: Sequence[WorstFrame]) -> list[El
     found = []
     if report["failed"] or report["warnings"]:
         found.append(_problems(report))
-    found.append(_section("scores", "Scores", [score_table(report)]))
+    tables = [score_table(report), *absent_tables(report)]
+    found.append(_section("scores", "Scores", tables))
     if report["comparisons"]:
         found.append(_section("comparisons", "Comparisons", [comparison_table(report)]))
     if report.get("back_translation"):
@@ -235,7 +237,9 @@ def _plots(report: Mapping[str, Any], metric: str) -> list[Element]:
 
 
 def _worst(worst: Sequence[WorstFrame]) -> list[Element]:
-    found = []
+    said = Element("p")
+    said.text = f"The {len(worst)} generated frames with the worst {one_line(worst[0].metric)}."
+    found = [said]
     for rank, frame in enumerate(worst, 1):
         name = f"frame {frame.index} of clip {one_line(frame.clip)}"
         figure = Element("figure")

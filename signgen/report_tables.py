@@ -16,10 +16,12 @@ from signgen.report_values import (
     number,
     one_line,
     system_names,
+    unit,
     verdicts,
 )
 
 __all__ = [
+    "absent_tables",
     "clip_tables",
     "comparison_table",
     "failure_table",
@@ -38,16 +40,14 @@ def score_table(report: Report) -> Element:
     heads = ["metric", "system", "value", "95 % interval", "n", "clips", "verdict", "details"]
     box, table = _table(
         heads,
-        "Intervals are 95 % bootstrap intervals over clips; n counts frames or hands. Baselines "
-        f"copy true frames: what a system has to beat. {caveat(report)}",
+        "Intervals are 95 % bootstrap intervals over clips; n counts what the value is a mean "
+        "over: frames, steps between frames, hands or points. Baselines copy true frames: what a "
+        f"system has to beat. {caveat(report)}",
         numbers=("value", "95 % interval", "n", "clips"),
     )
-    for metric in metric_names(report):
+    for metric in _computed(report):
         body = SubElement(table, "tbody")
         entries = entries_of(report, metric)
-        reasons = {entry["unavailable"] for entry in entries.values()}
-        if len(reasons) == 1 and "" not in reasons:
-            entries = {"all": next(iter(entries.values()))}
         for place, (system, entry) in enumerate(entries.items()):
             row = SubElement(body, "tr")
             if place == 0:
@@ -55,7 +55,8 @@ def score_table(report: Report) -> Element:
                 head = SubElement(row, "th", span)
                 head.text = one_line(metric)
                 SubElement(head, "br")
-                SubElement(head, "span", {"class": "soft"}).text = direction(entry)
+                said = [part for part in (unit(metric), direction(entry)) if part]
+                SubElement(head, "span", {"class": "soft"}).text = ", ".join(said)
             _cell(row, system, head=True)
             if entry["unavailable"]:
                 text = f"not computed: {entry['unavailable']}"
@@ -68,6 +69,34 @@ def score_table(report: Report) -> Element:
             for text in ("; ".join(verdicts(entry)), details(entry)):
                 SubElement(row, "td", {"class": "said"}).text = one_line(text)
     return box
+
+
+def absent_tables(report: Report) -> list[Element]:
+    """Return a table of the metrics that no system has, one row a reason; none without such."""
+    by_reason: dict[str, list[str]] = {}
+    for metric in metric_names(report):
+        if metric not in _computed(report):
+            reason = next(iter(entries_of(report, metric).values()))["unavailable"]
+            by_reason.setdefault(reason, []).append(metric)
+    if not by_reason:
+        return []
+    box, table = _table(["metrics", "why"], f"Not computed: {sum(map(len, by_reason.values()))}")
+    body = SubElement(table, "tbody")
+    for reason, metrics in by_reason.items():
+        row = SubElement(body, "tr")
+        _cell(row, ", ".join(metrics), head=True)
+        SubElement(row, "td", {"class": "text"}).text = one_line(reason)
+    return [box]
+
+
+def _computed(report: Report) -> tuple[str, ...]:
+    """Return the metrics that are not absent from all systems for one and the same reason."""
+    found = []
+    for metric in metric_names(report):
+        reasons = {entry["unavailable"] for entry in entries_of(report, metric).values()}
+        if len(reasons) > 1 or "" in reasons:
+            found.append(metric)
+    return tuple(found)
 
 
 def comparison_table(report: Report) -> Element:
@@ -101,7 +130,7 @@ def signature_table(report: Report) -> Element:
         "What exactly was computed. Compare numbers only if their signatures are equal.",
     )
     body = SubElement(table, "tbody")
-    for metric in metric_names(report):
+    for metric in _computed(report):
         by_signature: dict[str, list[str]] = {}
         for system, entry in entries_of(report, metric).items():
             by_signature.setdefault(entry["signature"], []).append(system)

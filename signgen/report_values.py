@@ -17,6 +17,7 @@ __all__ = [
     "number",
     "one_line",
     "system_names",
+    "unit",
     "verdicts",
 ]
 
@@ -25,6 +26,19 @@ Entry = Mapping[str, Any]
 
 _TWO_DIGITS = ("psnr", "fid", "fvd", "bleu", "chrf", "rouge")
 """Beginnings of the names of metrics that papers report with two digits."""
+
+_UNITS = {
+    "psnr": "dB",
+    "l1": "share of the range",
+    "hand_pe": "pixels of a 256-pixel patch",
+    "keypoint": "shoulder widths",
+    "flicker": "ratio to the truth",
+    "brightness_jitter": "ratio to the truth",
+    "second_difference": "ratio to the truth",
+    "tcd": "share of pixels",
+    "warping_error": "squared, range 0 to 1",
+}
+"""Units by beginnings of the names of metrics; similarities and distances of features have none."""
 
 
 def number(metric: str, value: float | None) -> str:
@@ -45,6 +59,11 @@ def interval(metric: str, ci95: Sequence[float] | None) -> str:
         return ""
     low, high = (number(metric, bound) for bound in ci95)
     return f"[{low}, {high}]"
+
+
+def unit(metric: str) -> str:
+    """Return the unit of a metric in words, empty where it has none."""
+    return next((text for start, text in _UNITS.items() if metric.startswith(start)), "")
 
 
 def direction(entry: Entry) -> str:

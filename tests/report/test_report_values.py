@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from signgen.report_values import caveat, details, direction, interval, number, one_line, verdicts
+from signgen.report_values import (
+    caveat,
+    details,
+    direction,
+    interval,
+    number,
+    one_line,
+    unit,
+    verdicts,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,19 @@ def test_intervals_have_the_digits_of_their_metric() -> None:
 )
 def test_directions_know_ideal_values(higher: bool, ideal: float | None, expected: str) -> None:
     assert direction({"higher_is_better": higher, "ideal": ideal}) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("psnr_without_source", "dB"),
+        ("hand_pe_penalty", "pixels of a 256-pixel patch"),
+        ("keypoint_dtw", "shoulder widths"),
+        ("ssim", ""),
+    ],
+)
+def test_units_are_said_where_there_are_any(metric: str, expected: str) -> None:
+    assert unit(metric) == expected
 
 
 @pytest.mark.parametrize(("clips", "warned"), [(1, False), (2, True), (19, True), (20, False)])
