@@ -12,6 +12,8 @@ from signgen.report_values import caveat, entries_of, metric_names, number, one_
 
 __all__ = ["escape", "latex_table", "write_latex"]
 
+_COLUMNS = 4
+"""Metrics side by side at most: with their intervals they fill the width of a page."""
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -56,8 +58,9 @@ def latex_table(
 ) -> str:
     """Return the scores of a report as a `table` of the package booktabs.
 
-    Values stand above their intervals; no value is set in bold, because the largest number alone
-    does not say that a system is better.
+    Values stand above their intervals. Where there are more metrics than fit side by side, the rest
+    follows below in the same table. No value is set in bold, because the largest number alone does
+    not say that a system is better.
 
     Args:
         report: Report as JSON, of schema version 2.
@@ -78,26 +81,39 @@ def latex_table(
     ]
     columns = _chosen(metrics, metric_names(report), "metric") if metrics else measured
     entries = {metric: entries_of(report, metric) for metric in columns}
-    heads = [f"{escape(metric)} {_arrow(entries[metric])}" for metric in columns]
     lines = [
         *_comments(report, columns),
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{_caption(report)}}}",
-        rf"  \begin{{tabular}}{{l{'c' * len(columns)}}}",
+    ]
+    for start in range(0, len(columns), _COLUMNS):
+        if start:
+            lines += ["", r"  \medskip"]
+        shown = {metric: entries[metric] for metric in columns[start : start + _COLUMNS]}
+        lines += _tabular(rows, shown)
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _tabular(
+    systems: Sequence[str], metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> list[str]:
+    """Return the lines of one tabular: the entries of some metrics by system."""
+    heads = [f"{escape(metric)} {_arrow(entries)}" for metric, entries in metrics.items()]
+    lines = [
+        rf"  \begin{{tabular}}{{l{'c' * len(metrics)}}}",
         r"    \toprule",
         f"    {' & '.join(['system', *heads])} \\\\",
         r"    \midrule",
     ]
-    for system in rows:
-        shown = [entries[metric].get(system) for metric in columns]
+    for system in systems:
+        shown = [entries.get(system) for entries in metrics.values()]
         values = [_value(entry) for entry in shown]
         lines.append(f"    {' & '.join([escape(system), *values])} \\\\")
         intervals = [_interval(entry) for entry in shown]
         if any(intervals):
             lines.append(f"    {' & '.join(['', *intervals])} \\\\")
-    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
+    return [*lines, r"    \bottomrule", r"  \end{tabular}"]
 
 
 def escape(text: str) -> str:
@@ -130,14 +146,14 @@ def _comments(report: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
 
 def _caption(report: Mapping[str, Any]) -> str:
     clips = report["per_clip"]
-    counted = f"{len(clips)} clips, {sum(clip['frames'] for clip in clips)} frames"
+    number_of_clips = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
+    counted = f"{number_of_clips}, {sum(clip['frames'] for clip in clips)} frames"
     protocol = f", protocol {escape(report['protocol'])}" if report["protocol"] else ""
     failed = f" Failed items: {len(report['failed'])}." if report["failed"] else ""
     few = f" {caveat(report)}" if caveat(report) else ""
-    return (
-        rf"Scores with 95\,\% bootstrap intervals over clips ({counted}{protocol}).{failed}{few} "
-        + escape(report["note"])
-    )
+    intervals = any(entry["ci95"] for entry in report["metrics"])
+    what = r"Scores with 95\,\% bootstrap intervals over clips" if intervals else "Scores"
+    return f"{what} ({counted}{protocol}).{failed}{few} " + escape(report["note"])
 
 
 def _arrow(entries: Mapping[str, Mapping[str, Any]]) -> str:

@@ -84,6 +84,21 @@ def test_one_clip_has_no_row_of_intervals(report: dict[str, Any]) -> None:
     for entry in report["metrics"]:
         entry["ci95"] = None
     assert len(body(latex_table(report))) == 1 + 3
+    assert r"\caption{Scores (4 clips, 18 frames)" in latex_table(report | {"protocol": None})
+    assert "(1 clip, " in latex_table(report | {"per_clip": report["per_clip"][:1]})
+
+
+def test_many_metrics_are_laid_out_below_each_other(report: dict[str, Any]) -> None:
+    psnr = [entry for entry in report["metrics"] if entry["name"] == "psnr"]
+    report["metrics"] += [entry | {"name": f"m{k}"} for k in range(4) for entry in psnr]
+    text = latex_table(report)
+    heads = [row for row in body(text) if row[0] == "system"]
+    assert [len(head) - 1 for head in heads] == [4, 2]
+    assert [head[-1].split()[0] for head in heads] == ["m1", "m3"]
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    assert text.count(r"\begin{table}") == 1
+    assert body(text)[7][0] == "system"
+    assert body(text)[8][0] == "generated"
 
 
 @pytest.mark.parametrize(
