@@ -152,6 +152,8 @@ def sheet_alt(frame: WorstFrame) -> str:
     pictures = ["source", *([] if frame.poses is None else ["pose"]), "truth", "generated"]
     crops = [f"{hand} hand, true and generated" for hand in _hand_crops(frame)]
     below = f"Below, enlarged: {'; '.join(crops)}." if crops else "No hand is known here."
+    if frame.poses is None:
+        below = "Without poses no hand is shown."
     return f"Left to right: {', '.join(pictures)}. {below}"
 
 

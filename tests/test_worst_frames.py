@@ -166,13 +166,17 @@ def test_crops_are_centred_on_the_knuckles() -> None:
     assert below[:, 416:].min() == 255, "the right hand is unknown, so nothing is shown"
     assert "left hand" in sheet_alt(frame)
     assert "right hand" not in sheet_alt(frame)
+    sequence.confidence[0, 100] = 0
+    assert sheet_alt(frame).endswith("generated. No hand is known here.")
 
 
 def test_without_poses_there_is_neither_pose_nor_hand(drawn: WorstFrame) -> None:
     bare = dataclasses.replace(drawn, poses=None)
     height, width = bare.reference.shape[:2]
     assert sheet(bare, gap=0).shape == (height, 3 * width, 3)
-    assert sheet_alt(bare) == ("Left to right: source, truth, generated. No hand is known here.")
+    assert sheet_alt(bare) == (
+        "Left to right: source, truth, generated. Without poses no hand is shown."
+    )
 
 
 def test_frames_of_a_few_pixels_have_no_crops() -> None:
