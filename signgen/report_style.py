@@ -29,6 +29,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .alarm { border-left: 4px solid var(--alarm); background: var(--band); padding: .2rem 1rem .6rem; }
 .alarm h2 { margin-top: .6rem; color: var(--alarm); }
 .wide { overflow-x: auto; }
+.wide + .wide { margin-top: 1.4rem; }
 .wide:focus-visible, button:focus-visible, summary:focus-visible { outline: 2px solid var(--link); }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }

@@ -80,7 +80,8 @@ def absent_tables(report: Report) -> list[Element]:
             by_reason.setdefault(reason, []).append(metric)
     if not by_reason:
         return []
-    box, table = _table(["metrics", "why"], f"Not computed: {sum(map(len, by_reason.values()))}")
+    count = sum(len(names) for names in by_reason.values())
+    box, table = _table(["metrics", "why"], f"Metrics not computed: {count}")
     body = SubElement(table, "tbody")
     for reason, metrics in by_reason.items():
         row = SubElement(body, "tr")
