@@ -40,6 +40,8 @@ class ClipPair:
         compared: Frames of the systems compared with the generated ones, by name.
         source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
             true frames; None for the first true frame.
+        from_files: Whether frames are decoded from files while they are iterated, which another
+            thread can do ahead.
     """
 
     id: str
@@ -49,6 +51,7 @@ class ClipPair:
     poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     source: Iterable[NDArray[np.uint8]] | None = None
+    from_files: bool = False
 
     def open(self) -> ClipPair:
         """Return the clip: it is open."""
@@ -112,6 +115,7 @@ class ClipFiles:
             poses,
             {name: _frames(path) for name, path in self.compared.items()},
             None if self.source is None else _frames(self.source),
+            from_files=True,
         )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -525,3 +528,28 @@ def test_listed_pairs_are_scored_one_by_one_beside_their_sources() -> None:
     assert "frames:all" in ssim["signature"]
     assert {row["system"] for row in report["metrics"]} == {"generated", COPY}
     assert found.score("ssim", COPY).value < 0.9
+
+
+def test_metrics_without_networks_import_no_torch(tmp_path: Path) -> None:
+    frames = folder_of_frames(tmp_path / "real", clip(3))
+    write_poses(moving_poses(3, 0), tmp_path / "poses.npz")
+    words = ["eval", "--generated", str(frames), "--reference", str(frames), "--hand-metrics"]
+    words += ["--poses", str(tmp_path / "poses.npz"), "--estimator", "hrnet", "--keypoints"]
+    script = (
+        "import sys; from signgen.cli import main; code = main(sys.argv[1:]); "
+        "sys.exit(9 if 'torch' in sys.modules else code)"
+    )
+    # Caches without weights, so that no network is opened.
+    caches = {"TORCH_HOME": str(tmp_path / "torch"), "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **caches},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hand_pe, hand_pe_penalty: not computed" in done.stdout
+    assert "keypoint_error, keypoint_dtw: not computed" in done.stdout
+    assert "--estimator-weights" in done.stdout
