@@ -195,6 +195,9 @@ def pair_paths(
         mine = single.pop("generated")
         clip = ClipFiles(truth.stem, mine, truth, given["poses"], single, given["source"])
         return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
+    for what, path in beside.items():
+        if path is not None:
+            _check_folder(Path(path), what)
     folders = {name: clips for name, clips in found.items() if isinstance(clips, dict)}
     names, failed, counts = match(folders, truth, {**paths, "reference": Path(reference)})
     clips_: list[ClipFiles] = []
@@ -285,6 +288,14 @@ def _clips(path: Path) -> Path | dict[str, Path]:
     return clips if is_folder else path
 
 
+def _check_folder(folder: Path, what: str) -> None:
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is not a folder; expected a folder with one file of {what} per clip.",
+            ExitCode.NO_INPUT,
+        )
+
+
 def file_beside(folder: Path, name: str, what: str) -> Path:
     """Return the file or folder of a clip's name in a folder of poses or sources.
 
@@ -296,11 +307,7 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
     Raises:
         UserError: If there is none, or more than one (66).
     """
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is not a folder; expected a folder with one file of {what} per clip.",
-            ExitCode.NO_INPUT,
-        )
+    _check_folder(folder, what)
     place = folder / name
     entries = sorted(place.parent.iterdir()) if place.parent.is_dir() else []
     found = [

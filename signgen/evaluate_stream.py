@@ -21,6 +21,7 @@ from signgen.evaluate_factories import NotComputed
 from signgen.evaluate_metrics import Slot
 from signgen.evaluate_reading import TRUTH, ClipReader, frames_of, unequal
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult
+from signgen.metrics.base import FinishesClips
 from signgen.protocols import View
 from signgen.structures import PoseSequence
 from signgen.worst_frames import WorstFrames
@@ -107,6 +108,9 @@ class Pass:
                 clip.count += len(chunk.frames[TRUTH])
         if pair.poses is not None and len(pair.poses) != clip.count:
             raise unequal(pair.id, "poses", len(pair.poses), clip.count)
+        for metric in [slot.metric for slots in self.systems.values() for slot in slots]:
+            if isinstance(metric, FinishesClips):
+                metric.finish(pair.id)
         sums = reader.digests()
         return ClipResult(pair.id, pair.signer, clip.count, sums[GENERATED], sums[TRUTH])
 

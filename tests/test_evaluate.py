@@ -308,7 +308,7 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
     for words in (
         "ssim (higher is better)",
         COPY,
-        "1 clips, 4 frames",
+        "1 clip, 4 frames",
         "hands measured",
         "understood",
     ):
@@ -365,8 +365,14 @@ def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
     )
     assert (pair.id, failed.id) == ("one", "two")
     assert "has 0 files of poses for clip two" in failed.error
-    (failed, _) = pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path / "none").failed
-    assert "not a folder" in failed.error
+    for path in (tmp_path / "none", tmp_path / "one.json"):
+        with pytest.raises(UserError, match="not a folder; expected a folder with one file of pos"):
+            pair_paths(tmp_path / "ours", tmp_path / "truth", path)
+    (tmp_path / "empty").mkdir()
+    paths = {"generated": str(tmp_path / "ours"), "reference": str(tmp_path / "truth")}
+    config = EvalConfig(**paths, poses=str(tmp_path / "empty"), hand_metrics=True)
+    with pytest.raises(UserError, match=r"none of 2 clips .* 0 files of poses for clip one"):
+        evaluate(config)
 
 
 @pytest.mark.parametrize(
