@@ -226,10 +226,12 @@ def _tell_failed(report: Mapping[str, Any]) -> int:
     if not failed:
         return ExitCode.OK
     for entry in failed[:SHOWN_FAILURES]:
-        tell(f"{entry['id']}: {entry['error']}")
+        clip, error = entry["id"], entry["error"]
+        tell(error if error.startswith(f"clip {clip}: ") else f"clip {clip}: {error}")
     hidden = len(failed) - SHOWN_FAILURES
     more = f" ({hidden} more than shown, all in the JSON report)" if hidden > 0 else ""
-    tell(f"{len(report['per_clip'])} clips scored, {len(failed)} not{more}")
+    scored = len(report["per_clip"])
+    tell(f"{scored} {'clip' if scored == 1 else 'clips'} scored, {len(failed)} not{more}")
     return ExitCode.SOME_FAILED
 
 

@@ -40,6 +40,8 @@ class ClipPair:
         compared: Frames of the systems compared with the generated ones, by name.
         source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
             true frames; None for the first true frame.
+        from_files: Whether frames are decoded from files while they are iterated, which another
+            thread can do ahead.
     """
 
     id: str
@@ -49,6 +51,7 @@ class ClipPair:
     poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     source: Iterable[NDArray[np.uint8]] | None = None
+    from_files: bool = False
 
     def open(self) -> ClipPair:
         """Return the clip: it is open."""
@@ -112,6 +115,7 @@ class ClipFiles:
             poses,
             {name: _frames(path) for name, path in self.compared.items()},
             None if self.source is None else _frames(self.source),
+            from_files=True,
         )
 
 
@@ -191,6 +195,9 @@ def pair_paths(
         mine = single.pop("generated")
         clip = ClipFiles(truth.stem, mine, truth, given["poses"], single, given["source"])
         return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
+    for what, path in beside.items():
+        if path is not None:
+            _check_folder(Path(path), what)
     folders = {name: clips for name, clips in found.items() if isinstance(clips, dict)}
     names, failed, counts = match(folders, truth, {**paths, "reference": Path(reference)})
     clips_: list[ClipFiles] = []
@@ -281,6 +288,14 @@ def _clips(path: Path) -> Path | dict[str, Path]:
     return clips if is_folder else path
 
 
+def _check_folder(folder: Path, what: str) -> None:
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is not a folder; expected a folder with one file of {what} per clip.",
+            ExitCode.NO_INPUT,
+        )
+
+
 def file_beside(folder: Path, name: str, what: str) -> Path:
     """Return the file or folder of a clip's name in a folder of poses or sources.
 
@@ -292,11 +307,7 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
     Raises:
         UserError: If there is none, or more than one (66).
     """
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is not a folder; expected a folder with one file of {what} per clip.",
-            ExitCode.NO_INPUT,
-        )
+    _check_folder(folder, what)
     place = folder / name
     entries = sorted(place.parent.iterdir()) if place.parent.is_dir() else []
     found = [

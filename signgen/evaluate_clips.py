@@ -174,12 +174,13 @@ class _Done:
         Raises:
             UserError: If not.
         """
-        if self.first is not None and not self.results:
-            if len(self.seen) == 1:
-                raise self.first
+        if self.failures and not self.results:
+            first = self.first or UserError(self.failures[0].error, ExitCode.NO_INPUT)
+            if len(self.failures) == 1:
+                raise first
             raise UserError(
-                f"none of {len(self.seen)} clips could be scored. The first: {self.first}",
-                self.first.code,
+                f"none of {len(self.failures)} clips could be scored. The first: {first}",
+                first.code,
             )
         if self.frames < 1:
             raise UserError(

@@ -159,7 +159,7 @@ class Report:
             "per_signer": self._signers_json(),
             "per_clip": [self._clip_json(clip) for clip in self.clips],
             "failed": [{"id": one.id, "error": one.error} for one in self.failed],
-            "warnings": [*self.warnings, *self._over_smoothed()],
+            "warnings": [*self.warnings, *self._over_smoothed(), *self._few_items()],
             "inputs": dict(self.inputs),
             **{name: part.to_json() for name, part in self.extra.items()},
             "note": NOTE,
@@ -176,6 +176,16 @@ class Report:
             if system not in {COPY, PREVIOUS}
             for score in scores
             if score.details.get("over_smoothed") and score.value is not None
+        ]
+
+    def _few_items(self) -> list[str]:
+        """Warn of distances of sets that depend on the number of items more than usual."""
+        return [
+            f"{score.name} is of {score.n} generated and {score.details['real']:.0f} real items, "
+            f"not more than the {score.details['dimensions']:.0f} numbers of a feature. Compare it "
+            "with scores of as many items only."
+            for score in self.scores.get(GENERATED, ())
+            if score.value is not None and score.details.get("rank_deficient")
         ]
 
     def _metric_json(self, system: str, score: Score) -> dict[str, Any]:

@@ -8,10 +8,8 @@ changes), and the copies take over again where the clip fails halfway.
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,9 @@ from signgen.data.resizing import resample
 from signgen.errors import UserError
 from signgen.evaluate_factories import NotComputed
 from signgen.evaluate_metrics import Slot
+from signgen.evaluate_reading import TRUTH, ClipReader, frames_of, unequal
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS, ClipResult
+from signgen.metrics.base import FinishesClips
 from signgen.protocols import View
 from signgen.structures import PoseSequence
 from signgen.worst_frames import WorstFrames
@@ -32,8 +32,6 @@ Frames = NDArray[np.uint8]
 
 CHUNK = 16
 """Frames given to the metrics at a time; the result does not depend on it."""
-TRUTH = "reference"
-"""Key of the true frames among those of the systems."""
 
 
 @dataclass
@@ -43,15 +41,16 @@ class _Clip:
     Args:
         pair: The clip.
         count: Frames seen so far.
-        source: The source that is given, or None for the first true frame.
-        copied: Its frames for the current chunk.
+        moves: Whether a source of more than one frame is given.
+        copied: The frames of the source that is given, for the current chunk; None for the first
+            true frame.
         sources: The first frame of the source at the size of each view.
         previous: The last true frame at the size of each view.
     """
 
     pair: ClipPair
     count: int
-    source: _Source | None
+    moves: bool
     copied: Frames | None
     sources: dict[View, Frames]
     previous: dict[View, Frames]
@@ -100,21 +99,19 @@ class Pass:
             raise
 
     def _measure(self, pair: ClipPair) -> ClipResult:
-        streams = {GENERATED: pair.generated, TRUTH: pair.reference}
-        streams |= {name: pair.compared[name] for name in self.compared}
-        digests = {name: hashlib.sha256() for name in streams}
-        source = None if pair.source is None else _Source(pair.id, pair.source)
-        clip = _Clip(pair, 0, source, None, {}, {})
-        for frames in _chunks(pair.id, streams, self.chunk):
-            if source is not None:
-                clip.copied = source.take(len(frames[TRUTH]))
-            for name, digest in digests.items():
-                digest.update(frames[name].tobytes())
-            self._take(clip, _without_padding(frames))
-            clip.count += len(frames[TRUTH])
+        reader = ClipReader(pair, self.compared, self.chunk)
+        clip = _Clip(pair, 0, reader.source_moves, None, {}, {})
+        with reader.chunks() as chunks:
+            for chunk in chunks:
+                clip.copied = chunk.source
+                self._take(clip, _without_padding(chunk.frames))
+                clip.count += len(chunk.frames[TRUTH])
         if pair.poses is not None and len(pair.poses) != clip.count:
-            raise _unequal(pair.id, "poses", len(pair.poses), clip.count)
-        sums = {name: digest.hexdigest() for name, digest in digests.items()}
+            raise unequal(pair.id, "poses", len(pair.poses), clip.count)
+        for metric in [slot.metric for slots in self.systems.values() for slot in slots]:
+            if isinstance(metric, FinishesClips):
+                metric.finish(pair.id)
+        sums = reader.digests()
         return ClipResult(pair.id, pair.signer, clip.count, sums[GENERATED], sums[TRUTH])
 
     def _take(self, clip: _Clip, frames: Mapping[str, Frames]) -> None:
@@ -142,7 +139,7 @@ class Pass:
             clip.sources[view], clip.previous[view] = first[0].copy(), truth[:1].copy()
         if COPY in self.baselines:
             shown[COPY] = np.broadcast_to(clip.sources[view], truth.shape)
-            if clip.copied is not None and clip.source is not None and clip.source.moves:
+            if clip.copied is not None and clip.moves:
                 shown[COPY] = _resized(clip.copied, own)
         if PREVIOUS in self.baselines:
             shown[PREVIOUS] = np.concatenate([clip.previous[view], truth[:-1]])
@@ -180,88 +177,7 @@ def _slot_of(slot: Slot, system: str) -> Slot:
     return replace(slot, metric=NotComputed(slot.metric.name, reason, higher))
 
 
-class _Source:
-    """The source of a clip, where it is given: one frame, or as many as there are true frames.
-
-    Args:
-        clip: Name of the clip.
-        frames: (H, W, 3) frames.
-    """
-
-    def __init__(self, clip: str, frames: Iterable[Frames]) -> None:
-        rest = iter(frames)
-        self._clip, self._count = clip, 0
-        self._first = list(islice(rest, 2))
-        self._rest = chain(self._first, rest)
-        if not self._first:
-            raise UserError(f"clip {clip}: the source has no frames; expected a picture.")
-
-    @property
-    def moves(self) -> bool:
-        """Whether there is more than one frame."""
-        return len(self._first) > 1
-
-    def take(self, count: int) -> Frames:
-        """Return the next (count, H, W, 3) frames, or the only one as (1, H, W, 3).
-
-        Raises:
-            UserError: If there are fewer.
-        """
-        taken = list(islice(self._rest, count)) if self.moves else self._first
-        self._count += len(taken)
-        if self.moves and len(taken) < count:
-            raise UserError(
-                f"clip {self._clip}: the source has {self._count} frames, the reference more; "
-                "expected one, or as many."
-            )
-        return _stacked(self._clip, "source", taken)
-
-
 # ----- frames -------------------------------------------------------------------------------------
-
-
-def _chunks(
-    clip: str, streams: Mapping[str, Iterable[Frames]], chunk: int
-) -> Iterator[dict[str, Frames]]:
-    """Yield stacks (T, H, W, 3) of the frames of every stream, at most `chunk` each."""
-    running = {name: iter(stream) for name, stream in streams.items()}
-    count = 0
-    while True:
-        taken = {name: list(islice(frames, chunk)) for name, frames in running.items()}
-        if len({len(frames) for frames in taken.values()}) > 1:
-            totals = {
-                name: count + len(taken[name]) + sum(1 for _ in rest)
-                for name, rest in running.items()
-            }
-            name = next(name for name, total in totals.items() if total != totals[TRUTH])
-            raise _unequal(clip, _frames_of(name), totals[name], totals[TRUTH])
-        if not taken[TRUTH]:
-            return
-        yield {name: _stacked(clip, name, frames) for name, frames in taken.items()}
-        count += len(taken[TRUTH])
-
-
-def _stacked(clip: str, name: str, frames: Sequence[Frames]) -> Frames:
-    for frame in frames:
-        if frame.dtype != np.uint8:
-            raise UserError(f"clip {clip}: {_fault(name, frame)}")
-    sizes = sorted({frame.shape for frame in frames})
-    if len(sizes) > 1:
-        raise UserError(
-            f"clip {clip}: frames change their size from {sizes[0]} to {sizes[1]}; expected one."
-        )
-    if len(sizes[0]) != 3 or sizes[0][2] != 3 or 0 in sizes[0]:
-        raise UserError(
-            f"clip {clip}: frames ({name}) have the shape {sizes[0]}; expected (H, W, 3)."
-        )
-    return np.stack(frames)
-
-
-def _fault(name: str, frame: NDArray[np.generic]) -> str:
-    """Say what is wrong with a frame that is not of bytes."""
-    if np.issubdtype(frame.dtype, np.floating) and not np.isfinite(frame).all():
-        return f"a frame ({name}) holds NaN or infinite values; expected 8-bit colours."
-    return f"a frame ({name}) has values of type {frame.dtype}; expected 8-bit colours (uint8)."
 
 
 def _resized(frames: Frames, view: View) -> Frames:
@@ -286,25 +202,15 @@ def _check_sizes(clip: str, frames: Mapping[str, Frames]) -> None:
     for name, stack in frames.items():
         if stack.shape[1:3] != (height, width):
             raise UserError(
-                f"clip {clip}: {_frames_of(name)} are {stack.shape[2]} x {stack.shape[1]}, the "
+                f"clip {clip}: {frames_of(name)} are {stack.shape[2]} x {stack.shape[1]}, the "
                 f"reference {width} x {height} pixels; expected one size. Render with --size "
                 f"{height} {width}, or score with --size or --protocol, which resize."
             )
-
-
-def _frames_of(name: str) -> str:
-    return "generated frames" if name == GENERATED else f"frames of {name}"
 
 
 def _poses(pair: ClipPair, start: int, stop: int) -> PoseSequence | None:
     if pair.poses is None:
         return None
     if len(pair.poses) < stop:
-        raise _unequal(pair.id, "poses", len(pair.poses), f"at least {stop}")
+        raise unequal(pair.id, "poses", len(pair.poses), f"at least {stop}")
     return pair.poses.frames(slice(start, stop))
-
-
-def _unequal(clip: str, what: str, found: int, expected: int | str) -> UserError:
-    return UserError(
-        f"clip {clip}: {found} {what}, but {expected} reference frames; expected as many."
-    )

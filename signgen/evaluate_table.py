@@ -60,8 +60,8 @@ def _counted(report: Mapping[str, Any]) -> str:
     clips = report["per_clip"]
     frames = sum(clip["frames"] for clip in clips)
     signers = len(report["per_signer"])
-    text = f"{len(clips)} clips, {frames} frames"
-    text += f", {signers} signers" if signers else ""
+    counts = [(len(clips), "clip"), (frames, "frame"), (signers, "signer")]
+    text = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
     text += f", {len(report['failed'])} not scored" if report["failed"] else ""
     text += f", protocol {report['protocol']}" if report["protocol"] else ""
     given = report["inputs"]
@@ -138,8 +138,8 @@ def cell(entry: Mapping[str, Any]) -> str:
         return "not measured"
     digits = 2 if entry["name"].startswith("psnr") else 4
     text = f"{entry['value']:.{digits}f}"
-    if entry["ci95"] is None:
-        return f"{text} [one clip]"
+    if entry["ci95"] is None:  # scores of whole sets, such as FID, never have an interval
+        return f"{text} [one clip]" if entry["clips"] == 1 else text
     low, high = entry["ci95"]
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 

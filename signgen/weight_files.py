@@ -1,18 +1,22 @@
-"""Published files of weights: found on this machine, read without running them, checked by name."""
+"""Published files of weights: found on this machine, read without running them, checked by name.
+
+Looking for a file imports no torch: where it is absent, nothing else may have needed torch.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from signgen.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Published", "Weights", "check_names", "find_weights", "how_to_get", "read_weights"]
 
@@ -87,7 +91,10 @@ def find_weights(weights: Path | None, published: Published) -> Path:
 
 
 def _torch_cache() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints"
+    """Return what `torch.hub.get_dir` does, from the variables that it reads."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = Path(os.environ.get("TORCH_HOME", Path(cache) / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
 
 
 def _hub_cache() -> Path:
@@ -125,6 +132,8 @@ def read_weights(
     Raises:
         UserError: If it is no such file, is damaged, or holds more than tensors.
     """
+    import torch
+
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -144,7 +153,7 @@ def read_weights(
     if not isinstance(state, dict) or not state:
         raise UserError(f"{path}: holds no weights; expected a state dict of {origin}.")
     for name, value in state.items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
+        if not (isinstance(name, str) and isinstance(value, torch.Tensor)):
             raise UserError(f"{path}: {str(name)[:80]!r} is no tensor; expected a state dict.")
         if not bool(torch.isfinite(value).all()):
             raise UserError(f"{path}: {name} holds NaN or infinity; the file is unusable.")
@@ -162,6 +171,8 @@ def _read_safetensors(path: Path, origin: str) -> dict[str, Tensor]:
 
 
 def _read_pth(path: Path, origin: str, stand_ins: Sequence[Any]) -> object:
+    import torch
+
     try:
         with torch.serialization.safe_globals(list(stand_ins)):
             return torch.load(path, map_location="cpu", weights_only=True)

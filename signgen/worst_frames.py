@@ -168,7 +168,7 @@ def _hand_crops(
     if frame.poses is None or frame.poses.skeleton != SKELETON:
         return {}
     size, rules = _size(frame), PatchRules()
-    side = patch_side(HAND, rules.patch_height, size, metric=frame.metric, smallest=0)
+    side = patch_side(HAND, rules.patch_height, size)
     if side == 0:
         return {}
     crops = {}

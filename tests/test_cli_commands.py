@@ -142,9 +142,9 @@ def test_eval_scores_the_rest_and_exits_with_3(
     words += ["--compare", paths["other"], "--protocol", "signvip", "--out", made["json"]]
     assert main([*words, "--report", made["html"], "--latex", made["tex"]]) == 3
     captured = capsys.readouterr()
-    assert "1 clips, 3 frames, 3 not scored, protocol signvip" in captured.out
+    assert "1 clip, 3 frames, 3 not scored, protocol signvip" in captured.out
     assert "names: 3 in both, 0 only generated, 1 only in the reference" in captured.out
-    assert captured.err.splitlines()[-1] == "signgen: 1 clips scored, 3 not"
+    assert captured.err.splitlines()[-1] == "signgen: 1 clip scored, 3 not"
     report = json.loads(Path(made["json"]).read_text())
     failed = {entry["id"]: entry["error"] for entry in report["failed"]}
     assert "2 generated frames, but 3" in failed["b"]

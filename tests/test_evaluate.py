@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -305,7 +308,7 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
     for words in (
         "ssim (higher is better)",
         COPY,
-        "1 clips, 4 frames",
+        "1 clip, 4 frames",
         "hands measured",
         "understood",
     ):
@@ -362,8 +365,14 @@ def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
     )
     assert (pair.id, failed.id) == ("one", "two")
     assert "has 0 files of poses for clip two" in failed.error
-    (failed, _) = pair_paths(tmp_path / "ours", tmp_path / "truth", tmp_path / "none").failed
-    assert "not a folder" in failed.error
+    for path in (tmp_path / "none", tmp_path / "one.json"):
+        with pytest.raises(UserError, match="not a folder; expected a folder with one file of pos"):
+            pair_paths(tmp_path / "ours", tmp_path / "truth", path)
+    (tmp_path / "empty").mkdir()
+    paths = {"generated": str(tmp_path / "ours"), "reference": str(tmp_path / "truth")}
+    config = EvalConfig(**paths, poses=str(tmp_path / "empty"), hand_metrics=True)
+    with pytest.raises(UserError, match=r"none of 2 clips .* 0 files of poses for clip one"):
+        evaluate(config)
 
 
 @pytest.mark.parametrize(
@@ -525,3 +534,28 @@ def test_listed_pairs_are_scored_one_by_one_beside_their_sources() -> None:
     assert "frames:all" in ssim["signature"]
     assert {row["system"] for row in report["metrics"]} == {"generated", COPY}
     assert found.score("ssim", COPY).value < 0.9
+
+
+def test_metrics_without_networks_import_no_torch(tmp_path: Path) -> None:
+    frames = folder_of_frames(tmp_path / "real", clip(3))
+    write_poses(moving_poses(3, 0), tmp_path / "poses.npz")
+    words = ["eval", "--generated", str(frames), "--reference", str(frames), "--hand-metrics"]
+    words += ["--poses", str(tmp_path / "poses.npz"), "--estimator", "hrnet", "--keypoints"]
+    script = (
+        "import sys; from signgen.cli import main; code = main(sys.argv[1:]); "
+        "sys.exit(9 if 'torch' in sys.modules else code)"
+    )
+    # Caches without weights, so that no network is opened.
+    caches = {"TORCH_HOME": str(tmp_path / "torch"), "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **caches},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hand_pe, hand_pe_penalty: not computed" in done.stdout
+    assert "keypoint_error, keypoint_dtw: not computed" in done.stdout
+    assert "--estimator-weights" in done.stdout

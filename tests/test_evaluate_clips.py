@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,23 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluate_clips import Setup, evaluate_clips, evaluate_pairs
 from signgen.evaluate_metrics import Slot
 from signgen.evaluate_report import COPY, GENERATED, PREVIOUS
-from signgen.metrics import FID, KID, PSNR, SSIM, FeatureExtractor, HandSSIM, Metric, motion_metrics
+from signgen.metrics import (
+    FID,
+    KID,
+    PSNR,
+    SSIM,
+    FeatureExtractor,
+    HandSSIM,
+    KeypointDTW,
+    KeypointError,
+    Metric,
+    motion_metrics,
+)
+from signgen.metrics.redetection import RememberingEstimator
+from signgen.pose.estimators import Box, Frame, Person
 from signgen.protocols import View
 from signgen.structures import PoseSequence
+from tests.metrics.tiny_estimators import WrittenPoints
 
 SIZE = (80, 60)
 
@@ -168,3 +183,37 @@ def test_memory_does_not_grow_with_the_length_of_a_clip() -> None:
 
     peak(20)  # what is imported late
     assert peak(400) < 1.2 * peak(40)
+
+
+class FailingOnce(WrittenPoints):
+    """An estimator that cannot work on the second clip that it sees."""
+
+    def estimate(
+        self, frames: Iterable[Frame], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Person]:
+        if self.clips == 1:
+            self.clips += 1
+            raise UserError("the estimator found nobody")
+        return super().estimate(frames, boxes)
+
+
+def test_an_estimator_that_fails_on_a_clip_fails_no_other_clip() -> None:
+    estimator = RememberingEstimator(FailingOnce())
+    metrics: list[Metric] = [SSIM(), KeypointError(estimator), KeypointDTW(estimator)]
+    apart = poses(7)
+    apart.keypoints[:, 5] += 9  # a shoulder: the distance of both is the unit
+    clips = [replace(good(name, seed), poses=apart) for seed, name in enumerate("abc")]
+    report = evaluate_pairs(clips, metrics, baselines=())
+    (failed,) = report.failed
+    assert (failed.id, failed.error) == ("b", "the estimator found nobody")
+    assert [clip.id for clip in report.clips] == ["a", "c"]
+    for name in ("ssim", "keypoint_dtw"):
+        assert sorted(report.score(name).per_clip) == ["a", "c"]
+
+
+def test_distances_of_few_frames_are_reported_with_a_warning() -> None:
+    extractor = FeatureExtractor(lambda frames: frames[:, 0, :8, 0].astype(np.float64), "net:test")
+    (warning,) = evaluate_pairs([good("a", 1)], [FID(extractor)]).to_json()["warnings"]
+    assert warning.startswith(
+        "fid_star is of 7 generated and 7 real items, not more than the 8 numbers"
+    )

@@ -82,3 +82,12 @@ def test_files_with_more_than_tensors_are_refused(tmp_path: Path) -> None:
     torch.save({"layer.weight": torch.tensor([float("nan")])}, tmp_path / "nan.pth")
     with pytest.raises(UserError, match="NaN"):
         read_weights(tmp_path / "nan.pth", [], "a test")
+
+
+@pytest.mark.parametrize("name", ["TORCH_HOME", "XDG_CACHE_HOME", ""])
+def test_torch_s_cache_is_where_torch_looks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    if name:
+        monkeypatch.setenv(name, "~/some/cache")
+    assert f'"{torch.hub.get_dir()}/checkpoints/{FILE.file}"' in how_to_get(FILE)

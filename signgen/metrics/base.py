@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,22 @@ class Metric(Protocol):
 
     def compute(self) -> Score:
         """Return the score of everything seen so far."""
+
+
+@runtime_checkable
+class FinishesClips(Protocol):
+    """A metric that has something to do when all frames of a clip have come."""
+
+    def finish(self, clip: str) -> None:
+        """Measure what waited for the end of the clip; no more of its frames come.
+
+        Args:
+            clip: Name of the clip; one of which nothing came is passed over.
+
+        Raises:
+            UserError: If the clip cannot be measured. The metric is then to be thrown away for the
+                copy that was made before the clip.
+        """
 
 
 class ClipMeans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,7 @@ from signgen.metrics.regions import (
     find_places,
     mean_of_present,
     patch_side,
+    too_small,
 )
 from signgen.structures import PoseSequence
 
@@ -33,8 +35,9 @@ class RegionSSIM:
     """SSIM of square patches around one part of the true signer, cut alike from both pictures.
 
     The patch is scaled with the height of the frame. It counts only under `rules`; `coverage` is
-    the share that counts. Outside of the frame both pictures are mirrored. The score is the mean
-    over patches: over hands, not over frames.
+    the share that counts; none of a frame so small that the patch is below the window of SSIM.
+    Outside of the frame both pictures are mirrored. The score is the mean over patches: over hands,
+    not over frames.
 
     Differs from FPDM: the paper does not say when a hand is left out nor which window its SSIM has,
     because no code of its hand metrics was published; both are stated in the signature here. It
@@ -52,6 +55,7 @@ class RegionSSIM:
         self._regions = {region: ClipMeans() for region in part.regions}
         self._sizes = FrameSizes()
         self._candidates = 0
+        self._too_small = ""
         self.latest: NDArray[np.float64] | None = None
 
     def update(
@@ -68,24 +72,22 @@ class RegionSSIM:
 
         Raises:
             ValueError: If the numbers of poses and frames differ.
-            UserError: If there are no poses, or of another skeleton, or frames are too small.
+            UserError: If there are no poses, or of another skeleton.
         """
         check_frames(generated, reference)
         poses = checked_poses(poses, len(generated), metric=self.name, clip=clip)
         size = (int(generated.shape[1]), int(generated.shape[2]))
-        side = patch_side(
-            self._part,
-            self._rules.patch_height,
-            size,
-            metric=self.name,
-            smallest=SSIM_WINDOW,
-        )
+        side = patch_side(self._part, self._rules.patch_height, size)
         self._sizes.add(generated)
+        self._candidates += len(self._regions) * len(generated)
         per_region = np.full((len(self._regions), len(generated)), np.nan)
+        self.latest = per_region[0]
+        if reason := too_small(self._part, side, size, SSIM_WINDOW):
+            self._too_small = reason
+            return
         for row, (region, points) in enumerate(self._part.regions.items()):
             places = find_places(poses, points, side, size, self._rules)
             values = ssim(cut(generated, places), cut(reference, places))
-            self._candidates += len(generated)
             self._means.add(clip, values)
             self._regions[region].add(clip, values)
             per_region[row, places.chosen] = values
@@ -95,7 +97,7 @@ class RegionSSIM:
         """Return the mean over patches; details: `coverage`, and `left` and `right` of hands."""
         coverage = self._means.count / self._candidates if self._candidates else None
         regions = {region: means.mean() for region, means in self._regions.items()}
-        return self._means.score(
+        score = self._means.score(
             self.name,
             (
                 *self._rules.signature(self._part),
@@ -110,6 +112,7 @@ class RegionSSIM:
             higher_is_better=True,
             details={"coverage": coverage} | (regions if len(regions) > 1 else {}),
         )
+        return score if score.n else replace(score, unavailable=self._too_small)
 
 
 HandSSIM = partial(RegionSSIM, HAND)

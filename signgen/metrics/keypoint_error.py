@@ -93,6 +93,16 @@ class KeypointError:
             for done in self._clips.extend(clip, generated, reference, poses):
                 self._measure(done)
 
+    def finish(self, clip: str) -> None:
+        """See `FinishesClips.finish`.
+
+        Raises:
+            UserError: If the estimator cannot work on the clip.
+        """
+        if not isinstance(self._clips, Missing):
+            for done in self._clips.close():
+                self._measure(done)
+
     def compute(self) -> Score:
         """Return the mean over points, in shoulder widths; closes the clip that is open.
 
@@ -185,6 +195,16 @@ class KeypointDTW:
         self._sizes.add(generated)
         if not isinstance(self._clips, Missing):
             for done in self._clips.extend(clip, generated, reference, poses):
+                self._measure(done)
+
+    def finish(self, clip: str) -> None:
+        """See `FinishesClips.finish`.
+
+        Raises:
+            UserError: If the estimator cannot work on the clip.
+        """
+        if not isinstance(self._clips, Missing):
+            for done in self._clips.close():
                 self._measure(done)
 
     def compute(self) -> Score:

@@ -19,6 +19,7 @@ from signgen.metrics.regions import (
     find_places,
     mean_of_present,
     patch_side,
+    too_small,
 )
 from signgen.pose.estimators.hand_patches import PATCH_SIZE
 from signgen.structures import PoseSequence
@@ -69,6 +70,7 @@ class HandPE:
         self._sizes = FrameSizes()
         self._read: dict[str, int] = {}
         self._candidates = self._patches = 0
+        self._too_small = ""
         self._errors, self._in_frame = ClipMeans(), ClipMeans()
         self._hands = {hand: ClipMeans() for hand in HAND.regions}
         self._shares = {name: ClipMeans() for name in ("detected", "blurred", "floor")}
@@ -86,7 +88,7 @@ class HandPE:
 
         Raises:
             ValueError: If the numbers of poses and frames differ.
-            UserError: If there are no poses, or of another skeleton, or frames are too small.
+            UserError: If there are no poses, or of another skeleton.
         """
         check_frames(generated, reference)
         poses = checked_poses(poses, len(generated), metric=self.name, clip=clip)
@@ -94,20 +96,33 @@ class HandPE:
         if isinstance(self._source, Missing):
             return
         size = (int(generated.shape[1]), int(generated.shape[2]))
-        side = patch_side(HAND, self._rules.patch_height, size, metric=self.name, smallest=SMALLEST)
+        side = patch_side(HAND, self._rules.patch_height, size)
+        self._candidates += len(HAND.regions) * len(generated)
+        per_hand = np.full((len(HAND.regions), len(generated)), np.nan)
+        self.latest = per_hand[0]
+        if reason := too_small(HAND, side, size, SMALLEST):
+            self._too_small = reason
+            return
         start = self._read.get(clip, 0)
         self._read[clip] = start + len(generated)
         source = self._source.open(clip, start, generated, reference, poses)
-        per_hand = np.full((len(HAND.regions), len(generated)), np.nan)
         for row, (hand, points) in enumerate(HAND.regions.items()):
             places = find_places(poses, points, side, size, self._rules)
-            self._candidates += len(generated)
             self._patches += len(places.chosen)
             found = source.points(hand, places)
             per_hand[row, places.chosen] = self._measure(clip, hand, found, side)
             sharp = [sharpness(patch) for patch in cut(reference, places)[found.truth_found]]
             self._shares["blurred"].add(clip, [float(value < BLUR_LIMIT) for value in sharp])
         self.latest = mean_of_present(per_hand)
+
+    def finish(self, clip: str) -> None:
+        """See `FinishesClips.finish`.
+
+        Raises:
+            UserError: If more key points were given than frames.
+        """
+        if not isinstance(self._source, Missing) and clip in self._read:
+            self._source.finish({clip: self._read[clip]})
 
     def compute(self) -> Score:
         """Return the mean over hands, in pixels of the 256-pixel patch.
@@ -150,7 +165,7 @@ class HandPE:
         )
         if isinstance(self._source, Missing):
             return replace(score, unavailable=self._source.reason)
-        return score
+        return score if score.n else replace(score, unavailable=self._too_small)
 
     def _measure(self, clip: str, hand: str, found: HandPoints, side: int) -> NDArray[np.float64]:
         """Take one hand of a chunk; (N,) what each patch counts, NaN where nothing."""

@@ -27,6 +27,7 @@ __all__ = [
     "mean_of_present",
     "mirrored",
     "patch_side",
+    "too_small",
 ]
 
 SKELETON = "coco-wholebody-133"
@@ -162,12 +163,12 @@ def checked_poses(
     """
     if poses is None:
         raise UserError(
-            f"{clip or 'clip'}: {metric} needs the poses of the reference. "
+            f"clip {clip}: {metric} needs the poses of the reference. "
             "Give them with --poses, or leave out --hand-metrics."
         )
     if poses.skeleton != SKELETON:
         raise UserError(
-            f"{clip or 'clip'}: poses have skeleton {poses.skeleton}; "
+            f"clip {clip}: poses have skeleton {poses.skeleton}; "
             f"{metric} expects {SKELETON}, which has hands, face and mouth."
         )
     if len(poses) != count:
@@ -175,28 +176,32 @@ def checked_poses(
     return poses
 
 
-def patch_side(
-    part: Part, patch_height: int, size: tuple[int, int], *, metric: str, smallest: int
-) -> int:
-    """Return the side of a part's patches in pixels of a frame.
+def patch_side(part: Part, patch_height: int, size: tuple[int, int]) -> int:
+    """Return the side of a part's patches in pixels of a frame; may be 0.
 
     Args:
         part: The part.
         patch_height: Height that `part.patch` refers to.
         size: (H, W) of the frame.
-        metric: Name of the metric, for messages.
-        smallest: Smallest side that it can measure.
-
-    Raises:
-        UserError: If the patch is smaller.
     """
-    side = round(part.patch * size[0] / patch_height)
-    if side < smallest:
-        raise UserError(
-            f"{metric} cannot measure frames of {size[1]} x {size[0]}: {part.name} patches would "
-            f"have {side} pixels; expected at least {smallest}, so larger frames."
-        )
-    return side
+    return round(part.patch * size[0] / patch_height)
+
+
+def too_small(part: Part, side: int, size: tuple[int, int], smallest: int) -> str:
+    """Say why a metric cannot measure patches, for `Score.unavailable`; empty where it can.
+
+    Args:
+        part: The part.
+        side: Side of its patches in pixels.
+        size: (H, W) of the frame.
+        smallest: Smallest side that the metric can measure.
+    """
+    if side >= smallest:
+        return ""
+    return (
+        f"needs {part.name} patches of at least {smallest} pixels, and those of frames of "
+        f"{size[1]} x {size[0]} have {side}"
+    )
 
 
 def inside_share(

@@ -145,3 +145,18 @@ def test_missing_and_foreign_poses_are_user_errors() -> None:
             make().update(frames(), frames(), body)
     with pytest.raises(ValueError, match="1 poses for 2 frames"):
         HandSSIM().update(frames(2), frames(2), poses(None, None, 1))
+
+
+def test_frames_whose_patches_are_too_small_are_not_measured_but_counted() -> None:
+    size = (40, 32)  # hands of 9 pixels
+    metric = HandSSIM()
+    metric.update(
+        frames(2, size), frames(2, size), poses((16, 20), (16, 20), 2, size), clip="small"
+    )
+    score = metric.compute()
+    assert (score.value, score.n, score.details["coverage"]) == (None, 0, 0)
+    assert score.unavailable.startswith("needs hand patches of at least 11 pixels")
+    assert np.isnan(metric.latest).tolist() == [True, True]
+    metric.update(frames(2), frames(2), poses((90, 120), (120, 120), 2), clip="large")
+    score = metric.compute()
+    assert (score.unavailable, score.counts, score.details["coverage"]) == ("", {"large": 4}, 0.5)

@@ -174,3 +174,25 @@ def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     large = patch.repeat(2, axis=0).repeat(2, axis=1)
     assert sharpness(large) == pytest.approx(sharpness(patch))
     assert sharpness(np.full((30, 30, 3), 7, np.uint8)) == 0
+
+
+def test_hands_that_are_too_small_are_not_measured_but_counted() -> None:
+    small = frames(2, 1)[:, ::2, ::2]  # 65 x 53: patches of 15 pixels
+    metric = HandPE(EstimatedHands(BrightCells()))
+    metric.update(small, small, poses(2, 0.5), clip="small")
+    score = metric.compute()
+    assert (score.value, score.n, score.details["coverage"]) == (None, 0, 0)
+    assert score.unavailable.endswith("frames of 53 x 65 have 15")
+    metric.update(frames(2, 1), frames(2, 2), poses(2), clip="large")
+    score = metric.compute()
+    assert (score.n, score.unavailable, score.details["coverage"]) == (4, "", 0.5)
+
+
+def test_key_points_left_over_are_found_when_their_clip_is_finished() -> None:
+    metric = HandPE(GivenHands({"a": poses(2), "b": poses(3)}))
+    for clip in ("a", "b"):
+        metric.update(frames(2, 1), frames(2, 2), poses(2), clip=clip)
+    metric.finish("a")
+    metric.finish("a clip of which no frame came")
+    with pytest.raises(UserError, match="clip b: 3 key points of the generated video for 2 frames"):
+        metric.finish("b")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from signgen.errors import UserError
 from signgen.metrics.regions import (
     HAND,
     MOUTH,
-    Part,
     PatchRules,
     crop,
     cut,
@@ -18,6 +15,7 @@ from signgen.metrics.regions import (
     mean_of_present,
     mirrored,
     patch_side,
+    too_small,
 )
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
@@ -25,17 +23,18 @@ from signgen.structures import PoseSequence
 RNG = np.random.default_rng(11)
 
 
-def side(part: Part, size: tuple[int, int]) -> int:
-    return patch_side(part, 260, size, metric="hand_ssim", smallest=11)
-
-
 def test_patches_are_as_large_as_the_frame_is_high() -> None:
-    assert side(HAND, (260, 210)) == 60
-    assert side(HAND, (520, 420)) == 120
-    assert side(HAND, (64, 48)) == 15
-    assert side(MOUTH, (260, 210)) == 30
-    with pytest.raises(UserError, match=r"hand_ssim .* 32 x 40.* 9 pixels.*larger frames"):
-        side(HAND, (40, 32))
+    assert patch_side(HAND, 260, (260, 210)) == 60
+    assert patch_side(HAND, 260, (520, 420)) == 120
+    assert patch_side(HAND, 260, (64, 48)) == 15
+    assert patch_side(MOUTH, 260, (260, 210)) == 30
+
+
+def test_patches_that_are_too_small_are_named_with_their_size() -> None:
+    assert too_small(HAND, 11, (48, 40), 11) == ""
+    reason = too_small(MOUTH, 9, (80, 64), 11)
+    assert reason.startswith("needs mouth patches of at least 11 pixels")
+    assert reason.endswith("frames of 64 x 80 have 9")
 
 
 def test_the_points_of_the_parts_are_what_they_are_called() -> None:

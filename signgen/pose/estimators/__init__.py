@@ -8,6 +8,7 @@ from typing import assert_never
 
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person, PoseEstimator
+from signgen.pose.estimators.hrnet_weights import WHOLE_BODY_WEIGHTS, find_weights
 from signgen.pose.estimators.stretched import StretchedEstimator
 from signgen.pose_config import Device, EstimatorName
 
@@ -65,9 +66,11 @@ def _open(
 
             return MMPoseEstimator(weights, device=device, batch_size=batch_size)
         case "hrnet":
+            # Before torch is imported, which takes seconds.
+            file = find_weights(weights, WHOLE_BODY_WEIGHTS)
             from signgen.pose.estimators.hrnet import HRNetEstimator
 
-            return HRNetEstimator(weights, device=device, batch_size=batch_size)
+            return HRNetEstimator(file, device=device, batch_size=batch_size)
         case _:
             assert_never(name)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box
 from signgen.pose.estimators.hrnet_boxes import PADDING
+from signgen.pose.estimators.hrnet_weights import HAND_WEIGHTS, find_weights
 from signgen.pose_config import Device
 
 __all__ = [
@@ -82,6 +83,8 @@ class HRNetHands:
         batch_size: int = 32,
         random_seed: int | None = None,
     ) -> None:
+        if random_seed is None:  # before torch is imported, which takes seconds
+            weights = find_weights(weights, HAND_WEIGHTS)
         from signgen.pose.estimators.hrnet import HandEstimator
 
         self._estimator = HandEstimator(weights, device, batch_size, random_seed=random_seed)

@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from signgen import weight_files
 from signgen.weight_files import Published, Weights, find_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "HAND_WEIGHTS",
@@ -33,12 +34,12 @@ _SERVER = "https://download.openmmlab.com/mmpose"
 WHOLE_BODY_WEIGHTS = Published(
     "hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth",
     f"{_SERVER}/top_down/hrnet",
-    "--weights",
+    "--weights, in eval with --estimator-weights",
 )
 HAND_WEIGHTS = Published(
     "hrnetv2_w18_coco_wholebody_hand_256x256_dark-a9228c9c_20210908.pth",
     f"{_SERVER}/hand/dark",
-    "--hand-weights",
+    "--estimator-weights",
 )
 
 
@@ -108,6 +109,8 @@ def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     the others `head.conv_layers.0` .... Batch norms get the counter of batches that files of old
     training runs lack; only training reads it.
     """
+    import torch
+
     old = re.compile(r"keypoint_head\.final_layer\.(\d+)\.(\w+)")
     places = [int(match[1]) for name in state if (match := old.fullmatch(name))]
     renamed = {}
