@@ -108,9 +108,9 @@ class EvalConfig:
     sampler: Sampler | None = None
     """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
     model's own if not given."""
-    official_noise: bool = False
+    official_noise: bool | None = None
     """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
-    the frames computed together, 8 of a video. On too where the model's settings say so."""
+    the frames computed together, 8 of a video. As the model's settings say if not given."""
     precision: Precision = "no"
     """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
     published."""

@@ -200,7 +200,7 @@ def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Repo
         load_model(config.model, choose_device(config.device)),
         steps=config.steps,
         sampler=config.sampler,
-        official_noise=config.official_noise or None,
+        official_noise=config.official_noise,
         precision=config.precision,
         seed=config.seed,
     )

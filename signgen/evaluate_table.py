@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from signgen.report_values import caveat, direction, interval, number, unit
+
 __all__ = ["cell", "columns", "table"]
 
 
@@ -20,9 +22,11 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
     systems = list(dict.fromkeys(entry["system"] for entry in metrics))
     ours = [entry for entry in metrics if entry["system"] == systems[0]]
     measured = [entry for entry in ours if not entry["unavailable"]]
-    rows = [["metric [95 % interval]", *systems, "n", ""]]
+    rows = [["metric [95 % interval]", *systems, "n (items)", ""]]
     for entry in measured:
-        row = [f"{entry['name']} ({_direction(entry)})"]
+        row = [
+            f"{entry['name']} ({', '.join(filter(None, [unit(entry['name']), direction(entry)]))})"
+        ]
         for system in systems:
             row += [cell(m) for m in metrics if (m["system"], m["name"]) == (system, entry["name"])]
         rows.append([*row, str(entry["n"]), _verdict(entry)])
@@ -32,7 +36,8 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
         for entry in ours
         if entry["details"].get("coverage") is not None
     ]
-    lines += [f"warning: {text}" for text in report["warnings"]]
+    few = caveat(report)
+    lines += [f"warning: {text}" for text in [*report["warnings"], *([few] if few else [])]]
     lines += _compared(report["comparisons"])
     lines += _hands(metrics) if per_hand else []
     lines += _signers(report, systems) if per_signer else []
@@ -47,12 +52,6 @@ def _absent(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         if entry["unavailable"]:
             names.setdefault(entry["unavailable"], []).append(entry["name"])
     return [f"{', '.join(found)}: not computed: {reason}" for reason, found in names.items()]
-
-
-def _direction(entry: Mapping[str, Any]) -> str:
-    if entry.get("ideal") is not None:
-        return f"{entry['ideal']:g} is best"
-    return "higher is better" if entry["higher_is_better"] else "lower is better"
 
 
 def _counted(report: Mapping[str, Any]) -> str:
@@ -103,11 +102,11 @@ def _hands(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 def _signers(report: Mapping[str, Any], systems: Sequence[str]) -> list[str]:
     if not report["per_signer"]:
         return ["", "signers are not known"]
-    names = list(report["per_signer"][0]["scores"][systems[0]])
+    scores = [entry["scores"][systems[0]] for entry in report["per_signer"]]
+    names = [name for name in scores[0] if any(found[name] is not None for found in scores)]
     rows = [["signer", "clips", "frames", *names]]
-    for entry in report["per_signer"]:
-        values = [entry["scores"][systems[0]][name] for name in names]
-        shown = ["-" if value is None else f"{value:.4f}" for value in values]
+    for entry, found in zip(report["per_signer"], scores, strict=True):
+        shown = ["-" if found[name] is None else number(name, found[name]) for name in names]
         rows.append([entry["signer"], str(entry["clips"]), str(entry["frames"]), *shown])
     return ["", *columns(rows)]
 
@@ -134,14 +133,12 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def cell(entry: Mapping[str, Any]) -> str:
     """Return value and interval of a metric in a report's JSON, as text."""
+    text = number(entry["name"], entry["value"])
     if entry["value"] is None:
-        return "not measured"
-    digits = 2 if entry["name"].startswith("psnr") else 4
-    text = f"{entry['value']:.{digits}f}"
+        return text
     if entry["ci95"] is None:  # scores of whole sets, such as FID, never have an interval
         return f"{text} [one clip]" if entry["clips"] == 1 else text
-    low, high = entry["ci95"]
-    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{text} {interval(entry['name'], entry['ci95'])}"
 
 
 def _verdict(entry: Mapping[str, Any]) -> str:

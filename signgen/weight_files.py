@@ -107,7 +107,7 @@ def how_to_get(published: Published) -> str:
     """Return the command that puts a published file where `find_weights` finds it."""
     target = _torch_cache() / published.file
     return (
-        f'get them with: curl -fL --create-dirs -o "{target}" {published.address} '
+        f'get it with: curl -fL --create-dirs -o "{target}" {published.address} '
         f"(found there by itself; elsewhere, name the file with {published.flag})."
     )
 
