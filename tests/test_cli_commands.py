@@ -144,7 +144,10 @@ def test_eval_scores_the_rest_and_exits_with_3(
     captured = capsys.readouterr()
     assert "1 clip, 3 frames, 3 not scored, protocol signvip" in captured.out
     assert "names: 3 in both, 0 only generated, 1 only in the reference" in captured.out
-    assert captured.err.splitlines()[-1] == "signgen: 1 clip scored, 3 not"
+    lines = captured.err.splitlines()
+    assert lines[-1] == "signgen: 1 clip scored, 3 not"
+    assert sum(line.startswith("signgen: clip b: 2 generated frames, but 3") for line in lines) == 1
+    assert len(lines) == 4, "one line for each clip that failed, and the counts"
     report = json.loads(Path(made["json"]).read_text())
     failed = {entry["id"]: entry["error"] for entry in report["failed"]}
     assert "2 generated frames, but 3" in failed["b"]

@@ -41,8 +41,8 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Mi
     """
     if weights is None:
         return Missing(
-            f"needs i3d_torchscript.pt, get it with: curl -fL -o i3d_torchscript.pt {I3D_ADDRESS} "
-            "and name it with --i3d-weights"
+            "needs i3d_torchscript.pt, get it with: curl -fL -o i3d_torchscript.pt "
+            f'"{I3D_ADDRESS}" and name it with --i3d-weights'
         )
     content = check_input(weights, "file with StyleGAN-V's I3D").read_bytes()
     digest = hashlib.sha256(content).hexdigest()
@@ -50,7 +50,7 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Mi
         raise UserError(
             f"{weights}: its SHA-256 starts with {digest[:8]}, expected {I3D_DIGEST[:8]}. "
             "TorchScript is a program, so only the published file is run: curl -fL -o "
-            f"i3d_torchscript.pt {I3D_ADDRESS}"
+            f'i3d_torchscript.pt "{I3D_ADDRESS}"'
         )
     load: Any = torch.jit.load
     network = load(io.BytesIO(content), map_location=device).eval()

@@ -161,14 +161,15 @@ def checked_poses(
         ValueError: If the numbers of poses and frames differ.
         UserError: If there are no poses, or of another skeleton.
     """
+    name = f"clip {clip}" if clip else "clip"
     if poses is None:
         raise UserError(
-            f"clip {clip}: {metric} needs the poses of the reference. "
+            f"{name}: {metric} needs the poses of the reference. "
             "Give them with --poses, or leave out --hand-metrics."
         )
     if poses.skeleton != SKELETON:
         raise UserError(
-            f"clip {clip}: poses have skeleton {poses.skeleton}; "
+            f"{name}: poses have skeleton {poses.skeleton}; "
             f"{metric} expects {SKELETON}, which has hands, face and mouth."
         )
     if len(poses) != count:
