@@ -85,7 +85,7 @@ def find_weights(weights: Path | None, published: Published) -> Path:
     for path in sorted(_hub_cache().glob(f"models--*/snapshots/*/{published.file}")):
         return path
     raise UserError(
-        f"{published.file}: these weights are not on this machine; {how_to_get(published)}",
+        f"{published.file}: this file is not on this machine; {how_to_get(published)}",
         ExitCode.NO_INPUT,
     )
 

@@ -192,7 +192,7 @@ def test_missing_weights_are_said_when_opening(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="are not on this machine; get them with: curl") as caught:
+    with pytest.raises(UserError, match="is not on this machine; get it with: curl") as caught:
         HRNetEstimator()
     assert caught.value.code == ExitCode.NO_INPUT
 
