@@ -40,6 +40,7 @@ class ClipPair:
         compared: Frames of the systems compared with the generated ones, by name.
         source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
             true frames; None for the first true frame.
+        still: Whether it is a single picture, beside its source, and no clip that begins with it.
         from_files: Whether frames are decoded from files while they are iterated, which another
             thread can do ahead.
     """
@@ -51,6 +52,7 @@ class ClipPair:
     poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     source: Iterable[NDArray[np.uint8]] | None = None
+    still: bool = False
     from_files: bool = False
 
     def open(self) -> ClipPair:
@@ -87,6 +89,7 @@ class ClipFiles:
         compared: Frames of other systems, by name.
         source: What was given to the systems; None for the first true frame.
         signer: Name of the signer, empty where unknown.
+        still: As in `ClipPair`.
     """
 
     id: str
@@ -96,6 +99,7 @@ class ClipFiles:
     compared: Mapping[str, Path] = field(default_factory=dict)
     source: Path | None = None
     signer: str = ""
+    still: bool = False
 
     def open(self) -> ClipPair:
         """Open the files; frames are read later, while they are compared.
@@ -115,6 +119,7 @@ class ClipFiles:
             poses,
             {name: _frames(path) for name, path in self.compared.items()},
             None if self.source is None else _frames(self.source),
+            still=self.still,
             from_files=True,
         )
 

@@ -61,6 +61,7 @@ def pair_images(
             mine[name],
             truth[name],
             compared={system: images[name] for system, images in systems.items()},
+            still=True,
         )
         for name in names
     )
@@ -108,6 +109,7 @@ def _results(paths: Mapping[str, Path], reference: Path) -> Pairing:
             truth[name],
             compared={system: systems[system][name] for system in paths if system != "generated"},
             source=by_view.get(targets[name][0]),
+            still=True,
         )
         for name in names_
     )

@@ -80,7 +80,7 @@ def _lazy_pair(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet) 
         source = adapter.frame(pair.source)
         truth = [adapter.frame(pair.target)]
         frames = renderer.render(source, poses)
-        return ClipPair(name, record.signer, frames, truth, poses, source=[source])
+        return ClipPair(name, record.signer, frames, truth, poses, source=[source], still=True)
 
     return LazyClip(name, opening)
 

@@ -149,8 +149,8 @@ class Pass:
     def _update(self, clip: _Clip, system: str, slot: Slot, shown: Mapping[str, Frames]) -> None:
         """Give a chunk to one metric, without the source where that is not scored."""
         pair, truth = clip.pair, shown[TRUTH]
-        hidden = slot.view.frames == "without-source" and pair.source is None and clip.count == 0
-        start = 1 if hidden else 0
+        begins = clip.count == 0 and not pair.still
+        start = 1 if begins and slot.view.frames == "without-source" else 0
         if start == len(truth):
             return
         poses = _poses(pair, clip.count + start, clip.count + len(truth))

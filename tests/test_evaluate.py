@@ -224,13 +224,13 @@ def test_the_baselines_are_the_source_and_the_frame_before() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_source_that_is_given_is_copied_and_hides_no_frame(count: int) -> None:
+def test_a_source_that_is_given_is_copied(count: int) -> None:
     frames, source = clip(3), clip(count, 9)
-    copied = ClipPair("a", "", np.broadcast_to(source, frames.shape), frames)
+    copied = ClipPair("a", "", np.broadcast_to(source, frames.shape)[1:], frames[1:])
     for chunk in (1, 2, 16):
         pair = ClipPair("a", "", frames, frames, source=source)
         report = evaluate_pairs([pair], [PSNR()], skip_source=True, chunk=chunk)
-    assert report.score("psnr").n == 3
+    assert report.score("psnr").n == 2
     assert (
         report.score("psnr", COPY).value == evaluate_pairs([copied], [PSNR()]).score("psnr").value
     )

@@ -146,9 +146,9 @@ def test_frames_are_resized_for_each_view() -> None:
     assert "|frames:without-source|resize:pillow-" in report.score("small").signature
 
 
-def test_a_frame_beside_its_source_is_scored_where_sources_are_not() -> None:
+def test_a_single_picture_is_scored_where_first_frames_are_not() -> None:
     slots = [Slot("psnr", View(frames="without-source"), PSNR())]
-    pair = ClipPair("a", "", clip(1, 1), clip(1, 2), source=clip(1, 3))
+    pair = ClipPair("a", "", clip(1, 1), clip(1, 2), source=clip(1, 3), still=True)
     assert evaluate_clips([pair], Setup(slots)).score("psnr").n == 1
     with pytest.raises(UserError, match="nothing to score in 1 clips"):
         evaluate_clips([ClipPair("a", "", clip(1, 1), clip(1, 2))], Setup(slots))
