@@ -142,11 +142,7 @@ _ALL = (
         sizes=((256, 176), (512, 352)),
         resize="torch-bicubic-antialias",
         frames=("all",),
-        metrics=(
-            Choice("fid"),
-            Choice("lpips", full_batches=10),
-            *_choices("ssim_w51", "ssim_256", "psnr"),
-        ),
+        metrics=(*_choices("fid", "lpips", "ssim_w51", "ssim_256", "psnr"),),
         real_set="the training pictures (train_highres)",
         differs=(f"{_FAMILY_FID}: needs torchvision.",),
     ),

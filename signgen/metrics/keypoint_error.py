@@ -35,22 +35,10 @@ Stack = NDArray[np.uint8]
 _ALL = tuple(index for part in PARTS.values() for index in part)
 
 
-class KeypointError:
-    """Mean distance of key points found in the generated frames from the true ones.
+class _FoundAgain:
+    """What metrics of key points share: clips are measured when their points are complete."""
 
-    In shoulder widths: the median over the clip's frames of the true distance of the shoulders.
-    A true point counts if its confidence is at least `threshold` and it lies in the frame. One that
-    is not found in the generated frame (confidence below `threshold`) has no distance: `missed` is
-    the share of those, and `pck@0.1` and `pck@0.2`, the shares of points within so many shoulder
-    widths, count them as wrong. The score is the mean over points; the details have each part.
-
-    Args:
-        estimator: Finds key points, or why there is none here.
-        truth: Whether true points are `given` as poses, or `detected` by the same estimator.
-        threshold: Smallest confidence of a point.
-    """
-
-    name = "keypoint_error"
+    name = ""
     latest: NDArray[np.float64] | None = None
 
     def __init__(
@@ -67,10 +55,6 @@ class KeypointError:
         self._threshold = threshold
         self._signature = _signature(estimator, truth, threshold)
         self._sizes = FrameSizes()
-        self._errors = ClipMeans()
-        self._parts = {part: ClipMeans() for part in PARTS}
-        self._missed = {part: ClipMeans() for part in PARTS}
-        self._correct = {key: ClipMeans() for key in product(PARTS, PCK)}
         self._without_shoulders = 0
 
     def update(
@@ -99,9 +83,46 @@ class KeypointError:
         Raises:
             UserError: If the estimator cannot work on the clip.
         """
+        self._close()
+
+    def _close(self) -> None:
+        """Measure the clip that is open."""
         if not isinstance(self._clips, Missing):
             for done in self._clips.close():
                 self._measure(done)
+
+    def _measure(self, done: ClipPoints) -> None:
+        raise NotImplementedError
+
+
+class KeypointError(_FoundAgain):
+    """Mean distance of key points found in the generated frames from the true ones.
+
+    In shoulder widths: the median over the clip's frames of the true distance of the shoulders.
+    A true point counts if its confidence is at least `threshold` and it lies in the frame. One that
+    is not found in the generated frame (confidence below `threshold`) has no distance: `missed` is
+    the share of those, and `pck@0.1` and `pck@0.2`, the shares of points within so many shoulder
+    widths, count them as wrong. The score is the mean over points; the details have each part.
+
+    Args:
+        estimator: Finds key points, or why there is none here.
+        truth: Whether true points are `given` as poses, or `detected` by the same estimator.
+        threshold: Smallest confidence of a point.
+    """
+
+    name = "keypoint_error"
+
+    def __init__(
+        self,
+        estimator: RememberingEstimator | Missing,
+        truth: Truth = "given",
+        threshold: float = 0.3,
+    ) -> None:
+        super().__init__(estimator, truth, threshold)
+        self._errors = ClipMeans()
+        self._parts = {part: ClipMeans() for part in PARTS}
+        self._missed = {part: ClipMeans() for part in PARTS}
+        self._correct = {key: ClipMeans() for key in product(PARTS, PCK)}
 
     def compute(self) -> Score:
         """Return the mean over points, in shoulder widths; closes the clip that is open.
@@ -113,8 +134,7 @@ class KeypointError:
         if isinstance(self._clips, Missing):
             empty = self._errors.score(self.name, signature, higher_is_better=False)
             return replace(empty, unavailable=self._clips.reason)
-        for done in self._clips.close():
-            self._measure(done)
+        self._close()
         details = {"missed": _pooled(*self._missed.values())}
         details |= {
             f"pck@{width:g}": _pooled(*(self._correct[part, width] for part in PARTS))
@@ -148,7 +168,7 @@ class KeypointError:
                 self._correct[part, width].add(done.clip, correct.astype(np.float64))
 
 
-class KeypointDTW:
+class KeypointDTW(_FoundAgain):
     """Dynamic time warping of the found key points to the true ones: right, but perhaps early.
 
     The cost of a pair of frames is the mean distance of the true frame's points in shoulder widths,
@@ -163,7 +183,6 @@ class KeypointDTW:
     """
 
     name = "keypoint_dtw"
-    latest: NDArray[np.float64] | None = None
 
     def __init__(
         self,
@@ -171,41 +190,9 @@ class KeypointDTW:
         truth: Truth = "given",
         threshold: float = 0.3,
     ) -> None:
-        self._clips = (
-            estimator
-            if isinstance(estimator, Missing)
-            else Redetection(estimator, truth, self.name)
-        )
-        self._threshold = threshold
-        self._signature = _signature(estimator, truth, threshold)
-        self._sizes = FrameSizes()
+        super().__init__(estimator, truth, threshold)
         self._costs = ClipMeans()
-        self._without_shoulders = self._without_truth = 0
-
-    def update(
-        self,
-        generated: Stack,
-        reference: Stack,
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `KeypointError.update`."""
-        check_frames(generated, reference)
-        self._sizes.add(generated)
-        if not isinstance(self._clips, Missing):
-            for done in self._clips.extend(clip, generated, reference, poses):
-                self._measure(done)
-
-    def finish(self, clip: str) -> None:
-        """See `FinishesClips.finish`.
-
-        Raises:
-            UserError: If the estimator cannot work on the clip.
-        """
-        if not isinstance(self._clips, Missing):
-            for done in self._clips.close():
-                self._measure(done)
+        self._without_truth = 0
 
     def compute(self) -> Score:
         """Return the mean over clips; closes the clip that is open."""
@@ -220,8 +207,7 @@ class KeypointDTW:
         if isinstance(self._clips, Missing):
             empty = self._costs.score(self.name, signature, higher_is_better=False)
             return replace(empty, unavailable=self._clips.reason)
-        for done in self._clips.close():
-            self._measure(done)
+        self._close()
         return self._costs.score(
             self.name,
             signature,
