@@ -144,8 +144,8 @@ def _render(words: list[str]) -> int:
         tell(f"warning: {warning}")
     height, width = result.size
     tell(
-        f"{result.frames} frames of {height} x {width} at {result.fps:g} fps "
-        f"in {result.seconds:.1f} s"
+        f"{result.frames} frame{'' if result.frames == 1 else 's'} of {height} x {width} "
+        f"at {result.fps:g} fps in {result.seconds:.1f} s"
     )
     return ExitCode.OK
 
