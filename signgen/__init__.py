@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signgen.checkpoint import load_model, save_pretrained
-    from signgen.render import Renderer
+    from signgen.checkpoints.runs import load_model, save_pretrained
+    from signgen.rendering.renderer import Renderer
     from signgen.structures import PoseSequence, UserError, Video
 
 __version__ = "0.1.0"
@@ -27,11 +27,11 @@ __all__ = [
 
 _HOMES = {
     "PoseSequence": "signgen.structures",
-    "Renderer": "signgen.render",
+    "Renderer": "signgen.rendering.renderer",
     "UserError": "signgen.errors",
     "Video": "signgen.structures",
-    "load_model": "signgen.checkpoint",
-    "save_pretrained": "signgen.checkpoint",
+    "load_model": "signgen.checkpoints.runs",
+    "save_pretrained": "signgen.checkpoints.runs",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from signgen.config import Precision
+from signgen.config.model import Precision
+from signgen.config.pose import Device
 from signgen.errors import ExitCode, UserError
-from signgen.pose_config import Device
 
 if TYPE_CHECKING:
     import torch

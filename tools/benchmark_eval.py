@@ -29,9 +29,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.data.synthetic_clip import SyntheticClip, render_clip
+from signgen.data.synthetic.clip import SyntheticClip, render_clip
+from signgen.evaluation.metrics.base import BOOTSTRAP_SEED, RESAMPLES
 from signgen.media import VideoWriter, save_image
-from signgen.metrics.base import BOOTSTRAP_SEED, RESAMPLES
 from signgen.pose.formats import write_poses
 
 DRAWN = 60

@@ -23,14 +23,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from signgen.config import DataConfig, tiny_fpdm
+from signgen.config.data import DataConfig
+from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, open_dataset, picture_path
-from signgen.data.frame_cache import FrameCache
-from signgen.data.frame_cache_writing import write_cache
-from signgen.data.loading import TripletDataset, to_pixels
-from signgen.data.resizing import squash
+from signgen.data.examples.loading import TripletDataset, to_pixels
+from signgen.data.frame_cache.reading import FrameCache
+from signgen.data.frame_cache.writing import write_cache
 from signgen.data.synthetic import write_corpus
 from signgen.media import VideoWriter
+from signgen.media.resizing import squash
 from signgen.structures import FrameRef, Triplet
 
 SIZES = ((256, 256), (512, 512), (128, 104))

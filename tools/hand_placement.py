@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.checkpoint import load_model
+from signgen.checkpoints.runs import load_model
 from signgen.data.dataset import open_dataset
 from signgen.pose.skeleton import MIDDLE_KNUCKLE
-from signgen.render import Renderer
+from signgen.rendering.renderer import Renderer
 from signgen.structures import FrameRef
 
 PATCH, MOVED, REACH, CLOSE = 60, 20.0, 24, 6.0

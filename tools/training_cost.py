@@ -30,8 +30,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from signgen.config import FPDMConfig, TrainConfig
-from signgen.config_io import load_config
+from signgen.config.model import FPDMConfig
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config
 from signgen.models import build_stage
 from signgen.models.ipf import IPF, info_nce
 from signgen.structures import Batch, UserError

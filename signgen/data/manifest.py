@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from signgen.media import atomic_path
+from signgen.files.writing import atomic_path
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, Record, UserError
 

@@ -8,7 +8,6 @@ order), `random_access` (frames of video by number), `clips` (finding clips), `w
 from __future__ import annotations
 
 from signgen.media.clips import VIDEO_SUFFIXES, find_clips, open_clip
-from signgen.media.files import atomic_path, check_input, check_output, save_text
 from signgen.media.image import MAX_PIXELS, contact_sheet, read_image, save_image, side_by_side
 from signgen.media.random_access import VideoReader, open_video
 from signgen.media.video import (
@@ -29,9 +28,6 @@ __all__ = [
     "VideoInfo",
     "VideoReader",
     "VideoWriter",
-    "atomic_path",
-    "check_input",
-    "check_output",
     "contact_sheet",
     "find_clips",
     "list_pictures",
@@ -43,6 +39,5 @@ __all__ = [
     "read_image",
     "read_video",
     "save_image",
-    "save_text",
     "side_by_side",
 ]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.writing import one_line
 from signgen.media.decoding import no_frames
-from signgen.media.files import one_line
 from signgen.media.index import VideoIndex
 
 __all__ = ["DecordFrames", "why_not_decord"]

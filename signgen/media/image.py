@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from signgen.errors import ExitCode, UserError
-from signgen.media.files import atomic_path, check_input, one_line
+from signgen.files.writing import atomic_path, check_input, one_line
 
 MAX_PIXELS = 16_800_000
 """Largest picture or frame read by default, in pixels (4096 x 4096 and a little)."""

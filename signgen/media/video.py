@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.writing import check_input, check_local, one_line
 from signgen.media.decoding import (
     CheckedFrames,
     check_count,
@@ -22,7 +23,6 @@ from signgen.media.decoding import (
     no_frames,
     opened,
 )
-from signgen.media.files import check_input, check_local, one_line
 from signgen.media.image import MAX_PIXELS, read_image
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from signgen.config import FPDMConfig, Stage
+from signgen.config.model import FPDMConfig
+from signgen.config.train import Stage
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from signgen.config import AutoencoderConfig
+from signgen.config.model import AutoencoderConfig
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import Batch
 

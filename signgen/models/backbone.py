@@ -7,7 +7,7 @@ from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedd
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
-from signgen.config import UNetConfig
+from signgen.config.model import UNetConfig
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import ExitCode, UserError
 

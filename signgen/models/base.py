@@ -9,7 +9,7 @@ from torch import Tensor
 from signgen.structures import Batch, Conditioning, SourceFeatures, expect
 
 if TYPE_CHECKING:
-    from signgen.diffusion import NoiseSchedule
+    from signgen.diffusion.guidance import NoiseSchedule
 
 
 class Trainable(Protocol):

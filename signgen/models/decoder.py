@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from signgen.diffusion import guided, sample
+from signgen.diffusion.guidance import guided, sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
 from signgen.structures import Batch

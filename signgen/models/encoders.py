@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
-from signgen.config import IPFConfig, SourceEncoderConfig
+from signgen.config.model import IPFConfig, SourceEncoderConfig
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import expect
 

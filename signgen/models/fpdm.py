@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from signgen.config import FPDMConfig
-from signgen.diffusion import NoiseSchedule
+from signgen.config.model import FPDMConfig
+from signgen.diffusion.guidance import NoiseSchedule
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
 from signgen.models.base import LatentSpace

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from signgen.config import IPFConfig
+from signgen.config.model import IPFConfig
 from signgen.models.encoders import build_clip, clip_pixels
 from signgen.structures import Batch, ExitCode, UserError, expect
 

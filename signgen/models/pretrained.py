@@ -9,8 +9,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from signgen.config import FPDMConfig, Stage
-from signgen.hub import HubFiles, fetch, hub_files, local_folder
+from signgen.config.model import FPDMConfig
+from signgen.config.train import Stage
+from signgen.files.hub import HubFiles, fetch, hub_files, local_folder
 from signgen.structures import ExitCode, UserError
 
 SUBFOLDERS = {"scheduler": "scheduler", "autoencoder": "vae", "unet": "unet"}

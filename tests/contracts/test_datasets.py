@@ -12,22 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from signgen.config import (
-    DataConfig,
-    FPDMConfig,
-    PrepareFolderConfig,
-    PreparePhoenixConfig,
-    tiny_fpdm,
-)
+from signgen.config.data import DataConfig, PrepareFolderConfig, PreparePhoenixConfig
+from signgen.config.model import FPDMConfig, tiny_fpdm
 from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
-from signgen.data.deepfashion import prepare_deepfashion
-from signgen.data.frame_cache_writing import write_cache
-from signgen.data.loading import TripletDataset
-from signgen.data.prepare_clips import prepare_folder, prepare_phoenix14t
+from signgen.data.deepfashion.preparation import prepare_deepfashion
+from signgen.data.examples.loading import TripletDataset
+from signgen.data.frame_cache.writing import write_cache
+from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
 from signgen.media import VideoWriter
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import FrameRef
-from tests.data.deepfashion_trees import write_tree
+from tests.material.deepfashion_trees import write_tree
 
 
 def unprepared(_: Path) -> str:

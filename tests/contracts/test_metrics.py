@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from signgen.metrics import (
+from signgen.evaluation.metrics import (
     FID,
     FVD,
     KID,
@@ -34,13 +34,13 @@ from signgen.metrics import (
     WarpingError,
     default_metrics,
 )
-from signgen.metrics.hand_points import EstimatedHands
-from signgen.metrics.lpips import lpips_extractor
-from signgen.metrics.lpips_network import LPIPSNetwork, load_heads
-from signgen.metrics.redetection import RememberingEstimator
-from signgen.metrics.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
+from signgen.evaluation.metrics.keypoints.hand_points import EstimatedHands
+from signgen.evaluation.metrics.keypoints.redetection import RememberingEstimator
+from signgen.evaluation.metrics.perceptual.lpips import lpips_extractor
+from signgen.evaluation.metrics.perceptual.network import LPIPSNetwork, load_heads
+from signgen.evaluation.metrics.pixels.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
 from signgen.structures import PoseSequence
-from tests.metrics.tiny_estimators import BrightCells, WrittenPoints
+from tests.material.tiny_estimators import BrightCells, WrittenPoints
 
 
 @cache

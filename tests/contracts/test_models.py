@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config import tiny_fpdm
-from signgen.diffusion import FrameNoise, guided, sample
+from signgen.config.model import tiny_fpdm
+from signgen.diffusion.guidance import FrameNoise, guided, sample
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.structures import Batch

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from signgen.data.dataset import bundled_sample, open_dataset
+from signgen.data.examples.triplets import draw, first_frame_pairs
 from signgen.data.phoenix14t import COUNTS, find_root, scan
-from signgen.data.triplets import draw, first_frame_pairs
 from signgen.media import save_image
 from signgen.structures import ExitCode, FrameRef, Record, UserError
 

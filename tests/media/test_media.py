@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.media import (
-    VideoWriter,
-    check_output,
-    probe_video,
-    read_frames,
-    read_video,
-    save_image,
-)
+from signgen.files.writing import check_output
+from signgen.media import VideoWriter, probe_video, read_frames, read_video, save_image
 from signgen.media.writer import exact_rate
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "real"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from signgen.config import tiny_fpdm
+from signgen.config.model import tiny_fpdm
 from signgen.structures import Batch
 
 

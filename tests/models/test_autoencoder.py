@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config import AutoencoderConfig, tiny_fpdm
+from signgen.config.model import AutoencoderConfig, tiny_fpdm
 from signgen.models import build_stage
 from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
 from signgen.models.base import LatentSpace

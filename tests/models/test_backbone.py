@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from signgen.config import UNetConfig, tiny_fpdm
+from signgen.config.model import UNetConfig, tiny_fpdm
 from signgen.models.backbone import FusionMLP, PoseInputConv2d, build_pose_encoder, build_unet
 from signgen.structures import ExitCode, UserError
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from signgen.config import IPFConfig, SourceEncoderConfig, tiny_fpdm
+from signgen.config.model import IPFConfig, SourceEncoderConfig, tiny_fpdm
 from signgen.models.encoders import (
     CLIP_MEAN,
     CLIP_STD,

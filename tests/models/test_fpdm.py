@@ -3,12 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config import (
-    SamplingConfig,
-    full_fpdm,
-    tiny_fpdm,
-)
-from signgen.diffusion import guided
+from signgen.config.model import SamplingConfig, full_fpdm, tiny_fpdm
+from signgen.diffusion.guidance import guided
 from signgen.models import build_model, build_stage
 from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.models.fpdm import FPDM

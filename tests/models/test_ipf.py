@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from signgen.config import IPFConfig, tiny_fpdm
+from signgen.config.model import IPFConfig, tiny_fpdm
 from signgen.models import build_stage
 from signgen.models.ipf import IPF, Combiner, info_nce, source_enhanced_info_nce
 

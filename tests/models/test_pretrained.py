@@ -15,7 +15,13 @@ from transformers import (
     Dinov2Model,
 )
 
-from signgen.config import AutoencoderConfig, SchedulerConfig, UNetConfig, full_fpdm, tiny_fpdm
+from signgen.config.model import (
+    AutoencoderConfig,
+    SchedulerConfig,
+    UNetConfig,
+    full_fpdm,
+    tiny_fpdm,
+)
 from signgen.models import build_model
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import build_unet

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signgen.cli import main
+from signgen.cli.main import main
 from signgen.pose.changes import Changes
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import crop, fill_missing, flip, resize, smooth_one_euro

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signgen.cli import main
+from signgen.cli.main import main
 from signgen.errors import ExitCode, UserError
 from signgen.pose.convert import convert
 from signgen.pose.formats import read_poses, write_poses

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from signgen.cli import main
+from signgen.cli.main import main
 from signgen.pose.formats import write_poses
 from signgen.pose.summary import coverage, summarize
 from signgen.structures import PoseSequence

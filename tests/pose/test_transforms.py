@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from signgen.pose.draw import draw_pose
+from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import (
     crop,

@@ -9,27 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from signgen.cli import COMMANDS
-from signgen.cli_flags import parse
-from signgen.config import (
-    DoctorConfig,
-    EvalConfig,
-    ExportConfig,
-    ImportFPDMConfig,
-    PoseAlignConfig,
-    PoseConvertConfig,
-    PoseExtractConfig,
-    PoseInfoConfig,
-    PoseViewConfig,
+from signgen.cli.main import COMMANDS
+from signgen.cli.parsing import parse
+from signgen.config.data import (
     PrepareCacheConfig,
     PrepareDeepFashionConfig,
     PrepareFolderConfig,
     PreparePhoenixConfig,
     PrepareSyntheticConfig,
-    RenderConfig,
-    TrainConfig,
 )
-from signgen.config_io import load_config
+from signgen.config.evaluation import EvalConfig
+from signgen.config.exchange import DoctorConfig, ExportConfig, ImportFPDMConfig
+from signgen.config.pose import (
+    PoseAlignConfig,
+    PoseConvertConfig,
+    PoseExtractConfig,
+    PoseInfoConfig,
+    PoseViewConfig,
+)
+from signgen.config.render import RenderConfig
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config
 from signgen.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +74,7 @@ TARGETS_SHOWN = [(name, line) for name, line in shown_commands() if line.startsw
 
 
 def check(line: str) -> None:
-    """Parse a command line as `signgen.cli` does, without running it."""
+    """Parse a command line as `signgen.cli.main` does, without running it."""
     words = shlex.split(line, comments=True)[1:]
     if words[0] in {"--help", "--version"}:
         return

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from signgen.evaluate_factories import FACTORIES
-from signgen.evaluate_report import Report
-from signgen.protocols import PROTOCOLS, Protocol
+from signgen.evaluation.metric_factories import FACTORIES
+from signgen.evaluation.protocols import PROTOCOLS, Protocol
+from signgen.evaluation.reports.report import Report
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text("utf-8")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from signgen.config import TrainConfig
-from signgen.config_io import load_config, to_mapping
-from signgen.training_schedule import check_settings, learning_rate
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config, to_mapping
+from signgen.training.schedule import check_settings, learning_rate
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 

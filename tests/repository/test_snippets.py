@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from signgen.checkpoint import save_pretrained
-from signgen.config import tiny_fpdm
+from signgen.checkpoints.runs import save_pretrained
+from signgen.config.model import tiny_fpdm
 from signgen.models import build_model
-from signgen.render import generate
+from signgen.rendering.renderer import generate
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "fpdm.md").read_text("utf-8")
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from signgen.data.synthetic_clip import SyntheticClip
+from signgen.data.synthetic.clip import SyntheticClip
 from signgen.media import list_pictures, read_frames
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence

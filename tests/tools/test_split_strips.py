@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
+from signgen.evaluation.metrics import PSNR, SSIM
 from signgen.media import list_pictures, read_image, save_image
-from signgen.metrics import PSNR, SSIM
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "real" / "fpdm_phoenix_strips"

@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from signgen.config import TrainConfig, full_fpdm, tiny_fpdm
+from signgen.config.model import full_fpdm, tiny_fpdm
+from signgen.config.train import TrainConfig
 from signgen.models import build_stage
 from signgen.structures import Batch, UserError
 

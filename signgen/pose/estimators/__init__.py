@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 from typing import assert_never
 
+from signgen.config.pose import Device, EstimatorName
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person, PoseEstimator
-from signgen.pose.estimators.hrnet_weights import WHOLE_BODY_WEIGHTS, find_weights
+from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, find_weights
 from signgen.pose.estimators.stretched import StretchedEstimator
-from signgen.pose_config import Device, EstimatorName
 
 __all__ = ["Box", "Frame", "Person", "PoseEstimator", "StretchedEstimator", "open_estimator"]
 
@@ -68,7 +68,7 @@ def _open(
         case "hrnet":
             # Before torch is imported, which takes seconds.
             file = find_weights(weights, WHOLE_BODY_WEIGHTS)
-            from signgen.pose.estimators.hrnet import HRNetEstimator
+            from signgen.pose.estimators.hrnet.estimator import HRNetEstimator
 
             return HRNetEstimator(file, device=device, batch_size=batch_size)
         case _:

@@ -10,11 +10,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from signgen.config.pose import Device
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box
-from signgen.pose.estimators.hrnet_boxes import PADDING
-from signgen.pose.estimators.hrnet_weights import HAND_WEIGHTS, find_weights
-from signgen.pose_config import Device
+from signgen.pose.estimators.hrnet.boxes import PADDING
+from signgen.pose.estimators.hrnet.weights import HAND_WEIGHTS, find_weights
 
 __all__ = [
     "HAND_POINTS",
@@ -85,7 +85,7 @@ class HRNetHands:
     ) -> None:
         if random_seed is None:  # before torch is imported, which takes seconds
             weights = find_weights(weights, HAND_WEIGHTS)
-        from signgen.pose.estimators.hrnet import HandEstimator
+        from signgen.pose.estimators.hrnet.estimator import HandEstimator
 
         self._estimator = HandEstimator(weights, device, batch_size, random_seed=random_seed)
         self.name = self._estimator.name

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from signgen.config.pose import Device
 from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person
-from signgen.pose.estimators.hrnet import boxed_chunks, check_batch_size
-from signgen.pose.estimators.hrnet_boxes import crop_of
-from signgen.pose.estimators.hrnet_network import WHOLE_BODY, draw_weights
-from signgen.pose.estimators.hrnet_weights import (
+from signgen.pose.estimators.hrnet.boxes import crop_of
+from signgen.pose.estimators.hrnet.estimator import boxed_chunks, check_batch_size
+from signgen.pose.estimators.hrnet.network import WHOLE_BODY, draw_weights
+from signgen.pose.estimators.hrnet.weights import (
     WHOLE_BODY_WEIGHTS,
     check_names,
     find_weights,
     read_weights,
 )
-from signgen.pose_config import Device
 
 __all__ = ["HAND_CONFIG", "WHOLE_BODY_CONFIG", "MMPoseEstimator", "open_mmpose"]
 

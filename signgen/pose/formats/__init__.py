@@ -22,7 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.pickles import byte_source, restricted_pickle
+from signgen.files.foreign import byte_source, restricted_pickle
 from signgen.pose.formats import (
     alphapose_json,
     coco_json,
@@ -38,7 +38,9 @@ from signgen.pose.formats import (
     pose_file_writer,
 )
 from signgen.pose.formats.atomic import replace_file, replace_folder
-from signgen.pose.formats.checked import (
+from signgen.pose.formats.clips import Clips, Reading
+from signgen.pose.formats.persons import json_files
+from signgen.pose.formats.reading import (
     MAX_BYTES,
     checked_fps,
     checked_size,
@@ -46,8 +48,6 @@ from signgen.pose.formats.checked import (
     read_bytes,
     read_head,
 )
-from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.frames import json_files
 from signgen.structures import PoseSequence
 
 __all__ = ["SUFFIXES", "Clips", "Reading", "read_clips", "read_poses", "write_poses"]

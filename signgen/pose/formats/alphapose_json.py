@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import checked_fps, checked_size, number_array
 from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, place, reading
+from signgen.pose.formats.persons import NUM_KEYPOINTS, Person, place, reading
 from signgen.pose.formats.pose_maps import FROM_HALPE_136
+from signgen.pose.formats.reading import checked_fps, checked_size, number_array
 
 __all__ = ["read", "sniff"]
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import checked_size, number_array
 from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.frames import Person, reading
+from signgen.pose.formats.persons import Person, reading
+from signgen.pose.formats.reading import checked_size, number_array
 
 __all__ = ["read", "sniff"]
 

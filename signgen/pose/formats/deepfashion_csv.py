@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import (
+from signgen.pose.formats.clips import Clips, Reading
+from signgen.pose.formats.deepfashion_text import CONTENT, MARGIN, NUM_POINTS
+from signgen.pose.formats.reading import (
     DEFAULT_FPS,
     checked_sequence,
     number_array,
     parse_json,
 )
-from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.deepfashion_text import CONTENT, MARGIN, NUM_POINTS
 
 __all__ = ["parse_row", "read", "sniff"]
 

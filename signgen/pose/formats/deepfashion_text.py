@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence, read_bytes
+from signgen.pose.formats.reading import DEFAULT_FPS, checked_sequence, read_bytes
 from signgen.structures import PoseSequence
 
 __all__ = ["CONTENT", "MARGIN", "NUM_POINTS", "parse", "read", "rows", "sniff"]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.frames import NUM_KEYPOINTS, Person
+from signgen.pose.formats.persons import NUM_KEYPOINTS, Person
 from signgen.pose.formats.pose_maps import COCO_18
 
 __all__ = ["NUM_POINTS", "from_array", "is_frame", "persons"]

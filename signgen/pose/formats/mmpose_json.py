@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import number_array, parse_json, read_bytes
 from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.frames import (
+from signgen.pose.formats.persons import (
     NUM_KEYPOINTS,
     Person,
     place,
     reading,
 )
+from signgen.pose.formats.reading import number_array, parse_json, read_bytes
 
 __all__ = ["read", "read_folder", "sniff"]
 

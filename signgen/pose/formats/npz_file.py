@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats import dwpose
-from signgen.pose.formats.checked import (
+from signgen.pose.formats.clips import Reading
+from signgen.pose.formats.persons import Person, in_pixels, reading
+from signgen.pose.formats.reading import (
     MAX_BYTES,
     MAX_FRAMES,
     checked_fps,
     checked_sequence,
     checked_size,
 )
-from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.frames import Person, in_pixels, reading
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import checked_size, number_array, parse_json, read_bytes
 from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.frames import Person, in_pixels, place, reading
+from signgen.pose.formats.persons import Person, in_pixels, place, reading
 from signgen.pose.formats.pose_maps import Component, map_components
+from signgen.pose.formats.reading import checked_size, number_array, parse_json, read_bytes
 
 __all__ = ["read", "read_folder", "sniff"]
 

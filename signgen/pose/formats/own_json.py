@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import (
+from signgen.pose.formats.reading import (
     checked_fps,
     checked_sequence,
     checked_size,

@@ -27,14 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pickles.byte_source import ByteSource
-from signgen.pickles.pickle_rules import Rules
-from signgen.pickles.pickle_values import Array, PickleError
-from signgen.pickles.restricted_pickle import NUMBERS, read_pickle
+from signgen.files.foreign.byte_source import ByteSource
+from signgen.files.foreign.pickle_rules import Rules
+from signgen.files.foreign.pickle_values import Array, PickleError
+from signgen.files.foreign.restricted_pickle import NUMBERS, read_pickle
 from signgen.pose.formats import dwpose
-from signgen.pose.formats.checked import DEFAULT_FPS, checked_sequence
 from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.frames import NUM_KEYPOINTS, Person, in_pixels, reading
+from signgen.pose.formats.persons import NUM_KEYPOINTS, Person, in_pixels, reading
+from signgen.pose.formats.reading import DEFAULT_FPS, checked_sequence
 
 __all__ = ["read"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checked import checked_fps, checked_sequence, checked_size
 from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.frames import follow_signer
+from signgen.pose.formats.persons import follow_signer
 from signgen.pose.formats.pose_maps import HAND_COMPONENTS, Component, Points, map_components
+from signgen.pose.formats.reading import checked_fps, checked_sequence, checked_size
 from signgen.structures import PoseSequence
 
 __all__ = ["read", "sniff"]

@@ -19,7 +19,7 @@ from signgen.pose.estimators.hand_patches import (
     MediaPipeHands,
     open_hand_estimator,
 )
-from signgen.pose.estimators.hrnet_boxes import crop_frame, crop_of
+from signgen.pose.estimators.hrnet.boxes import crop_frame, crop_of
 from signgen.pose.formats import read_poses
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None

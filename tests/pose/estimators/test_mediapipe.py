@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import signgen
-from signgen.cli import main
+from signgen.cli.main import main
 from signgen.errors import ExitCode, UserError
 from signgen.media import VideoWriter, read_frames
 from signgen.pose.estimators import open_estimator
+from signgen.pose.extraction.clips import extract_clip
 from signgen.pose.formats import read_poses
-from signgen.pose_extraction import extract_clip
 
 needs_mediapipe = pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None,

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from signgen.errors import ExitCode, UserError
 from signgen.media import read_image
 from signgen.pose.estimators.base import Box, Frame, PoseEstimator
-from signgen.pose.estimators.hrnet import HandEstimator, HRNetEstimator
-from signgen.pose.estimators.hrnet_boxes import crop_frame, crop_of
-from signgen.pose.estimators.hrnet_network import (
+from signgen.pose.estimators.hrnet.boxes import crop_frame, crop_of
+from signgen.pose.estimators.hrnet.estimator import HandEstimator, HRNetEstimator
+from signgen.pose.estimators.hrnet.network import (
     HAND,
     WHOLE_BODY,
     HeatmapNetwork,

@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from pose_samples import alphapose, flat
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
+from tests.material.pose_samples import alphapose, flat
 
 NAMES = list(SKELETONS["coco-wholebody-133"].names)
 #: The body of Halpe's 136 points, named as in ours.

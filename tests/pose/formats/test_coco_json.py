@@ -2,10 +2,17 @@ import json
 
 import numpy as np
 import pytest
-from pose_samples import COCO_PARTS, REAL, SIZE, coco_document, coco_person, needs_real
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_clips, read_poses
+from tests.material.pose_samples import (
+    COCO_PARTS,
+    REAL,
+    SIZE,
+    coco_document,
+    coco_person,
+    needs_real,
+)
 
 
 def write(tmp_path, document):

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_samples import SAMPLES
 
 from signgen.errors import ExitCode, UserError
-from signgen.pickles import byte_source, restricted_pickle
+from signgen.files.foreign import byte_source, restricted_pickle
 from signgen.pose.formats import (
     alphapose_json,
-    checked,
     coco_json,
     deepfashion_csv,
     deepfashion_text,
@@ -27,7 +25,9 @@ from signgen.pose.formats import (
     read_poses,
     write_poses,
 )
+from signgen.pose.formats import reading as checked
 from signgen.pose.skeleton import SKELETONS
+from tests.material.pose_samples import SAMPLES
 
 MUTATIONS = 300
 

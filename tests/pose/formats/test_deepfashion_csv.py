@@ -1,8 +1,8 @@
 import pytest
-from pose_samples import deepfashion_csv
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_clips, read_poses
+from tests.material.pose_samples import deepfashion_csv
 
 NAME = "fashionWOMENDressesid0000713204_3back.jpg"
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from pose_samples import deepfashion
 
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import deepfashion_text, read_poses
+from tests.material.pose_samples import deepfashion
 
 ROW = b"100.0 128.0\n"
 

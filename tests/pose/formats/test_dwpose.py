@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from pose_samples import dwpose, npz, table
 
 from signgen.errors import UserError
 from signgen.pose.formats import dwpose as module
 from signgen.pose.formats import read_clips, read_poses
+from tests.material.pose_samples import dwpose, npz, table
 
 COCO_18 = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
 

@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from pose_samples import mmpose, person
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_poses
+from tests.material.pose_samples import mmpose, person
 
 
 def read(tmp_path, document: object, **arguments):

@@ -5,10 +5,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from pose_samples import own_npz, table
 
 from signgen.errors import UserError
 from signgen.pose.formats import npz_file, read_poses
+from tests.material.pose_samples import own_npz, table
 
 
 def refused(tmp_path, data: bytes) -> str:

@@ -2,11 +2,18 @@ import json
 
 import numpy as np
 import pytest
-from pose_samples import REAL, SIZE, canvas_frames, needs_real, openpose_frame, openpose_person
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
+from tests.material.pose_samples import (
+    REAL,
+    SIZE,
+    canvas_frames,
+    needs_real,
+    openpose_frame,
+    openpose_person,
+)
 
 NAMES = list(SKELETONS["coco-wholebody-133"].names)
 COCO_18 = list(SKELETONS["openpose-18"].names)

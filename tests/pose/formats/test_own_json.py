@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from pose_samples import own, sequence
 
 from signgen.errors import ExitCode, UserError
 from signgen.pose.formats import read_poses, write_poses
+from tests.material.pose_samples import own, sequence
 
 COUNT = 133
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pose_samples import dwpose, mska, table
 
 from signgen.errors import ExitCode, UserError
-from signgen.pickles import byte_source
+from signgen.files.foreign import byte_source
 from signgen.pose.formats import read_clips, read_poses
+from tests.material.pose_samples import dwpose, mska, table
 
 NAMES = ("train/a-1", "dev/b-2", "test/c-3")
 

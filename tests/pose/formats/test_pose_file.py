@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
-from pose_samples import (
+
+from signgen.errors import ExitCode, UserError
+from signgen.pose.formats import read_clips, read_poses
+from tests.material.pose_samples import (
     HAND,
     HOLISTIC_BODY,
     REAL,
@@ -13,9 +16,6 @@ from pose_samples import (
     pose_bytes,
     reduced,
 )
-
-from signgen.errors import ExitCode, UserError
-from signgen.pose.formats import read_clips, read_poses
 
 MISSING = 1000.0
 

@@ -1,0 +1,1 @@
+"""Run folders, atomic checkpoints and loading a model by name."""

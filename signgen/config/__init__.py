@@ -1,0 +1,1 @@
+"""Every setting of signgen as frozen dataclasses, and their YAML. Imports no torch."""

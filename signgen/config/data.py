@@ -1,0 +1,165 @@
+"""Settings of training data and of the `prepare` commands. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ClipsConfig",
+    "DataConfig",
+    "PrepareCacheConfig",
+    "PrepareDeepFashionConfig",
+    "PrepareFolderConfig",
+    "PreparePhoenixConfig",
+    "PrepareSyntheticConfig",
+]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where training frames come from."""
+
+    root: str = "sample"
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample` for
+    the bundled sample."""
+    split: Literal["train", "dev", "test"] = "train"
+    """Split to draw triplets from."""
+    identity_rate: float = 0.05
+    """Share of triplets whose source is the target itself."""
+    pairs: int = 100_000
+    """Pairs drawn from videos, each shown once per epoch; 0 never repeats one. Datasets that list
+    their pairs show those."""
+    min_distance: int = 1
+    """Least number of frames between source and target where pairs are drawn."""
+    flip_rate: float = 0.0
+    """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
+    DeepFashion. Signing changes its hand: keep 0."""
+    jitter: float = 0.0
+    """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
+    width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
+    source_sides: tuple[int, ...] = ()
+    """Sides of squares, one of which every source is squashed to before it gets the model's size of
+    sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
+    workers: int = 1
+    """Loader processes; the result does not depend on it."""
+    cache: bool = False
+    """Keep frames at the model's sizes in the memory of each loader process."""
+    frame_cache: str = ""
+    """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
+    empty."""
+
+
+@dataclass(frozen=True)
+class ClipsConfig:
+    """What the `prepare` commands for videos share."""
+
+    out: str = ""
+    """Folder to write the manifest and the key points to."""
+    keypoints: tuple[str, ...] = ()
+    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip."""
+    estimator: Literal["auto", "mediapipe", "mmpose", "hrnet", "none"] = "auto"
+    """Estimates the key points of clips that have none: HRNet where its checkpoint is found, else
+    MediaPipe (`auto`), or a certain one. `none` leaves such clips out."""
+    weights: str = ""
+    """Checkpoint of HRNet or MMPose."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where HRNet and MMPose compute."""
+    check: bool = True
+    """Look at the first and last bytes of every picture."""
+    cache: tuple[int, int] | None = None
+    """Also write all frames at this height and width into `OUT/cache`, to train faster: give that
+    to `signgen train` as --data.frame-cache."""
+    cache_resize: Literal["area", "bicubic"] = "area"
+    """How frames of the cache are resized: the model's `resize`."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class PreparePhoenixConfig(ClipsConfig):
+    """Check RWTH-PHOENIX-Weather 2014T, gather its key points, write its manifest."""
+
+    raw: str = ""
+    """The corpus as unpacked, any folder above `features/`, or its archive. With no key points and
+    `--estimator none` the manifest has none, which is enough to check the corpus."""
+
+
+@dataclass(frozen=True)
+class PrepareFolderConfig(ClipsConfig):
+    """Make a dataset of a folder of recordings."""
+
+    videos: str = ""
+    """Folder (or archive) of videos or of folders of pictures, at any depth."""
+    fps: float = 25.0
+    """Frame rate of folders of pictures."""
+    split_by: Literal["clip", "signer"] = "clip"
+    """What stays together when clips are put into train, dev and test."""
+
+
+@dataclass(frozen=True)
+class PrepareSyntheticConfig:
+    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout."""
+
+    out: str = ""
+    """Folder to create."""
+    signers: int = 10
+    """Number of signers, at least 3; about 80/10/10 % go to train, dev and test."""
+    clips_per_signer: int = 2
+    """Clips of each signer."""
+    frames: int = 24
+    """Frames of each clip."""
+    size: tuple[int, int] = (260, 210)
+    """Height and width of the frames."""
+    seed: int = 0
+    """Seed of everything drawn."""
+    motion_blur: bool = False
+    """Blur moving parts."""
+    workers: int = 1
+    """Processes."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class PrepareCacheConfig:
+    """Write frames at training size into files that training maps into memory."""
+
+    data: str = "sample"
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample` for
+    the bundled sample."""
+    out: str = ""
+    """Folder to create; a cache there that was interrupted is finished."""
+    size: tuple[int, int] = (256, 256)
+    """Height and width of the frames: the size of the model."""
+    resize: Literal["area", "bicubic"] = "area"
+    """How frames are resized: the model's `resize`."""
+    splits: tuple[str, ...] = ("train",)
+    """Splits to cache."""
+    workers: int = 1
+    """Processes."""
+    json: bool = False
+    """Print one JSON object on stdout."""
+
+
+@dataclass(frozen=True)
+class PrepareDeepFashionConfig:
+    """Verify a copy of DeepFashion In-shop; write its manifest and packed key points."""
+
+    raw: str = ""
+    """Folder of the copy, with the lists, key points and pictures of one of the layouts."""
+    out: str = ""
+    """Folder to write to."""
+    layout: Literal["fpdm", "nted", "patn-csv", "gfla-csv", "pcdms", "mcld"] | None = None
+    """Whose files these are; told by the files if not given."""
+    keypoints: tuple[str, ...] = ()
+    """CSV files or folders of texts with the key points, instead of the layout's own."""
+    keypoint_frame: Literal["padded256", "256x176", "unit"] | None = None
+    """Where key points live: the 256 x 256 canvas with margins, 256 x 176, or 0 to 1; told by
+    their values if not given."""
+    rebuild_pairs: bool = False
+    """Make the pairs from train.lst, test.lst and the key points instead of reading them."""
+    subset: int = 0
+    """Keep only this many records of each split, for short runs; 0 keeps all."""
+    json: bool = False
+    """Print one JSON object on stdout."""

@@ -1,0 +1,128 @@
+"""Settings of `signgen eval`. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from signgen.config.model import Precision, Sampler
+from signgen.config.pose import Device, EstimatorName
+
+__all__ = ["EvalConfig", "Items", "ProtocolName", "ScoredFrames"]
+
+ProtocolName = Literal[
+    "phoenix-fpdm", "signvip", "cfld", "fpdm-test", "pidm", "pcdms-legacy", "cleanfid"
+]
+Items = Literal["auto", "clips", "images"]
+ScoredFrames = Literal["all", "without-source"]
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Score generated against reference frames; without paths, the bundled model and sample."""
+
+    generated: str | None = None
+    """Frames to score: a video, a folder of frames, a folder of clips, a folder of images, or the
+    results of FPDM, PIDM, NTED, DPTN or PCDMs on DeepFashion, recognised by their names."""
+    reference: str | None = None
+    """The true frames, in the same form; for results on DeepFashion its folder, or any folder that
+    has the target images."""
+    compare: tuple[str, ...] = ()
+    """Frames of other systems, in the same form as --generated, scored beside it in the same pass
+    and compared with it clip by clip."""
+    source: str | None = None
+    """What the systems were given, for the baseline that copies it: a picture, or a clip of as many
+    frames as the true one; or a folder with one per clip. The first true frame if not given."""
+    poses: str | None = None
+    """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
+    items: Items = "auto"
+    """What pictures in a folder are: `clips`, frames in order, or single `images`, paired by name;
+    `auto` is what --protocol says, images for names of DeepFashion, else clips."""
+    protocol: Literal[ProtocolName, "list"] | None = None
+    """Score as a published work did, sizes, filters and metrics with all their options; `list`
+    says what each does. Without it frames are scored as they are."""
+    model: str = "mini"
+    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
+    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
+    data: str = "sample"
+    """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`, to
+    evaluate the model on; with paths, where signers and texts of clips of equal names are."""
+    split: Literal["train", "dev", "test"] = "test"
+    """Split of the data."""
+    size: tuple[int, int] | None = None
+    """Height and width that all frames are resized to (Pillow, bicubic) before they are scored,
+    where no protocol says it; none are resized if not given."""
+    frames: ScoredFrames | None = None
+    """Score `all` frames, or all `without-source`, the first frame of each clip; if not given,
+    what the protocol says, else all frames of --generated, and those of a model without the source
+    it was given."""
+    hand_metrics: bool = False
+    """Also score the hands: Hand SSIM, and Hand PE where an estimator of hands is found."""
+    faces: bool = False
+    """Also score face and mouth; needs poses as the hand metrics do."""
+    keypoints: bool = False
+    """Also find key points again in the generated frames, with an estimator: body, hands, mouth."""
+    motion: bool = True
+    """Score motion of clips: flicker, brightness jitter, second differences, TCD."""
+    warping: bool = False
+    """Also score motion by the warping error, which takes longer than all the rest."""
+    per_hand: bool = False
+    """Print the scores of left and right hand."""
+    per_signer: bool = False
+    """Print the scores of each signer."""
+    estimator: EstimatorName = "auto"
+    """Estimator of key points for the pose errors: `auto` is HRNet where its checkpoint is found,
+    else MediaPipe."""
+    estimator_weights: str | None = None
+    """Checkpoint of the estimator."""
+    generated_poses: str | None = None
+    """Key points of the generated frames, in the form of --poses, instead of an estimator."""
+    lpips_weights: str | None = None
+    """Trunk of LPIPS, AlexNet of torchvision; scores LPIPS. The hub's cache if a protocol asks for
+    LPIPS and this is not given."""
+    inception_weights: str | None = None
+    """Inception-v3 of torchvision; scores FID as CFLD, PCDMs and FPDM do."""
+    fid_weights: str | None = None
+    """Inception of torch-fidelity; scores the standard FID and KID."""
+    i3d_weights: str | None = None
+    """I3D as TorchScript; scores FVD."""
+    fid_reference: str | None = None
+    """Real set of FID: a folder of images, or statistics that --save-statistics wrote; if not given
+    the true frames, which is FPDM's FID*."""
+    save_statistics: str | None = None
+    """Write the statistics of the folder in --fid-reference to this file (.npz), to name there."""
+    texts: str | None = None
+    """True texts for --back-translate: a file of lines ID<TAB>TEXT; those of the data if not
+    given."""
+    back_translate: str | None = None
+    """Command that turns videos into text, for generated and true clips: it reads lines
+    ID<TAB>PATH on stdin, and prints as many lines ID<TAB>TEXT. Run without a shell."""
+    retrieval: bool = False
+    """Score stage 1 instead of frames: where the true target ranks among all pictures by its fusion
+    of source and pose (FPDM's Table 2)."""
+    retrieval_queries: int = 10_000
+    """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
+    asks for all."""
+    steps: int | None = None
+    """Denoising steps; the model's own number if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool | None = None
+    """Draw the noise of a batch from one generator, as FPDM's published code: scores then depend on
+    the frames computed together, 8 of a video. As the model's settings say if not given."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
+    published."""
+    seed: int = 0
+    """Seed of the noise."""
+    device: Device = "auto"
+    """Where to compute."""
+    out: str | None = None
+    """Also write the report to this JSON file."""
+    report: str | None = None
+    """Also write the report to this page (.html): plots, tables, the worst frames."""
+    latex: str | None = None
+    """Also write the scores to this LaTeX file (.tex), as a table."""
+    json: bool = False
+    """Print one JSON object on stdout."""

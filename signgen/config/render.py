@@ -1,0 +1,71 @@
+"""Settings of `signgen render`. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signgen.config.model import Precision, Sampler
+from signgen.config.pose import Align, Device, EstimatorName
+
+__all__ = ["RenderConfig"]
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Render a signer: one source frame and a pose sequence become a video."""
+
+    source: str = ""
+    """Picture of the signer (PNG, JPEG, WebP)."""
+    poses: str = ""
+    """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
+    extract them from; recognised by content."""
+    out: str = "out.mp4"
+    """Video to write."""
+    model: str = "mini"
+    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision."""
+    clip: str | None = None
+    """Clip to sign, of files of poses that hold many."""
+    pose_size: tuple[int, int] | None = None
+    """Height and width of the pictures that the poses are of, for formats that do not say; the
+    source's if not given."""
+    pose_fps: float | None = None
+    """Frames per second, for formats of poses that do not say; 25 if not given."""
+    align: Align = "none"
+    """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
+    scales by the shoulders, `limb` gives every part the source signer's proportions."""
+    source_poses: str | None = None
+    """Poses of the source picture, for --align affine and limb, the first frame is taken; estimated
+    from the picture if not given."""
+    size: tuple[int, int] | None = None
+    """Height and width of the video; the source's size if not given."""
+    steps: int | None = None
+    """Denoising steps; the model's own number if not given."""
+    guidance: tuple[float, float] | None = None
+    """Guidance weights w1 w2; the model's own if not given."""
+    sampler: Sampler | None = None
+    """How to denoise: `ddpm` (ancestral), `ddim` (deterministic), or a solver for few steps; the
+    model's own if not given."""
+    official_noise: bool | None = None
+    """Draw the noise of each chunk from one generator, as FPDM's published code does of a batch:
+    frames then depend on --chunk and on their place in it. --no-official-noise draws it by frame;
+    as the model's settings say if not given."""
+    precision: Precision = "no"
+    """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as published;
+    the sampler and, where the autoencoder asks for it, decoding stay there."""
+    seed: int = 0
+    """Seed of the noise."""
+    device: Device = "auto"
+    """Where to compute."""
+    chunk: int = 8
+    """Frames computed at a time; does not change the result, but for --official-noise."""
+    estimator: EstimatorName = "auto"
+    """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
+    `auto` is HRNet where its checkpoint is found, else MediaPipe."""
+    weights: str | None = None
+    """Checkpoint of the estimator."""
+    compare: bool = True
+    """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
+    dry_run: bool = False
+    """Check everything, print the plan, write nothing."""
+    json: bool = False
+    """Print one JSON object on stdout."""

@@ -1,0 +1,82 @@
+"""Settings of `signgen train`. Imports no torch.
+
+Precedence: defaults < YAML < flags. The text below a field is its help text on the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from signgen.config.data import DataConfig
+from signgen.config.model import FPDMConfig, Precision, tiny_fpdm
+from signgen.config.pose import Device
+
+__all__ = ["Stage", "TrainConfig"]
+
+Stage = Literal["vae", "ipf", "fpdm", "decoder"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run of one stage."""
+
+    stage: Stage = "fpdm"
+    """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), or `decoder` (the
+    autoencoder's decoder on samples of a trained stage 2)."""
+    out: str = "runs/smoke"
+    """Run folder."""
+    model: FPDMConfig = field(default_factory=tiny_fpdm)
+    data: DataConfig = field(default_factory=DataConfig)
+    start_from: tuple[str, ...] = ()
+    """Run folders or models whose trained parts this run starts from, later ones winning."""
+    steps: int = 4
+    """Optimiser steps in all."""
+    batch_size: int = 2
+    """Triplets per micro-batch and process."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
+    stage 2."""
+    learning_rate: float = 1e-4
+    """Peak learning rate of AdamW."""
+    warmup: int = 0
+    """Steps of linear warm-up."""
+    warmup_hold: int = 1
+    """Steps that each rate of the warm-up is held for, a divisor of `warmup`; FPDM raises it once
+    an epoch."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """Learning rate after the warm-up: constant, a cosine to 0, or times `decay_factor` after every
+    `decay_every` steps."""
+    decay_every: int = 0
+    """Steps between decays of the rate, counted from the end of the warm-up, for schedule `step`;
+    FPDM has 50 epochs."""
+    decay_factor: float = 0.1
+    """Factor of one decay, for schedule `step`."""
+    weight_decay: float = 0.0
+    """Weight decay of AdamW."""
+    clip_gradient: float = 1.0
+    """Largest gradient norm; 0 does not clip."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights; 0 keeps none."""
+    precision: Precision = "no"
+    """Mixed precision."""
+    device: Device = "auto"
+    """Where to train."""
+    seed: int = 7
+    """Seed of weights, order, augmentation and noise."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    sample_every: int = 500
+    """Steps between sample sheets."""
+    log_every: int = 10
+    """Steps between lines of log.jsonl."""
+    validate_every: int = 0
+    """Steps between validations, and one at the end; 0 never validates."""
+    validate_batches: int = 8
+    """Batches per process in one validation, the same ones every time."""
+    validation_split: Literal["train", "dev", "test"] = "dev"
+    """Split that validations draw from. They choose nothing: the last checkpoint is the result."""
+    keep: int = 2
+    """Checkpoints kept."""
+    stop_at: int = 0
+    """Stop after this step although `steps` is larger (to train in slices); 0 trains to the end."""

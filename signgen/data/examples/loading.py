@@ -1,0 +1,216 @@
+"""From triplets to batches: the one place where dataset pixels become tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from signgen.config.data import DataConfig
+from signgen.config.model import FPDMConfig
+from signgen.data.adapter import DatasetAdapter
+from signgen.data.examples.augmentation import choose_side, flips, jitter
+from signgen.data.examples.triplets import draw, shuffled, vary
+from signgen.data.frame_cache.reading import FrameCache
+from signgen.media.resizing import squash
+from signgen.models.inputs import PoseDrawing, source_size
+from signgen.pose.transforms import flip, hand_boxes, resize
+from signgen.structures import Batch, ExitCode, FrameRef, PoseSequence, Triplet, UserError
+
+Sample = dict[str, Tensor]
+Sizes = tuple[tuple[int, int], ...]
+
+
+def to_pixels(frame: NDArray[np.uint8]) -> Tensor:
+    """Return a (H, W, 3) uint8 RGB frame as (3, H, W) float32 in [-1, 1]."""
+    # In place: fresh memory for each step costs more than the arithmetic.
+    pixels = torch.from_numpy(frame.copy()).permute(2, 0, 1).float()
+    return pixels.div_(127.5).sub_(1)
+
+
+def hand_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
+    """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
+    mask = torch.zeros(1, *size)
+    for x0, y0, x1, y1 in boxes:
+        mask[
+            :,
+            max(0, int(y0)) : max(0, int(np.ceil(y1))),
+            max(0, int(x0)) : max(0, int(np.ceil(x1))),
+        ] = 1
+    return mask
+
+
+class TripletDataset(Dataset[Sample]):
+    """Training examples by position; every item is a pure function of (seed, position).
+
+    Args:
+        adapter: Where frames and poses come from.
+        config: Split and rates.
+        model: Sizes, skeleton and drawing of poses that the model wants.
+        seed: Seed of the run.
+
+    Raises:
+        UserError: If the skeletons disagree, a rate or size is out of range, or the frame cache
+            holds other data or frames of another size, or sources are not made from such frames.
+    """
+
+    def __init__(
+        self, adapter: DatasetAdapter, config: DataConfig, model: FPDMConfig, seed: int
+    ) -> None:
+        if adapter.skeleton != model.skeleton:
+            raise UserError(
+                f"dataset {adapter.name} has poses of skeleton {adapter.skeleton}; "
+                f"the model reads {model.skeleton}."
+            )
+        _check_rates(config)
+        self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
+        self.records = adapter.records(config.split)
+        self.pairs = adapter.pairs(config.split)
+        self.source_size = source_size(model)
+        self.drawing = PoseDrawing.of(model, training=True)
+        self._frames: dict[tuple[FrameRef, Sizes], NDArray[np.uint8]] = {}
+        self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
+        if self._cached is not None:
+            _check_sources(config, model, self.source_size)
+            self._cached.check(adapter, config.split, model.size, model.resize)
+
+    def __getitem__(self, position: int) -> Sample:
+        """Return example `position`: the fields of `Batch` without the batch axis."""
+        triplet = self.triplet(position)
+        size = self.model.size
+        flipped = flips(self.seed, position, self.config.flip_rate)
+        poses = self._pose(triplet.target, position)
+        placed = resize(poses, size)
+        if flipped:
+            # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
+            # image of the frames, because it counts columns from 0 to W.
+            poses, placed = flip(poses), flip(placed)
+        drawn = self.drawing.draw(poses)
+        step = -1 if flipped else 1
+        return {
+            "source": to_pixels(self._source(triplet.source, position)[:, ::step]),
+            "target": to_pixels(self._frame(triplet.target, size)[:, ::step]),
+            "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255),
+            "hands": hand_mask(hand_boxes(placed.keypoints[0], placed.confidence[0]), size),
+        }
+
+    def triplet(self, position: int) -> Triplet:
+        """Return source and target of example `position`."""
+        count = self.config.pairs if self.pairs is None else len(self.pairs)
+        index = shuffled(count, self.seed, position) if count else position
+        rate = self.config.identity_rate
+        if self.pairs is None:
+            return draw(self.records, self.seed, index, rate, self.config.min_distance)
+        return vary(self.pairs[index], self.seed, position, rate)
+
+    def _pose(self, ref: FrameRef, position: int) -> PoseSequence:
+        """Return the pose of a frame on the canvas, jittered as example `position`."""
+        poses = self.adapter.pose(ref.record).frames(slice(ref.index, ref.index + 1))
+        poses = resize(poses, self.drawing.canvas)
+        deviation = self.config.jitter
+        return jitter(poses, self.seed, position, deviation) if deviation else poses
+
+    def _source(self, ref: FrameRef, position: int) -> NDArray[np.uint8]:
+        """Return a source at its size, as coarse as example `position` has it."""
+        side = choose_side(self.config.source_sides, self.seed, position)
+        return self._frame(ref, *([] if side is None else [(side, side)]), self.source_size)
+
+    def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return a frame squashed to one size after the other.
+
+        It comes from the frame cache, where all frames are wanted at its size, or from memory where
+        it is there.
+        """
+        if self._cached is not None:
+            return self._cached.frame(ref.record.id, ref.record.split, ref.index)
+        if (ref, sizes) in self._frames:
+            return self._frames[ref, sizes]
+        frame = self.adapter.frame(ref)
+        for size in sizes:
+            frame = squash(frame, size, self.model.resize)
+        if self.config.cache:
+            self._frames[ref, sizes] = frame
+        return frame
+
+
+def _check_rates(config: DataConfig) -> None:
+    problem = ""
+    if not 0 <= config.flip_rate <= 1:
+        problem = f"flip_rate is {config.flip_rate}; expected a probability, 0 to 1"
+    elif config.jitter < 0:
+        problem = f"jitter is {config.jitter}; expected 0 or more pixels"
+    elif any(side < 1 for side in config.source_sides):
+        problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
+    if problem:
+        raise UserError(f"data: {problem}.", ExitCode.USAGE)
+
+
+def _check_sources(config: DataConfig, model: FPDMConfig, size: tuple[int, int]) -> None:
+    """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
+    problem = ""
+    if size != model.size:
+        problem = f"source_size is {size[0]} {size[1]}"
+    elif config.source_sides:
+        problem = f"source_sides is {list(config.source_sides)}"
+    if problem:
+        raise UserError(
+            f"{config.frame_cache} holds frames at the model's size, {model.size[0]} "
+            f"{model.size[1]}; {problem}, and such sources are made from frames as recorded. Leave "
+            "out --data.frame-cache, or that setting.",
+            ExitCode.USAGE,
+        )
+
+
+def batches(
+    dataset: TripletDataset,
+    *,
+    start: int,
+    steps: int,
+    batch_size: int,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """Iterate over the batches of steps `start` .. `steps` - 1 of one process.
+
+    Args:
+        dataset: The examples.
+        start: First step, the number of steps already done.
+        steps: Steps in all.
+        batch_size: Examples per step and process.
+        rank: Number of this process.
+        world: Number of processes.
+
+    Yields:
+        Batches of `batch_size` examples; step `s` of rank `r` holds positions (s * world + r) *
+        batch_size ...
+    """
+    positions = [
+        (step * world + rank) * batch_size + i
+        for step in range(start, steps)
+        for i in range(batch_size)
+    ]
+    workers = dataset.config.workers
+    if workers:
+        # OpenCV's pool of threads does not survive a fork: a loader process would wait for it
+        # forever. With one thread there is no pool.
+        cv2.setNumThreads(1)
+    loader: DataLoader[Sample] = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=positions,
+        num_workers=workers,
+        worker_init_fn=_one_thread if workers else None,
+        persistent_workers=False,
+    )
+    for sample in loader:
+        yield Batch(**sample)
+
+
+def _one_thread(_: int) -> None:
+    """Keep a loader process on one core: the arithmetic belongs to the training process."""
+    torch.set_num_threads(1)

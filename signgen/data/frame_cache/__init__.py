@@ -1,0 +1,1 @@
+"""Frames at training size in files that are mapped into memory."""

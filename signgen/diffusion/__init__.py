@@ -1,0 +1,1 @@
+"""Diffusion without a model: schedule, samplers, noise and guidance."""

@@ -1,0 +1,97 @@
+"""Diffusion: guidance, and what sampling is made of: schedule, samplers and noise per frame.
+
+Knows tensors and `Conditioning`, not models, so that a sampler can be tested on a Gaussian whose
+denoiser is known in closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from signgen.diffusion.noise import BatchNoise, FrameNoise
+from signgen.diffusion.samplers import Denoiser, sample, sampling_timesteps
+from signgen.diffusion.schedule import NoiseSchedule, PredictionType
+from signgen.structures import Conditioning
+
+__all__ = [
+    "BatchNoise",
+    "ConditionalDenoiser",
+    "Denoiser",
+    "FrameNoise",
+    "NoiseSchedule",
+    "PredictionType",
+    "guidance_coefficients",
+    "guidance_weights",
+    "guided",
+    "sample",
+    "sampling_timesteps",
+]
+
+ConditionalDenoiser = Callable[[Tensor, Tensor, Conditioning], Tensor]
+"""(z, t, conditioning) -> prediction."""
+
+
+def guidance_weights(weights: Sequence[float], branches: int) -> tuple[float, ...]:
+    """Return the weights that a model with so many branches uses: the first `branches - 1`.
+
+    FPDM without fusion has two branches, so that of its two weights only w_1 counts.
+
+    Args:
+        weights: w_1, w_2, ..
+        branches: Number of branches, at least 1.
+
+    Raises:
+        ValueError: If there are too few weights.
+    """
+    needed = branches - 1
+    if len(weights) < needed:
+        raise ValueError(f"{branches} branches need {needed} weights, got {len(weights)}")
+    return tuple(weights[:needed])
+
+
+def guidance_coefficients(weights: Sequence[float]) -> list[float]:
+    """Return the factor of each branch in `e_0 + sum_i w_i (e_i - e_{i-1})` (FPDM Eq. 12).
+
+    Args:
+        weights: w_1 .. w_n for n + 1 branches.
+
+    Returns:
+        n + 1 factors that add up to 1: 1 - w_1, w_1 - w_2, .., w_n. Equal neighbouring weights give
+        a zero, so that branch need not be computed.
+    """
+    bounds = [1.0, *weights, 0.0]
+    return [before - after for before, after in pairwise(bounds)]
+
+
+def guided(
+    denoise: ConditionalDenoiser, branches: Sequence[Conditioning], weights: Sequence[float]
+) -> Denoiser:
+    """Combine the branches of cumulative classifier-free guidance into one denoiser.
+
+    The branches that count run as one batch.
+
+    Args:
+        denoise: The model.
+        branches: From nothing given to everything given, each for the same B samples.
+        weights: One weight per branch after the first; see `guidance_weights`.
+
+    Raises:
+        ValueError: If there are too few weights.
+    """
+    factors = guidance_coefficients(guidance_weights(weights, len(branches)))
+    needed = [index for index, factor in enumerate(factors) if factor != 0]
+    together = Conditioning.cat([branches[index] for index in needed])
+
+    def run(z: Tensor, t: Tensor) -> Tensor:
+        count = len(needed)
+        outputs = denoise(z.repeat(count, 1, 1, 1), t.repeat(count), together).float().chunk(count)
+        return sum(
+            (factors[i] * output for i, output in zip(needed, outputs, strict=True)),
+            torch.zeros_like(outputs[0]),
+        )
+
+    return run

@@ -1,0 +1,208 @@
+"""The noise schedule: how much noise each timestep holds, noising, and training targets.
+
+`abar` below is the cumulative product of the alphas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from torch import Tensor
+
+from signgen.config.model import SchedulerConfig
+from signgen.errors import ExitCode, UserError
+from signgen.files.hub import local_folder
+
+PredictionType = Literal["v_prediction", "epsilon"]
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """How much noise each timestep holds and what a denoiser predicts; wraps a diffusers scheduler.
+
+    Args:
+        alphas_cumprod: (T,) float32, abar of each training timestep.
+        prediction_type: `v_prediction` or `epsilon`.
+        scheduler: The library's scheduler, which spreads the timesteps to sample at.
+        set_alpha_to_one: Whether DDIM's last step ends at pure signal, else at timestep 0.
+    """
+
+    alphas_cumprod: Tensor
+    prediction_type: PredictionType
+    scheduler: DDPMScheduler = field(repr=False, compare=False)
+    set_alpha_to_one: bool = True
+
+    @staticmethod
+    def from_config(config: SchedulerConfig) -> NoiseSchedule:
+        """Build a schedule from settings, or from a pretrained model's scheduler.
+
+        Args:
+            config: Settings; with `pretrained`, that scheduler's own values replace all others.
+
+        Raises:
+            UserError: If the scheduler is missing, or predicts something that cannot be used.
+        """
+        if config.pretrained:
+            return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained))
+        scheduler = DDPMScheduler(
+            num_train_timesteps=config.train_steps,
+            beta_start=config.beta_start,
+            beta_end=config.beta_end,
+            beta_schedule="scaled_linear",
+            prediction_type=config.prediction_type,
+            rescale_betas_zero_snr=config.zero_terminal_snr,
+            timestep_spacing=config.spacing,
+            steps_offset=1,  # of "leading" only; Stable Diffusion's
+            clip_sample=False,
+        )
+        scheduler.register_to_config(set_alpha_to_one=config.set_alpha_to_one)
+        return NoiseSchedule.from_scheduler(scheduler)
+
+    @staticmethod
+    def from_scheduler(scheduler: DDPMScheduler) -> NoiseSchedule:
+        """Wrap a diffusers scheduler; its clipping of samples is left out, latents have no range.
+
+        Raises:
+            UserError: If its prediction type is neither v nor epsilon, or epsilon with zero
+                terminal SNR, where pure noise tells nothing about the picture.
+        """
+        kind = scheduler.config["prediction_type"]
+        if kind not in {"v_prediction", "epsilon"}:
+            raise UserError(
+                f"scheduler: prediction_type is {kind}; expected v_prediction or epsilon.",
+            )
+        if kind == "epsilon" and scheduler.config["rescale_betas_zero_snr"]:
+            raise UserError(
+                "scheduler: zero_terminal_snr does not go with prediction_type epsilon; "
+                "use v_prediction or set zero_terminal_snr to false.",
+                ExitCode.USAGE,
+            )
+        # A setting of DDIM, which DDPM keeps from the file it was read from; absent is DDIM's true.
+        ends_at_one = bool(scheduler.config.get("set_alpha_to_one", True))
+        return NoiseSchedule(scheduler.alphas_cumprod, kind, scheduler, ends_at_one)
+
+    @property
+    def train_steps(self) -> int:
+        """Number T of training timesteps."""
+        return len(self.alphas_cumprod)
+
+    @property
+    def ddim_end(self) -> float:
+        """The abar at which DDIM's last step ends."""
+        return 1.0 if self.set_alpha_to_one else float(self.alphas_cumprod[0])
+
+    def timesteps(self, steps: int, scheduler: SchedulerMixin | None = None) -> list[int]:
+        """Return the timesteps to sample at, noisiest first, spread as the library spreads them.
+
+        Args:
+            steps: Number of denoising steps, 1 to T.
+            scheduler: The library's scheduler that spreads them, which it is then set to; DDPM's if
+                not given.
+
+        Raises:
+            ValueError: If the schedule has no such number of different timesteps.
+        """
+        if not 1 <= steps <= self.train_steps:
+            raise ValueError(f"steps is {steps}; expected 1 to {self.train_steps}")
+        spreading: Any = scheduler or DDPMScheduler.from_config(self.scheduler.config)
+        spreading.set_timesteps(steps)
+        timesteps = [int(t) for t in spreading.timesteps]
+        falling = all(before > after for before, after in pairwise(timesteps))
+        if not falling or timesteps[0] >= self.train_steps:
+            raise ValueError(
+                f"steps is {steps}; expected fewer: {type(spreading).__name__} with spacing "
+                f"{spreading.config['timestep_spacing']} finds no such number of different "
+                "timesteps"
+            )
+        return timesteps
+
+    def draw_timesteps(self, count: int, shift: float, device: torch.device) -> Tensor:
+        """Draw timesteps to train at, from torch's global generator.
+
+        Args:
+            count: How many.
+            shift: 1 draws all alike. A larger shift s draws noisier ones more often: s u / (1 + (s
+                - 1) u) of a uniform u (Esser et al., ICML 2024, Eq. 23).
+            device: Where to put them.
+
+        Returns:
+            (count,) int64 from 0 to T - 1.
+        """
+        uniform = torch.rand(count, device=device)
+        shifted = shift * uniform / (1 + (shift - 1) * uniform)
+        return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
+
+    def add_noise(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """Return sqrt(abar_t) z0 + sqrt(1 - abar_t) noise (FPDM Eq. 1).
+
+        Args:
+            z0: (B, C, h, w) clean latents.
+            noise: The same shape.
+            t: (B,) int64 timesteps.
+        """
+        signal, spread = self._scales(t, z0)
+        return signal * z0 + spread * noise
+
+    def training_target(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """Return what the denoiser should predict for given latents, noise and timesteps.
+
+        Either the noise, or v = sqrt(abar) noise - sqrt(1 - abar) z0 (Salimans and Ho, ICLR 2022,
+        section 4). FPDM's equations show epsilon; its published weights predict v.
+
+        Args:
+            z0: (B, C, h, w) clean latents.
+            noise: The same shape.
+            t: (B,) int64 timesteps.
+        """
+        if self.prediction_type == "epsilon":
+            return noise
+        signal, spread = self._scales(t, z0)
+        return signal * noise - spread * z0
+
+    def predict_clean_and_noise(
+        self, z: Tensor, output: Tensor, t: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Turn a denoiser's output into its estimates of clean latents and noise.
+
+        Args:
+            z: (B, C, h, w) noisy latents.
+            output: The denoiser's output, the same shape.
+            t: (B,) int64 timesteps.
+
+        Returns:
+            Clean latents and noise, the same shape.
+        """
+        signal, spread = self._scales(t, z)
+        if self.prediction_type == "epsilon":
+            return (z - spread * output) / signal, output
+        return signal * z - spread * output, signal * output + spread * z
+
+    def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sqrt(abar_t) and sqrt(1 - abar_t), each (B, 1, 1, 1)."""
+        abar = (
+            self.alphas_cumprod.to(like.device)[t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
+        )
+        return abar.sqrt(), (1 - abar).sqrt()
+
+
+def _load_scheduler(name: str) -> DDPMScheduler:
+    """Load a scheduler from a hub id or local folder, from its `scheduler/` where there is one."""
+    folder = local_folder(name, ("scheduler/scheduler_config.json",))
+    inside = folder / "scheduler"
+    try:
+        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(
+            str(inside if inside.is_dir() else folder)
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{name}: no scheduler could be loaded ({reason}); expected a hub id that can be "
+            "reached or a local folder with scheduler/scheduler_config.json.",
+            ExitCode.NO_INPUT,
+        ) from error
+    return scheduler

@@ -1,0 +1,1 @@
+"""Scores of generated frames against true ones, and reports of them."""

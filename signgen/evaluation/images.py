@@ -1,0 +1,181 @@
+"""Pair single images: by equal names, or results on DeepFashion with the targets that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from signgen.data.deepfashion.layouts import LAYOUTS, Tree, index_pictures
+from signgen.data.deepfashion.names import ViewName, parse_name, parse_result
+from signgen.errors import ExitCode, UserError
+from signgen.evaluation.clips import ClipFiles, Failure, Pairing, match
+from signgen.media.video import PICTURE_SUFFIXES
+
+__all__ = ["has_results", "pair_images", "pictures_below"]
+
+
+def has_results(folder: str | Path) -> bool:
+    """Tell whether a folder holds results on DeepFashion, by the names of its pictures.
+
+    Args:
+        folder: Any path; one that is no folder has none.
+    """
+    path = Path(folder)
+    return path.is_dir() and any(
+        parse_result(picture.name) is not None for picture in pictures_below(path)
+    )
+
+
+def pair_images(
+    generated: str | Path, reference: str | Path, *, compare: Mapping[str, str | Path] | None = None
+) -> Pairing:
+    """Pair the images of folders, flat or nested, each as a clip of one frame.
+
+    Images are paired by equal ways there without ending. Where the generated ones are results on
+    DeepFashion, named by source and target, each is paired with the target's picture in the
+    reference, whose name may be in either spelling; its source is taken from there too. Pictures of
+    the reference that no result names are not missed.
+
+    Args:
+        generated: Folder of images to score.
+        reference: Folder of true images: with equal names, or a folder of DeepFashion.
+        compare: Folders of other systems, by name.
+
+    Returns:
+        The pairs, sorted by name, and those that have no partner.
+
+    Raises:
+        UserError: If a path is no folder, holds no images, or there is no name that all have.
+    """
+    paths = {"generated": Path(generated)}
+    paths |= {name: Path(path) for name, path in (compare or {}).items()}
+    if has_results(generated):
+        return _results(paths, Path(reference))
+    systems = {name: _by_stem(path) for name, path in paths.items()}
+    truth = _by_stem(Path(reference))
+    names, failed, counts = match(systems, truth, {**paths, "reference": Path(reference)})
+    mine = systems.pop("generated")
+    pairs = tuple(
+        ClipFiles(
+            name,
+            mine[name],
+            truth[name],
+            compared={system: images[name] for system, images in systems.items()},
+            still=True,
+        )
+        for name in names
+    )
+    return Pairing(pairs, tuple(failed), counts, images=True)
+
+
+# ----- DeepFashion --------------------------------------------------------------------------------
+
+
+def _results(paths: Mapping[str, Path], reference: Path) -> Pairing:
+    failed: list[Failure] = []
+    systems: dict[str, dict[str, Path]] = {}
+    targets: dict[str, tuple[ViewName, ViewName]] = {}
+    for system, path in paths.items():
+        found: dict[str, Path] = {}
+        systems[system] = found
+        for picture in pictures_below(path):
+            names = parse_result(picture.name)
+            if names is None:
+                failed.append(
+                    Failure(
+                        picture.name,
+                        f"{picture} is not named by source and target as results on DeepFashion "
+                        "are; expected a name such as A_2_B_vis.png.",
+                    )
+                )
+                continue
+            name = f"{names[0].nested}_2_{names[1].nested}"
+            if name in found:
+                raise UserError(
+                    f"{picture} and {found[name]} are of the same pair; expected one of them."
+                )
+            found[name], targets[name] = picture, names
+    by_pair, by_view = _truth(reference)
+    known = {name: by_pair.get(name, by_view.get(names[1])) for name, names in targets.items()}
+    truth = {name: path for name, path in known.items() if path is not None}
+    names_, unmatched, counts = match(systems, truth, {**paths, "reference": reference})
+    unused = {*by_pair.values(), *by_view.values()} - set(truth.values())
+    counts["only_reference"] = len(unused)
+    mine = systems["generated"]
+    pairs = tuple(
+        ClipFiles(
+            name,
+            mine[name],
+            truth[name],
+            compared={system: systems[system][name] for system in paths if system != "generated"},
+            source=by_view.get(targets[name][0]),
+            still=True,
+        )
+        for name in names_
+    )
+    return Pairing(pairs, (*failed, *unmatched), counts, images=True)
+
+
+def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
+    """Return the true pictures by the pair that they are named by, and by view."""
+    try:
+        # The folders of pictures are the same in every layout, and no list is needed.
+        found = index_pictures(Tree(reference, LAYOUTS["fpdm"]))
+        return {}, {view: reference / path for view, path in found.items()}
+    except UserError:
+        by_pair: dict[str, Path] = {}
+        by_view: dict[ViewName, Path] = {}
+        for picture in pictures_below(reference):
+            if (names := parse_result(picture.name)) is not None:
+                by_pair[f"{names[0].nested}_2_{names[1].nested}"] = picture
+            elif (view := parse_name(picture.as_posix())) is not None:
+                if view in by_view:
+                    raise UserError(
+                        f"{picture} and {by_view[view]} are the same picture of DeepFashion; "
+                        "expected one of them. Name the folder with the photographs."
+                    ) from None
+                by_view[view] = picture
+        if not (by_pair or by_view):
+            raise UserError(
+                f"{reference} has no pictures with names of DeepFashion, as the generated ones "
+                "have; expected the targets that they name.",
+                ExitCode.NO_INPUT,
+            ) from None
+        return by_pair, by_view
+
+
+# ----- folders ------------------------------------------------------------------------------------
+
+
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """Yield the pictures below a folder, sorted; what is hidden is left out.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UserError: If it is none.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is not a folder; expected a folder of images.", ExitCode.NO_INPUT
+        )
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.suffix.lower() in PICTURE_SUFFIXES:
+            yield entry
+        elif entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
+            yield from pictures_below(entry)
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    images: dict[str, Path] = {}
+    for picture in pictures_below(folder):
+        name = picture.relative_to(folder).with_suffix("").as_posix()
+        if name in images:
+            raise UserError(f"{picture} and {images[name]} have the same name; expected one.")
+        images[name] = picture
+    if not images:
+        raise UserError(f"{folder} holds no pictures; expected images.", ExitCode.NO_INPUT)
+    return images

@@ -1,0 +1,1 @@
+"""Errors of key points found again in generated frames."""

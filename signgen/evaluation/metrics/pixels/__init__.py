@@ -1,0 +1,1 @@
+"""Metrics of the pixels of single frames."""

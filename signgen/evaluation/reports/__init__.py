@@ -1,0 +1,1 @@
+"""The report of an evaluation as JSON, text, page and LaTeX."""

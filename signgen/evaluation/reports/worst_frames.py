@@ -1,0 +1,189 @@
+"""The worst frames of an evaluation, kept while frames stream by, and a sheet to look at each."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.evaluation.metrics.regions import (
+    HAND,
+    SKELETON,
+    PatchRules,
+    cut,
+    find_places,
+    patch_side,
+)
+from signgen.media import contact_sheet
+from signgen.pose.drawing.draw import draw_pose
+from signgen.pose.transforms import resize
+from signgen.structures import PoseSequence
+
+__all__ = ["WorstFrame", "WorstFrames", "sheet", "sheet_alt"]
+
+
+@dataclass(frozen=True)
+class WorstFrame:
+    """One frame with all that is needed to see what went wrong.
+
+    Args:
+        metric: The metric that found it.
+        value: Its value for this frame.
+        clip: Name of the clip.
+        index: 0-based number of the frame in its clip.
+        source: (H, W, 3) uint8 RGB that the clip was generated from; may have another size.
+        poses: Key points of this frame, one frame long, or None.
+        reference: (H, W, 3) uint8 RGB, the truth.
+        generated: (H, W, 3) uint8 RGB.
+    """
+
+    metric: str
+    value: float
+    clip: str
+    index: int
+    source: NDArray[np.uint8]
+    poses: PoseSequence | None
+    reference: NDArray[np.uint8]
+    generated: NDArray[np.uint8]
+
+
+class WorstFrames:
+    """The frames with the worst values of a metric.
+
+    Holds `count` frames however many pass by. Among equal values the frame that is first by name of
+    clip and then by number is the worse one, so that the result does not depend on the size of
+    chunks or the order of clips.
+
+    Args:
+        metric: Name of the metric.
+        higher_is_better: Its direction.
+        count: How many frames are kept, at least 1.
+    """
+
+    def __init__(self, metric: str, *, higher_is_better: bool = True, count: int = 10) -> None:
+        if count < 1:
+            raise ValueError(f"count is {count}; expected at least 1")
+        self.metric, self.higher_is_better, self.count = metric, higher_is_better, count
+        self._kept: list[tuple[tuple[float, str, int], WorstFrame]] = []
+
+    def update(
+        self,
+        clip: str,
+        first_index: int,
+        values: NDArray[np.float64] | None,
+        source: NDArray[np.uint8],
+        poses: PoseSequence | None,
+        reference: NDArray[np.uint8],
+        generated: NDArray[np.uint8],
+    ) -> None:
+        """Take a chunk of frames of one clip. Only frames that are kept are copied.
+
+        Args:
+            clip: Name of the clip.
+            first_index: Number of the first of these frames in its clip.
+            values: (T,) `latest` of the metric, NaN for frames without a value; None for none.
+            source: (H, W, 3) uint8 RGB that the clip was generated from.
+            poses: Key points of the reference, T frames, or None.
+            reference: (T, H, W, 3) uint8 RGB, the truth.
+            generated: (T, H, W, 3) uint8 RGB.
+
+        Raises:
+            ValueError: If the numbers of values, poses and frames differ, or the source is not one
+                frame.
+        """
+        if values is None:
+            return
+        counts = {len(values), len(reference), len(generated)}
+        if len(counts | ({len(poses)} if poses is not None else set())) > 1:
+            raise ValueError(
+                f"{len(values)} values and {'no' if poses is None else len(poses)} poses for "
+                f"{len(reference)} true and {len(generated)} generated frames; expected as many"
+            )
+        if source.ndim != 3:
+            raise ValueError(f"source is {source.shape}; expected one frame, (H, W, 3)")
+        for t in np.flatnonzero(~np.isnan(values)):
+            value, index = float(values[t]), first_index + int(t)
+            key = (value if self.higher_is_better else -value, clip, index)
+            if len(self._kept) == self.count and key >= self._kept[-1][0]:
+                continue
+            frame = WorstFrame(
+                metric=self.metric,
+                value=value,
+                clip=clip,
+                index=index,
+                source=source.copy(),
+                poses=None if poses is None else poses.frames([int(t)]),
+                reference=reference[t].copy(),
+                generated=generated[t].copy(),
+            )
+            bisect.insort(self._kept, (key, frame), key=lambda entry: entry[0])
+            del self._kept[self.count :]
+
+    def frames(self) -> tuple[WorstFrame, ...]:
+        """Return the frames, the worst first."""
+        return tuple(frame for _, frame in self._kept)
+
+
+def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
+    """Lay a frame out: source, pose, truth, generated; below, each hand true and generated.
+
+    The pose is left out where there is none, and a hand that does not count by the rules of Hand
+    SSIM. Crops are enlarged to the width of the frame.
+
+    Args:
+        frame: The frame.
+        gap: Pixels between two pictures.
+
+    Returns:
+        (H', W', 3) uint8 RGB.
+    """
+    size = _size(frame)
+    pictures = [frame.source, frame.reference, frame.generated]
+    if frame.poses is not None:
+        poses = resize(frame.poses, size)
+        drawn = draw_pose(poses.keypoints[0], poses.confidence[0], poses.skeleton, size)
+        pictures.insert(1, drawn)
+    rows = [contact_sheet(pictures, columns=len(pictures), gap=gap)]
+    hands = _hand_crops(frame)
+    if hands:
+        crops = [patch for pair in hands.values() for patch in pair]
+        scale = size[1] / crops[0].shape[1]
+        rows.append(contact_sheet(crops, columns=len(crops), scale=scale, gap=gap))
+    return contact_sheet(rows, columns=1, gap=gap)
+
+
+def sheet_alt(frame: WorstFrame) -> str:
+    """Say what is on the sheet of a frame, for those who do not see it."""
+    pictures = ["source", *([] if frame.poses is None else ["pose"]), "truth", "generated"]
+    crops = [f"{hand} hand, true and generated" for hand in _hand_crops(frame)]
+    below = f"Below, enlarged: {'; '.join(crops)}." if crops else "No hand is known here."
+    if frame.poses is None:
+        below = "Without poses no hand is shown."
+    return f"Left to right: {', '.join(pictures)}. {below}"
+
+
+def _size(frame: WorstFrame) -> tuple[int, int]:
+    return int(frame.reference.shape[0]), int(frame.reference.shape[1])
+
+
+def _hand_crops(
+    frame: WorstFrame,
+) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Return the true and the generated crop of every hand that is shown, by its name."""
+    if frame.poses is None or frame.poses.skeleton != SKELETON:
+        return {}
+    size, rules = _size(frame), PatchRules()
+    side = patch_side(HAND, rules.patch_height, size)
+    if side == 0:
+        return {}
+    crops = {}
+    for hand, points in HAND.regions.items():
+        places = find_places(frame.poses, points, side, size, rules)
+        if len(places.chosen):
+            true, generated = (
+                cut(picture[None], places)[0] for picture in (frame.reference, frame.generated)
+            )
+            crops[hand] = true, generated
+    return crops

@@ -1,0 +1,1 @@
+"""Models out to the hub, and in from published checkpoints."""

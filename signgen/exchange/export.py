@@ -1,0 +1,273 @@
+"""Write a model as a folder to upload to the hub: weights, settings, checksums and a card."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard
+
+from signgen.checkpoints.folders import CARD, verify
+from signgen.checkpoints.runs import load_model, resolve, save_pretrained
+from signgen.config.data import DataConfig
+from signgen.config.exchange import ExportConfig
+from signgen.config.model import FPDMConfig
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config
+from signgen.data.dataset import open_dataset
+from signgen.data.manifest import MANIFEST, read_manifest
+from signgen.evaluation.reports.report import SCHEMA_VERSION, table
+from signgen.exchange.card import (
+    GENERATED_BY,
+    CardFacts,
+    TrainingData,
+    TrainingFacts,
+    write_card,
+)
+from signgen.exchange.licences import DATA_TERMS
+from signgen.files.hub import hub_files
+from signgen.models.pretrained import parts_of
+from signgen.structures import ExitCode, UserError
+
+__all__ = ["Exported", "export_model"]
+
+MAX_BYTES = 1 << 24
+"""A card or a report is far smaller."""
+NOTES = "\n## Notes\n"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Args:
+        folder: The folder.
+        files: Size of every file in bytes.
+        upload: Command that uploads it.
+    """
+
+    folder: str
+    files: Mapping[str, int]
+    upload: str
+
+
+def export_model(config: ExportConfig) -> Exported:
+    """Write a model as a folder to upload. Nothing goes to the network but the model's own loading.
+
+    Args:
+        config: The model, the folder, and what a card cannot know by itself.
+
+    Raises:
+        UserError: If the model cannot be loaded by others, or a licence or the data is not known,
+            or an input or the folder is unusable.
+    """
+    if not config.model:
+        raise _usage("MODEL is missing; expected `mini`, a run folder or a hub id.")
+    if not config.to_hub_folder:
+        raise _usage("--to-hub-folder is missing; expected a folder to write to.")
+    folder, settings, model_config = resolve(config.model)
+    _check_sources(model_config, settings)
+    training = None if settings.parent == folder else _training(folder, settings)
+    earlier = _earlier_card(folder)
+    license_ = config.license or _earlier(earlier, "license_name") or _earlier(earlier, "license")
+    if not license_:
+        raise _usage(
+            "--license is missing: nobody but you can say under which licence the weights go; "
+            "expected one such as cc-by-nc-sa-4.0."
+        )
+    data = _data(config, training, earlier)
+    report = None if config.report is None else _report(config.report, config.model)
+    notes = _notes(config, earlier)
+    name = config.repo or f"OWNER/{Path(config.to_hub_folder).resolve().name}"
+    if hub_files(name) is None:
+        raise _usage(f"--repo is {name}; expected owner/name.")
+    model = load_model(config.model)
+    card = write_card(
+        CardFacts(
+            repo=name,
+            config=model.config,
+            prediction=model.schedule.prediction_type,
+            parameters={
+                part: sum(weight.numel() for weight in module.parameters())
+                for part, module in model.named_children()
+            },
+            license=license_,
+            data=data,
+            training=training,
+            report=report,
+            human_evaluation=config.human_evaluation,
+            notes=notes,
+            half=config.half,
+            imported=_earlier(earlier, "imported") or "",
+        )
+    )
+    written = save_pretrained(model, config.to_hub_folder, card=card, half=config.half)
+    sizes = {path.name: path.stat().st_size for path in sorted(written.iterdir())}
+    # Without an owner the hub takes the account that is logged in.
+    upload = shlex.join(["hf", "upload", name.removeprefix("OWNER/"), str(written), "."])
+    return Exported(str(written), sizes, upload)
+
+
+def _usage(message: str) -> UserError:
+    return UserError(message, ExitCode.USAGE)
+
+
+def _check_sources(config: FPDMConfig, settings: Path) -> None:
+    """Refuse a model that only this machine can load."""
+    for section, name in parts_of(config).items():
+        if Path(name).is_dir() or hub_files(name) is None:
+            raise UserError(
+                f"{settings}: model.{section}.pretrained is {name}, which others do not have; "
+                "expected a hub id. Change it there, to the id that the folder is a copy of."
+            )
+
+
+def _training(weights: Path, settings: Path) -> TrainingFacts:
+    manifest = verify(weights)
+    environment = settings.parent / "environment.json"
+    processes = 1
+    if environment.is_file():
+        processes = int(_read_json(environment).get("processes", 1))
+    config = load_config(settings, TrainConfig)
+    return TrainingFacts(
+        config=config,
+        step=int(manifest["step"]),
+        processes=processes,
+        averaged="ema.safetensors" in manifest["files"],
+        counts=_counts(config.data),
+    )
+
+
+def _counts(data: DataConfig) -> str:
+    """Return how much a run was trained on, in words; empty where its data are gone."""
+    if data.root != "sample" and not Path(data.root).is_dir():
+        return ""
+    records = open_dataset(data.root, (data.split,)).records(data.split)
+    frames = sum(record.num_frames for record in records)
+    signers = len({record.signer for record in records} - {""})
+    return f"{len(records):,} clips, {frames:,} frames, {signers or 'unknown'} signers"
+
+
+# ----- what a card needs to be told ---------------------------------------------------------------
+
+
+def _data(
+    config: ExportConfig, training: TrainingFacts | None, earlier: ModelCard | None
+) -> tuple[TrainingData, ...]:
+    """Return the corpora, from the flags, else the run's data, else the model's earlier card."""
+    names = config.data
+    if not names and training is not None:
+        names = _corpus(training.config.data.root)
+    if not names and earlier is not None:
+        listed = earlier.data.get("training_data") or []
+        if listed and not config.data_license:
+            return tuple(TrainingData(str(item["name"]), str(item["license"])) for item in listed)
+        names = tuple(str(item["name"]) for item in listed)
+    if not names:
+        raise _usage(
+            "--data is missing: it is not known what the model was trained on; expected names such "
+            f"as {', '.join(DATA_TERMS)}, or your own with --data-license."
+        )
+    unknown = [name for name in names if name not in DATA_TERMS]
+    if unknown and not config.data_license:
+        raise _usage(
+            f"--data-license is missing: the terms of {', '.join(unknown)} are not known; expected "
+            "them in a few words."
+        )
+    return tuple(TrainingData(name, config.data_license or DATA_TERMS[name]) for name in names)
+
+
+def _corpus(root: str) -> tuple[str, ...]:
+    """Return the name of a run's data where it is certain: the sample, or a prepared corpus."""
+    if root == "sample":
+        return ("synthetic",)
+    if (Path(root) / MANIFEST).is_file():
+        name = read_manifest(Path(root)).dataset
+        return (name,) if name in DATA_TERMS else ()
+    return ()
+
+
+def _earlier_card(folder: Path) -> ModelCard | None:
+    """Return the card beside the weights, which an earlier export or the bundled model has."""
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        text = _read(path)
+        # The hub library would warn of a card that somebody wrote without front matter.
+        return ModelCard(text if text.startswith("---") else f"---\n{{}}\n---\n\n{text}")
+    except ValueError as error:
+        raise UserError(f"{path} has no front matter that can be read ({error}).") from None
+
+
+def _earlier(card: ModelCard | None, key: str) -> str | None:
+    value = None if card is None else card.data.get(key)
+    return str(value) if value else None
+
+
+def _notes(config: ExportConfig, earlier: ModelCard | None) -> str:
+    """Return the notes that were given, else those of the earlier card, all of one by hand."""
+    if config.notes is not None:
+        return _demoted(_read(Path(config.notes)))
+    if earlier is None:
+        return ""
+    if GENERATED_BY in earlier.text:
+        return earlier.text.partition(NOTES)[2].strip()
+    return _demoted(earlier.text)
+
+
+def _demoted(markdown: str) -> str:
+    """Return Markdown with its headings two levels down; comments in code stay as they are."""
+    lines, fenced = [], False
+    for line in markdown.strip().splitlines():
+        fenced ^= line.startswith("```")
+        lines.append(line if fenced else re.sub(r"^(#{1,4}) ", r"\1## ", line))
+    return "\n".join(lines)
+
+
+def _report(path: str, model: str) -> Mapping[str, Any]:
+    """Read a report of `signgen eval`, which must be one of this model."""
+    report = _read_json(Path(path))
+    try:
+        if report["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {report['schema_version']}")
+        table(report)
+        of = str(report["inputs"].get("model", model))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise UserError(
+            f"--report {path} is no report of `signgen eval` ({type(error).__name__}: {error}); "
+            "expected the file that `signgen eval --out report.json` writes."
+        ) from None
+    if of.rstrip("/") != model.rstrip("/"):
+        raise UserError(
+            f"--report {path} is of model {of}; expected one of {model}. Run `signgen eval --model "
+            f"{model} --out report.json`."
+        )
+    return report
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_read(path))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}).") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds {type(found).__name__}; expected a JSON object.")
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read(MAX_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UserError(f"{path} cannot be read ({reason}).", ExitCode.NO_INPUT) from None
+    if len(text) > MAX_BYTES:
+        raise UserError(f"{path} is larger than {MAX_BYTES} characters; expected a short text.")
+    return text

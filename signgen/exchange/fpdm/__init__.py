@@ -1,0 +1,1 @@
+"""Checkpoints of the published FPDM program become model folders."""

@@ -1,0 +1,1 @@
+"""What any room may need of a file: writing, archives, the hub, weights, files of strangers."""

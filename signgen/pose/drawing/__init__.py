@@ -1,0 +1,1 @@
+"""Key points drawn as pictures, the input of the pose encoder."""

@@ -1,0 +1,1 @@
+"""Key points of pictures and videos: extracted with an estimator, cached, viewed."""

@@ -1,0 +1,110 @@
+"""Poses of a video, extracted once: kept in a cache folder by the video's content."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from signgen.errors import UserError
+from signgen.files.writing import check_input, one_line
+from signgen.media import Frames, read_frames
+from signgen.pose.estimators import Frame, PoseEstimator
+from signgen.pose.extraction.clips import SKELETON, extract_clip
+from signgen.pose.formats import read_poses, write_poses
+from signgen.structures import PoseSequence
+
+__all__ = ["VideoPoses", "cache_folder", "open_video_poses"]
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
+
+
+@dataclass(frozen=True)
+class VideoPoses:
+    """Poses that a video shows, not yet extracted.
+
+    Args:
+        clip: The video.
+        estimator: What would extract them.
+        file: Where they are kept; they are there already if it is a file.
+        frames: Number of frames.
+    """
+
+    clip: Frames
+    estimator: PoseEstimator
+    file: Path
+    frames: int
+
+    skeleton = SKELETON
+
+    def __len__(self) -> int:
+        return self.frames
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the video."""
+        return self.clip.fps
+
+    def read(self, progress: Progress | None = None) -> PoseSequence:
+        """Return the poses from the cache, else extract and keep them; the log says which.
+
+        Args:
+            progress: Wraps the frames as they are read, with their number.
+
+        Raises:
+            UserError: If the video cannot be decoded to its end, or shows nobody.
+        """
+        if self.file.is_file():
+            try:
+                poses = read_poses(self.file)
+            except UserError as error:
+                log.warning("extracted again: %s", error)
+            else:
+                log.info("poses of %s from the cache, %s", self.clip.path, self.file)
+                return poses
+        log.info("extracting poses from %s with %s", self.clip.path, self.estimator.name)
+        poses = extract_clip(
+            self.clip, self.estimator, wrap=progress and (lambda clip: progress(clip, self.frames))
+        )
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_poses(poses, self.file)
+        except (OSError, UserError) as error:
+            log.warning("the poses are not kept for next time: %s", one_line(error))
+            return poses
+        # The file rounds: what is read now is what the cache gives next time.
+        return read_poses(self.file)
+
+
+def open_video_poses(path: str | Path, estimator: PoseEstimator) -> VideoPoses:
+    """Check a video and find the place of its poses in the cache; extracts nothing.
+
+    Args:
+        path: The video.
+        estimator: What would extract the poses.
+
+    Raises:
+        UserError: If the video is missing (66), or is none that can be read (65).
+    """
+    clip = read_frames(check_input(path, "video"))
+    frames = clip.info.num_frames or sum(1 for _ in clip)
+    with clip.path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)
+    return VideoPoses(clip, estimator, cache_folder() / f"{digest}-{maker}.json", frames)
+
+
+def cache_folder() -> Path:
+    """Return the folder of extracted poses: below SIGNGEN_CACHE, else the user's cache folder."""
+    own = os.environ.get("SIGNGEN_CACHE")
+    if own:
+        return Path(own) / "poses"
+    # The XDG base directory specification ignores a value that is no absolute path.
+    users = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (users if users.is_absolute() else Path.home() / ".cache") / "signgen" / "poses"

@@ -1,0 +1,277 @@
+"""Key points of one clip, of one picture, or of many clips: resumable, not stopped by a bad one.
+
+A clip whose file of poses is there, can be read and has as many frames as the clip is not estimated
+again. Memory does not grow with a clip's length beyond its points.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from signgen.errors import ExitCode, UserError
+from signgen.files.writing import one_line
+from signgen.media import Frames, open_clip
+from signgen.pose.estimators import Box, Frame, PoseEstimator
+from signgen.pose.extraction.boxes import PersonBoxes
+from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.summary import coverage
+from signgen.structures import PoseSequence
+
+__all__ = [
+    "ClipResult",
+    "ExtractionReport",
+    "Progress",
+    "estimate_source",
+    "extract_clip",
+    "extract_files",
+]
+
+log = logging.getLogger(__name__)
+
+SKELETON = "coco-wholebody-133"
+
+Progress = Callable[[int, int], None]
+"""Takes the number of frames done and the number of clips begun."""
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What became of one clip.
+
+    Args:
+        id: Name of the clip.
+        status: `done`, `skipped` (was done already) or `failed`.
+        error: Why it failed, on one line; empty otherwise.
+        file: The file of poses; empty where it failed.
+        frames: Number of frames of poses.
+        coverage: Share of frames that show body, face and each hand, see `pose.summary.coverage`.
+    """
+
+    id: str
+    status: Literal["done", "skipped", "failed"]
+    error: str = ""
+    file: str = ""
+    frames: int = 0
+    coverage: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExtractionReport:
+    """What became of all clips.
+
+    Args:
+        estimator: Name of the estimator.
+        results: One entry per clip.
+        seconds: Time for the clips that were done or failed.
+        frames_per_second: Rate of estimating.
+    """
+
+    estimator: str
+    results: tuple[ClipResult, ...]
+    seconds: float
+    frames_per_second: float
+
+    def count(self, status: Literal["done", "skipped", "failed"]) -> int:
+        """Return the number of clips of one status."""
+        return sum(result.status == status for result in self.results)
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """Share of all frames that show each part."""
+        shown = [result for result in self.results if result.frames]
+        total = sum(result.frames for result in shown)
+        return {
+            part: round(sum(row.coverage[part] * row.frames for row in shown) / total, 4)
+            for part in (shown[0].coverage if shown else ())
+        }
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report as one JSON object."""
+        return {
+            "schema_version": 1,
+            "estimator": self.estimator,
+            "clips": len(self.results),
+            "done": self.count("done"),
+            "skipped": self.count("skipped"),
+            "failed": self.count("failed"),
+            "frames": sum(result.frames for result in self.results),
+            "seconds": self.seconds,
+            "frames_per_second": self.frames_per_second,
+            "coverage": self.coverage,
+            "results": [asdict(result) for result in self.results],
+        }
+
+
+# ----- one clip -----------------------------------------------------------------------------------
+
+
+def extract_clip(
+    clip: Frames,
+    estimator: PoseEstimator,
+    boxes: Sequence[Box | None] | None = None,
+    *,
+    wrap: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
+) -> PoseSequence:
+    """Estimate the key points of one clip.
+
+    Args:
+        clip: Its frames.
+        estimator: Finds the points.
+        boxes: Where the signer is, one per frame; None for the whole frame.
+        wrap: Wraps the frames as they are read; for a progress bar.
+
+    Returns:
+        As many frames as the clip, at its size and rate.
+
+    Raises:
+        UserError: If the clip cannot be read, or shows nobody.
+    """
+    points, confidence = [], []
+    for found, sure in estimator.estimate(clip if wrap is None else wrap(clip), boxes):
+        points.append(found)
+        confidence.append(sure)
+    if not any(bool((sure > 0).any()) for sure in confidence):
+        raise UserError(
+            f"{clip.path}: {estimator.name} finds nobody in {len(points)} frames; expected a "
+            "signer. Name where the signer is with boxes, or choose another estimator."
+        )
+    return PoseSequence(
+        np.stack(points), np.stack(confidence), SKELETON, clip.info.size, clip.info.fps
+    )
+
+
+def estimate_source(
+    image: Frame, estimator: PoseEstimator, box: Box | None = None, *, name: str = "the picture"
+) -> PoseSequence:
+    """Estimate the key points of one picture, such as the source of a render.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        estimator: Finds the points.
+        box: Where the signer is; None for the whole picture.
+        name: What to call the picture in a message.
+
+    Returns:
+        One frame of poses at the picture's size.
+
+    Raises:
+        UserError: If the picture shows nobody.
+    """
+    ((points, confidence),) = estimator.estimate([image], None if box is None else [box])
+    if not (confidence > 0).any():
+        raise UserError(f"{name}: {estimator.name} finds nobody; expected a signer.")
+    height, width = image.shape[:2]
+    return PoseSequence(points[None], confidence[None], SKELETON, (height, width), 25.0)
+
+
+# ----- many clips ---------------------------------------------------------------------------------
+
+
+def extract_files(
+    files: Mapping[str, tuple[Path, Path]],
+    estimator: PoseEstimator,
+    boxes: PersonBoxes | None = None,
+    *,
+    fps: float = 25.0,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> ExtractionReport:
+    """Estimate clips and write a file of poses for each.
+
+    Args:
+        files: Clip and file of poses by name, from `pose_extract_files.plan_files`.
+        estimator: Finds the points.
+        boxes: Where the signer is, by clip; None for whole frames.
+        fps: Frame rate of folders of pictures.
+        strict: Do all clips again, and stop at the first that fails.
+        progress: Called after each frame.
+
+    Raises:
+        UserError: If poses cannot be written (73, 74); with `strict` also if a clip cannot be read.
+    """
+    results: list[ClipResult] = []
+    estimated, seconds = 0, 0.0
+
+    def counted(frames: Iterable[Frame]) -> Iterator[Frame]:
+        nonlocal estimated
+        for frame in frames:
+            yield frame
+            estimated += 1
+            if progress is not None:
+                progress(estimated, len(results) + 1)
+
+    for id, (path, file) in files.items():
+        started = time.perf_counter()
+        try:
+            clip = open_clip(path, fps)
+            poses = None if strict else _finished(file, clip)
+            status: Literal["done", "skipped"] = "done" if poses is None else "skipped"
+            if poses is None:
+                places = None
+                if boxes is not None:
+                    places = boxes.of_clip(id, _num_frames(clip), clip.info.size)
+                poses = extract_clip(clip, estimator, places, wrap=counted)
+                _write(poses, file)
+                seconds += time.perf_counter() - started
+            result = ClipResult(id, status, "", str(file), len(poses), coverage(poses))
+        except Exception as error:
+            if strict or _concerns_all(error):
+                raise
+            seconds += time.perf_counter() - started
+            reason = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            result = ClipResult(id, "failed", " ".join(str(reason).split()))
+            log.warning(
+                "failed: %s",
+                result.error if str(path) in result.error else f"{path}: {result.error}",
+            )
+        results.append(result)
+    return ExtractionReport(
+        estimator.name,
+        tuple(results),
+        round(seconds, 3),
+        round(estimated / seconds, 2) if seconds else 0.0,
+    )
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Tell whether an error would meet every other clip, too: no room to write, no device."""
+    codes = {ExitCode.CANNOT_CREATE, ExitCode.IO, ExitCode.UNAVAILABLE, ExitCode.USAGE}
+    return isinstance(error, UserError) and error.code in codes
+
+
+def _finished(file: Path, clip: Frames) -> PoseSequence | None:
+    """Return the poses that a clip has already, or None where it has none that fit."""
+    if not file.is_file():
+        return None
+    try:
+        poses = read_poses(file)
+    except UserError as error:
+        log.info("done again: %s", error)
+        return None
+    fits = poses.skeleton == SKELETON and poses.size == clip.info.size
+    # Headers may count frames that an edit list cuts: decoding is what counts.
+    if fits and (len(poses) == clip.info.num_frames or len(poses) == _num_frames(clip)):
+        return poses
+    log.info("done again: %s does not fit %s", file, clip.path)
+    return None
+
+
+def _num_frames(clip: Frames) -> int:
+    return len(clip.pictures) if clip.pictures is not None else sum(1 for _ in clip)
+
+
+def _write(poses: PoseSequence, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{file.parent} cannot be created: {one_line(error)}.", ExitCode.CANNOT_CREATE
+        ) from error
+    write_poses(poses, file)

@@ -1,0 +1,136 @@
+"""The extract command: check every input first, say which clip goes to which file, extract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from signgen.config.pose import PoseExtractConfig
+from signgen.errors import ExitCode, UserError
+from signgen.files.writing import check_output, one_line, save_text
+from signgen.media import find_clips
+from signgen.pose.estimators import open_estimator
+from signgen.pose.extraction.boxes import read_boxes
+from signgen.pose.extraction.clips import ExtractionReport, Progress, extract_files
+
+__all__ = ["extract", "plan_files", "take_shard"]
+
+SUFFIXES = frozenset({".pose", ".json", ".npz"})
+"""Endings by which `--out` names a file."""
+RECORD = ".extraction.json"
+"""Name of the file in the folder of poses that says what made them."""
+
+
+def extract(config: PoseExtractConfig, progress: Progress | None = None) -> ExtractionReport:
+    """Run `signgen pose extract`: check everything that costs nothing, then estimate.
+
+    Raises:
+        UserError: If a setting, an input or the place of the output is unusable; of one clip with a
+            named file also whatever is wrong with it.
+    """
+    if not config.inputs or not config.out:
+        raise UserError(
+            f"{'--out is missing' if config.inputs else 'nothing to extract from'}; expected "
+            "`signgen pose extract VIDEO --out clip.pose` or `... FOLDER --out DIR`.",
+            ExitCode.USAGE,
+        )
+    if not 0 < config.fps <= 240:
+        raise UserError(f"--fps is {config.fps:g}; expected up to 240.", ExitCode.USAGE)
+    out = Path(config.out)
+    files = plan_files(config.inputs, out, config.format)
+    named = out in {file for _, file in files.values()}
+    files = {id: files[id] for id in take_shard(tuple(files), config.shard)}
+    boxes = None if config.boxes is None else read_boxes(config.boxes)
+    if config.report is not None:
+        check_output(config.report)
+    estimator = open_estimator(
+        config.estimator,
+        config.weights,
+        config.device,
+        config.batch_size,
+        aspect=config.aspect,
+    )
+    if not named:
+        digest = "" if config.boxes is None else sha256(Path(config.boxes).read_bytes()).hexdigest()
+        _record(out, {"estimator": estimator.name, "boxes_sha256": digest})
+    report = extract_files(files, estimator, boxes, fps=config.fps, strict=named, progress=progress)
+    if config.report is not None:
+        save_text(config.report, json.dumps(report.as_json(), indent=1) + "\n")
+    return report
+
+
+def plan_files(
+    inputs: Sequence[str | Path], out: Path, suffix: str = "pose"
+) -> dict[str, tuple[Path, Path]]:
+    """Say which clips there are and where the poses of each go.
+
+    Args:
+        inputs: Videos, pictures, folders; see `signgen.media.find_clips`.
+        out: A file for one clip, by its ending; else a folder, made when it is needed.
+        suffix: Ending of the files in a folder, without the dot.
+
+    Returns:
+        Clip and file of poses by name of the clip, sorted.
+
+    Raises:
+        UserError: If an input is missing (66) or holds no clips, two clips have one name, or `out`
+            cannot be what it should be (73, 2).
+    """
+    clips: dict[str, Path] = {}
+    for path in inputs:
+        for id, clip in find_clips(path).items():
+            if id in clips:
+                raise UserError(f"{clip} and {clips[id]} have the same name; extract them apart.")
+            clips[id] = clip
+    if out.suffix.lower() not in SUFFIXES or out.is_dir():
+        return {id: (clips[id], out / f"{id}.{suffix}") for id in sorted(clips)}
+    if len(clips) > 1:
+        raise UserError(
+            f"--out is {out}, a file, for {len(clips)} clips; expected a folder.", ExitCode.USAGE
+        )
+    ((id, clip),) = clips.items()
+    if clip.resolve() == out.resolve():
+        raise UserError(f"{out} is the input; choose another --out.", ExitCode.USAGE)
+    return {id: (clip, check_output(out))}
+
+
+def take_shard(ids: Sequence[str], shard: str | None) -> Sequence[str]:
+    """Return every n-th name from the i-th on, for a shard `i/n` with i from 0 to n - 1.
+
+    Raises:
+        UserError: If the shard is anything else (2).
+    """
+    if shard is None:
+        return ids
+    part, slash, parts = shard.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+        raise UserError(
+            f"--shard is {shard}; expected i/n with i from 0 to n - 1, such as 0/4.", ExitCode.USAGE
+        )
+    return ids[int(part) :: int(parts)]
+
+
+def _record(folder: Path, made_by: Mapping[str, str]) -> None:
+    """Note in the folder of poses what makes them, and refuse to mix two makers.
+
+    Raises:
+        UserError: If the folder holds poses of another maker (2), or cannot be written (73).
+    """
+    record = folder / RECORD
+    text = json.dumps(dict(made_by), indent=1) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = record.read_text("utf-8") if record.is_file() else text
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{folder} cannot be created or read: {one_line(error)}.", ExitCode.CANNOT_CREATE
+        ) from error
+    if known != text:
+        raise UserError(
+            f"{folder} holds poses made with {' '.join(known.split())[:200]}; now it would be "
+            f"{' '.join(text.split())}. Choose another --out, or delete that folder.",
+            ExitCode.USAGE,
+        )
+    save_text(record, text)

@@ -1,0 +1,1 @@
+"""One signer's motion with the proportions and place of another."""

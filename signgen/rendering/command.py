@@ -1,0 +1,279 @@
+"""The render command: check every input first, render, put all output files in place at once.
+
+Nothing here imports torch before the inputs are checked, so that a wrong path is answered at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import signgen
+from signgen.config.model import Precision, Sampler
+from signgen.config.pose import Align
+from signgen.config.render import RenderConfig
+from signgen.device import choose_device
+from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
+from signgen.models.inputs import PoseDrawing
+from signgen.pose.extraction.cache import VideoPoses
+from signgen.pose.transforms import resize
+from signgen.rendering.inputs import Inputs, Progress, check_inputs
+from signgen.rendering.renderer import (
+    Frame,
+    Renderer,
+    check_skeleton,
+    check_steps,
+    place,
+    resized,
+)
+from signgen.structures import PoseSequence
+
+__all__ = ["RenderPlan", "RenderResult", "as_json", "plan", "render_files"]
+
+SHEET_FRAMES = 8
+SHEET_SIDE = 260
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """What a render would do.
+
+    Args:
+        model: Name of the model.
+        frames: Number of frames.
+        size: (H, W) of the video.
+        fps: Frames per second, those of the poses.
+        steps: Denoising steps per frame.
+        guidance: Guidance weights.
+        sampler: How it would be denoised.
+        official_noise: Whether the noise of a chunk would come from one generator.
+        precision: That of the networks.
+        forwards_per_frame: Evaluations of the denoiser per frame.
+        device: Where it would be computed.
+        align: How the poses would be brought into the source's frame.
+        warnings: What differs between the signers, where the poses are aligned.
+        files: Files that would be written.
+        extraction: What would extract the poses from a video, or the cached file; None where the
+            poses come from a file.
+    """
+
+    model: str
+    frames: int
+    size: tuple[int, int]
+    fps: float
+    steps: int
+    guidance: tuple[float, float]
+    sampler: Sampler
+    official_noise: bool
+    precision: Precision
+    forwards_per_frame: int
+    device: str
+    align: Align
+    warnings: tuple[str, ...]
+    files: tuple[str, ...]
+    extraction: str | None = None
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What a render did.
+
+    Args:
+        files: Files written, the video first.
+        frames: Number of frames.
+        size: (H, W) of the video.
+        fps: Frames per second.
+        seconds: Time from the first to the last frame, without loading.
+        warnings: What differs between the signers, where the poses were aligned.
+        settings: What is also stored in the video's comment.
+    """
+
+    files: tuple[str, ...]
+    frames: int
+    size: tuple[int, int]
+    fps: float
+    seconds: float
+    warnings: tuple[str, ...]
+    settings: dict[str, object]
+
+
+def plan(config: RenderConfig) -> RenderPlan:
+    """Check all inputs, the model's files too, and say what `render_files` would do; write nothing.
+
+    Raises:
+        UserError: As `render_files`.
+    """
+    inputs = check_inputs(config)
+    known = isinstance(inputs.poses, PoseSequence)
+    warnings = inputs.motion(config).warnings if known else ()
+    from signgen.checkpoints.folders import check_whole, verify, weight_names
+    from signgen.checkpoints.runs import resolve
+    from signgen.diffusion.guidance import NoiseSchedule, guidance_coefficients, guidance_weights
+
+    folder, file, settings = resolve(config.model)
+    verify(folder)
+    check_whole(weight_names(folder), folder, file)
+    check_skeleton(inputs.poses.skeleton, settings, config.poses)
+    steps = settings.sampling.steps if config.steps is None else config.steps
+    sampler = config.sampler or settings.sampling.sampler
+    check_steps(NoiseSchedule.from_config(settings.scheduler), sampler, steps)
+    guidance = config.guidance or settings.sampling.guidance
+    branches = 2 if settings.fusion == "none" else 3
+    factors = guidance_coefficients(guidance_weights(guidance, branches))
+    return RenderPlan(
+        model=config.model,
+        frames=len(inputs.poses),
+        size=inputs.size,
+        fps=inputs.poses.fps,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        official_noise=settings.sampling.official_noise
+        if config.official_noise is None
+        else config.official_noise,
+        precision=config.precision,
+        forwards_per_frame=steps * sum(factor != 0 for factor in factors),
+        device=choose_device(config.device),
+        align=config.align,
+        warnings=warnings,
+        files=tuple(map(str, inputs.outputs)),
+        extraction=_extraction(inputs.poses),
+    )
+
+
+def _extraction(poses: PoseSequence | VideoPoses) -> str | None:
+    if isinstance(poses, PoseSequence):
+        return None
+    return f"cached in {poses.file}" if poses.file.is_file() else poses.estimator.name
+
+
+def render_files(config: RenderConfig, *, progress: Progress | None = None) -> RenderResult:
+    """Read source and poses, render, and write the video and, if asked for, comparison and sheet.
+
+    Either all files are written or none; files that were there before stay as they were on failure.
+
+    Args:
+        config: Paths and settings.
+        progress: Wraps the frames as they come, with their number; for a progress bar.
+
+    Raises:
+        UserError: If an input, the model, the device or an output is unusable.
+    """
+    inputs = check_inputs(config)
+    # What needs no extraction is aligned before the model, which takes longer to load.
+    motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
+    device = choose_device(config.device)
+    from signgen.checkpoints.runs import load_model
+
+    model = load_model(config.model, device)
+    check_skeleton(inputs.poses.skeleton, model.config, config.poses)
+    motion = motion or inputs.motion(config, progress)
+    poses = motion.poses
+    renderer = Renderer(
+        model,
+        steps=config.steps,
+        guidance=config.guidance,
+        sampler=config.sampler,
+        official_noise=config.official_noise,
+        precision=config.precision,
+        seed=config.seed,
+        chunk=config.chunk,
+    )
+    settings = _settings(config, renderer, motion.estimator)
+    frames: Iterable[Frame] = renderer.render(inputs.source, poses, inputs.size)
+    if progress is not None:
+        frames = progress(frames, len(poses))
+    started = time.perf_counter()
+    shown = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
+    with _all_or_nothing(inputs.outputs) as temporary:
+        _write(temporary, frames, inputs, poses, settings, shown)
+    return RenderResult(
+        files=tuple(map(str, inputs.outputs)),
+        frames=len(poses),
+        size=inputs.size,
+        fps=poses.fps,
+        seconds=round(time.perf_counter() - started, 3),
+        warnings=motion.warnings,
+        settings=settings,
+    )
+
+
+@contextmanager
+def _all_or_nothing(outputs: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield temporary paths of the same names; move them into place only if the block succeeds."""
+    folder = Path(tempfile.mkdtemp(prefix=".signgen-", dir=outputs[0].parent))
+    try:
+        temporary = [folder / path.name for path in outputs]
+        yield temporary
+        for made, path in zip(temporary, outputs, strict=True):
+            os.replace(made, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    paths: Sequence[Path],
+    frames: Iterable[Frame],
+    inputs: Inputs,
+    poses: PoseSequence,
+    settings: dict[str, object],
+    drawing: PoseDrawing,
+) -> None:
+    """Write the video (first path) and, given three paths, comparison and contact sheet."""
+    size = inputs.size
+    source = resized(inputs.source.astype(np.float32), size)
+    placed = resize(place(poses, (int(inputs.source.shape[0]), int(inputs.source.shape[1]))), size)
+    shown = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
+    kept = []
+    with ExitStack() as stack:
+        video = stack.enter_context(VideoWriter(paths[0], poses.fps, size, settings))
+        compare: VideoWriter | None = None
+        for index, frame in enumerate(frames):
+            video.write(frame)
+            if len(paths) == 1:
+                continue
+            row = side_by_side(source, drawing.draw(placed, index), frame)
+            if compare is None:
+                wide = (int(row.shape[0]), int(row.shape[1]))
+                compare = stack.enter_context(VideoWriter(paths[1], poses.fps, wide, settings))
+            compare.write(row)
+            if index in shown:
+                kept.append(row)
+    if kept:
+        scale = min(1.0, SHEET_SIDE / max(size))
+        save_image(paths[2], contact_sheet(kept, columns=2, scale=scale, gap=8))
+
+
+def _settings(config: RenderConfig, renderer: Renderer, estimator: str | None) -> dict[str, object]:
+    """Return what is needed to render the same again."""
+    from signgen.checkpoints.folders import sha256
+
+    used = config.source_poses
+    return {
+        "software": f"signgen {signgen.__version__}",
+        "model": config.model,
+        "seed": config.seed,
+        "steps": renderer.steps,
+        "guidance": list(renderer.guidance),
+        "sampler": renderer.sampler,
+        "precision": renderer.precision,
+        **({"official_noise": True, "chunk": config.chunk} if renderer.official_noise else {}),
+        "source_sha256": sha256(Path(config.source)),
+        "poses_sha256": sha256(Path(config.poses)),
+        **({"estimator": estimator} if estimator else {}),
+        "align": config.align,
+        **({"source_poses_sha256": sha256(Path(used))} if used else {}),
+    }
+
+
+def as_json(value: RenderPlan | RenderResult) -> dict[str, object]:
+    """Return a plan or a result as one JSON object."""
+    return {"schema_version": 1, **asdict(value)}

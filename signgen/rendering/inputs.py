@@ -1,0 +1,172 @@
+"""What a render reads: checked before anything is computed, cheapest first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from signgen.config.render import RenderConfig
+from signgen.files.writing import check_output
+from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
+from signgen.pose.estimators import PoseEstimator, open_estimator
+from signgen.pose.extraction.cache import VideoPoses, open_video_poses
+from signgen.pose.extraction.clips import estimate_source
+from signgen.pose.extraction.viewing import align_to_source, read_source
+from signgen.pose.formats import read_poses
+from signgen.rendering.renderer import Frame, check_numbers
+from signgen.structures import ExitCode, PoseSequence, UserError
+
+__all__ = ["Inputs", "Motion", "Progress", "check_inputs"]
+
+Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
+"""Wraps frames as they come, with their number; for a progress bar."""
+
+log = logging.getLogger(__name__)
+
+MAX_SIDE = 4096
+MIN_FPS, MAX_FPS = 1, 240
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Poses as they are rendered.
+
+    Args:
+        poses: Extracted and aligned as the settings say.
+        warnings: What differs between the signers, where the poses are aligned.
+        estimator: What found key points in the video or the source; None where nothing had to.
+    """
+
+    poses: PoseSequence
+    warnings: tuple[str, ...] = ()
+    estimator: str | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a render starts from.
+
+    Args:
+        source: (H, W, 3) uint8 RGB.
+        poses: The motion, or the video to extract it from.
+        size: (H, W) of the video to write.
+        outputs: Files to write, the video first.
+    """
+
+    source: Frame
+    poses: PoseSequence | VideoPoses
+    size: tuple[int, int]
+    outputs: tuple[Path, ...]
+
+    def motion(self, config: RenderConfig, progress: Progress | None = None) -> Motion:
+        """Return the poses to render, extracted and aligned as the settings say.
+
+        Raises:
+            UserError: If nobody is found, or the two signers cannot be aligned.
+        """
+        poses = self.poses
+        estimator: PoseEstimator | None = None
+        if isinstance(poses, VideoPoses):
+            estimator = poses.estimator
+            poses = poses.read(progress)
+        if config.align == "none":
+            return Motion(poses, (), None if estimator is None else estimator.name)
+        if config.source_poses:
+            name = config.source_poses
+            signer = read_source(name, config.source, self.source).frames(slice(0, 1))
+        else:
+            name = config.source
+            estimator = estimator or open_estimator(config.estimator, config.weights)
+            signer = estimate_source(self.source, estimator, name=name)
+        aligned, warnings = align_to_source(poses, signer, config.align, (config.poses, name))
+        return Motion(aligned, warnings, None if estimator is None else estimator.name)
+
+
+def check_inputs(config: RenderConfig) -> Inputs:
+    """Check everything that needs no model, cheapest first.
+
+    Raises:
+        UserError: If a setting, an input or an output is unusable.
+    """
+    for flag, value in (("--source", config.source), ("--poses", config.poses)):
+        if not value:
+            raise UserError(
+                f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
+            )
+    if config.align == "none" and config.source_poses:
+        raise UserError(
+            f"--source-poses is {config.source_poses}, but --align none does not use them. Choose "
+            "--align limb or affine, or leave it out.",
+            ExitCode.USAGE,
+        )
+    check_numbers(config.steps, config.guidance, config.chunk, config.seed)
+    outputs = _outputs(config)
+    source = read_image(config.source)
+    height, width = (int(side) for side in source.shape[:2])
+    size = config.size or (height, width)
+    if not all(16 <= side <= MAX_SIDE for side in size):
+        origin = "--size" if config.size else config.source
+        raise UserError(
+            f"{origin} is {size[0]} x {size[1]} (height x width); expected sides of 16 to "
+            f"{MAX_SIDE}. Choose another --size.",
+            ExitCode.USAGE if config.size else ExitCode.DATA,
+        )
+    poses = _open_poses(config, (height, width))
+    if not MIN_FPS <= poses.fps <= MAX_FPS:
+        raise UserError(
+            f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
+            "Write the file with another fps."
+        )
+    return Inputs(source, poses, size, outputs)
+
+
+def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:
+    """Read poses; of a video only find out what it takes to extract them."""
+    if looks_like_video(config.poses):
+        probe_video(config.poses)  # a broken one is told before an estimator is loaded
+        return open_video_poses(config.poses, open_estimator(config.estimator, config.weights))
+    path = Path(config.poses)
+    try:
+        poses = _read_poses(path, config, size)
+    except UserError as error:
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            raise UserError(f"{error} It is no video either.", error.code) from error
+        raise
+    if len(poses) == 0:
+        raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
+    if not poses.visible.any():
+        raise UserError(
+            f"{config.poses}: every key point of every frame is missing; expected poses of a "
+            "signer. Extract them again."
+        )
+    return poses
+
+
+def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> PoseSequence:
+    """Read poses; where they do not say how large their pictures were, say what is taken."""
+    given = config.pose_size
+    poses = read_poses(path, size=given or size, fps=config.pose_fps, clip=config.clip)
+    if given is None and poses.size == size and read_poses(path, clip=config.clip).size != size:
+        log.info(
+            "%s does not say how large its pictures were; taken as the source's %d x %d (height x "
+            "width). Name another size with --pose-size.",
+            *(path, *size),
+        )
+    return poses
+
+
+def _outputs(config: RenderConfig) -> tuple[Path, ...]:
+    out = check_output(config.out, ".mp4")
+    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
+    outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
+    inputs = [config.source, config.poses, config.source_poses]
+    taken = {Path(name).resolve() for name in inputs if name}
+    for path in outputs:
+        if path.resolve() in taken:
+            raise UserError(
+                f"{path} is an input and would be overwritten. Choose another --out.",
+                ExitCode.USAGE,
+            )
+    return outputs

@@ -1,0 +1,211 @@
+"""One training loop for all stages: `vae`, `ipf`, `fpdm` and `decoder` (`config.Stage`).
+
+Order, augmentation, noise and learning rate are pure functions of (seed, step), so an interrupted
+run that resumes computes what an uninterrupted one computes. Several processes:
+`accelerate launch -m signgen train`.
+
+The result of a run is its last checkpoint. FPDM's programs do the same: they also keep the one of
+the best loss on test pairs, but stage 2 and the published scores use the last.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from signgen.config.train import TrainConfig
+from signgen.data.examples.loading import batches
+from signgen.structures import Batch, UserError
+from signgen.training.run import (
+    TrainingRun,
+    averaged,
+    measure_latents,
+    open_run,
+    save_run,
+)
+from signgen.training.sample_sheet import write_sheet
+from signgen.training.schedule import learning_rate, step_seed
+from signgen.training.validation import due, validate
+
+log = logging.getLogger(__name__)
+MAX_BAD_STEPS = 10
+
+
+def train(config: TrainConfig, *, resume: bool = True) -> Path:
+    """Train one stage and return its run folder.
+
+    Args:
+        config: All settings.
+        resume: Go on from the newest intact checkpoint of the run folder if there is one.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: If settings, data or checkpoints are unusable, or the loss stays not finite.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM, after a checkpoint was saved.
+    """
+    run = open_run(config, resume=resume)
+    config = run.config
+    last = min(config.steps, config.stop_at or config.steps)
+    bar = tqdm(
+        total=last,
+        initial=run.step,
+        unit="step",
+        desc=config.stage,
+        disable=not run.accelerator.is_main_process,
+    )
+    source = batches(
+        run.dataset,
+        start=run.step * config.accumulate,
+        steps=last * config.accumulate,
+        batch_size=config.batch_size,
+        rank=run.accelerator.process_index,
+        world=run.accelerator.num_processes,
+    )
+    with _deferred_signals() as stop, bar:
+        while run.step < last:
+            started = time.perf_counter()
+            losses = take_step(run, source)
+            run.step += 1
+            bar.update()
+            if run.step % config.log_every == 0 or run.step == last:
+                _log(run, losses, time.perf_counter() - started)
+                bar.set_postfix(loss=f"{float(losses['loss']):.4f}")
+            done = run.step == last or bool(stop)
+            if due(config, run.step):
+                run.log({"step": run.step, "validation": validate(run)})
+            if run.step % config.sample_every == 0 or run.step == config.steps:
+                _sample(run)
+            if run.step % config.save_every == 0 or done:
+                if run.step == config.steps and config.stage == "vae":
+                    measure_latents(run)
+                save_run(run)
+            if stop:
+                raise KeyboardInterrupt(
+                    f"stopped by signal {stop[0]} after step {run.step}; checkpoint saved"
+                )
+    return run.folder
+
+
+def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
+    """Do one optimiser step on the next `accumulate` micro-batches and return their mean losses.
+
+    A step whose loss or gradient is not finite changes nothing.
+
+    Args:
+        run: The run; its number of steps is left to the caller.
+        source: Micro-batches of this process, in order.
+
+    Returns:
+        Scalars on the run's device, detached.
+
+    Raises:
+        UserError: If the loss was not finite for too many steps in a row.
+    """
+    config = run.config
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(config, run.step)
+    losses = _accumulate(run, source)
+    norm = run.accelerator.clip_grad_norm_(run.parameters, config.clip_gradient or math.inf)
+    if norm is not None and not bool(torch.isfinite(norm)):
+        _skip(run)
+    else:
+        run.bad_steps = 0
+        run.optimizer.step()
+        if run.ema is not None:
+            run.ema.step(run.parameters)
+    run.optimizer.zero_grad(set_to_none=True)
+    return losses
+
+
+def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
+    """Sum the gradients of the step's micro-batches, each divided by their number.
+
+    That is the gradient of one large batch where the loss is a mean over samples. InfoNCE is not:
+    its negatives are those of the micro-batch.
+    """
+    accelerator, count = run.accelerator, run.config.accumulate
+    sums: dict[str, Tensor] = {}
+    for micro in range(count):
+        batch = next(source).to(accelerator.device)
+        number = run.step * count + micro
+        torch.manual_seed(step_seed(run.config.seed, number, accelerator.process_index))
+        # Processes exchange gradients once a step, in the backward pass of the last micro-batch.
+        last = micro == count - 1
+        with nullcontext() if last else accelerator.no_sync(run.wrapped):
+            with accelerator.autocast():
+                losses: dict[str, Tensor] = run.wrapped(batch)
+            accelerator.backward(losses["loss"] / count)
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0) + value.detach() / count
+    return sums
+
+
+def _skip(run: TrainingRun) -> None:
+    """Leave out a step whose gradient is not finite; give up after too many in a row."""
+    run.bad_steps += 1
+    log.warning("step %d: the gradient is not finite; step skipped", run.step)
+    if run.bad_steps >= MAX_BAD_STEPS:
+        raise UserError(
+            f"{run.folder}: the loss was not finite {MAX_BAD_STEPS} times in a row at step "
+            f"{run.step}; lower learning_rate or use precision no."
+        )
+    if run.accelerator.scaler is not None:
+        # With fp16 the optimiser sees the overflow, skips the step and lowers the loss scale.
+        run.optimizer.step()
+
+
+def _log(run: TrainingRun, losses: dict[str, Tensor], seconds: float) -> None:
+    line = {
+        "step": run.step,
+        "lr": learning_rate(run.config, run.step - 1),
+        "seconds": round(seconds, 4),
+    }
+    run.log(line | {name: round(float(value), 6) for name, value in losses.items()})
+
+
+def _sample(run: TrainingRun) -> None:
+    """Write `samples/step-NNNNNN.png`, with the averaged weights."""
+    if run.accelerator.is_main_process:
+        run.stage.eval()
+        with averaged(run), torch.no_grad():
+            write_sheet(run.stage, run.dataset, run.folder / "samples" / f"step-{run.step:06d}.png")
+        run.wrapped.train()
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM, so that the loop can finish its step and save.
+
+    A second signal stops at once.
+    """
+    caught: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        previous = {
+            number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    except ValueError:  # signals belong to the main thread; elsewhere the caller handles them
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,320 @@
+"""One training run as it goes on: opening, resuming and saving its folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+
+from signgen.checkpoints import runs as checkpoint
+from signgen.checkpoints.folders import State, write_text
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config, to_yaml
+from signgen.data.adapter import DatasetAdapter
+from signgen.data.dataset import open_dataset
+from signgen.data.examples.loading import TripletDataset, batches
+from signgen.models import build_stage
+from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.schedule import check_settings
+
+log = logging.getLogger(__name__)
+
+
+class LossModule(nn.Module):
+    """A stage whose forward is its loss, so that distributed wrappers see the call."""
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the stage's losses."""
+        losses: dict[str, Tensor] = self.stage.loss(batch)  # type: ignore[operator]
+        return losses
+
+
+@dataclass
+class TrainingRun:
+    """What one training run holds while it goes on.
+
+    Args:
+        config: Settings, with the parts adopted from earlier runs.
+        folder: Run folder.
+        accelerator: Device, precision and processes.
+        stage: The module that is trained.
+        wrapped: The stage as `accelerate` prepared it; calling it returns the losses.
+        optimizer: AdamW over `parameters`.
+        ema: Moving average of `parameters`, or None.
+        dataset: Training examples by position.
+        held_out: Validation examples by position, or None where the run does not validate.
+        step: Optimiser steps done.
+        bad_steps: Steps in a row whose gradient was not finite.
+    """
+
+    config: TrainConfig
+    folder: Path
+    accelerator: Accelerator
+    stage: nn.Module
+    wrapped: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: EMAModel | None
+    dataset: TripletDataset
+    held_out: TripletDataset | None = None
+    step: int = 0
+    bad_steps: int = 0
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The trained weights."""
+        return [p for p in self.stage.parameters() if p.requires_grad]
+
+    def log(self, line: Mapping[str, object]) -> None:
+        """Append a line to log.jsonl, from the main process only."""
+        if self.accelerator.is_main_process:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as history:
+                history.write(json.dumps(line) + "\n")
+
+
+def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
+    """Build everything a run needs, restore its newest checkpoint and write its settings.
+
+    Args:
+        config: All settings.
+        resume: Go on from the newest intact checkpoint of the run folder if there is one.
+
+    Raises:
+        UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
+    """
+    check_settings(config)
+    folder = Path(config.out)
+    splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
+    adapter = open_dataset(config.data.root, splits)
+    latest = checkpoint.newest_checkpoint(folder) if resume else None
+    state: State = {}
+    if latest is not None:
+        config = _resumed(load_config(folder / "config.yaml", TrainConfig), config)
+    else:
+        model, state = checkpoint.start_from(config.start_from, config.model)
+        if config.stage == "decoder":
+            _check_whole(config, state)
+            section = replace(model.autoencoder, decoder_trained=True)
+            model = replace(model, autoencoder=section)
+        config = replace(config, model=model)
+    accelerator = _accelerator(config)
+    torch.manual_seed(config.seed)
+    stage = build_stage(config.model, config.stage)
+    prefix = checkpoint.STAGE_PREFIX[config.stage]
+    adopted = {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
+    own = stage.state_dict()
+    checkpoint.load_into(
+        stage, {k: v for k, v in adopted.items() if k in own}, ", ".join(config.start_from)
+    )
+    trainable = [p for p in stage.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        trainable, lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    stage.to(accelerator.device)
+    ema = (
+        EMAModel(trainable, decay=config.ema, use_ema_warmup=True, power=0.75)
+        if config.ema
+        else None
+    )
+    dataset = TripletDataset(adapter, config.data, config.model, config.seed)
+    held_out = _held_out(config, adapter) if config.validate_every else None
+    run = TrainingRun(config, folder, accelerator, stage, stage, optimizer, ema, dataset, held_out)
+    if latest is not None:
+        _restore(run, latest)
+    run.wrapped, run.optimizer = accelerator.prepare(LossModule(stage), optimizer)
+    run.wrapped.train()
+    if accelerator.is_main_process:
+        _write_settings(run)
+    return run
+
+
+def _accelerator(config: TrainConfig) -> Accelerator:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
+        )
+    if config.precision == "fp16" and (
+        config.device == "cpu" or not torch.accelerator.is_available()
+    ):
+        # accelerate would compute in 32 bits without a word.
+        raise UserError(
+            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
+        )
+    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+
+
+def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
+    """Return the validation split as it is: no augmentation, and frames from the data themselves.
+
+    A cache of frames need not hold this split.
+    """
+    data = replace(
+        config.data,
+        split=config.validation_split,
+        identity_rate=0.0,
+        flip_rate=0.0,
+        jitter=0.0,
+        source_sides=(),
+        frame_cache="",
+    )
+    return TripletDataset(adapter, data, config.model, config.seed)
+
+
+def _check_whole(config: TrainConfig, state: State) -> None:
+    """Refuse to tune a decoder on samples of an untrained denoiser."""
+    if not any(name.startswith("unet.") for name in state):
+        raise UserError(
+            f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
+            "decoder needs one. Give a run folder of stage fpdm, or a model.",
+            ExitCode.USAGE,
+        )
+
+
+def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
+    """Return the settings to go on with; refuse those that change what is computed.
+
+    The parts that the run took from earlier runs, and the measured scaling factor, are its own.
+    """
+    own = {name: getattr(old.model, name) for name in ("autoencoder", "ipf", "source_encoder")}
+    if new.start_from or new.stage == "vae":
+        new = replace(new, model=replace(new.model, **own))
+    free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
+    free |= {"validate_every", "validate_batches", "validation_split"}
+    for name in TrainConfig.__dataclass_fields__:
+        before, now = getattr(old, name), getattr(new, name)
+        if name not in free and before != now:
+            change = "differs" if name == "model" else f"was {before} and is now {now}"
+            raise UserError(
+                f"{old.out}/config.yaml: {name} {change}; a run resumes with the settings it began "
+                "with. Choose another --out.",
+                ExitCode.USAGE,
+            )
+    return new
+
+
+def _write_config(run: TrainingRun) -> None:
+    """Keep the settings; where to stop is a matter of this call, not of the run."""
+    settings = replace(run.config, stop_at=0)
+    write_text(run.folder / "config.yaml", to_yaml(settings))
+
+
+def _write_settings(run: TrainingRun) -> None:
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _write_config(run)
+        environment = {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "device": str(run.accelerator.device),
+            "processes": run.accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+            "parameters": sum(p.numel() for p in run.stage.parameters()),
+            "trained": sum(p.numel() for p in run.parameters),
+        }
+        write_text(run.folder / "environment.json", json.dumps(environment, indent=1))
+        history = run.folder / "log.jsonl"
+        lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
+        kept = [line for line in lines if json.loads(line)["step"] <= run.step]
+        write_text(history, "".join(f"{line}\n" for line in kept))
+    except OSError as error:
+        raise UserError(
+            f"{run.folder} cannot be written ({error.strerror}); choose another --out.",
+            ExitCode.CANNOT_CREATE,
+        ) from None
+
+
+@contextmanager
+def averaged(run: TrainingRun) -> Iterator[None]:
+    """Use the moving average of the weights inside the block."""
+    if run.ema is None:
+        yield
+        return
+    run.ema.store(run.parameters)
+    run.ema.copy_to(run.parameters)
+    try:
+        yield
+    finally:
+        run.ema.restore(run.parameters)
+
+
+def measure_latents(run: TrainingRun) -> None:
+    """Set the autoencoder's scaling factor to 1 / (standard deviation of its latents).
+
+    The factor goes into config.yaml, from where stage 2 takes it.
+    """
+    sheet = batches(run.dataset, start=0, steps=16, batch_size=4)
+    autoencoder: Any = run.stage.autoencoder
+    run.stage.eval()
+    with averaged(run), torch.no_grad():
+        torch.manual_seed(run.config.seed)
+        latents = [
+            autoencoder.encode(b.target.to(run.accelerator.device)).latent_dist.sample()
+            for b in sheet
+        ]
+    run.wrapped.train()
+    factor = 1 / float(torch.cat(latents).std())
+    section = replace(run.config.model.autoencoder, scaling_factor=round(factor, 5))
+    run.config = replace(run.config, model=replace(run.config.model, autoencoder=section))
+    if run.accelerator.is_main_process:
+        _write_config(run)
+
+
+def save_run(run: TrainingRun) -> None:
+    """Write a checkpoint, from the main process only."""
+    if not run.accelerator.is_main_process:
+        return
+    config = run.config
+    weights = checkpoint.stage_state(run.stage, config.model, config.stage)
+    ema = None
+    trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
+    trainer["optimizer"] = run.optimizer.state_dict()
+    if run.accelerator.scaler is not None:
+        trainer["scaler"] = run.accelerator.scaler.state_dict()
+    if run.ema is not None:
+        with averaged(run):
+            ema = {
+                k: v.clone()
+                for k, v in checkpoint.stage_state(run.stage, config.model, config.stage).items()
+            }
+        trainer["ema"] = {
+            "optimization_step": run.ema.optimization_step,
+            "shadow": run.ema.shadow_params,
+        }
+    checkpoint.save_checkpoint(run.folder, run.step, weights, ema, trainer, config.keep)
+
+
+def _restore(run: TrainingRun, folder: Path) -> None:
+    prefix = checkpoint.STAGE_PREFIX[run.config.stage]
+    state = checkpoint.read_weights(folder, "model")
+    checkpoint.load_into(run.stage, {k.removeprefix(prefix): v for k, v in state.items()}, folder)
+    trainer = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
+    if trainer["world"] != run.accelerator.num_processes:
+        raise UserError(
+            f"{folder}: saved by {trainer['world']} processes, resumed with "
+            f"{run.accelerator.num_processes}; the data order would change. "
+            "Use as many processes as before.",
+            ExitCode.USAGE,
+        )
+    run.optimizer.load_state_dict(trainer["optimizer"])
+    if run.accelerator.scaler is not None and "scaler" in trainer:
+        run.accelerator.scaler.load_state_dict(trainer["scaler"])
+    run.step = int(trainer["step"])
+    if run.ema is not None:
+        run.ema.optimization_step = trainer["ema"]["optimization_step"]
+        run.ema.shadow_params = [x.to(run.accelerator.device) for x in trainer["ema"]["shadow"]]
+    log.info("resumed from %s", folder)

@@ -1,0 +1,59 @@
+"""Sample sheets: what a stage makes of four fixed training examples, to look at while it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from signgen.data.examples.loading import TripletDataset
+from signgen.media import save_image
+from signgen.media.resizing import squash
+from signgen.models import FPDM
+from signgen.models.autoencoder import AutoencoderStage
+from signgen.rendering.renderer import generate
+
+ROWS = 4
+
+
+def write_sheet(stage: nn.Module, dataset: TripletDataset, path: Path) -> None:
+    """Write one row per example: source, pose, target and what the stage made of them.
+
+    The autoencoder's rows are target and reconstruction; stage 1 makes no picture, so nothing is
+    written.
+
+    Args:
+        stage: The stage, in eval mode.
+        dataset: Where the examples come from; the first four positions are shown.
+        path: PNG to write.
+    """
+    samples = [dataset[position] for position in range(ROWS)]
+    device = next(stage.parameters()).device
+    source, target, pose = (
+        torch.stack([s[name] for s in samples]).to(device) for name in ("source", "target", "pose")
+    )
+    if isinstance(stage, AutoencoderStage):
+        made = stage.autoencoder(target).sample.clamp(-1, 1)
+        columns = [target, made]
+    elif isinstance(stage, FPDM):
+        made = generate(stage, stage.encode_source(source), pose, frames=range(ROWS), seed=0)
+        columns = [source, pose * 2 - 1, target, made]
+    else:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = (int(target.shape[-2]), int(target.shape[-1]))
+    # Sources may have another size, so they are shown at that of the targets.
+    rows = [
+        [squash(_to_uint8(cell), size, "area") for cell in row]
+        for row in zip(*columns, strict=True)
+    ]
+    save_image(path, np.concatenate([np.concatenate(row, axis=1) for row in rows]))
+
+
+def _to_uint8(pixels: Tensor) -> NDArray[np.uint8]:
+    """Turn (3, H, W) in [-1, 1] into (H, W, 3) uint8."""
+    array = ((pixels.float().cpu() + 1) * 127.5).round().clamp(0, 255).byte()
+    return np.ascontiguousarray(array.permute(1, 2, 0).numpy())

@@ -1,0 +1,73 @@
+"""What a step of training is given, as pure functions: its learning rate and its seed."""
+
+from __future__ import annotations
+
+import math
+
+from signgen.config.train import TrainConfig
+from signgen.errors import ExitCode, UserError
+
+__all__ = ["check_settings", "learning_rate", "step_seed"]
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Return the learning rate of an optimiser step.
+
+    A linear warm-up in plateaus of `warmup_hold` steps, then constant, a cosine to 0, or FPDM's
+    steps: times `decay_factor` after every `decay_every` steps. FPDM counts the decays from the end
+    of the warm-up: with 5 epochs of it the first one comes after 55 epochs, where the paper has 50.
+
+    Args:
+        config: Settings, checked by `open_run`.
+        step: Number of the step, from 0.
+    """
+    if step < config.warmup:
+        plateau = step - step % config.warmup_hold
+        return config.learning_rate * (plateau + config.warmup_hold) / config.warmup
+    after = step - config.warmup
+    if config.schedule == "constant":
+        return config.learning_rate
+    if config.schedule == "step":
+        return config.learning_rate * config.decay_factor ** (after // config.decay_every)
+    progress = after / max(1, config.steps - config.warmup)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of all random draws of one micro-batch of one process.
+
+    Args:
+        seed: Seed of the run.
+        step: Number of the micro-batch, from 0 over the whole run.
+        rank: Number of the process.
+    """
+    return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
+
+
+def check_settings(config: TrainConfig) -> None:
+    """Refuse numbers that no run can have.
+
+    Args:
+        config: Settings of a run.
+
+    Raises:
+        UserError: If one is out of range.
+    """
+    counts = ["steps", "batch_size", "accumulate", "warmup_hold"]
+    counts += ["log_every", "sample_every", "save_every", "keep"]
+    counts += ["decay_every"] if config.schedule == "step" else []
+    counts += ["validate_batches"] if config.validate_every else []
+    small = [(name, 1) for name in counts] + [("warmup", 0), ("validate_every", 0)]
+    problems = [
+        f"{name} is {getattr(config, name)}; expected at least {least}"
+        for name, least in small
+        if getattr(config, name) < least
+    ]
+    if not problems and config.warmup % config.warmup_hold:
+        problems.append(
+            f"warmup_hold is {config.warmup_hold}; expected a divisor of warmup, {config.warmup}"
+        )
+    if config.schedule == "step" and not 0 < config.decay_factor <= 1:
+        problems.append(f"decay_factor is {config.decay_factor}; expected more than 0, at most 1")
+    if problems:
+        raise UserError(f"{problems[0]}.", ExitCode.USAGE)

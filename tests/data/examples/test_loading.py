@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from signgen.config.data import DataConfig
+from signgen.config.model import tiny_fpdm
+from signgen.data.dataset import open_dataset
+from signgen.data.deepfashion.preparation import prepare_deepfashion
+from signgen.data.examples.augmentation import choose_side, flips
+from signgen.data.examples.loading import TripletDataset, batches, hand_mask, to_pixels
+from signgen.media.resizing import squash
+from signgen.pose.drawing.draw import draw_pose
+from signgen.pose.transforms import flip, hand_boxes, resize
+from signgen.structures import PoseSequence, UserError
+from tests.material.deepfashion_trees import write_tree
+
+
+@pytest.fixture(scope="module")
+def dataset() -> TripletDataset:
+    return TripletDataset(open_dataset("sample"), DataConfig(workers=0), tiny_fpdm(), seed=5)
+
+
+def test_to_pixels_keeps_values_and_range() -> None:
+    frame = np.full((10, 15, 3), (0, 127, 255), np.uint8)
+    pixels = to_pixels(frame)
+    assert pixels.shape == (3, 10, 15)
+    torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([-1.0, 127 / 127.5 - 1, 1.0]))
+
+
+def test_hand_mask_covers_the_box_and_clips_it() -> None:
+    mask = hand_mask([(-5.0, 2.0, 3.0, 4.0)], (6, 8))
+    assert mask.sum() == 6
+    assert mask[0, 2:4, 0:3].all()
+
+
+def test_batch_fields_have_the_documented_shapes_and_ranges(dataset: TripletDataset) -> None:
+    batch = next(batches(dataset, start=0, steps=1, batch_size=3))
+    assert batch.source.shape == batch.target.shape == batch.pose.shape == (3, 3, 64, 48)
+    assert batch.hands.shape == (3, 1, 64, 48)
+    assert batch.source.min() >= -1
+    assert batch.target.max() <= 1
+    assert batch.pose.min() >= 0
+    assert 0 < batch.pose.max() <= 1
+    assert batch.hands.sum() > 0
+
+
+def test_order_does_not_depend_on_start_workers_or_processes(dataset: TripletDataset) -> None:
+    whole = [b.target for b in batches(dataset, start=0, steps=4, batch_size=2)]
+    resumed = [b.target for b in batches(dataset, start=2, steps=4, batch_size=2)]
+    torch.testing.assert_close(torch.stack(whole[2:]), torch.stack(resumed))
+    with_worker = TripletDataset(
+        dataset.adapter, replace(dataset.config, workers=1), dataset.model, dataset.seed
+    )
+    torch.testing.assert_close(
+        torch.stack(whole),
+        torch.stack([b.target for b in batches(with_worker, start=0, steps=4, batch_size=2)]),
+    )
+    ranks = [
+        list(batches(dataset, start=0, steps=2, batch_size=2, rank=r, world=2)) for r in range(2)
+    ]
+    interleaved = [ranks[r][s].target for s in range(2) for r in range(2)]
+    torch.testing.assert_close(torch.stack(whole), torch.stack(interleaved))
+
+
+def test_loader_processes_start_after_opencv_used_its_threads() -> None:
+    script = """
+import cv2, numpy as np
+from signgen.config.train import DataConfig, tiny_fpdm
+from signgen.data.dataset import open_dataset
+from signgen.data.examples.loading import TripletDataset, batches
+cv2.setNumThreads(4)
+cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (900, 900), interpolation=cv2.INTER_AREA)
+dataset = TripletDataset(open_dataset("sample"), DataConfig(workers=1), tiny_fpdm(), 0)
+next(batches(dataset, start=0, steps=1, batch_size=1))
+"""
+    # In a process of its own: a fork that waits for OpenCV's threads would wait forever.
+    root = Path(__file__).resolve().parents[3]
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=root, timeout=60)
+
+
+def test_other_skeleton_is_refused(dataset: TripletDataset) -> None:
+    model = replace(tiny_fpdm(), skeleton="openpose-18")
+    with pytest.raises(UserError, match="openpose-18"):
+        TripletDataset(dataset.adapter, dataset.config, model, 0)
+
+
+# ----- augmentation -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory: pytest.TempPathFactory) -> TripletDataset:
+    folder = tmp_path_factory.mktemp("fashion")
+    prepare_deepfashion(write_tree(folder / "fpdm", "fpdm"), folder / "out")
+    model = replace(tiny_fpdm(), skeleton="openpose-18", pose_style="fpdm", size=(128, 96))
+    return TripletDataset(open_dataset(str(folder / "out")), DataConfig(workers=0), model, seed=5)
+
+
+def drawing(dataset: TripletDataset, poses: PoseSequence) -> torch.Tensor:
+    """The first pose as the model wants it, (3, H, W) in [0, 1]."""
+    size = dataset.model.size
+    poses = resize(poses, size)
+    points, confidence = poses.keypoints[0], poses.confidence[0]
+    drawn = draw_pose(points, confidence, poses.skeleton, size, dataset.model.pose_style)
+    return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float() / 255
+
+
+def varied(dataset: TripletDataset, seed: int = 5, **rates) -> TripletDataset:
+    return TripletDataset(
+        dataset.adapter, replace(dataset.config, **rates), dataset.model, seed=seed
+    )
+
+
+@pytest.mark.parametrize("name", ["dataset", "fashion"])
+def test_without_rates_an_example_is_what_the_files_hold(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    dataset = request.getfixturevalue(name)
+    size = dataset.model.size
+    for position in range(6):
+        sample, triplet = dataset[position], dataset.triplet(position)
+        index = triplet.target.index
+        poses = resize(dataset.adapter.pose(triplet.target.record).frames([index]), size)
+        points, confidence = poses.keypoints[0], poses.confidence[0]
+        assert torch.equal(sample["pose"], drawing(dataset, poses))
+        for part in ("source", "target"):
+            frame = squash(dataset.adapter.frame(getattr(triplet, part)), size, "area")
+            assert torch.equal(sample[part], to_pixels(frame))
+        assert torch.equal(sample["hands"], hand_mask(hand_boxes(points, confidence), size))
+
+
+def test_flip_mirrors_all_of_an_example(dataset: TripletDataset, fashion: TripletDataset) -> None:
+    for plain in (dataset, fashion):
+        flipped = varied(plain, flip_rate=1.0)
+        for position in range(4):
+            one, other = plain[position], flipped[position]
+            for name in ("source", "target"):
+                assert torch.equal(other[name], one[name].flip(-1))
+            assert (other["hands"] - one["hands"].flip(-1)).abs().mean() < 0.05
+            # Colours tell left from right and are swapped back, so only the outline is mirrored;
+            # rounding to pixels moves it by up to one.
+            drawn, mirrored = (s.amax(0) > 0 for s in (other["pose"], one["pose"].flip(-1)))
+            for inner, outer in ((drawn, mirrored), (mirrored, drawn)):
+                reach = torch.nn.functional.max_pool2d(outer[None].float(), 3, 1, 1)[0] > 0
+                assert (inner & ~reach).sum() < 0.01 * inner.sum()
+            assert not torch.equal(drawn, one["pose"].amax(0) > 0)
+            target = plain.triplet(position).target
+            poses = plain.adapter.pose(target.record).frames([target.index])
+            flipped_last = flip(resize(poses, plain.model.size))
+            assert torch.equal(other["pose"], drawing(plain, flipped_last))
+
+
+def test_jitter_moves_the_drawing_alone(fashion: TripletDataset) -> None:
+    one, other = fashion[2], varied(fashion, jitter=6.0)[2]
+    assert torch.equal(one["source"], other["source"])
+    assert torch.equal(one["target"], other["target"])
+    assert not torch.equal(one["pose"], other["pose"])
+
+
+def test_coarse_sources_lose_detail_and_targets_do_not(fashion: TripletDataset) -> None:
+    coarse = varied(fashion, source_sides=(16,))
+    one, other = fashion[1], coarse[1]
+    native = fashion.adapter.frame(fashion.triplet(1).source)
+    expected = squash(squash(native, (16, 16), "area"), fashion.model.size, "area")
+    assert torch.equal(other["source"], to_pixels(expected))
+    assert torch.equal(one["target"], other["target"])
+    assert other["source"].diff(dim=-1).abs().mean() < one["source"].diff(dim=-1).abs().mean()
+
+
+def test_augmented_examples_are_pure_functions_of_seed_and_position(
+    fashion: TripletDataset,
+) -> None:
+    rates = {"flip_rate": 0.5, "jitter": 1.0, "source_sides": (32, 128), "identity_rate": 0.0}
+    one, again, other = (varied(fashion, seed, **rates) for seed in (5, 5, 6))
+    order = range(8)
+    samples = {position: one[position] for position in order}
+    for position in reversed(order):
+        repeated = again[position]
+        assert all(torch.equal(repeated[name], samples[position][name]) for name in repeated)
+    assert any(not torch.equal(other[p]["pose"], samples[p]["pose"]) for p in order)
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        ({"flip_rate": 1.5}, "flip_rate is 1.5"),
+        ({"jitter": -1.0}, "jitter is -1.0"),
+        ({"source_sides": (256, 0)}, r"source_sides is \[256, 0\]"),
+    ],
+)
+def test_rates_out_of_range_are_refused(dataset: TripletDataset, rates: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        varied(dataset, **rates)
+
+
+# ----- as published -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(fashion: TripletDataset) -> TripletDataset:
+    """The published pipeline of DeepFashion, an eighth of its size."""
+    model = replace(
+        fashion.model,
+        size=(64, 48),
+        source_size=(64, 64),
+        resize="bicubic",
+        pose_canvas=(550, 375),
+        pose_canvas_render=(30, 30),
+    )
+    config = replace(fashion.config, flip_rate=0.5, jitter=8.0, source_sides=(32, 64))
+    return TripletDataset(fashion.adapter, config, model, seed=5)
+
+
+def pillow(frame: np.ndarray, *sizes: tuple[int, int]) -> np.ndarray:
+    """Squash with Pillow to one size after the other, along rows first."""
+    picture = Image.fromarray(frame)
+    for height, width in sizes:
+        picture = picture.resize((width, picture.height), Image.Resampling.BICUBIC)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def slow_example(dataset: TripletDataset, position: int) -> dict[str, np.ndarray]:
+    """An example as uint8 pictures, joint by joint and number by number."""
+    triplet, config = dataset.triplet(position), dataset.config
+    side = choose_side(config.source_sides, 5, position)
+    assert side is not None
+    poses = dataset.adapter.pose(triplet.target.record)
+    noise = np.random.default_rng((5, 4, position)).standard_normal((18, 2)) * config.jitter
+    points, present = np.zeros((18, 2)), np.ones(18)
+    for joint in range(18):
+        for axis, (native, wide) in enumerate(zip(poses.size[::-1], (375, 550), strict=True)):
+            value = float(poses.keypoints[triplet.target.index, joint, axis]) * wide / native
+            value += noise[joint, axis]
+            if value < 0 or poses.confidence[triplet.target.index, joint] == 0:
+                present[joint] = 0
+            points[joint, axis] = wide - 1 if value > wide else value
+    source, target = (dataset.adapter.frame(ref) for ref in (triplet.source, triplet.target))
+    if flipped := flips(5, position, config.flip_rate):
+        swapped = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]
+        points, present = points[swapped], present[swapped]
+        points[:, 0] = 374 - points[:, 0]
+    large = draw_pose(points, present, "openpose-18", (550, 375), "fpdm")
+    pictures = [
+        pillow(source, (side, side), (64, 64)),
+        pillow(target, (64, 48)),
+    ]
+    mirrored = [picture[:, ::-1] if flipped else picture for picture in pictures]
+    return dict(
+        zip(("source", "target", "pose"), [*mirrored, pillow(large, (64, 48))], strict=True)
+    )
+
+
+def test_examples_are_those_of_the_published_pipeline(published: TripletDataset) -> None:
+    seen = set()
+    for position in range(12):
+        sample, slow = published[position], slow_example(published, position)
+        for name, scale in (("source", 127.5), ("target", 127.5), ("pose", 255.0)):
+            offset = 0 if name == "pose" else 1
+            got = ((sample[name].permute(1, 2, 0).numpy() + offset) * scale).round()
+            assert np.array_equal(got, slow[name]), (position, name)
+        side = choose_side((32, 64), 5, position)
+        seen.add((flips(5, position, 0.5), side))
+    assert len(seen) == 4, "all combinations of sides and flips should have come up"
+
+
+def test_batches_hold_sources_of_their_own_size(published: TripletDataset) -> None:
+    batch = next(batches(published, start=0, steps=1, batch_size=3))
+    assert batch.source.shape == (3, 3, 64, 64)
+    assert batch.target.shape == batch.pose.shape == (3, 3, 64, 48)
+    assert batch.hands.shape == (3, 1, 64, 48)
+
+
+def test_memory_holds_every_size_of_a_frame(published: TripletDataset) -> None:
+    kept = varied(published, cache=True)
+    for _ in range(2):
+        for position in range(6):
+            one, other = published[position], kept[position]
+            assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_hands_are_found_at_the_models_size(dataset: TripletDataset) -> None:
+    model = replace(dataset.model, pose_canvas=(260, 210))
+    for rate in (0.0, 1.0):
+        plain = varied(dataset, flip_rate=rate)
+        drawn_larger = TripletDataset(dataset.adapter, plain.config, model, dataset.seed)
+        for position in range(3):
+            one, other = plain[position], drawn_larger[position]
+            assert torch.equal(one["hands"], other["hands"])
+            assert not torch.equal(one["pose"], other["pose"])

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from signgen.data.examples.triplets import draw, first_frame_pairs, shuffled, vary
+from signgen.structures import FrameRef, Record, Triplet
+
+RECORDS = [Record(f"clip{i}", "train", f"Signer{i:02d}", 5 + i) for i in range(4)]
+
+
+def test_draw_is_a_pure_function_of_seed_and_position() -> None:
+    order = [draw(RECORDS, 3, p) for p in range(50)]
+    assert [draw(RECORDS, 3, p) for p in reversed(range(50))] == order[::-1]
+    assert [draw(RECORDS, 4, p) for p in range(50)] != order
+
+
+def test_source_and_target_share_the_record_and_differ() -> None:
+    for position in range(300):
+        triplet = draw(RECORDS, 0, position, identity_rate=0.0)
+        assert triplet.source.record == triplet.target.record
+        assert triplet.source.index != triplet.target.index
+        assert 0 <= triplet.source.index < triplet.source.record.num_frames
+
+
+def test_identity_rate_is_met() -> None:
+    same = sum(
+        t.source == t.target for t in (draw(RECORDS, 0, p, identity_rate=0.25) for p in range(4000))
+    )
+    assert 0.21 < same / 4000 < 0.29
+
+
+def test_single_frame_record_pairs_with_itself() -> None:
+    lonely = [Record("one", "train", "S", 1)]
+    assert draw(lonely, 0, 0, identity_rate=0.0).source.index == 0
+
+
+def test_all_records_and_frames_are_reached() -> None:
+    seen = {
+        (t.target.record.id, t.target.index) for t in (draw(RECORDS, 1, p) for p in range(2000))
+    }
+    assert len(seen) == sum(r.num_frames for r in RECORDS)
+
+
+def test_min_distance_is_kept_where_the_record_is_long_enough() -> None:
+    for position in range(500):
+        triplet = draw(RECORDS, 0, position, identity_rate=0.0, min_distance=3)
+        source, target = triplet.source.index, triplet.target.index
+        farthest = max(target, triplet.target.record.num_frames - 1 - target)
+        assert abs(source - target) >= min(3, farthest)
+        assert 0 <= source < triplet.source.record.num_frames
+
+
+def test_min_distance_leaves_every_allowed_source() -> None:
+    record = [Record("one", "train", "S", 6)]
+    sources = {
+        t.source.index
+        for t in (draw(record, 0, p, identity_rate=0.0, min_distance=2) for p in range(800))
+        if t.target.index == 3
+    }
+    assert sources == {0, 1, 5}
+
+
+def test_first_frame_pairs_take_every_frame_as_target() -> None:
+    pairs = list(first_frame_pairs(RECORDS))
+    assert len(pairs) == sum(r.num_frames for r in RECORDS)
+    assert all(p.source == FrameRef(p.target.record, 0) for p in pairs)
+
+
+def test_an_epoch_shows_each_pair_once_and_epochs_differ() -> None:
+    first = [shuffled(50, 3, position) for position in range(50)]
+    second = [shuffled(50, 3, position) for position in range(50, 100)]
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    assert shuffled(50, 3, 17) == first[17]
+
+
+def test_listed_pairs_become_identity_pairs_of_either_side() -> None:
+    pair = Triplet(FrameRef(RECORDS[0], 1), FrameRef(RECORDS[0], 4))
+    drawn = [vary(pair, 1, index, 0.2) for index in range(3000)]
+    shares = [
+        sum(t == Triplet(ref, ref) for t in drawn) / 3000 for ref in (pair.source, pair.target)
+    ]
+    assert all(0.08 < share < 0.12 for share in shares)
+    assert sum(t == pair for t in drawn) / 3000 == pytest.approx(1 - sum(shares))

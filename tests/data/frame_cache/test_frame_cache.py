@@ -1,0 +1,321 @@
+"""The frame cache: the same bytes as decoding, resumable, and never of other data unnoticed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from signgen.cli.main import main
+from signgen.config.data import DataConfig
+from signgen.config.model import tiny_fpdm
+from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
+from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.frame_cache.reading import INDEX, FrameCache
+from signgen.data.frame_cache.writing import PLAN, write_cache
+from signgen.media.resizing import squash
+from signgen.structures import ExitCode, FrameRef, UserError
+
+SIZE = (64, 48)
+SMALL = SIZE[0] * SIZE[1] * 3 * 30
+"""Shards of 30 frames, so that the sample has several."""
+
+
+@pytest.fixture(scope="module")
+def sample() -> ManifestDataset:
+    return open_dataset("sample")
+
+
+@pytest.fixture(scope="module")
+def made(sample: ManifestDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    write_cache(sample, ("train", "dev"), folder, SIZE, shard_bytes=SMALL)
+    return folder
+
+
+def all_frames(dataset: ManifestDataset, split: str) -> list[FrameRef]:
+    return [FrameRef(r, i) for r in dataset.records(split) for i in range(r.num_frames)]
+
+
+def test_every_frame_is_the_resized_one(sample: ManifestDataset, made: Path) -> None:
+    cache = FrameCache.open(made)
+    assert len(cache.index.shards) > 2
+    for split in ("train", "dev"):
+        for ref in all_frames(sample, split):
+            frame = cache.frame(ref.record.id, split, ref.index)
+            assert np.array_equal(frame, squash(sample.frame(ref), SIZE, "area"))
+            assert (frame.dtype, frame.shape) == (np.uint8, (*SIZE, 3))
+            assert not frame.flags.writeable
+    assert cache.verify() == sum(path.stat().st_size for path in made.glob("*.bin"))
+    assert sorted(p.name for p in made.iterdir())[-1] == INDEX
+
+
+@pytest.mark.parametrize("size", [(300, 300), (260, 210), (100, 300)])
+def test_enlarged_and_unchanged_frames_are_the_same_too(
+    size: tuple[int, int], sample: ManifestDataset, tmp_path: Path
+) -> None:
+    cache = write_cache(sample, ("dev",), tmp_path / "c", size)
+    for ref in all_frames(sample, "dev")[::5]:
+        wanted = squash(sample.frame(ref), size, "area")
+        assert np.array_equal(cache.frame(ref.record.id, "dev", ref.index), wanted)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_training_with_and_without_gives_identical_batches(
+    workers: int, sample: ManifestDataset, made: Path
+) -> None:
+    model = tiny_fpdm()
+    assert model.size == SIZE
+    plain = TripletDataset(sample, DataConfig(workers=0), model, seed=5)
+    config = DataConfig(workers=workers, frame_cache=str(made))
+    cached = TripletDataset(sample, config, model, seed=5)
+    cached[0]
+    for one, two in zip(
+        batches(plain, start=0, steps=4, batch_size=3),
+        batches(cached, start=0, steps=4, batch_size=3),
+        strict=True,
+    ):
+        for name in ("source", "target", "pose", "hands"):
+            torch.testing.assert_close(getattr(one, name), getattr(two, name), rtol=0, atol=0)
+
+
+class Sums(Dataset[int]):
+    def __init__(self, cache: FrameCache, record: str) -> None:
+        self.cache, self.record = cache, record
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.cache.frame(self.record, "train", index).sum())
+
+
+def test_workers_read_the_same(sample: ManifestDataset, made: Path) -> None:
+    sums = Sums(FrameCache.open(made), sample.records("train")[0].id)
+    here = [sums[index] for index in range(8)]
+    assert len(pickle.dumps(sums)) < 20_000, "frames must not travel"
+    assert list(DataLoader(sums, batch_size=None, num_workers=2)) == here
+    assert pickle.loads(pickle.dumps(sums))[3] == here[3]
+
+
+def test_several_processes_write_the_same_bytes(
+    sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    write_cache(
+        sample,
+        ("train", "dev"),
+        tmp_path / "c",
+        SIZE,
+        shard_bytes=SMALL,
+        workers=2,
+        progress=lambda *now: seen.append(now),
+    )
+    for path in made.iterdir():
+        assert (tmp_path / "c" / path.name).read_bytes() == path.read_bytes()
+    assert seen[-1][0] == seen[-1][1] > 30
+
+
+class Broken:
+    """The sample until frame number `after`."""
+
+    skeleton = "coco-wholebody-133"
+
+    def __init__(self, dataset: ManifestDataset, after: int, error: BaseException) -> None:
+        self.dataset, self.after, self.error = dataset, after, error
+        self.name, self.records, self.read = dataset.name, dataset.records, 0
+
+    def frame(self, ref: FrameRef) -> np.ndarray:
+        self.read += 1
+        if self.read > self.after:
+            raise self.error
+        return self.dataset.frame(ref)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("images0001.png is damaged")])
+def test_an_interrupted_cache_is_no_cache_and_is_finished_later(
+    error: BaseException, sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "c"
+    arguments = (("train", "dev"), folder, SIZE)
+    broken = Broken(sample, 16 + 40, error)  # 16 for the fingerprints
+    with pytest.raises(type(error)):
+        write_cache(broken, *arguments, shard_bytes=SMALL)  # type: ignore[arg-type]
+    assert {path.name for path in folder.iterdir()} == {PLAN, "frames-00000.bin"}
+    with pytest.raises(UserError, match="finish it with") as caught:
+        FrameCache.open(folder)
+    assert caught.value.code == ExitCode.NO_INPUT
+    first = (folder / "frames-00000.bin").stat().st_mtime_ns
+    (folder / ".frames-00001.bin.0123.part").write_bytes(b"left by a killed process")
+    counting = Broken(sample, 10**9, error)
+    write_cache(counting, *arguments, shard_bytes=SMALL)  # type: ignore[arg-type]
+    assert (folder / "frames-00000.bin").stat().st_mtime_ns == first
+    for path in made.iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+    assert {p.name for p in folder.iterdir()} == {p.name for p in made.iterdir()}
+    counting.read = 0
+    write_cache(counting, *arguments, shard_bytes=SMALL)  # type: ignore[arg-type]
+    assert counting.read <= 16, "a finished cache is not written again"
+
+
+def test_other_data_another_size_or_split_are_refused(
+    sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundled_sample(), tmp_path / "other")
+    others = open_dataset(str(tmp_path / "other"))
+    cache = FrameCache.open(made)
+    cache.check(others, "train", SIZE, "area")
+    with pytest.raises(UserError, match=r"64 x 48 pixels .* expected 32 x 32"):
+        cache.check(sample, "train", (32, 32), "area")
+    with pytest.raises(UserError, match="train, dev of phoenix14t; expected test"):
+        cache.check(sample, "test", SIZE, "area")
+    with pytest.raises(UserError, match="frames resized by other; expected"):
+        FrameCache(made, replace(cache.index, resize="other")).check(sample, "train", SIZE, "area")
+    with pytest.raises(UserError, match="32 x 32"):
+        TripletDataset(
+            sample,
+            DataConfig(frame_cache=str(made)),
+            replace(tiny_fpdm(), size=(32, 32)),
+            0,
+        )
+    for clip in (tmp_path / "other").glob("features/*/train/*"):
+        pictures = sorted(clip.glob("images*.png"))
+        for one, two in zip(pictures[::2], pictures[1::2], strict=False):
+            one.write_bytes(two.read_bytes())
+    with pytest.raises(UserError, match="other data than phoenix14t has now"):
+        cache.check(others, "train", SIZE, "area")
+    with pytest.raises(UserError, match="holds no frame 99999"):
+        cache.frame(sample.records("train")[0].id, "train", 99999)
+    with pytest.raises(UserError, match="holds no frame"):
+        cache.frame("nobody", "train", 0)
+
+
+def test_a_cache_resized_as_the_model_serves_it_and_no_other(
+    sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    model = replace(tiny_fpdm(), resize="bicubic")
+    said = r"resized by opencv .*; expected pillow bicubic \(--resize bicubic\)"
+    with pytest.raises(UserError, match=said) as caught:
+        TripletDataset(sample, DataConfig(frame_cache=str(made)), model, 0)
+    assert "\n" not in str(caught.value)
+    folder = tmp_path / "c"
+    write_cache(sample, ("train",), folder, SIZE, "bicubic")
+    plain = TripletDataset(sample, DataConfig(), model, 0)
+    cached = TripletDataset(sample, DataConfig(frame_cache=str(folder)), model, 0)
+    area = TripletDataset(sample, DataConfig(), tiny_fpdm(), 0)
+    for name in ("source", "target"):
+        assert torch.equal(plain[1][name], cached[1][name])
+        assert not torch.equal(plain[1][name], area[1][name])
+    with pytest.raises(UserError, match="resized otherwise"):
+        write_cache(sample, ("train",), folder, SIZE, "area")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sides", "said"),
+    [
+        ({"source_size": (32, 32)}, (), "source_size is 32 32"),
+        ({}, (32, 64), r"source_sides is \[32, 64\]"),
+    ],
+)
+def test_sources_that_are_not_made_from_cached_frames_are_refused(
+    changes: dict, sides: tuple[int, ...], said: str, sample: ManifestDataset, made: Path
+) -> None:
+    model = replace(tiny_fpdm(), **changes)
+    config = DataConfig(frame_cache=str(made), source_sides=sides)
+    with pytest.raises(UserError, match=f"size, 64 48; {said}") as caught:
+        TripletDataset(sample, config, model, 0)
+    assert caught.value.code == ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+    same = replace(tiny_fpdm(), source_size=SIZE)
+    TripletDataset(sample, DataConfig(frame_cache=str(made)), same, 0)[0]
+
+
+def test_folders_that_hold_something_else_are_refused(
+    sample: ManifestDataset, made: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name in ("full", "file"):
+        with pytest.raises(UserError) as caught:
+            write_cache(sample, ("dev",), tmp_path / name, SIZE)
+        assert caught.value.code == ExitCode.CANNOT_CREATE
+    with pytest.raises(UserError, match="of other data, of another size or resized otherwise"):
+        write_cache(sample, ("dev",), made, SIZE)
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(
+    sample: ManifestDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"needs .* GB") as caught:
+        write_cache(sample, ("train",), tmp_path / "c", (200_000, 200_000))
+    assert caught.value.code == ExitCode.IO
+    assert not list((tmp_path / "c").glob("*.bin"))
+
+
+def test_damaged_caches_are_refused(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    shutil.copytree(made, folder)
+    shard = folder / "frames-00001.bin"
+    data = bytearray(shard.read_bytes())
+    data[1000] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(UserError, match=r"frames-00001\.bin was changed"):
+        FrameCache.open(folder).verify()
+    shard.write_bytes(data[:-1])
+    with pytest.raises(UserError, match=r"frames-00001\.bin has \d+ bytes; its index says"):
+        FrameCache.open(folder)
+    shard.unlink()
+    with pytest.raises(UserError, match=r"frames-00001\.bin does not exist"):
+        FrameCache.open(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"format": "x"},
+        {"kind": "latents"},
+        {"size": [64]},
+        {"size": [64, -48]},
+        {"size": [64, True]},
+        {"records": [["train", "a", 0, 0, 10**6]]},
+        {"records": [["train", "a", 99, 0, 1]]},
+        {"records": [["train", "a", 0, -1, 1]]},
+        {"records": [["train"]]},
+        {"shards": [{"file": "../../etc/passwd", "frames": "3", "sha256": ""}]},
+        {"splits": 5},
+        {"splits": {"train": 5}},
+        {"unknown": 1},
+    ],
+)
+def test_an_index_is_not_trusted(change: dict[str, object], made: Path, tmp_path: Path) -> None:
+    fields = json.loads((made / INDEX).read_text()) | change
+    if "unknown" in change:
+        fields.pop("records")
+    (tmp_path / INDEX).write_text(json.dumps(fields))
+    with pytest.raises(UserError, match=r"index\.json") as caught:
+        FrameCache.open(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["prepare", "cache", "--out", str(tmp_path / "c"), "--size", "64", "48"]
+    assert main([*words, "--splits", "train", "dev"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'c'}\n"
+    assert main([*words, "--splits", "train", "dev", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["frames"] > 0
+    assert made["size"] == [64, 48]
+    assert main([*words, "--splits", "test"]) == ExitCode.CANNOT_CREATE
+    assert "another size" in capsys.readouterr().err
+    words[3] = str(tmp_path / "b")
+    assert main([*words, "--splits", "dev", "--resize", "bicubic"]) == 0
+    assert FrameCache.open(tmp_path / "b").index.resize == "pillow bicubic"

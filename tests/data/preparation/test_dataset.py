@@ -1,0 +1,158 @@
+"""Packing key points, looking at pictures, and what is left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signgen.data.dataset import bundled_sample, open_dataset
+from signgen.data.manifest import Entry, Problem, Scan, read_manifest
+from signgen.data.phoenix14t import scan
+from signgen.data.preparation.dataset import PROBLEMS, check_pictures, prepare_dataset
+from signgen.media import save_image
+from signgen.structures import PoseSequence, Record, UserError
+
+SKELETON = "coco-wholebody-133"
+SIZE = (20, 16)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Scan:
+    """Three clips of 3, 4 and 5 frames in two splits."""
+    entries = []
+    for number, split in enumerate(("train", "train", "test")):
+        for frame in range(1, number + 4):
+            picture = tmp_path / "raw" / f"clip{number}" / f"images{frame:04d}.png"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            save_image(picture, np.full((*SIZE, 3), frame, np.uint8))
+        record = Record(f"clip{number}", split, "S", number + 3)
+        entries.append(Entry(record, f"clip{number}/images####.png", SIZE, 25.0))
+    return Scan(tmp_path / "raw", tuple(entries), (Problem(tmp_path / "x", "is gone.", "dev/x"),))
+
+
+def poses_of(entry: Entry) -> PoseSequence:
+    """Poses that tell their clip and frame, made for a picture twice as large."""
+    count = entry.record.num_frames
+    points = np.zeros((count, 133, 2), np.float32)
+    points[..., 0] = 2 * int(entry.record.id[-1])
+    points[..., 1] = 2 * np.arange(count)[:, None]
+    confidence = np.full((count, 133), 0.5, np.float32)
+    confidence[:, 7], points[:, 7] = 0, 0
+    return PoseSequence(points, confidence, SKELETON, (2 * SIZE[0], 2 * SIZE[1]), 25.0)
+
+
+def test_poses_are_packed_in_pixels_of_the_frames(found: Scan, tmp_path: Path) -> None:
+    made = prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
+    assert made.problems == found.problems
+    dataset = open_dataset(str(tmp_path / "out"))
+    for split in ("train", "test"):
+        for record in dataset.records(split):
+            poses = dataset.pose(record)
+            assert poses.size == SIZE
+            assert (poses.keypoints[:, 0, 0] == int(record.id[-1])).all()
+            assert (poses.keypoints[:, 0, 1] == np.arange(record.num_frames)).all()
+            assert not poses.visible[:, 7].any()
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"manifest.jsonl", "poses", PROBLEMS}
+    assert set(read_manifest(made.path).files) == {"poses/train.npy", "poses/test.npy"}
+    rows = (tmp_path / "out" / PROBLEMS).read_text().splitlines()
+    assert [json.loads(row)["record"] for row in rows] == ["dev/x"]
+
+
+def test_preparing_again_gives_the_same_bytes(found: Scan, tmp_path: Path) -> None:
+    prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
+    assert before == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("fault", ["length", "skeleton", "error"])
+def test_record_without_fitting_poses_is_left_out(found: Scan, tmp_path: Path, fault: str) -> None:
+    def faulty(entry: Entry) -> PoseSequence:
+        poses = poses_of(entry)
+        if entry.record.id != "clip0":
+            return poses
+        if fault == "length":
+            return poses.frames(slice(0, 2))
+        if fault == "error":
+            raise UserError("keys.pkl has no such clip.")
+        points, confidence = poses.keypoints[:, :18], poses.confidence[:, :18]
+        return PoseSequence(points, confidence, "openpose-18", poses.size, 25.0)
+
+    made = prepare_dataset(found, "made", SKELETON, faulty, tmp_path / "out")
+    problem = made.problems[-1]
+    assert problem.record == "train/clip0"
+    said = {"length": "2 poses for 3", "skeleton": "openpose-18", "error": "no such clip"}
+    assert said[fault] in problem.what
+    dataset = open_dataset(str(tmp_path / "out"))
+    assert [record.id for record in dataset.records("train")] == ["clip1"]
+    assert (dataset.pose(dataset.records("train")[0]).keypoints[:, 0, 0] == 1).all()
+
+
+def test_interrupted_packing_leaves_nothing(found: Scan, tmp_path: Path) -> None:
+    def stopped(entry: Entry) -> PoseSequence:
+        if entry.record.id == "clip1":
+            raise KeyboardInterrupt
+        return poses_of(entry)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_dataset(found, "made", SKELETON, stopped, tmp_path / "out")
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+
+
+def test_nothing_left_is_an_error(found: Scan, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no record that can be used. First: .*is gone"):
+        prepare_dataset(replace(found, entries=()), "made", SKELETON, None, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda data: data[:-7], "is cut off: a PNG"),
+        (lambda data: data[:6], "too short"),
+        (lambda data: b"", "too short"),
+        (lambda data: b"GIF89a" + data, "neither PNG nor JPEG"),
+        (lambda data: b"\xff\xd8\xff" + data, "is cut off: a JPEG"),
+    ],
+)
+def test_broken_pictures_are_named(found: Scan, tmp_path: Path, spoil, said: str) -> None:
+    entry = found.entries[1]
+    assert check_pictures(found.root, entry) is None
+    path = found.root / "clip1" / "images0003.png"
+    path.write_bytes(spoil(path.read_bytes()))
+    problem = check_pictures(found.root, entry)
+    assert problem is not None
+    assert problem.path == path
+    assert said in problem.what
+    path.unlink()
+    problem = check_pictures(found.root, entry)
+    assert problem is not None
+    assert "No such file" in problem.what
+
+
+def test_sample_prepared_reads_like_the_sample_itself(tmp_path: Path) -> None:
+    plain = open_dataset("sample")
+    found = scan(bundled_sample())
+    prepare_dataset(
+        found, "phoenix14t", SKELETON, lambda entry: plain.pose(entry.record), tmp_path / "out"
+    )
+    prepared = open_dataset(str(tmp_path / "out"))
+    for record in plain.records("dev"):
+        assert record in prepared.records("dev")
+        one, two = plain.pose(record), prepared.pose(record)
+        np.testing.assert_array_equal(one.keypoints, two.keypoints)
+        np.testing.assert_array_equal(one.confidence, two.confidence)
+
+
+def test_poses_prepared_anew_are_read_anew(found: Scan, tmp_path: Path) -> None:
+    def moved(entry: Entry) -> PoseSequence:
+        poses = poses_of(entry)
+        return replace(poses, keypoints=np.where(poses.visible[..., None], poses.keypoints + 8, 0))
+
+    for source, first in ((poses_of, 0), (moved, 4)):
+        prepare_dataset(found, "made", SKELETON, source, tmp_path / "out")
+        dataset = open_dataset(str(tmp_path / "out"))
+        assert dataset.pose(dataset.records("train")[0]).keypoints[0, 0, 0] == first

@@ -1,0 +1,98 @@
+"""Tests of `signgen.evaluation.reading`: chunks of all systems, decoded ahead by another thread."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from signgen.errors import UserError
+from signgen.evaluation.clips import ClipPair
+from signgen.evaluation.reading import TRUTH, ClipReader, read_ahead
+
+LIMIT = 10.0
+"""Seconds that a thread may take; a test that waits as long has failed."""
+
+
+def frames(count: int, height: int = 4) -> NDArray[np.uint8]:
+    """Return (count, height, 5, 3) frames, each of one value."""
+    values = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    return np.broadcast_to(values, (count, height, 5, 3))
+
+
+def readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "read-ahead" in thread.name]
+
+
+@pytest.mark.parametrize("from_files", [False, True])
+@pytest.mark.parametrize("chunk", [1, 3, 7, 9])
+def test_chunks_hold_all_frames_in_order(chunk: int, from_files: bool) -> None:
+    pair = ClipPair("a", "", frames(7), frames(7)[::-1], source=frames(7), from_files=from_files)
+    reader = ClipReader(pair, (), chunk)
+    with reader.chunks() as chunks:
+        found = list(chunks)
+    for name, expected in (("generated", frames(7)), (TRUTH, frames(7)[::-1])):
+        read = np.concatenate([one.frames[name] for one in found])
+        np.testing.assert_array_equal(read, expected)
+        assert reader.digests()[name] == hashlib.sha256(expected.tobytes()).hexdigest()
+    sources = [one.source for one in found if one.source is not None]
+    np.testing.assert_array_equal(np.concatenate(sources), frames(7))
+    assert reader.source_moves
+    assert {len(one.frames[TRUTH]) for one in found[:-1]} <= {chunk}
+    assert readers() == []
+
+
+@pytest.mark.parametrize("from_files", [False, True])
+def test_a_frame_that_cannot_be_read_is_an_error_where_it_would_have_come(from_files: bool) -> None:
+    def broken() -> Iterator[NDArray[np.uint8]]:
+        yield from frames(4)
+        raise UserError("000004.png is damaged")
+
+    reader = ClipReader(ClipPair("a", "", broken(), frames(9), from_files=from_files), (), 2)
+    with reader.chunks() as chunks:
+        assert [len(next(chunks).frames[TRUTH]) for _ in range(2)] == [2, 2]
+        with pytest.raises(UserError, match=r"000004\.png is damaged"):
+            next(chunks)
+    assert readers() == []
+
+
+def test_the_next_item_is_made_while_one_is_worked_on_and_no_more() -> None:
+    made: list[int] = []
+    second = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(9):
+            made.append(number)
+            if number == 1:
+                second.set()
+            yield number
+
+    ahead = read_ahead(items())
+    assert next(ahead) == 0
+    assert second.wait(LIMIT)  # nobody asked for it yet
+    assert len(made) == 2
+    assert list(ahead) == list(range(1, 9))
+
+
+def test_another_thread_makes_the_items() -> None:
+    names = set(read_ahead(threading.current_thread().name for _ in range(3)))
+    assert len(names) == 1
+    assert threading.current_thread().name not in names
+
+
+def test_the_thread_ends_where_scoring_is_interrupted() -> None:
+    reader = ClipReader(ClipPair("a", "", frames(9), frames(9), from_files=True), (), 2)
+
+    def scored() -> None:
+        with reader.chunks() as chunks:
+            next(chunks)
+            assert readers()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scored()
+    assert readers() == []

@@ -1,0 +1,90 @@
+"""Every key of a published checkpoint has one fate, and nothing is left over."""
+
+from pathlib import Path
+
+import pytest
+
+from signgen.errors import UserError
+from signgen.exchange.fpdm.keys import STAGE1, STAGE2, map_keys, rows
+
+PATH = Path("last.ckpt")
+WANTED = {
+    "ipf.image_encoder.visual_projection.weight": (4, 2),
+    "ipf.combiner.gate.0.weight": (4, 8),
+}
+FOUND = {
+    "img_encoder.visual_projection.weight": (4, 2),
+    "pose_encoder.visual_projection.weight": (4, 2),
+    "img_encoder.vision_model.embeddings.position_ids": (1, 5),
+    "combiner.dynamic_scalar.0.weight": (4, 8),
+}
+
+
+def test_stage_1():
+    entries = map_keys(STAGE1, FOUND, WANTED, PATH)
+    assert [(entry.fate, entry.target or entry.twin or entry.reason) for entry in entries] == [
+        ("mapped", "ipf.image_encoder.visual_projection.weight"),
+        ("alias", "img_encoder.visual_projection.weight"),
+        ("dropped", "places of patches, not weights"),
+        ("mapped", "ipf.combiner.gate.0.weight"),
+    ]
+    assert [(row.keys, row.tensors, row.values, row.becomes) for row in table(entries)] == [
+        ("img_encoder.visual_projection.weight", 1, 8, "ipf.image_encoder."),
+        ("pose_encoder.visual_projection.weight", 1, 8, "dropped, equals img_encoder."),
+        (
+            "img_encoder.vision_model.embeddings.position_ids",
+            1,
+            5,
+            "dropped: places of patches, not weights",
+        ),
+        ("combiner.dynamic_scalar.0.weight", 1, 32, "ipf.combiner."),
+    ]
+
+
+def table(entries):
+    return rows(STAGE1, entries, FOUND, [])
+
+
+def test_aliases_must_have_the_shape_of_their_twins():
+    with pytest.raises(UserError, match=r"pose_encoder\.visual_projection\.weight has shape"):
+        map_keys(STAGE1, FOUND | {"pose_encoder.visual_projection.weight": (4, 3)}, WANTED, PATH)
+
+
+def test_an_alias_without_its_twin_takes_its_place():
+    found = {key: shape for key, shape in FOUND.items() if not key.startswith("img_encoder.visual")}
+    entries = map_keys(STAGE1, found, WANTED, PATH)
+    assert entries[0].target == "ipf.image_encoder.visual_projection.weight"
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "message"),
+    [
+        ({"x.weight": (1,)}, {}, r"x\.weight is not known"),
+        ({"unet.x": (1,)}, {}, r"unet\.x is not known"),
+        ({"unet.x": (1,)}, {"unet.x": (2,)}, r"unet\.x has shape \[1\]; .* expect \[2\]"),
+        ({}, {"unet.x": (2,), "unet.y": (1,)}, r"unet\.x is missing \(2 such\)"),
+        ({}, {"fusion_mlp.net.0.bias": (2,)}, r"unet\.class_embedding\.net\.0\.bias is missing"),
+        (
+            {},
+            {"source_encoder.encoder.layer.0.attention.o_proj.bias": (2,)},
+            r"src_image_encoder\.encoder\.layer\.0\.attention\.output\.dense\.bias is missing",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_as_published(found, wanted, message):
+    with pytest.raises(UserError, match=f"^last.ckpt: {message}"):
+        map_keys(STAGE2, found, wanted, PATH)
+
+
+def test_a_model_without_fusion_drops_stage_1():
+    (entry,) = map_keys(STAGE2, {"fusion_model.combiner.output_layer.bias": (1,)}, {}, PATH)
+    assert (entry.fate, entry.reason) == ("dropped", "this model has no fusion")
+
+
+def test_the_mask_token_is_kept_where_the_model_has_one():
+    key = "src_image_encoder.embeddings.mask_token"
+    (entry,) = map_keys(STAGE2, {key: (1, 2)}, {}, PATH)
+    assert entry.fate == "dropped"
+    wanted = {"source_encoder.embeddings.mask_token": (1, 2)}
+    (entry,) = map_keys(STAGE2, {key: (1, 2)}, wanted, PATH)
+    assert entry.fate == "mapped"

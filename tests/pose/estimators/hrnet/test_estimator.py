@@ -1,0 +1,219 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from signgen.errors import ExitCode, UserError
+from signgen.pose.estimators.base import Box, Frame, PoseEstimator
+from signgen.pose.estimators.hrnet.estimator import HandEstimator, HRNetEstimator, TopDownNetwork
+from signgen.pose.estimators.hrnet.network import (
+    HAND,
+    HeatmapNetwork,
+    HRNetSize,
+    draw_weights,
+)
+
+TINY = HRNetSize("tiny", 8, 5, (64, 96), all_branches=False, modules=(1, 1, 1), blocks=1, stem=8)
+INPUT = (384, 288)
+CPU = "cpu"
+
+
+def noise(count: int, size: tuple[int, int] = (70, 50)) -> list[Frame]:
+    rng = np.random.default_rng(3)
+    return list(rng.integers(0, 256, (count, *size, 3), np.uint8))
+
+
+class Spots(nn.Module):
+    """A network that knows: heatmap k is the brightness of colour k, at half a pixel off cell 4 i.
+
+    So it commutes with mirroring as a trained network does: cell i is the mirror of cell w - i.
+    """
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        beside = F.pad(pictures, (1, 0, 1, 0), mode="replicate")
+        return F.relu(F.avg_pool2d(beside, 2, stride=1)[..., ::4, ::4])
+
+
+def spots(centers: np.ndarray, size: tuple[int, int], deviation: float) -> Frame:
+    """Draw one spot per colour at x, y."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    squares = (x[..., None] - centers[:, 0]) ** 2 + (y[..., None] - centers[:, 1]) ** 2
+    return (255 * np.exp(-squares / (2 * deviation**2))).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("mirror", [None, (0, 1, 2)])
+@pytest.mark.parametrize("box", [None, (60.0, 40.0, 190.0, 260.0), (-70.0, -30.0, 300.0, 280.0)])
+def test_spots_are_found_where_they_are(box: Box | None, mirror: tuple[int, ...] | None) -> None:
+    centers = np.array([[100.3, 120.7], [150.2, 99.0], [121.5, 180.1]])
+    frame = spots(centers, (260, 210), deviation=9)
+    network = TopDownNetwork(Spots(), INPUT, mirror, CPU)
+    points, confidence = network.points([frame], [box])
+    x0, y0, x1, y1 = box or (0, 0, 210, 260)
+    pixel = max((x1 - x0) * 1.25 / INPUT[1], (y1 - y0) * 1.25 / INPUT[0])
+    np.testing.assert_allclose(points[0] - 0.5 * pixel, centers, atol=0.25)
+    assert (confidence > 1.5).all()
+
+
+def test_flip_test_changes_nothing_in_a_network_that_commutes_with_mirroring() -> None:
+    frame = spots(np.array([[90.0, 100.0], [50.0, 60.0], [120.0, 200.0]]), (260, 210), 9)
+    plain, flipped = (
+        TopDownNetwork(Spots(), INPUT, mirror, CPU).points([frame], [None])
+        for mirror in (None, (0, 1, 2))
+    )
+    np.testing.assert_allclose(flipped[0], plain[0], atol=0.01)
+    np.testing.assert_allclose(flipped[1], plain[1], rtol=1e-3)
+
+
+def test_flip_test_swaps_left_and_right() -> None:
+    frame = spots(np.array([[90.0, 100.0], [50.0, 60.0], [120.0, 200.0]]), (260, 210), 9)
+    # Colours 0 and 1 are no mirror images of each other here, so both spots show in both maps.
+    _, confidence = TopDownNetwork(Spots(), INPUT, (1, 0, 2), CPU).points([frame], [None])
+    _, alone = TopDownNetwork(Spots(), INPUT, None, CPU).points([frame], [None])
+    np.testing.assert_allclose(confidence[0] / alone[0], [0.5, 0.5, 1], atol=0.05)
+
+
+def test_point_without_a_peak_is_zero_with_confidence_zero() -> None:
+    frame = spots(np.array([[90.0, 100.0], [50.0, 60.0], [-900.0, 0.0]]), (260, 210), 9)
+    points, confidence = TopDownNetwork(Spots(), INPUT, None, CPU).points([frame], [None])
+    assert confidence[0, 2] == 0
+    assert points[0, 2].tolist() == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> TopDownNetwork:
+    network = HeatmapNetwork(TINY)
+    network.load_state_dict(draw_weights(network, 0))
+    return TopDownNetwork(network, TINY.input_size, (0, 2, 1, 4, 3), CPU)
+
+
+def test_result_does_not_depend_on_the_batch(tiny: TopDownNetwork) -> None:
+    frames = noise(6)
+    boxes: list[Box | None] = [None, (5, 5, 30, 60), None, (-9, 0, 44, 31), None, None]
+    together = tiny.points(frames, boxes)
+    for start, stop in ((0, 1), (1, 4), (4, 6)):
+        points, confidence = tiny.points(frames[start:stop], boxes[start:stop])
+        np.testing.assert_allclose(points, together[0][start:stop], atol=1e-3)
+        np.testing.assert_allclose(confidence, together[1][start:stop], atol=1e-5)
+
+
+# ----- the estimators at full size ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hands() -> HandEstimator:
+    return HandEstimator(random_seed=0, device="cpu", batch_size=2)
+
+
+def test_hands_are_estimated_in_batches(hands: HandEstimator) -> None:
+    patches = np.stack(noise(3, (60, 60)))
+    points, confidence = hands.estimate(patches)
+    assert points.shape == (3, 21, 2)
+    assert confidence.shape == (3, 21)
+    assert points.dtype == confidence.dtype == np.float32
+    assert (confidence >= 0).all()
+    alone = hands.estimate(patches[2:])
+    np.testing.assert_allclose(alone[0], points[2:], atol=1e-2)
+    np.testing.assert_allclose(alone[1], confidence[2:], atol=1e-5)
+
+
+def test_hand_in_a_box_is_the_hand_in_the_patch(hands: HandEstimator) -> None:
+    (patch,) = noise(1, (64, 64))
+    # With its padding of 25 %, the whole patch shows black around it, and so does the frame.
+    frame = np.zeros((200, 300, 3), np.uint8)
+    frame[100:164, 40:104] = patch
+    inside, _ = hands.estimate([frame], [(40.0, 100.0, 104.0, 164.0)])
+    alone, confidence = hands.estimate([patch])
+    seen = confidence > 0
+    np.testing.assert_allclose(inside[seen] - [40, 100], alone[seen], atol=0.05)
+
+
+def test_no_patches_give_no_hands(hands: HandEstimator) -> None:
+    points, confidence = hands.estimate([])
+    assert points.shape == (0, 21, 2)
+    assert confidence.shape == (0, 21)
+
+
+def test_whole_body_streams_one_person_per_frame() -> None:
+    estimator = HRNetEstimator(random_seed=0, device="cpu", batch_size=2, flip_test=False)
+    protocol: PoseEstimator = estimator
+    assert protocol.name == "hrnet-w48-384x288-random0-noflip"
+    read: list[int] = []
+
+    def frames() -> Iterator[Frame]:
+        for number, frame in enumerate(noise(3)):
+            read.append(number)
+            yield frame
+
+    people = protocol.estimate(frames())
+    next(people)
+    assert read == [0, 1]
+    assert len(list(people)) == 2
+    again = list(estimator.estimate(noise(1)))
+    assert again[0][0].shape == (133, 2)
+    assert again[0][1].shape == (133,)
+    assert again[0][0].dtype == again[0][1].dtype == np.float32
+
+
+# ----- what users can get wrong -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("boxes", "frames"), [(2, 3), (1, 2), (3, 2), (1, 0)])
+def test_number_of_boxes_must_be_that_of_frames(
+    hands: HandEstimator, boxes: int, frames: int
+) -> None:
+    with pytest.raises(UserError, match=f"{boxes} boxes"):
+        hands.estimate(noise(frames), [None] * boxes)
+
+
+def test_batch_of_no_frames_is_refused() -> None:
+    with pytest.raises(UserError, match="batch size is 0") as caught:
+        HandEstimator(random_seed=0, device="cpu", batch_size=0)
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_frames_of_floats_are_refused(hands: HandEstimator) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        hands.estimate([np.zeros((60, 60, 3))])  # type: ignore[list-item]
+
+
+def test_weights_of_the_hand_are_refused_for_the_body(tmp_path: Path) -> None:
+    torch.save(draw_weights(HeatmapNetwork(HAND), 0), tmp_path / "hand.pth")
+    assert HandEstimator(tmp_path / "hand.pth", device="cpu").name.startswith("hrnetv2-w18-hand")
+    with pytest.raises(UserError, match=r"not weights of HRNet-W48 whole-body: .* has shape"):
+        HRNetEstimator(tmp_path / "hand.pth")
+
+
+def test_missing_weights_are_said_when_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match="is not on this machine; get it with: curl") as caught:
+        HRNetEstimator()
+    assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_weights_and_seed_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not both"):
+        HandEstimator(tmp_path / "w.pth", random_seed=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
+def test_cuda_is_never_replaced_silently() -> None:
+    with pytest.raises(UserError, match="no CUDA device") as caught:
+        HandEstimator(device="cuda", random_seed=0)
+    assert caught.value.code == ExitCode.UNAVAILABLE
+
+
+@pytest.mark.gpu
+def test_gpu_agrees_with_cpu(hands: HandEstimator) -> None:
+    patches = np.stack(noise(4, (60, 60)))
+    points, confidence = hands.estimate(patches)
+    on_gpu = HandEstimator(random_seed=0, device="cuda").estimate(patches)
+    seen = confidence > 0.05
+    assert np.median(np.abs(on_gpu[0] - points)[seen]) < 0.1
+    np.testing.assert_allclose(on_gpu[1], confidence, atol=1e-2)

@@ -1,0 +1,279 @@
+"""`signgen render`: what it writes, what it prints, and what it leaves alone when it fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from signgen.checkpoints.runs import save_pretrained
+from signgen.config.model import tiny_fpdm
+from signgen.config.render import RenderConfig
+from signgen.data.synthetic import render_clip
+from signgen.media import read_image, read_video
+from signgen.models import FPDM, build_model
+from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.transforms import fit_to_source
+from signgen.rendering.command import plan, render_files
+
+
+def config_of(work: Any, **changes: Any) -> RenderConfig:
+    return RenderConfig(
+        str(work.source), str(work.poses), str(work.out / "a.mp4"), str(work.model), **changes
+    )
+
+
+def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> None:
+    assert work.render(seed=5) == 0
+    files = [Path(line) for line in work.capsys.readouterr().out.splitlines()]
+    assert [file.name for file in files] == ["a.mp4", "a.compare.mp4", "a.sheet.png"]
+    assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
+    with av.open(str(files[0])) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert float(stream.average_rate) == 12.5
+        assert (stream.height, stream.width) == source.shape[:2]
+        settings = json.loads(container.metadata["comment"])
+        assert sum(1 for _ in container.decode(stream)) == 5
+    assert settings["seed"] == 5
+    assert settings["model"] == str(work.model)
+    assert {"software", "steps", "guidance", "source_sha256", "poses_sha256"} <= set(settings)
+    assert (settings["sampler"], settings["precision"]) == ("ddpm", "no")
+    assert "official_noise" not in settings
+    with av.open(str(files[1])) as container:
+        stream = container.streams.video[0]
+        assert stream.width > 3 * source.shape[1]
+        assert sum(1 for _ in container.decode(stream)) == 5
+    assert read_image(files[2]).shape[1] > 3 * source.shape[1]
+
+
+def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
+    assert work.render("--json", "--no-compare", "--size", 64, 48) == 0
+    captured = work.capsys.readouterr()
+    result = json.loads(captured.out)
+    assert captured.err == ""
+    assert result["files"] == [str(work.out / "a.mp4")]
+    assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
+    assert work.left() == ["a.mp4"]
+
+
+def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None:
+    words = ("--sampler", "unipc", "--official-noise", "--precision", "bf16", "--chunk", 3)
+    assert work.render(*words, "--dry-run", "--json") == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert work.render(*words, "--json", "--no-compare") == 0
+    settings = json.loads(work.capsys.readouterr().out)["settings"]
+    expected = {"sampler": "unipc", "official_noise": True, "precision": "bf16"}
+    for made in (planned, settings):
+        assert {key: made[key] for key in expected} == expected
+    assert settings["chunk"] == 3
+
+
+def test_official_noise_of_a_model_can_be_refused(work: Any, tmp_path: Path) -> None:
+    sampling = replace(tiny_fpdm().sampling, official_noise=True)
+    save_pretrained(build_model(replace(tiny_fpdm(), sampling=sampling)), tmp_path / "official")
+    for flags, official in (([], True), (["--no-official-noise"], False)):
+        words = [*flags, "--json", "--no-compare"]
+        for more in ([], ["--dry-run"]):
+            assert work.render(*words, *more, model=tmp_path / "official") == 0
+            made = json.loads(work.capsys.readouterr().out)
+            assert made.get("settings", made).get("official_noise", False) is official
+
+
+def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
+    config = replace(tiny_fpdm(), fusion="none")
+    save_pretrained(build_model(config), tmp_path / "plain")
+    work = replace(work, model=tmp_path / "plain")
+    assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 8
+    assert plan(config_of(work, guidance=(1.0, 3.0), steps=4)).forwards_per_frame == 4
+
+
+def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path) -> None:
+    poses = read_poses(work.poses)
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for t in range(len(poses)):
+        points, scores = poses.keypoints[t].tolist(), poses.confidence[t].tolist()
+        person = {"keypoints": points, "keypoint_scores": scores}
+        (folder / f"frame_{t}.json").write_text(json.dumps([person]))
+    digests = []
+    for change in ("", "\n"):
+        (folder / "frame_0.json").write_text((folder / "frame_0.json").read_text() + change)
+        assert work.render(poses=folder) == 0
+        with av.open(str(work.out / "a.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) == len(poses)
+            digests.append(json.loads(container.metadata["comment"])["poses_sha256"])
+    assert digests[0] != digests[1]
+
+
+def test_same_command_same_video(work: Any) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        assert work.render(out=work.out / name) == 0
+    first, again = (
+        np.stack([frame.astype(int) for frame in read_video(work.out / name)])
+        for name in ("a.mp4", "b.mp4")
+    )
+    assert np.abs(first - again).mean() < 0.1
+
+
+def test_align_takes_the_proportions_of_the_source(work: Any, tmp_path: Path) -> None:
+    driving, signer = (render_clip(seed, 1, frames).poses for seed, frames in ((1, 3), (2, 2)))
+    write_poses(driving, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    write_poses(fit_to_source(signer, (height, width)), tmp_path / "signer.json")
+    drawn = []
+    for words in ((), ("--align", "limb", "--source-poses", tmp_path / "signer.json")):
+        assert work.render(*words, "--json") == 0
+        result = json.loads(work.capsys.readouterr().out)
+        drawn.append(np.stack(list(read_video(work.out / "a.compare.mp4"))))
+        settings = result["settings"]
+        assert settings["align"] == ("limb" if words else "none")
+        assert ("source_poses_sha256" in settings) == bool(words)
+        assert result["warnings"] == []
+    assert np.abs(drawn[0].astype(int) - drawn[1]).mean() > 1, "another pose is drawn"
+    assert work.render("--align", "affine", "--source-poses", work.poses, "--dry-run") == 65
+    assert "poses.json is of frames of 210 x 260" in work.only_line()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mediapipe") is not None, reason="mediapipe is here")
+def test_align_without_source_poses_needs_an_estimator(work: Any) -> None:
+    assert work.render("--align", "limb", "--estimator", "mediapipe") == 69
+    assert "make pose-mediapipe" in work.only_line()
+    assert work.left() == []
+
+
+def test_source_poses_are_taken_only_to_align(work: Any) -> None:
+    assert work.render("--source-poses", work.poses) == 2
+    assert "--align none does not use them" in work.only_line()
+    assert work.render("--align", "limb", "--source-poses", work.folder / "none.json") == 66
+    assert "none.json does not exist" in work.only_line()
+    assert work.left() == []
+
+
+def test_align_warns_of_differing_shoulders_in_the_plan(work: Any, tmp_path: Path) -> None:
+    poses = render_clip(1, 1, 2).poses
+    write_poses(poses, work.poses)
+    height, width = read_image(work.source).shape[:2]
+    hand = poses.keypoints.copy()
+    for root in (91, 112):
+        hand[:, root : root + 21] = hand[:, [root]] + 1.6 * (
+            hand[:, root : root + 21] - hand[:, [root]]
+        )
+    signer = fit_to_source(replace(poses, keypoints=hand), (height, width))
+    write_poses(signer, tmp_path / "signer.json")
+    words = ("--align", "limb", "--source-poses", tmp_path / "signer.json", "--dry-run", "--json")
+    assert work.render(*words) == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert planned["align"] == "limb"
+    assert planned["warnings"][0].startswith("hand of the source: 1.6")
+
+
+def test_dry_run_writes_nothing(work: Any) -> None:
+    assert work.render("--dry-run", "--json", "--guidance", 2, steps=4) == 0
+    planned = json.loads(work.capsys.readouterr().out)
+    assert (planned["frames"], planned["fps"], planned["steps"]) == (5, 12.5, 4)
+    assert planned["forwards_per_frame"] == 8  # equal weights spare the middle branch
+    assert len(planned["files"]) == 3
+    assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 12
+    assert work.render("--dry-run") == 0
+    assert "a.compare.mp4" in work.capsys.readouterr().out
+    assert work.left() == []
+
+
+def failing(kind: type[BaseException]) -> Callable[..., Iterable[np.ndarray]]:
+    def wrap(frames: Iterable[np.ndarray], total: int) -> Iterable[np.ndarray]:
+        for index, frame in enumerate(frames):
+            if index == total - 2:
+                raise kind
+            yield frame
+
+    return wrap
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_failure_half_way_leaves_nothing_and_touches_nothing(
+    kind: type[BaseException], work: Any
+) -> None:
+    with pytest.raises(kind):
+        render_files(config_of(work, chunk=1), progress=failing(kind))
+    assert work.left() == []
+    (work.out / "a.mp4").write_bytes(b"older")
+    (work.out / "a.sheet.png").write_bytes(b"older sheet")
+    with pytest.raises(kind):
+        render_files(config_of(work, chunk=1), progress=failing(kind))
+    assert work.left() == ["a.mp4", "a.sheet.png"]
+    assert (work.out / "a.mp4").read_bytes() == b"older"
+    assert (work.out / "a.sheet.png").read_bytes() == b"older sheet"
+
+
+def test_interrupt_is_130(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FPDM, "denoise", interrupted)
+    assert work.render() == 130
+    assert work.capsys.readouterr().err == "signgen: interrupted\n"
+    assert work.left() == []
+
+
+def test_unexpected_error_is_one_line_and_1(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(FPDM, "denoise", broken)
+    assert work.render() == 1
+    line = work.only_line()
+    assert "RuntimeError" in line
+    assert "--debug" in line
+    assert work.left() == []
+
+
+def openpose_of(work: Any, tmp_path: Path) -> Path:
+    """The poses as a folder of OpenPose JSON, which says neither size nor rate."""
+    write_poses(read_poses(work.poses), tmp_path / "frames", "openpose")
+    return tmp_path / "frames"
+
+
+def test_poses_of_unknown_size_are_said_to_be_of_the_source(
+    work: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "signgen")
+    poses = openpose_of(work, tmp_path)
+    assert work.render("--dry-run", poses=poses) == 0
+    assert "does not say how large its pictures were" in caplog.text
+    assert "fps 25" not in caplog.text
+    caplog.clear()
+    assert work.render("--dry-run", "--pose-size", 180, 140, poses=poses) == 0
+    assert work.render("--dry-run") == 0  # our own JSON says it
+    assert caplog.text == ""
+
+
+def test_pose_size_and_rate_are_those_of_the_poses(work: Any, tmp_path: Path) -> None:
+    poses = openpose_of(work, tmp_path)
+    own = read_poses(work.poses)
+    words = ("--pose-size", *own.size, "--pose-fps", own.fps, "--no-compare")
+    assert work.render(*words, poses=poses) == 0
+    first = list(read_video(work.out / "a.mp4"))
+    assert work.render("--no-compare") == 0
+    second = list(read_video(work.out / "a.mp4"))
+    assert len(first) == len(second)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_clip_of_a_file_of_many_is_named(work: Any, tmp_path: Path) -> None:
+    poses = read_poses(work.poses)
+    table = np.concatenate([poses.keypoints, poses.confidence[..., None]], axis=-1)
+    (tmp_path / "many.pkl").write_bytes(
+        pickle.dumps({f"train/{name}": {"keypoints": table} for name in "ab"})
+    )
+    assert work.render("--dry-run", poses=tmp_path / "many.pkl") == 65
+    assert "name one with --clip" in work.only_line()
+    assert work.render("--dry-run", "--clip", "train/b", poses=tmp_path / "many.pkl") == 0

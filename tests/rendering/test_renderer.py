@@ -1,0 +1,185 @@
+"""Frames: in order, streamed, the same whatever the chunk, of the size asked for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import signgen
+from signgen.checkpoints.runs import load_model
+from signgen.errors import UserError
+from signgen.models import FPDM
+from signgen.pose.drawing.draw import draw_pose
+from signgen.rendering.renderer import Renderer, generate
+from signgen.structures import PoseSequence
+
+Make = Callable[..., PoseSequence]
+
+
+def rendered(renderer: Renderer, source: np.ndarray, poses: PoseSequence) -> np.ndarray:
+    return np.stack(list(renderer.render(source, poses))).astype(int)
+
+
+def test_frames_do_not_depend_on_the_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    one, three, eight = (
+        rendered(Renderer(model, chunk=chunk, seed=3), source, make_poses()) for chunk in (1, 3, 8)
+    )
+    assert one.shape == (5, *source.shape)
+    # Batched convolutions round differently in the last bit.
+    assert np.abs(one - three).max() <= 1
+    assert np.abs(one - eight).max() <= 1
+    assert np.abs(one[0] - one[1]).mean() > 0
+
+
+def test_a_frame_depends_on_its_own_pose_only(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    poses = make_poses()
+    whole = rendered(Renderer(model), source, poses)
+    start = rendered(Renderer(model), source, poses.frames(slice(0, 2)))
+    assert np.abs(whole[:2] - start).max() <= 1
+
+
+def test_seed_decides_and_repeats(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    first, again, other = (
+        rendered(Renderer(model, seed=seed), source, make_poses(2)) for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert np.abs(first - other).mean() > 1
+
+
+def test_settings_reach_the_sampler(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    base = rendered(Renderer(model, steps=3), source, make_poses(1))
+    for changed in (
+        Renderer(model, steps=2),
+        Renderer(model, steps=3, guidance=(4.0, 1.0)),
+        Renderer(model, steps=3, sampler="ddim"),
+        Renderer(model, steps=3, sampler="unipc"),
+        Renderer(model, steps=3, sampler="dpmsolver++"),
+        Renderer(model, steps=3, official_noise=True),
+        Renderer(model, steps=3, precision="bf16"),
+    ):
+        assert (rendered(changed, source, make_poses(1)) != base).any()
+
+
+def test_official_noise_depends_on_the_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    poses = make_poses(4)
+    two, again, four = (
+        rendered(Renderer(model, chunk=chunk, official_noise=True, seed=7), source, poses)
+        for chunk in (2, 2, 4)
+    )
+    assert (two == again).all()
+    assert np.abs(two - four).mean() > 1
+    # Every chunk begins with the same generator.
+    same = rendered(
+        Renderer(model, chunk=2, official_noise=True, seed=7), source, poses.frames([0, 1, 0, 1])
+    )
+    assert (same[:2] == same[2:]).all()
+    assert np.abs(same[0] - same[1]).mean() > 1
+
+
+def test_settings_of_the_model_hold_unless_given(model: FPDM) -> None:
+    sampling = replace(model.config.sampling, sampler="unipc", official_noise=True)
+    other = copy.copy(model)
+    other.config = replace(model.config, sampling=sampling)
+    own, given = Renderer(other), Renderer(other, sampler="ddpm", official_noise=False)
+    assert (own.sampler, own.official_noise) == ("unipc", True)
+    assert (given.sampler, given.official_noise) == ("ddpm", False)
+
+
+def test_frames_are_uint8_of_the_size_asked_for(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    renderer = Renderer(model, steps=1)
+    frame = next(renderer.render(source, make_poses(1)))
+    assert (frame.shape, frame.dtype) == (source.shape, np.uint8)
+    assert next(renderer.render(source, make_poses(1), (33, 47))).shape == (33, 47, 3)
+
+
+def test_frames_come_chunk_by_chunk(
+    model: FPDM, source: np.ndarray, make_poses: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    original = model.condition
+
+    def counted(features: object, pose: np.ndarray) -> object:
+        sizes.append(len(pose))
+        return original(features, pose)
+
+    monkeypatch.setattr(model, "condition", counted)
+    frames = Renderer(model, chunk=2, steps=1).render(source, make_poses(5))
+    next(frames)
+    assert sizes == [2]
+    assert len(list(frames)) == 4
+    assert sizes == [2, 2, 1]
+
+
+def test_poses_of_another_picture_size_are_fitted(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    small = rendered(Renderer(model), source, make_poses(2))
+    large = rendered(Renderer(model), source, make_poses(2, size=(900, 700)))
+    # The same poses ten times as large; only the rounding of the drawing differs.
+    assert np.abs(small - large).mean() < 2
+
+
+def test_other_skeleton_is_refused(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    with pytest.raises(UserError, match=r"openpose-18.*coco-wholebody-133"):
+        next(Renderer(model).render(source, make_poses(1, skeleton="openpose-18")))
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"steps": 1001}, {"chunk": 0}, {"seed": -1}])
+def test_numbers_out_of_range(changes: dict[str, int], model: FPDM) -> None:
+    with pytest.raises(UserError):
+        Renderer(model, **changes)
+
+
+def test_public_names(model_folder: Path, source: np.ndarray, make_poses: Make) -> None:
+    renderer = signgen.Renderer(signgen.load_model(str(model_folder)), steps=1)
+    assert len(list(renderer.render(source, make_poses(3)))) == 3
+    assert signgen.load_model is load_model
+
+
+def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    changes = {"source_size": (40, 56), "resize": "bicubic", "pose_style": "fpdm"}
+    canvases = {"pose_canvas": (30, 30), "pose_canvas_render": (130, 100)}
+    other = copy.deepcopy(model)
+    other.config = replace(model.config, **changes, **canvases)  # type: ignore[arg-type]
+    renderer, poses = Renderer(other, seed=3), make_poses(1)
+    frame = next(renderer.render(source, poses, (64, 48)))
+
+    def pixels(picture: np.ndarray, *sizes: tuple[int, int]) -> torch.Tensor:
+        image = Image.fromarray(picture)
+        for size in sizes:
+            image = image.resize(size, Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+
+    drawn = draw_pose(
+        poses.keypoints[0] * (100 / poses.size[1], 130 / poses.size[0]),
+        poses.confidence[0],
+        poses.skeleton,
+        (130, 100),
+        "fpdm",
+    )
+    with torch.inference_mode():
+        features = other.encode_source(pixels(source, (56, 90), (56, 40)) / 127.5 - 1)
+    expected = generate(
+        other, features, pixels(drawn, (48, 130), (48, 64)) / 255, frames=[0], seed=3
+    )
+    shown = ((expected[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
+    assert np.abs(frame - shown).max() <= 1
+    plain = next(Renderer(model, seed=3).render(source, poses, (64, 48)))
+    assert np.abs(frame.astype(int) - plain).max() > 1

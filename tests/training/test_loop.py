@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from signgen.checkpoints import runs as checkpoint
+from signgen.config.data import DataConfig
+from signgen.config.model import tiny_fpdm
+from signgen.config.train import Stage, TrainConfig
+from signgen.config.yaml import load_config
+from signgen.data.examples.loading import batches
+from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.loop import take_step, train
+from signgen.training.run import LossModule, TrainingRun, open_run, save_run
+
+
+def tiny(out: Path, stage: Stage = "fpdm", **changes: object) -> TrainConfig:
+    config = TrainConfig(
+        stage=stage, out=str(out), data=DataConfig(workers=0), device="cpu", log_every=1
+    )
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm"])
+def test_every_stage_trains_and_writes_its_run_folder(stage: Stage, tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", stage, steps=3, ema=0.9, sample_every=3))
+    assert load_config(run / "config.yaml", TrainConfig).stage == stage
+    assert len(losses(run)) == 3
+    newest = checkpoint.newest_checkpoint(run)
+    assert newest is not None
+    assert {p.name for p in newest.iterdir()} == {
+        "model.safetensors",
+        "ema.safetensors",
+        "trainer.pt",
+        "manifest.json",
+    }
+    assert (run / "samples" / "step-000003.png").is_file() == (stage != "ipf")
+
+
+def test_stage_1_takes_pictures_of_any_size(tmp_path: Path) -> None:
+    model = replace(tiny_fpdm(), size=(65, 47), source_size=(33, 70))
+    assert len(losses(train(tiny(tmp_path / "run", "ipf", steps=1, model=model)))) == 1
+
+
+@pytest.mark.parametrize("stage", ["vae", "ipf"])
+def test_loss_falls(stage: Stage, tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", stage, steps=40, batch_size=4, learning_rate=3e-3))
+    values = losses(run)
+    assert sum(values[-8:]) < 0.9 * sum(values[:8])
+
+
+def test_loss_of_stage_2_falls_on_latents_of_a_trained_autoencoder(tmp_path: Path) -> None:
+    # The latents of an untrained autoencoder are mostly posterior noise, which nothing can predict.
+    vae = train(tiny(tmp_path / "vae", "vae", steps=100, batch_size=4, learning_rate=5e-3))
+    run = train(
+        tiny(tmp_path / "run", steps=60, batch_size=8, learning_rate=3e-3, start_from=(str(vae),))
+    )
+    values = losses(run)
+    assert sum(values[-15:]) < 0.9 * sum(values[:15])
+
+
+@pytest.mark.parametrize(("stage", "accumulate"), [("vae", 1), ("vae", 3), ("fpdm", 1)])
+def test_resumed_run_equals_uninterrupted_run(
+    stage: Stage, accumulate: int, tmp_path: Path
+) -> None:
+    settings = {"steps": 5, "ema": 0.9, "sample_every": 2, "accumulate": accumulate}
+    whole = train(tiny(tmp_path / "whole", stage, **settings))
+    train(tiny(tmp_path / "cut", stage, **settings, stop_at=2))
+    cut = train(tiny(tmp_path / "cut", stage, **settings))
+    assert losses(whole) == losses(cut)
+    for kind in ("model", "ema"):
+        one, two = (
+            checkpoint.read_weights(run / "checkpoints" / "step-000005", kind)
+            for run in (whole, cut)
+        )
+        for name in one:
+            torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
+
+
+def test_stage_2_takes_the_earlier_stages_weights_and_settings(tmp_path: Path) -> None:
+    vae = train(tiny(tmp_path / "vae", "vae", steps=2))
+    ipf = train(tiny(tmp_path / "ipf", "ipf", steps=2))
+    run = train(tiny(tmp_path / "fpdm", steps=2, start_from=(str(vae), str(ipf))))
+    measured = load_config(vae / "config.yaml", TrainConfig).model.autoencoder.scaling_factor
+    assert measured != 1.0
+    assert (
+        load_config(run / "config.yaml", TrainConfig).model.autoencoder.scaling_factor == measured
+    )
+    state = checkpoint.read_weights(run / "checkpoints" / "step-000002")
+    for earlier in (vae, ipf):
+        for name, value in checkpoint.read_weights(earlier / "checkpoints" / "step-000002").items():
+            torch.testing.assert_close(state[name], value, rtol=0, atol=0)
+    assert checkpoint.load_model(str(run)).config.autoencoder.scaling_factor == measured
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    train(tiny(tmp_path / "run", "ipf", steps=1))
+    with pytest.raises(UserError, match="batch_size was 2 and is now 3") as caught:
+        train(tiny(tmp_path / "run", "ipf", steps=2, batch_size=3))
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_decoder_stage_trains_the_decoder_alone_and_makes_a_whole_model(tmp_path: Path) -> None:
+    earlier = train(tiny(tmp_path / "fpdm", steps=2))
+    start = {"start_from": (str(earlier),), "steps": 4, "batch_size": 4}
+    run = train(tiny(tmp_path / "run", "decoder", learning_rate=1e-3, **start))
+    before, after = (checkpoint.load_model(str(folder)) for folder in (earlier, run))
+    assert after.config.autoencoder.decoder_trained
+    changed = {
+        name
+        for (name, one), two in zip(
+            before.state_dict().items(), after.state_dict().values(), strict=True
+        )
+        if not torch.equal(one, two)
+    }
+    trained = ("autoencoder.decoder.", "autoencoder.post_quant_conv.")
+    assert changed
+    assert all(name.startswith(trained) for name in changed)
+
+
+def test_decoder_stage_improves_the_pictures_of_its_model(tmp_path: Path) -> None:
+    earlier = train(tiny(tmp_path / "fpdm", steps=2))
+    start = {"start_from": (str(earlier),), "steps": 40, "batch_size": 4}
+    values = losses(train(tiny(tmp_path / "run", "decoder", learning_rate=3e-3, **start)))
+    assert sum(values[-8:]) < 0.9 * sum(values[:8])
+
+
+def test_decoder_stage_without_a_trained_stage_2_is_refused(tmp_path: Path) -> None:
+    vae = train(tiny(tmp_path / "vae", "vae", steps=1))
+    with pytest.raises(UserError, match="holds no trained stage 2") as caught:
+        train(tiny(tmp_path / "run", "decoder", start_from=(str(vae),)))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()
+
+
+def test_loss_that_stays_infinite_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not finite"):
+        train(tiny(tmp_path / "run", "vae", steps=100, learning_rate=1e30))
+
+
+def test_out_that_cannot_be_created_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        train(tiny(tmp_path / "file" / "run", "vae"))
+    assert caught.value.code == ExitCode.CANNOT_CREATE
+
+
+def test_accumulated_run_does_not_depend_on_loader_workers(tmp_path: Path) -> None:
+    alone = train(tiny(tmp_path / "alone", "ipf", steps=2, accumulate=2))
+    data = DataConfig(workers=2)
+    helped = train(tiny(tmp_path / "helped", "ipf", steps=2, accumulate=2, data=data))
+    assert losses(alone) == losses(helped)
+
+
+# ----- accumulation -------------------------------------------------------------------------------
+
+
+class Tint(torch.nn.Module):
+    """A stage whose loss is a mean over samples and draws nothing: targets are tinted sources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tint = torch.nn.Parameter(torch.ones(3, 1, 1))
+
+    def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"loss": (self.tint * batch.source - batch.target).square().mean()}
+
+
+def tinted(out: Path, batch_size: int, accumulate: int) -> tuple[TrainingRun, list[float]]:
+    """Take two steps of plain gradient descent of rate 1 and return the run and its losses."""
+    config = tiny(out, "vae", batch_size=batch_size, accumulate=accumulate, clip_gradient=0.0)
+    run = open_run(replace(config, learning_rate=1.0), resume=False)
+    run.stage = Tint()
+    optimizer = torch.optim.SGD(run.stage.parameters(), lr=1.0)
+    run.wrapped, run.optimizer = run.accelerator.prepare(LossModule(run.stage), optimizer)
+    source = batches(run.dataset, start=0, steps=2 * accumulate, batch_size=batch_size)
+    found = []
+    for _ in range(2):
+        found.append(float(take_step(run, source)["loss"]))
+        run.step += 1
+    return run, found
+
+
+def test_three_micro_batches_of_two_are_one_batch_of_six(tmp_path: Path) -> None:
+    whole, whole_losses = tinted(tmp_path / "whole", 6, 1)
+    parts, part_losses = tinted(tmp_path / "parts", 2, 3)
+    torch.testing.assert_close(parts.stage.tint, whole.stage.tint)
+    assert part_losses == pytest.approx(whole_losses)
+    # The same by hand: examples 0 to 5, then 6 to 11, each step against the mean gradient.
+    tint = torch.ones(3, 1, 1)
+    for start in (0, 6):
+        examples = [whole.dataset[position] for position in range(start, start + 6)]
+        x, y = (torch.stack([e[name] for e in examples]) for name in ("source", "target"))
+        gradient = (2 * (tint * x - y) * x).sum(dim=(0, 2, 3)) / x.numel()
+        tint = tint - gradient.view(3, 1, 1)
+    torch.testing.assert_close(parts.stage.tint.detach(), tint)
+
+
+def test_micro_batches_of_a_step_draw_different_noise(tmp_path: Path) -> None:
+    class Noise(Tint):
+        def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+            drawn.append(float(torch.rand(())))
+            return super().loss(batch)
+
+    drawn: list[float] = []
+    run = open_run(tiny(tmp_path / "run", "vae", accumulate=3), resume=False)
+    run.stage = Noise()
+    run.wrapped = LossModule(run.stage)
+    source = batches(run.dataset, start=0, steps=6, batch_size=1)
+    for _ in range(2):
+        take_step(run, source)
+        run.step += 1
+    assert len(set(drawn)) == 6
+
+
+def test_overflow_in_fp16_skips_the_step_and_lowers_the_loss_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run(tiny(tmp_path / "run", "vae", accumulate=2), resume=False)
+    # What accelerate sets up for fp16 on a GPU, on the CPU.
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    monkeypatch.setattr(run.accelerator.state, "_mixed_precision", "fp16")
+    run.accelerator.native_amp, run.accelerator.scaler = True, scaler
+    run.stage = Tint()
+    run.wrapped = LossModule(run.stage)
+    optimizer = torch.optim.SGD(run.parameters, lr=1.0)
+    run.optimizer = run.accelerator.prepare_optimizer(optimizer)
+    tint = run.stage.tint
+    tint.register_hook(lambda gradient: gradient * (torch.inf if run.step == 0 else 1))
+    source = batches(run.dataset, start=0, steps=4, batch_size=2)
+    take_step(run, source)
+    assert scaler.get_scale() == 2.0**15
+    assert torch.equal(tint.detach(), torch.ones(3, 1, 1))
+    run.step += 1
+    take_step(run, source)
+    assert run.bad_steps == 0
+    assert not torch.equal(tint.detach(), torch.ones(3, 1, 1))
+    save_run(run)
+    folder = checkpoint.newest_checkpoint(run.folder)
+    assert folder is not None
+    assert torch.load(folder / "trainer.pt", weights_only=True)["scaler"]["scale"] == 2.0**15
+
+
+def test_fp16_without_a_gpu_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="precision is fp16, which needs a GPU") as caught:
+        train(tiny(tmp_path / "run", "vae", precision="fp16"))
+    assert caught.value.code == ExitCode.UNAVAILABLE
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["steps", "accumulate"])
+def test_counts_of_nothing_are_refused_before_anything_is_written(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"{name} is 0; expected at least 1") as caught:
+        train(tiny(tmp_path / "run", **{name: 0}))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()

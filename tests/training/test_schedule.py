@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from signgen.config.train import TrainConfig
+from signgen.errors import ExitCode, UserError
+from signgen.training.schedule import check_settings, learning_rate, step_seed
+
+
+def test_learning_rate_warms_up_and_decays_to_zero() -> None:
+    config = TrainConfig(steps=110, warmup=10, schedule="cosine", learning_rate=1.0)
+    rates = [learning_rate(config, step) for step in range(111)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == pytest.approx(1.0)
+    assert rates[60] == pytest.approx(0.5)
+    assert rates[110] == pytest.approx(0.0)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_learning_rate_of_fpdm_stage_2_by_epoch() -> None:
+    # Warm-up over 5 epochs of 809 steps, then a tenth after every 50 epochs, as its program has it.
+    config = TrainConfig(
+        learning_rate=1e-4,
+        warmup=5 * 809,
+        warmup_hold=809,
+        schedule="step",
+        decay_every=50 * 809,
+    )
+    by_epoch = [2e-5, 4e-5, 6e-5, 8e-5, *[1e-4] * 51, *[1e-5] * 50, *[1e-6] * 5]
+    assert len(by_epoch) == 110
+    for step_of_epoch in (0, 404, 808):
+        rates = [learning_rate(config, epoch * 809 + step_of_epoch) for epoch in range(110)]
+        assert rates == pytest.approx(by_epoch, rel=1e-12)
+
+
+def test_step_schedule_without_warm_up_decays_from_the_first_step() -> None:
+    config = TrainConfig(learning_rate=8.0, schedule="step", decay_every=2, decay_factor=0.5)
+    assert [learning_rate(config, step) for step in range(6)] == [8, 8, 4, 4, 2, 2]
+
+
+def test_step_seeds_differ_between_steps_and_processes() -> None:
+    seeds = {step_seed(s, step, rank) for s in range(3) for step in range(100) for rank in range(8)}
+    assert len(seeds) == 3 * 100 * 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(
+            ({name: 0}, f"{name} is 0; expected at least 1")
+            for name in (
+                "steps",
+                "batch_size",
+                "accumulate",
+                "warmup_hold",
+                "log_every",
+                "sample_every",
+                "save_every",
+            )
+        ),
+        ({"warmup": -1}, "warmup is -1; expected at least 0"),
+        ({"warmup": 7, "warmup_hold": 2}, "warmup_hold is 2; expected a divisor of warmup, 7"),
+        ({"schedule": "step"}, "decay_every is 0; expected at least 1"),
+        (
+            {"schedule": "step", "decay_every": 1, "decay_factor": 0.0},
+            "decay_factor is 0.0; expected more than 0, at most 1",
+        ),
+        ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
+        ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        check_settings(replace(TrainConfig(), **changes))  # type: ignore[arg-type]
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_default_settings_are_accepted() -> None:
+    check_settings(TrainConfig())
