@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signgen.checkpoints.runs import load_model, save_pretrained
+    from signgen.checkpoints.models import load_model, save_pretrained
     from signgen.rendering.renderer import Renderer
     from signgen.structures import PoseSequence, UserError, Video
 
@@ -30,8 +30,8 @@ _HOMES = {
     "Renderer": "signgen.rendering.renderer",
     "UserError": "signgen.errors",
     "Video": "signgen.structures",
-    "load_model": "signgen.checkpoints.runs",
-    "save_pretrained": "signgen.checkpoints.runs",
+    "load_model": "signgen.checkpoints.models",
+    "save_pretrained": "signgen.checkpoints.models",
 }
 
 

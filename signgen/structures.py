@@ -200,6 +200,8 @@ class Conditioning:
         """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""
         zeros: dict[str, Any] = {}
         for name in names:
+            if name not in ("pose", "tokens", "embedding"):
+                raise ValueError(f"no input {name!r}; expected pose, tokens or embedding")
             value = getattr(self, name)
             zeros[name] = None if value is None else value.new_zeros(1).expand_as(value)
         return replace(self, **zeros)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.checkpoints.runs import load_model
+from signgen.checkpoints.models import load_model
 from signgen.data.dataset import open_dataset
 from signgen.pose.skeleton import MIDDLE_KNUCKLE
 from signgen.rendering.renderer import Renderer

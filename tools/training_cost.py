@@ -21,7 +21,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from signgen.config.model import FPDMConfig
+from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
 from signgen.models import build_stage
@@ -108,14 +108,14 @@ def _kept(stage: nn.Module, narrow: int) -> Iterator[Callable[[], int]]:
         yield lambda: sum(sizes.values())
 
 
-def without_weights(model: FPDMConfig) -> FPDMConfig:
+def without_weights(model: ModelConfig) -> ModelConfig:
     """Return settings whose pretrained parts are new ones of the sizes that are given for them."""
     parts = ("autoencoder", "unet", "scheduler", "source_encoder", "ipf")
     new = {part: replace(getattr(model, part), pretrained=None) for part in parts}
     return replace(model, **new)
 
 
-def example(model: FPDMConfig, count: int = 1) -> Batch:
+def example(model: ModelConfig, count: int = 1) -> Batch:
     """Return a batch of `count` examples of the sizes that a stage is given, on the meta device."""
 
     def pixels(size: tuple[int, int], channels: int = 3) -> Tensor:
@@ -172,7 +172,7 @@ def cost(config: TrainConfig) -> Cost:
         stage.contrast = lambda source, target, fused: {  # type: ignore[method-assign]
             "loss": info_nce(target, fused)
         }
-    return measure(stage, example(model), mixed=config.precision != "no")
+    return measure(cast(nn.Module, stage), example(model), mixed=config.precision != "no")
 
 
 def table(config: TrainConfig, one: Cost, share: float) -> str:

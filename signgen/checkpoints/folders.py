@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from signgen.config.model import ModelConfig
 from signgen.structures import ExitCode, UserError
 
 FORMAT_VERSION = 1
@@ -94,18 +95,16 @@ def weight_names(folder: Path) -> list[str]:
         raise UserError(f"{path} cannot be read ({error}); copy the folder again.") from None
 
 
-def check_whole(names: Iterable[str], folder: Path, settings: Path) -> None:
-    """Check that weights are of a whole model, not of one stage.
+def check_whole(names: Iterable[str], config: ModelConfig, folder: Path, settings: Path) -> None:
+    """Refuse the weights of a stage that is no whole model.
 
     Args:
         names: Names of the weights.
-        folder: Their folder, for the message.
+        config: Settings of the model.
+        folder: Folder of the weights, for the message.
         settings: File of the settings, for the message.
-
-    Raises:
-        UserError: If there is no U-Net among them.
     """
-    if not any(name.startswith("unet.") for name in names):
+    if not any(name.startswith(config.denoiser) for name in names):
         raise UserError(
             f"{folder} holds only part of a model (no U-Net weights); "
             f"expected a run of stage fpdm or decoder. See stage in {settings}.",

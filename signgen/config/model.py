@@ -6,7 +6,7 @@ The text below a field is its help text on the command line.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
@@ -178,6 +178,24 @@ class SamplingConfig:
 class FPDMConfig:
     """FPDM: all parts of both stages. The defaults are the `mini` size."""
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Sections of the settings whose parts the model is made of, and may be pretrained."""
+        stage1 = () if self.fusion == "none" else ("ipf",)
+        return ("scheduler", "autoencoder", "unet", *stage1, "source_encoder")
+
+    @property
+    def branches(self) -> int:
+        """Number of branches that guidance compares; see `FPDM.branches`."""
+        return 2 if self.fusion == "none" else 3
+
+    kind: ClassVar[str] = "fpdm"
+    """Which model it is, in YAML."""
+    trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "ipf", "source_encoder")
+    """Sections of the settings whose parts a run takes whole from the runs that trained them."""
+    denoiser: ClassVar[str] = "unet."
+    """Beginning of the names of weights that a whole model has and no stage before it."""
+
     size: tuple[int, int] = (128, 104)
     """Height and width of the pictures the model works on, multiples of the latent factor."""
     source_size: tuple[int, int] | None = None
@@ -226,6 +244,10 @@ class FPDMConfig:
     """Shift of the training timesteps towards noise; 1 draws all alike, as FPDM."""
     hand_weight: float = 0.0
     """Extra weight of the loss inside the hand boxes; FPDM has none."""
+
+
+ModelConfig = FPDMConfig
+"""Settings of any model. Choices go by `match` on their type."""
 
 
 def full_fpdm(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from signgen.config.data import DataConfig
-from signgen.config.model import FPDMConfig, Precision, tiny_fpdm
+from signgen.config.model import ModelConfig, Precision, tiny_fpdm
 from signgen.config.pose import Device
 
 __all__ = ["Stage", "TrainConfig"]
@@ -26,7 +26,7 @@ class TrainConfig:
     autoencoder's decoder on samples of a trained stage 2)."""
     out: str = "runs/smoke"
     """Run folder."""
-    model: FPDMConfig = field(default_factory=tiny_fpdm)
+    model: ModelConfig = field(default_factory=tiny_fpdm)
     data: DataConfig = field(default_factory=DataConfig)
     start_from: tuple[str, ...] = ()
     """Run folders or models whose trained parts this run starts from, later ones winning."""
@@ -60,6 +60,8 @@ class TrainConfig:
     """Decay of the exponential moving average of the weights; 0 keeps none."""
     precision: Precision = "no"
     """Mixed precision."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, a third more time."""
     device: Device = "auto"
     """Where to train."""
     seed: int = 7

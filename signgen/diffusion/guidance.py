@@ -1,8 +1,4 @@
-"""Diffusion: guidance, and what sampling is made of: schedule, samplers and noise per frame.
-
-Knows tensors and `Conditioning`, not models, so that a sampler can be tested on a Gaussian whose
-denoiser is known in closed form.
-"""
+"""Cumulative classifier-free guidance over any number of branches (FPDM Eq. 12)."""
 
 from __future__ import annotations
 
@@ -12,24 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from signgen.diffusion.noise import BatchNoise, FrameNoise
-from signgen.diffusion.samplers import Denoiser, sample, sampling_timesteps
-from signgen.diffusion.schedule import NoiseSchedule, PredictionType
+from signgen.diffusion.samplers import Denoiser
 from signgen.structures import Conditioning
 
-__all__ = [
-    "BatchNoise",
-    "ConditionalDenoiser",
-    "Denoiser",
-    "FrameNoise",
-    "NoiseSchedule",
-    "PredictionType",
-    "guidance_coefficients",
-    "guidance_weights",
-    "guided",
-    "sample",
-    "sampling_timesteps",
-]
+__all__ = ["ConditionalDenoiser", "guidance_coefficients", "guidance_weights", "guided"]
 
 ConditionalDenoiser = Callable[[Tensor, Tensor, Conditioning], Tensor]
 """(z, t, conditioning) -> prediction."""
@@ -83,15 +65,16 @@ def guided(
         ValueError: If there are too few weights.
     """
     factors = guidance_coefficients(guidance_weights(weights, len(branches)))
+    # Leave out branches that do not count
     needed = [index for index, factor in enumerate(factors) if factor != 0]
     together = Conditioning.cat([branches[index] for index in needed])
+    count = len(needed)
 
-    def run(z: Tensor, t: Tensor) -> Tensor:
-        count = len(needed)
-        outputs = denoise(z.repeat(count, 1, 1, 1), t.repeat(count), together).float().chunk(count)
-        return sum(
-            (factors[i] * output for i, output in zip(needed, outputs, strict=True)),
-            torch.zeros_like(outputs[0]),
-        )
+    def guided_denoise(z: Tensor, t: Tensor) -> Tensor:
+        output = denoise(z.repeat(count, 1, 1, 1), t.repeat(count), together)  # (count B, C, h, w)
+        combined = torch.zeros_like(z, dtype=torch.float32)
+        for index, branch in zip(needed, output.float().chunk(count), strict=True):
+            combined = combined + factors[index] * branch
+        return combined
 
-    return run
+    return guided_denoise

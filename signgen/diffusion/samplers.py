@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     Solver = UniPCMultistepScheduler | DPMSolverMultistepScheduler
 
-__all__ = ["Denoiser", "sample", "sampling_timesteps", "step_sigma"]
+__all__ = ["Callback", "Denoiser", "sample", "sampling_timesteps", "step_sigma"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """(z, t) -> prediction: z (B, C, h, w), t (B,) int64."""
+
+Callback = Callable[[int, int, Tensor], None]
+"""(step from 0, timestep, latents after it (B, C, h, w)), called after every step."""
 
 SMALLEST_VARIANCE = 1e-20
 """What diffusers' DDPM adds in the step that ends at pure signal."""
@@ -39,6 +42,7 @@ def sample(
     steps: int,
     noise: Tensor,
     step_noise: Callable[[int], Tensor],
+    callback: Callback | None = None,
 ) -> Tensor:
     """Denoise latents step by step, in 32 bits.
 
@@ -57,6 +61,7 @@ def sample(
         noise: (B, C, h, w) standard normal latents to start from.
         step_noise: Index of a step -> (B, C, h, w) standard normal noise. Only `ddpm` asks for it,
             once in every step in order, the last one too, but not at timestep 0, as diffusers.
+        callback: Is told every step.
 
     Returns:
         (B, C, h, w) float32 clean latents.
@@ -66,21 +71,28 @@ def sample(
     """
     solver = _solver(schedule, sampler)
     timesteps = schedule.timesteps(steps, solver)
-    z = noise.float()
-    if solver is not None:
-        return _solve(denoise, solver, z)
     end = schedule.ddim_end if sampler == "ddim" else 1.0
     abars = [float(schedule.alphas_cumprod[t]) for t in timesteps] + [end]
+    z = noise.float()
     for index, timestep in enumerate(timesteps):
-        t = _filled(timestep, z)
-        clean, direction = schedule.predict_clean_and_noise(z, denoise(z, t).float(), t)
-        abar, after = abars[index], abars[index + 1]
-        if sampler == "ddim":
-            z = math.sqrt(after) * clean + math.sqrt(1 - after) * direction
-            continue
-        z = _posterior_mean(clean, z, abar, after)
-        if timestep > 0:
-            z = z + step_sigma(abar, after) * step_noise(index).to(z)
+        # Predict
+        t = torch.full((len(z),), timestep, dtype=torch.int64, device=z.device)  # (B,)
+        output = denoise(z, t).float()
+
+        # Step to the next timestep
+        if solver is not None:  # it remembers earlier outputs, and where it is
+            z = solver.step(output, solver.timesteps[index], z, return_dict=False)[0]
+        else:
+            clean, direction = schedule.predict_clean_and_noise(z, output, t)
+            abar, after = abars[index], abars[index + 1]
+            if sampler == "ddim":
+                z = math.sqrt(after) * clean + math.sqrt(1 - after) * direction
+            else:
+                z = _posterior_mean(clean, z, abar, after)
+                if timestep > 0:
+                    z = z + step_sigma(abar, after) * step_noise(index).to(z)
+        if callback is not None:
+            callback(index, timestep, z)
     return z
 
 
@@ -117,14 +129,6 @@ def _posterior_mean(clean: Tensor, z: Tensor, abar: float, after: float) -> Tens
     return of_clean * clean + of_noisy * z
 
 
-def _solve(denoise: Denoiser, solver: Solver, z: Tensor) -> Tensor:
-    """Step through all timesteps of a fresh solver, which remembers earlier outputs."""
-    for timestep in solver.timesteps:
-        output = denoise(z, _filled(int(timestep), z)).float()
-        z = solver.step(output, timestep, z, return_dict=False)[0]
-    return z
-
-
 def _solver(schedule: NoiseSchedule, sampler: Sampler) -> Solver | None:
     """Build a solver of order 2 that ends at pure signal; None for DDPM and DDIM.
 
@@ -151,8 +155,3 @@ def _solver(schedule: NoiseSchedule, sampler: Sampler) -> Solver | None:
         solver_order=2,
     )
     return solver
-
-
-def _filled(timestep: int, z: Tensor) -> Tensor:
-    """Return (B,) int64 timesteps for latents z."""
-    return torch.full((len(z),), timestep, dtype=torch.int64, device=z.device)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from signgen.config.evaluation import EvalConfig
+from signgen.config.sampling import Sampling
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import BackTranslation, back_translate, read_texts
 from signgen.evaluation.clips import ClipFiles, ClipPair, Pairing, pair_paths
@@ -186,34 +187,28 @@ def _back_translated(
 
 
 def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Report:
-    from signgen.checkpoints.runs import load_model
+    from signgen.checkpoints.models import load_model
     from signgen.data.dataset import open_dataset
     from signgen.device import choose_device
-    from signgen.rendering.renderer import Renderer, check_numbers
+    from signgen.rendering.renderer import Renderer
 
-    check_numbers(config.steps, None, 1, config.seed)  # before anything is loaded
-    adapter = open_dataset(config.data, (config.split,))
-    adapter.records(config.split)  # before the model, which takes longer to load
-    listed = adapter.pairs(config.split) is not None
-    setup = _setup(config, images=listed, skip_source=not listed)
-    renderer = Renderer(
-        load_model(config.model, choose_device(config.device)),
+    sampling = Sampling(
         steps=config.steps,
         sampler=config.sampler,
         official_noise=config.official_noise,
         precision=config.precision,
         seed=config.seed,
     )
+    adapter = open_dataset(config.data, (config.split,))
+    adapter.records(config.split)  # before the model, which takes longer to load
+    listed = adapter.pairs(config.split) is not None
+    setup = _setup(config, images=listed, skip_source=not listed)
+    renderer = Renderer(load_model(config.model, choose_device(config.device)), sampling)
     report = evaluate_model(renderer, adapter, config.split, setup=setup, progress=progress)
     settings = {
         "model": config.model,
         "data": config.data,
         "split": config.split,
-        "seed": config.seed,
-        "steps": renderer.steps,
-        "guidance": list(renderer.guidance),
-        "sampler": renderer.sampler,
-        "precision": renderer.precision,
-        **({"official_noise": True, "chunk": renderer.chunk} if renderer.official_noise else {}),
+        **renderer.sampling.facts(renderer.chunk),
     }
     return replace(report, inputs=settings)

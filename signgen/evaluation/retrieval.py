@@ -103,7 +103,7 @@ def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) 
     _check_settings(config)
     if config.out is not None:
         check_output(config.out)
-    from signgen.checkpoints.runs import load_stage1
+    from signgen.checkpoints.models import load_stage1
     from signgen.data.dataset import open_dataset
 
     adapter = open_dataset(config.data, (config.split,))

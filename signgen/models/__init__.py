@@ -1,65 +1,74 @@
-"""Models, chosen by `match` on the settings: no registry, no dotted names."""
+"""Models, chosen by `match` on the type of their settings: no registry, no dotted names."""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, assert_never
 
-from signgen.config.model import FPDMConfig
+from signgen.config.model import FPDMConfig, ModelConfig
 from signgen.config.train import Stage
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from signgen.models.base import PoseGuidedModel, Trainable
     from signgen.models.fpdm import FPDM
+    from signgen.models.ipf import IPF
 
-__all__ = ["FPDM", "build_model", "build_stage"]
+__all__ = ["FPDM", "IPF", "build_model", "build_stage"]
+
+_HOMES = {"FPDM": "signgen.models.fpdm", "IPF": "signgen.models.ipf"}
 
 
-def build_model(config: FPDMConfig) -> FPDM:
+def build_model(config: ModelConfig) -> PoseGuidedModel:
     """Build a whole model with the weights of its pretrained parts, random ones elsewhere.
-
-    Args:
-        config: Settings of the model.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
     """
-    from signgen.models.fpdm import FPDM
     from signgen.models.pretrained import require_parts
 
     require_parts(config)
-    return FPDM(config)
+    return _build(config)
 
 
-def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
-    """Build what one stage trains: a module with `loss(batch)`, a `base.Trainable`.
+def _build(config: ModelConfig) -> PoseGuidedModel:
+    match config:
+        case FPDMConfig():
+            from signgen.models.fpdm import FPDM
+
+            return FPDM(config)
+        case _:
+            assert_never(config)
+
+
+def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
+    """Build what one stage trains.
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf`, `fpdm` or `decoder`.
+        stage: `vae`, `ipf`, `decoder`, or the model itself: `fpdm`.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
     """
     from signgen.models.pretrained import require_parts
 
-    require_parts(config, stage)
     match stage:
         case "vae":
             from signgen.models.autoencoder import AutoencoderStage
 
+            require_parts(config, stage)
             return AutoencoderStage(config.autoencoder, hand_weight=config.hand_weight)
         case "ipf":
             from signgen.models.ipf import IPF
 
+            require_parts(config, stage)
             return IPF(config.ipf)
         case "fpdm":
-            from signgen.models.fpdm import FPDM
-
-            return FPDM(config)
+            return build_model(config)
         case "decoder":
             from signgen.models.decoder import DecoderStage
 
+            require_parts(config, stage)
             return DecoderStage(config)
         case _:
             assert_never(stage)
@@ -67,8 +76,6 @@ def build_stage(config: FPDMConfig, stage: Stage) -> nn.Module:
 
 def __getattr__(name: str) -> Any:
     # The autoencoder stage must not pay for importing transformers.
-    if name == "FPDM":
-        from signgen.models.fpdm import FPDM
-
-        return FPDM
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

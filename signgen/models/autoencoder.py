@@ -58,10 +58,17 @@ class AutoencoderStage(nn.Module):
         hand_weight: Extra weight of the reconstruction inside the hand boxes.
     """
 
+    prefix = ""
+    external = ()
+
     def __init__(self, config: AutoencoderConfig, *, hand_weight: float = 0.0) -> None:
         super().__init__()
         self.autoencoder = build_autoencoder(config)
         self.hand_weight = hand_weight
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute the autoencoder's activations in the backward pass."""
+        self.autoencoder.enable_gradient_checkpointing()
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Reconstruct the targets of a batch.

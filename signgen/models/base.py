@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from signgen.structures import Batch, Conditioning, SourceFeatures, expect
 
 if TYPE_CHECKING:
-    from signgen.diffusion.guidance import NoiseSchedule
+    import torch
+
+    from signgen.config.model import ModelConfig
+    from signgen.diffusion.schedule import NoiseSchedule
+
+__all__ = ["LatentSpace", "PoseGuidedModel", "Trainable", "stored_state"]
 
 
 class Trainable(Protocol):
-    """A module that the training loop can train."""
+    """What the training loop trains: an `nn.Module` with a loss."""
+
+    @property
+    def prefix(self) -> str:
+        """Where its weights lie in the whole model: `ipf.` of stage 1, empty of the model."""
+        ...
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """Beginnings of the names of frozen weights that are loaded from elsewhere again."""
+        ...
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass: less memory, more time."""
+        ...
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return scalars; `loss` is optimised, the others are logged.
@@ -21,6 +41,49 @@ class Trainable(Protocol):
         Randomness comes from torch's global generator, which the training loop seeds per step.
         """
         ...
+
+    # What follows is `nn.Module`'s.
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """All weights."""
+        ...
+
+    def named_children(self) -> Iterator[tuple[str, nn.Module]]:
+        """Its parts by name."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and buffers by name."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> object:
+        """Copy weights by name."""
+        ...
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training."""
+        ...
+
+    def eval(self) -> Self:
+        """Switch to evaluation."""
+        ...
+
+    def to(self, device: torch.device | str, /) -> Self:
+        """Move to a device."""
+        ...
+
+
+def stored_state(stage: Trainable) -> dict[str, Tensor]:
+    """Return the weights that a checkpoint keeps, on the CPU, by their names in the whole model.
+
+    Frozen parts that come from a pretrained source are left out: they are loaded from there again.
+    """
+    state = {stage.prefix + name: value for name, value in stage.state_dict().items()}
+    return {
+        name: value.detach().cpu()
+        for name, value in state.items()
+        if not name.startswith(stage.external)
+    }
 
 
 class LatentSpace:
@@ -38,6 +101,9 @@ class LatentSpace:
         self.scaling = scaling
         self.factor = 2 ** (len(autoencoder.config.block_out_channels) - 1)
         self.channels = int(autoencoder.config.latent_channels)
+        self.upcast = bool(
+            autoencoder.config.force_upcast
+        )  # Stable Diffusion's overflows in 16 bits
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int, int]:
         """Return the shape (C, h, w) of the latents of one picture.
@@ -81,8 +147,14 @@ class LatentSpace:
         return pixels.clamp(-1, 1) if clamp else pixels
 
 
-class PoseGuidedModel(Protocol):
+@runtime_checkable
+class PoseGuidedModel(Trainable, Protocol):
     """A latent diffusion model of a signer, guided by a drawn pose; grouped by rate of use."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Its settings."""
+        ...
 
     @property
     def latents(self) -> LatentSpace:
@@ -124,8 +196,4 @@ class PoseGuidedModel(Protocol):
             t: (B,) int64 timesteps.
             conditioning: Everything else the denoiser sees.
         """
-        ...
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the training losses; see `Trainable`."""
         ...

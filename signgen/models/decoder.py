@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from signgen.diffusion.guidance import guided, sample
+from signgen.diffusion.guidance import guided
+from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
 from signgen.structures import Batch
@@ -22,13 +23,19 @@ class DecoderStage(FPDM):
     # Differs from FPDM: the decoder is tuned, because one trained from nothing paints the errors of
     # a short training as texture; FPDM keeps Stable Diffusion's as it is.
 
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute the decoder's activations in the backward pass."""
+        self.autoencoder.enable_gradient_checkpointing()
+
     def _frozen_parts(self) -> list[nn.Module]:
         autoencoder = self.autoencoder
         trained = (autoencoder.decoder, autoencoder.post_quant_conv)
         parts = [part for part in self.children() if part is not autoencoder]
         return parts + [part for part in autoencoder.children() if part not in trained]
 
-    def loss(self, batch: Batch, latents: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(  # type: ignore[override]  # no noise, no timesteps: nothing is denoised in training
+        self, batch: Batch, *, latents: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Decode samples for the poses of a batch and compare them with its targets.
 
         Args:

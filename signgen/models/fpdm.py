@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
-from signgen.diffusion.guidance import NoiseSchedule
+from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
 from signgen.models.base import LatentSpace
@@ -36,6 +36,8 @@ class FPDM(nn.Module):
     Raises:
         UserError: If a pretrained part is missing, or the settings do not fit together.
     """
+
+    prefix = ""
 
     def __init__(self, config: FPDMConfig) -> None:
         super().__init__()
@@ -115,9 +117,21 @@ class FPDM(nn.Module):
             self.ipf.combiner.train(mode and self.config.stage2_combiner_dropout)
         return self
 
+    @property
+    def external(self) -> tuple[str, ...]:
+        """Frozen pretrained parts, by the beginning of their weights' names."""
+        autoencoder, encoder = self.config.autoencoder, self.config.source_encoder
+        parts = {
+            "autoencoder.": autoencoder.pretrained and not autoencoder.decoder_trained,
+            "source_encoder.": encoder.pretrained and not encoder.trained,
+        }
+        return tuple(name for name, elsewhere in parts.items() if elsewhere)
+
     def enable_gradient_checkpointing(self) -> None:
-        """Recompute the U-Net's activations in the backward pass: less memory, more time."""
+        """Recompute activations of the trained networks in the backward pass."""
         self.unet.enable_gradient_checkpointing()
+        if self.config.source_encoder.trained:
+            self.source_encoder.gradient_checkpointing_enable()
 
     @property
     def latents(self) -> LatentSpace:
@@ -157,12 +171,12 @@ class FPDM(nn.Module):
         with nullcontext() if trained else torch.no_grad():
             tokens = self.source_encoder(
                 pixel_values=pixels.to(self.source_encoder.dtype)
-            ).last_hidden_state
+            ).last_hidden_state  # (B, 1 + patches, width)
         pooled = None
         if self.ipf is not None and clip is not None:
             with torch.no_grad():
-                pooled = self.ipf.embed_pixels(clip)
-        return SourceFeatures(self.source_projection(tokens), pooled)
+                pooled = self.ipf.embed_pixels(clip)  # (B, E)
+        return SourceFeatures(self.source_projection(tokens), pooled)  # tokens (B, N, D)
 
     def condition(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
@@ -184,12 +198,13 @@ class FPDM(nn.Module):
         expect(pose, "B 3 H W", "pose")
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
-        feature = self.pose_encoder(pose.to(self.unet.dtype))
+        feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
         return Conditioning(feature, source.tokens, self._embedding(source, pose, clip))
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
     ) -> Tensor | None:
+        """Return (B, E), the fusion of source and pose or the source's own; None without fusion."""
         if self.ipf is None:
             return None
         if source.pooled is None:
@@ -222,42 +237,70 @@ class FPDM(nn.Module):
         Returns:
             (B, C, h, w).
         """
+        # The first convolution takes the pose feature from the channels behind the latents.
         widened = torch.cat([z.to(conditioning.pose.dtype), conditioning.pose], dim=1)
+        # (B, E) -> (B, time width), added to the time embedding
         added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
         output: Tensor = self.unet(
             widened, t, encoder_hidden_states=conditioning.tokens, class_labels=added
         ).sample
         return output
 
-    def loss(self, batch: Batch, latents: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(
+        self,
+        batch: Batch,
+        *,
+        latents: Tensor | None = None,
+        conditioning: Conditioning | None = None,
+        noise: Tensor | None = None,
+        timesteps: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Denoise noised targets (FPDM Eq. 11, with v for epsilon where the schedule says so).
+
+        What is not given is computed from the batch, or drawn from torch's global generator.
 
         Args:
             batch: Sources, targets, poses and hand boxes.
-            latents: (B, C, h, w) scaled latents of the targets, if they are known already.
+            latents: (B, C, h, w) scaled latents of the targets.
+            conditioning: From `condition`, nothing dropped yet.
+            noise: (B, C, h, w), offset noise included.
+            timesteps: (B,) int64.
 
         Returns:
             Scalars `loss` (optimised), `mse` (all cells alike) and `mse_hands`.
         """
+        # Encode the targets
         if latents is None:
             with torch.no_grad():
                 latents = self.latents.encode(batch.target)
-        z0 = latents.float()
-        noise = torch.randn_like(z0)
-        # Guttenberg's offset noise: lets the model change a picture's mean colour.
-        noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
-        # Differs from FPDM: noisy timesteps may come more often, because what a short training has
-        # to learn, signer and pose, is decided there; a shift of 1 is FPDM.
-        t = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
-        conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+        z0 = latents.float()  # (B, C, h, w)
+
+        # Draw noise and timesteps
+        if noise is None:
+            noise = torch.randn_like(z0)
+            # Guttenberg's offset noise: lets the model change a picture's mean colour.
+            noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+        if timesteps is None:
+            # Differs from FPDM: noisy timesteps may come more often, because what a short training
+            # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
+            shift = self.config.timestep_shift
+            timesteps = self.schedule.draw_timesteps(len(z0), shift, z0.device)
+
+        # Condition on source and pose
+        if conditioning is None:
+            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
-        output = self.denoise(self.schedule.add_noise(z0, noise, t), t, conditioning).float()
-        error = F.mse_loss(output, self.schedule.training_target(z0, noise, t), reduction="none")
+
+        # Denoise, and compare cell by cell
+        noisy = self.schedule.add_noise(z0, noise, timesteps)
+        output = self.denoise(noisy, timesteps, conditioning).float()
+        wanted = self.schedule.training_target(z0, noise, timesteps)
+        error = F.mse_loss(output, wanted, reduction="none")
         hands = F.adaptive_avg_pool2d(batch.hands.float(), (z0.shape[-2], z0.shape[-1]))
         # Differs from FPDM: hands may count more, because signs are read from them; 0 is FPDM.
         weight = 1 + self.config.hand_weight * hands
-        cells = error.mean(dim=1, keepdim=True)
+        cells = error.mean(dim=1, keepdim=True)  # (B, 1, h, w)
         return {
             "loss": (weight * cells).mean() / weight.mean(),
             "mse": cells.mean(),

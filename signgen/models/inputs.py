@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.config.model import FPDMConfig
+from signgen.config.model import ModelConfig
 from signgen.media.resizing import Resize, squash
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import resize
@@ -17,7 +17,7 @@ from signgen.structures import PoseSequence, UserError
 __all__ = ["PoseDrawing", "source_size"]
 
 
-def source_size(config: FPDMConfig) -> tuple[int, int]:
+def source_size(config: ModelConfig) -> tuple[int, int]:
     """Return the (H, W) that sources are squashed to.
 
     Raises:
@@ -45,7 +45,7 @@ class PoseDrawing:
     method: Resize = "area"
 
     @staticmethod
-    def of(config: FPDMConfig, *, training: bool = False) -> PoseDrawing:
+    def of(config: ModelConfig, *, training: bool = False) -> PoseDrawing:
         """Return how poses are drawn for a model.
 
         Args:

@@ -61,7 +61,14 @@ class Combiner(nn.Module):
         return fused
 
 
-def info_nce(target: Tensor, fused: Tensor, temperature: float = 0.07) -> Tensor:
+def similarities(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the cosine similarities (R, C) of rows (R, E) and columns (C, E)."""
+    return F.normalize(rows, dim=-1) @ F.normalize(columns, dim=-1).T
+
+
+def info_nce(
+    target: Tensor, fused: Tensor, temperature: float = 0.07, *, symmetric: bool = False
+) -> Tensor:
     """Return the baseline InfoNCE loss (FPDM Eq. 3).
 
     Rows are targets and the softmax runs over fused embeddings: the published code's direction.
@@ -70,15 +77,24 @@ def info_nce(target: Tensor, fused: Tensor, temperature: float = 0.07) -> Tensor
         target: (B, E) embeddings of the targets.
         fused: (B, E) fused embeddings; row i belongs to target i.
         temperature: Divides the cosine similarities.
+        symmetric: Average with the other direction, whose softmax runs over targets.
 
     Returns:
         Scalar.
     """
-    return _diagonal_cross_entropy(_similarities(target, fused, temperature))
+    logits = similarities(target, fused) / temperature  # (B, B)
+    own = torch.arange(len(logits), device=logits.device)
+    loss = F.cross_entropy(logits, own)
+    return (loss + F.cross_entropy(logits.T, own)) / 2 if symmetric else loss
 
 
 def source_enhanced_info_nce(
-    target: Tensor, fused: Tensor, source: Tensor, temperature: float = 0.07
+    target: Tensor,
+    fused: Tensor,
+    source: Tensor,
+    temperature: float = 0.07,
+    *,
+    symmetric: bool = False,
 ) -> Tensor:
     """Return the source-enhanced InfoNCE loss (FPDM Eq. 4-6).
 
@@ -90,11 +106,13 @@ def source_enhanced_info_nce(
         fused: (B, E) fused embeddings.
         source: (B, E) embeddings of the sources.
         temperature: Divides the cosine similarities.
+        symmetric: As for `info_nce`.
 
     Returns:
         Scalar.
     """
-    return info_nce(torch.cat([target, source]), torch.cat([fused, source]), temperature)
+    rows, columns = torch.cat([target, source]), torch.cat([fused, source])  # (2B, E)
+    return info_nce(rows, columns, temperature, symmetric=symmetric)
 
 
 class IPF(nn.Module):
@@ -107,6 +125,9 @@ class IPF(nn.Module):
         UserError: If the pretrained tower is missing or unreadable.
     """
 
+    prefix = "ipf."
+    external = ()
+
     def __init__(self, config: IPFConfig) -> None:
         super().__init__()
         self.config = config
@@ -114,6 +135,10 @@ class IPF(nn.Module):
         self.width: int = self.image_encoder.config.projection_dim
         self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
         self.combiner = Combiner(self.width, config.combiner_dropout)
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute the tower's activations in the backward pass."""
+        self.image_encoder.gradient_checkpointing_enable()
 
     def embed_pixels(self, pixels: Tensor) -> Tensor:
         """Embed pictures that are squares of the tower's size, normalised with CLIP's mean and std.
@@ -203,20 +228,23 @@ class IPF(nn.Module):
             similar (rows of sources included, as published); `mean_rank` of that column, from 1.
         """
         source, target, fused = source.float(), target.float(), fused.float()
+        rows, columns, compared = target, fused, source
         if self.config.loss == "source-enhanced":
-            rows, columns = torch.cat([target, source]), torch.cat([fused, source])
-            l1 = F.l1_loss(torch.cat([source, source]), columns)
-        else:
-            rows, columns = target, fused
-            l1 = F.l1_loss(source, fused)
+            rows, columns = torch.cat([target, source]), torch.cat([fused, source])  # (2B, E)
+            compared = torch.cat([source, source])
+        # Differs from FPDM: CLIP's other direction may count too; off by default.
+        temperature, symmetric = self.config.temperature, self.config.symmetric
         with torch.autocast(rows.device.type, enabled=False):
-            similarities = _similarities(rows, columns, self.config.temperature)
-            nce = _diagonal_cross_entropy(similarities)
-            if self.config.symmetric:
-                # Differs from FPDM: CLIP's other direction may count too; off by default.
-                nce = (nce + _diagonal_cross_entropy(similarities.T)) / 2
-        own = similarities.diagonal().unsqueeze(1)
-        ranks = 1 + (similarities > own).sum(dim=1)
+            if self.config.loss == "source-enhanced":
+                nce = source_enhanced_info_nce(
+                    target, fused, source, temperature, symmetric=symmetric
+                )
+            else:
+                nce = info_nce(target, fused, temperature, symmetric=symmetric)
+            likeness = similarities(rows, columns)
+        l1 = F.l1_loss(compared, columns)
+        # The place of every row's own column, 1 where no other is more similar.
+        ranks = 1 + (likeness > likeness.diagonal().unsqueeze(1)).sum(dim=1)
         return {
             "loss": nce + self.config.l1_weight * l1,
             "info_nce": nce,
@@ -224,13 +252,3 @@ class IPF(nn.Module):
             "top1": (ranks == 1).float().mean(),
             "mean_rank": ranks.float().mean(),
         }
-
-
-def _similarities(rows: Tensor, columns: Tensor, temperature: float) -> Tensor:
-    """Return the cosine similarities (R, R) of rows and columns, divided by the temperature."""
-    return F.normalize(rows, dim=-1) @ F.normalize(columns, dim=-1).T / temperature
-
-
-def _diagonal_cross_entropy(logits: Tensor) -> Tensor:
-    """Return the cross-entropy of (R, R) logits whose row i has label i."""
-    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from signgen.config.model import FPDMConfig
+from signgen.config.model import ModelConfig
 from signgen.config.train import Stage
 from signgen.files.hub import HubFiles, fetch, hub_files, local_folder
 from signgen.structures import ExitCode, UserError
@@ -22,7 +22,7 @@ def part_files(section: str) -> tuple[str, ...]:
     """Return the files that a part needs, as diffusers and transformers name them.
 
     Args:
-        section: Section of `FPDMConfig` with a `pretrained`.
+        section: Section of the settings with a `pretrained`.
     """
     if section == "scheduler":
         return ("scheduler/scheduler_config.json",)
@@ -32,33 +32,21 @@ def part_files(section: str) -> tuple[str, ...]:
     return ("config.json", "model.safetensors")
 
 
-def parts_of(config: FPDMConfig, stage: Stage = "fpdm") -> dict[str, str]:
+def parts_of(config: ModelConfig, stage: Stage = "fpdm") -> dict[str, str]:
     """Return the names of the pretrained parts that a stage is built from, by section.
 
     Args:
         config: Settings of the whole model.
         stage: What is built; `fpdm` is the whole model.
     """
-    sections: Sequence[str] = ("scheduler", "autoencoder", "unet", "ipf", "source_encoder")
-    if config.fusion == "none":
-        sections = [section for section in sections if section != "ipf"]
-    if stage in {"vae", "ipf"}:
-        sections = ("autoencoder",) if stage == "vae" else ("ipf",)
-    names = {section: getattr(config, section).pretrained for section in sections}
+    alone = {"vae": ("autoencoder",), "ipf": ("ipf",)}
+    names = {
+        section: getattr(config, section).pretrained for section in alone.get(stage, config.parts)
+    }
     return {section: name for section, name in names.items() if name}
 
 
-def missing_parts(config: FPDMConfig, stage: Stage = "fpdm") -> tuple[HubFiles, ...]:
-    """Return what of the pretrained parts is not on this machine, by repository of the hub.
-
-    Args:
-        config: Settings of the whole model.
-        stage: What is to be built.
-    """
-    return tuple(files for files in _wanted(config, stage) if not files.cached())
-
-
-def require_parts(config: FPDMConfig, stage: Stage = "fpdm") -> None:
+def require_parts(config: ModelConfig, stage: Stage = "fpdm") -> None:
     """Fetch all pretrained parts and compare their sizes with the settings, reading no weights.
 
     Args:
@@ -118,7 +106,7 @@ def load_pretrained(
         ) from error
 
 
-def _wanted(config: FPDMConfig, stage: Stage) -> list[HubFiles]:
+def _wanted(config: ModelConfig, stage: Stage) -> list[HubFiles]:
     """Return the files of the hub that a stage needs, those of one repository together."""
     files: dict[str, tuple[str, ...]] = {}
     for section, name in parts_of(config, stage).items():
@@ -136,7 +124,7 @@ def _inside(folder: Path, subfolder: str | None) -> Path:
 # ----- sizes --------------------------------------------------------------------------------------
 
 
-def _check_sizes(section: str, name: str, config: FPDMConfig) -> None:
+def _check_sizes(section: str, name: str, config: ModelConfig) -> None:
     """Compare a part's own description with the settings.
 
     Raises:
@@ -176,7 +164,7 @@ def _description(section: str, name: str) -> Mapping[str, Any]:
         raise UserError(f"{path} is not a description of a model ({error}).") from None
 
 
-def _expected(section: str, config: FPDMConfig) -> dict[str, tuple[str, Any]]:
+def _expected(section: str, config: ModelConfig) -> dict[str, tuple[str, Any]]:
     """Return what a part's description should say: key -> (setting, value)."""
     unet, autoencoder = config.unet, config.autoencoder
     match section:

@@ -20,19 +20,18 @@ import signgen
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
+from signgen.config.sampling import ResolvedSampling
 from signgen.device import choose_device
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.pose.extraction.cache import VideoPoses
-from signgen.pose.transforms import resize
 from signgen.rendering.inputs import Inputs, Progress, check_inputs
 from signgen.rendering.renderer import (
     Frame,
     Renderer,
     check_skeleton,
     check_steps,
-    place,
-    resized,
+    resize_picture,
 )
 from signgen.structures import PoseSequence
 
@@ -70,7 +69,7 @@ class RenderPlan:
     size: tuple[int, int]
     fps: float
     steps: int
-    guidance: tuple[float, float]
+    guidance: tuple[float, ...]
     sampler: Sampler
     official_noise: bool
     precision: Precision
@@ -115,32 +114,29 @@ def plan(config: RenderConfig) -> RenderPlan:
     known = isinstance(inputs.poses, PoseSequence)
     warnings = inputs.motion(config).warnings if known else ()
     from signgen.checkpoints.folders import check_whole, verify, weight_names
-    from signgen.checkpoints.runs import resolve
-    from signgen.diffusion.guidance import NoiseSchedule, guidance_coefficients, guidance_weights
+    from signgen.checkpoints.models import resolve
+    from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
+    from signgen.diffusion.schedule import NoiseSchedule
 
     folder, file, settings = resolve(config.model)
     verify(folder)
-    check_whole(weight_names(folder), folder, file)
+    check_whole(weight_names(folder), settings, folder, file)
     check_skeleton(inputs.poses.skeleton, settings, config.poses)
-    steps = settings.sampling.steps if config.steps is None else config.steps
-    sampler = config.sampler or settings.sampling.sampler
-    check_steps(NoiseSchedule.from_config(settings.scheduler), sampler, steps)
-    guidance = config.guidance or settings.sampling.guidance
-    branches = 2 if settings.fusion == "none" else 3
-    factors = guidance_coefficients(guidance_weights(guidance, branches))
+    sampling = inputs.sampling.resolve(settings.sampling)
+    check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
+    weights = guidance_weights(sampling.guidance, settings.branches)
+    factors = guidance_coefficients(weights)
     return RenderPlan(
         model=config.model,
         frames=len(inputs.poses),
         size=inputs.size,
         fps=inputs.poses.fps,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        official_noise=settings.sampling.official_noise
-        if config.official_noise is None
-        else config.official_noise,
-        precision=config.precision,
-        forwards_per_frame=steps * sum(factor != 0 for factor in factors),
+        steps=sampling.steps,
+        guidance=sampling.guidance,
+        sampler=sampling.sampler,
+        official_noise=sampling.official_noise,
+        precision=sampling.precision,
+        forwards_per_frame=sampling.steps * sum(factor != 0 for factor in factors),
         device=choose_device(config.device),
         align=config.align,
         warnings=warnings,
@@ -171,30 +167,21 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     # What needs no extraction is aligned before the model, which takes longer to load.
     motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
     device = choose_device(config.device)
-    from signgen.checkpoints.runs import load_model
+    from signgen.checkpoints.models import load_model
 
     model = load_model(config.model, device)
     check_skeleton(inputs.poses.skeleton, model.config, config.poses)
     motion = motion or inputs.motion(config, progress)
     poses = motion.poses
-    renderer = Renderer(
-        model,
-        steps=config.steps,
-        guidance=config.guidance,
-        sampler=config.sampler,
-        official_noise=config.official_noise,
-        precision=config.precision,
-        seed=config.seed,
-        chunk=config.chunk,
-    )
-    settings = _settings(config, renderer, motion.estimator)
+    renderer = Renderer(model, inputs.sampling, chunk=config.chunk)
+    settings = _settings(config, renderer.sampling, motion.estimator)
     frames: Iterable[Frame] = renderer.render(inputs.source, poses, inputs.size)
     if progress is not None:
         frames = progress(frames, len(poses))
     started = time.perf_counter()
-    shown = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
+    drawing = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
     with _all_or_nothing(inputs.outputs) as temporary:
-        _write(temporary, frames, inputs, poses, settings, shown)
+        _write(temporary, frames, inputs, poses, settings, drawing)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
         frames=len(poses),
@@ -229,10 +216,9 @@ def _write(
 ) -> None:
     """Write the video (first path) and, given three paths, comparison and contact sheet."""
     size = inputs.size
-    source = resized(inputs.source.astype(np.float32), size)
-    placed = resize(place(poses, (int(inputs.source.shape[0]), int(inputs.source.shape[1]))), size)
-    shown = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
-    kept = []
+    source = resize_picture(inputs.source.astype(np.float32), size)
+    chosen = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
+    rows = []
     with ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], poses.fps, size, settings))
         compare: VideoWriter | None = None
@@ -240,19 +226,21 @@ def _write(
             video.write(frame)
             if len(paths) == 1:
                 continue
-            row = side_by_side(source, drawing.draw(placed, index), frame)
+            row = side_by_side(source, drawing.draw(poses, index), frame)
             if compare is None:
                 wide = (int(row.shape[0]), int(row.shape[1]))
                 compare = stack.enter_context(VideoWriter(paths[1], poses.fps, wide, settings))
             compare.write(row)
-            if index in shown:
-                kept.append(row)
-    if kept:
+            if index in chosen:
+                rows.append(row)
+    if rows:
         scale = min(1.0, SHEET_SIDE / max(size))
-        save_image(paths[2], contact_sheet(kept, columns=2, scale=scale, gap=8))
+        save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
 
 
-def _settings(config: RenderConfig, renderer: Renderer, estimator: str | None) -> dict[str, object]:
+def _settings(
+    config: RenderConfig, sampling: ResolvedSampling, estimator: str | None
+) -> dict[str, object]:
     """Return what is needed to render the same again."""
     from signgen.checkpoints.folders import sha256
 
@@ -260,12 +248,7 @@ def _settings(config: RenderConfig, renderer: Renderer, estimator: str | None) -
     return {
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
-        "seed": config.seed,
-        "steps": renderer.steps,
-        "guidance": list(renderer.guidance),
-        "sampler": renderer.sampler,
-        "precision": renderer.precision,
-        **({"official_noise": True, "chunk": config.chunk} if renderer.official_noise else {}),
+        **sampling.facts(config.chunk),
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
         **({"estimator": estimator} if estimator else {}),

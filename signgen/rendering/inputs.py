@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signgen.config.render import RenderConfig
+from signgen.config.sampling import Sampling
 from signgen.files.writing import check_output
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
 from signgen.pose.estimators import PoseEstimator, open_estimator
@@ -15,7 +16,7 @@ from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.extraction.viewing import align_to_source, read_source
 from signgen.pose.formats import read_poses
-from signgen.rendering.renderer import Frame, check_numbers
+from signgen.rendering.renderer import Frame, check_chunk, place
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = ["Inputs", "Motion", "Progress", "check_inputs"]
@@ -34,7 +35,7 @@ class Motion:
     """Poses as they are rendered.
 
     Args:
-        poses: Extracted and aligned as the settings say.
+        poses: Extracted, aligned as the settings say, and in pixels of the source.
         warnings: What differs between the signers, where the poses are aligned.
         estimator: What found key points in the video or the source; None where nothing had to.
     """
@@ -52,12 +53,14 @@ class Inputs:
         source: (H, W, 3) uint8 RGB.
         poses: The motion, or the video to extract it from.
         size: (H, W) of the video to write.
+        sampling: How to sample, as far as the settings say.
         outputs: Files to write, the video first.
     """
 
     source: Frame
     poses: PoseSequence | VideoPoses
     size: tuple[int, int]
+    sampling: Sampling
     outputs: tuple[Path, ...]
 
     def motion(self, config: RenderConfig, progress: Progress | None = None) -> Motion:
@@ -72,7 +75,8 @@ class Inputs:
             estimator = poses.estimator
             poses = poses.read(progress)
         if config.align == "none":
-            return Motion(poses, (), None if estimator is None else estimator.name)
+            placed = place(poses, self.source.shape[:2])
+            return Motion(placed, (), None if estimator is None else estimator.name)
         if config.source_poses:
             name = config.source_poses
             signer = read_source(name, config.source, self.source).frames(slice(0, 1))
@@ -81,7 +85,20 @@ class Inputs:
             estimator = estimator or open_estimator(config.estimator, config.weights)
             signer = estimate_source(self.source, estimator, name=name)
         aligned, warnings = align_to_source(poses, signer, config.align, (config.poses, name))
-        return Motion(aligned, warnings, None if estimator is None else estimator.name)
+        placed = place(aligned, self.source.shape[:2])
+        return Motion(placed, warnings, None if estimator is None else estimator.name)
+
+
+def sampling_of(config: RenderConfig) -> Sampling:
+    """Return how a render is to be sampled."""
+    return Sampling(
+        config.steps,
+        config.guidance,
+        config.sampler,
+        config.official_noise,
+        config.precision,
+        config.seed,
+    )
 
 
 def check_inputs(config: RenderConfig) -> Inputs:
@@ -101,7 +118,8 @@ def check_inputs(config: RenderConfig) -> Inputs:
             "--align limb or affine, or leave it out.",
             ExitCode.USAGE,
         )
-    check_numbers(config.steps, config.guidance, config.chunk, config.seed)
+    check_chunk(config.chunk)
+    sampling = sampling_of(config)
     outputs = _outputs(config)
     source = read_image(config.source)
     height, width = (int(side) for side in source.shape[:2])
@@ -119,7 +137,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Write the file with another fps."
         )
-    return Inputs(source, poses, size, outputs)
+    return Inputs(source, poses, size, sampling, outputs)
 
 
 def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:

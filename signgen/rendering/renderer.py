@@ -5,21 +5,25 @@ torch is imported on use, so that the render command can check its inputs first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
+from PIL import Image
 
-from signgen.config.model import FPDMConfig, Precision, Sampler
+from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
+from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
+from signgen.media import read_image
 from signgen.media.resizing import squash
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
-from signgen.pose.transforms import fit_to_source, resize
+from signgen.pose.transforms import fit_to_source
 from signgen.structures import (
     Conditioning,
     ExitCode,
@@ -31,38 +35,35 @@ from signgen.structures import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from signgen.diffusion.guidance import NoiseSchedule
-    from signgen.models import FPDM
+    from signgen.diffusion.samplers import Callback
+    from signgen.diffusion.schedule import NoiseSchedule
+    from signgen.models.base import PoseGuidedModel
 
 __all__ = [
     "Frame",
     "Renderer",
-    "check_names",
-    "check_numbers",
+    "check_chunk",
     "check_skeleton",
     "check_steps",
     "generate",
+    "picture_of",
     "place",
-    "resized",
+    "resize_picture",
 ]
 
 Frame = NDArray[np.uint8]
 
 
 def generate(
-    model: FPDM,
+    model: PoseGuidedModel,
     source: SourceFeatures,
     pose: Tensor,
     *,
     frames: Sequence[int],
-    seed: int,
-    steps: int | None = None,
-    guidance: tuple[float, float] | None = None,
-    sampler: Sampler | None = None,
-    official_noise: bool | None = None,
-    precision: Precision = "no",
+    sampling: ResolvedSampling,
+    callback: Callback | None = None,
 ) -> Tensor:
-    """Sample pictures of a signer; the noise of a frame depends on `seed` and its index alone.
+    """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
 
     With `official_noise` it depends on the batch too: see `BatchNoise`.
 
@@ -71,47 +72,45 @@ def generate(
         source: Features of one signer, or of B signers.
         pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
         frames: B indices of the frames in their sequence, which choose the noise.
-        seed: Seed of the noise.
-        steps: Denoising steps; the model's own number if not given.
-        guidance: Weights w1 (source and pose) and w2 (fusion), FPDM Eq. 12; the model's own if
-            not given. A model without fusion uses w1 alone.
-        sampler: How to denoise; the model's own if not given.
-        official_noise: Draw the noise of the batch as FPDM's published code; as the model's
-            settings say if not given.
-        precision: That of the networks. Latents and the sampler's arithmetic have 32 bits, as has
-            decoding where the autoencoder says `force_upcast`: Stable Diffusion's overflows in 16.
+        sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
+        callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
         (B, 3, H, W) float32 in [-1, 1].
     """
     import torch
 
-    from signgen.diffusion.guidance import BatchNoise, FrameNoise, guided, sample
+    from signgen.diffusion.guidance import guided
+    from signgen.diffusion.noise import BatchNoise, FrameNoise
+    from signgen.diffusion.samplers import sample
 
-    defaults = model.config.sampling
-    indices = list(frames)
+    indices, device = list(frames), pose.device
+    draw = (BatchNoise if sampling.official_noise else FrameNoise)(sampling.seed)
+    shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
 
     def denoise(z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        with autocast(precision, pose.device):
+        with autocast(sampling.precision, device):
             return model.denoise(z, t, conditioning)
 
     with torch.inference_mode():
+        # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
-        with autocast(precision, pose.device):
+        with autocast(sampling.precision, device):
             branches = model.branches(model.condition(features, pose))
-        official = defaults.official_noise if official_noise is None else official_noise
-        noise = BatchNoise(seed) if official else FrameNoise(seed)
-        shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
+
+        # Denoise
         latents = sample(
-            guided(denoise, branches, defaults.guidance if guidance is None else guidance),
+            guided(denoise, branches, sampling.guidance),
             model.schedule,
-            sampler=defaults.sampler if sampler is None else sampler,
-            steps=defaults.steps if steps is None else steps,
-            noise=noise.initial(indices, shape).to(pose.device),
-            step_noise=lambda step: noise.step(indices, step, shape).to(pose.device),
-        )
-        upcast = bool(model.autoencoder.config["force_upcast"])
-        with autocast("no" if upcast else precision, pose.device):
+            sampler=sampling.sampler,
+            steps=sampling.steps,
+            noise=draw.initial(indices, shape).to(device),
+            step_noise=lambda step: draw.step(indices, step, shape).to(device),
+            callback=callback,
+        )  # (B, C, h, w)
+
+        # Decode
+        with autocast("no" if model.latents.upcast else sampling.precision, device):
             return model.latents.decode(latents).float()
 
 
@@ -120,14 +119,8 @@ class Renderer:
 
     Args:
         model: The model.
+        sampling: How to sample; what it leaves open is the model's own.
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
-        steps: Denoising steps; the model's own number if not given.
-        guidance: Weights w1 and w2; the model's own if not given.
-        sampler: How to denoise; the model's own if not given.
-        official_noise: Draw the noise of a chunk as FPDM's published code draws it for a batch; as
-            the model's settings say if not given.
-        precision: That of the networks; see `generate`.
-        seed: Seed of the noise.
         chunk: Frames computed at a time; memory grows with it, the result does not depend on it
             but for `official_noise`.
 
@@ -136,116 +129,123 @@ class Renderer:
             or a size of the model is (65).
 
     Example:
-        renderer = Renderer(load_model("mini"))
-        frames = list(renderer.render(source, poses))
+        renderer = Renderer(load_model("mini"), Sampling(steps=4))
+        frames = list(renderer.render("signer.png", read_poses("seq.json")))
     """
 
     def __init__(
         self,
-        model: FPDM,
+        model: PoseGuidedModel,
+        sampling: Sampling | None = None,
         *,
         device: Device | None = None,
-        steps: int | None = None,
-        guidance: tuple[float, float] | None = None,
-        sampler: Sampler | None = None,
-        official_noise: bool | None = None,
-        precision: Precision = "no",
-        seed: int = 0,
         chunk: int = 8,
     ) -> None:
         if device is not None:
             model = model.to(choose_device(device))
         self.model = model.eval()
         self.device = next(model.parameters()).device
-        sampling = model.config.sampling
-        self.steps = sampling.steps if steps is None else steps
-        self.guidance = sampling.guidance if guidance is None else guidance
-        self.sampler: Sampler = sampling.sampler if sampler is None else sampler
-        self.official_noise = sampling.official_noise if official_noise is None else official_noise
-        self.precision = precision
-        self.seed, self.chunk = seed, chunk
+        self.sampling = (sampling or Sampling()).resolve(model.config.sampling)
+        self.chunk = chunk
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
-        check_numbers(self.steps, self.guidance, chunk, seed)
-        check_names(self.sampler, precision)
-        check_precision(precision, self.device)
-        check_steps(model.schedule, self.sampler, self.steps)
+        check_chunk(chunk)
+        check_precision(self.sampling.precision, self.device)
+        check_steps(model.schedule, self.sampling)
 
     def render(
-        self, source: Frame, poses: PoseSequence, size: tuple[int, int] | None = None
+        self,
+        source: Frame | Image.Image | str | Path,
+        poses: PoseSequence,
+        size: tuple[int, int] | None = None,
+        *,
+        callback: Callback | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; whole chunks are computed at a time.
 
         Args:
-            source: (H, W, 3) uint8 RGB picture of the signer.
+            source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
             poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
             size: (H, W) of the frames; the source's size if not given.
+            callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            UserError: If the skeleton is not the model's.
+            UserError: If the source is no such picture, or the skeleton is not the model's.
         """
+        config = self.model.config
+        check_skeleton(poses.skeleton, config, "the pose sequence")
+        picture = picture_of(source)
+        height, width = picture.shape[:2]
+        placed = place(poses, (height, width))
+        features = self._encode(picture)
+        for start in range(0, len(placed), self.chunk):
+            indices = range(start, min(start + self.chunk, len(placed)))
+            for frame in self._chunk(features, placed, indices, callback):
+                yield resize_picture(frame, (height, width) if size is None else size)
+
+    def _encode(self, picture: Frame) -> SourceFeatures:
+        """Encode the signer, once per signer."""
         import torch
 
         from signgen.data.examples.loading import to_pixels
 
-        config = self.model.config
-        check_skeleton(poses.skeleton, config, "the pose sequence")
-        height, width = source.shape[:2]
-        size = (height, width) if size is None else size
-        placed = resize(place(poses, (height, width)), self.drawing.canvas)
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            pixels = to_pixels(squash(source, self.source_size, config.resize))[None]
-            pixels = pixels.to(self.device)
-            features = self.model.encode_source(pixels)
-        for start in range(0, len(placed), self.chunk):
-            indices = range(start, min(start + self.chunk, len(placed)))
-            for picture in self._chunk(features, placed, indices):
-                yield resized(picture, size)
+        squashed = squash(picture, self.source_size, self.model.config.resize)
+        with torch.inference_mode(), autocast(self.sampling.precision, self.device):
+            return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
 
     def _chunk(
-        self, features: SourceFeatures, poses: PoseSequence, indices: range
+        self,
+        features: SourceFeatures,
+        poses: PoseSequence,
+        indices: range,
+        callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the model's size."""
         import torch
 
         drawn = np.stack([self.drawing.draw(poses, index) for index in indices])
-        pose = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
+        pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
         pictures = generate(
             self.model,
             features,
-            pose,
+            pose.to(self.device) / 255,
             frames=indices,
-            seed=self.seed,
-            steps=self.steps,
-            guidance=self.guidance,
-            sampler=self.sampler,
-            official_noise=self.official_noise,
-            precision=self.precision,
+            sampling=self.sampling,
+            callback=callback,
         )
-        pixels = ((pictures + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
+        pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
         return list(pixels.astype(np.float32))
 
 
-def check_skeleton(skeleton: str, config: FPDMConfig, where: str) -> None:
-    """Check that poses are of the model's skeleton.
+def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
+    """Return a picture as (H, W, 3) uint8 RGB.
 
     Args:
-        skeleton: That of the poses.
-        config: Settings of the model.
-        where: What to call the poses in the message.
+        source: Such an array, a PIL picture of mode RGB, or a file.
 
     Raises:
-        UserError: If they are not.
+        UserError: If it is an array of another shape or type, or a picture of another mode (65),
+            or a file that cannot be read.
     """
-    if skeleton != config.skeleton:
+    if isinstance(source, str | Path):
+        return read_image(source)
+    if isinstance(source, Image.Image):
+        if source.mode != "RGB":
+            raise UserError(
+                f"source is a picture of mode {source.mode}; expected RGB. Give "
+                'source.convert("RGB").'
+            )
+        return np.array(source)
+    array = np.asarray(source)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise UserError(
-            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
-            f"the model was trained on {config.skeleton}. Extract the poses again with that "
-            "skeleton."
+            f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
+            "shape (H, W, 3), 0 to 255."
         )
+    return array
 
 
 def place(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
@@ -253,7 +253,7 @@ def place(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
     return poses if tuple(poses.size) == tuple(size) else fit_to_source(poses, size)
 
 
-def resized(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
+def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
     """Return an (H, W, 3) picture in [0, 255] at `size` (H, W) as uint8."""
     if picture.shape[:2] != size:
         # Bicubic rings when it shrinks, so that averages areas instead.
@@ -263,49 +263,33 @@ def resized(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
     return np.asarray(picture.round().clip(0, 255), dtype=np.uint8)
 
 
-def check_numbers(
-    steps: int | None, guidance: tuple[float, float] | None, chunk: int, seed: int
-) -> None:
-    """Check the numbers of a render.
+def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
+    """Refuse poses of another skeleton than the model's.
 
-    Raises:
-        UserError: If one is out of range (2).
+    Args:
+        skeleton: That of the poses.
+        config: Settings of the model.
+        where: What to call the poses in the message.
     """
-    if steps is not None and steps < 1:
-        raise UserError(f"--steps is {steps}; expected at least 1.", ExitCode.USAGE)
+    if skeleton != config.skeleton:
+        raise UserError(
+            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
+            f"the model was trained on {config.skeleton}. Extract the poses again with that "
+            "skeleton."
+        )
+
+
+def check_chunk(chunk: int) -> None:
+    """Refuse an impossible number of frames at a time."""
     if chunk < 1:
         raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
-    if not 0 <= seed < 2**63:
-        raise UserError(f"--seed is {seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
-    if guidance is not None and not all(math.isfinite(weight) for weight in guidance):
-        raise UserError(f"--guidance is {guidance}; expected finite numbers.", ExitCode.USAGE)
 
 
-def check_steps(schedule: NoiseSchedule, sampler: Sampler, steps: int) -> None:
-    """Check that a sampler can take so many steps.
-
-    Raises:
-        UserError: If it cannot (2).
-    """
-    from signgen.diffusion.guidance import sampling_timesteps
+def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
+    """Refuse a number of steps that the sampler cannot take."""
+    from signgen.diffusion.samplers import sampling_timesteps
 
     try:
-        sampling_timesteps(schedule, sampler, steps)
+        sampling_timesteps(schedule, sampling.sampler, sampling.steps)
     except ValueError as error:
         raise UserError(f"--{error}.", ExitCode.USAGE) from None
-
-
-def check_names(sampler: str, precision: str) -> None:
-    """Check the names of a sampler and a precision.
-
-    Raises:
-        UserError: If one is unknown (2).
-    """
-    for flag, name, known in (
-        ("--sampler", sampler, get_args(Sampler)),
-        ("--precision", precision, get_args(Precision)),
-    ):
-        if name not in known:
-            raise UserError(
-                f"{flag} is {name}; expected one of {', '.join(known)}.", ExitCode.USAGE
-            )

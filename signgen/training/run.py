@@ -16,14 +16,16 @@ from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from signgen.checkpoints import runs as checkpoint
 from signgen.checkpoints.folders import State, write_text
+from signgen.checkpoints.models import load_into, read_weights, start_from
+from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config, to_yaml
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.models import build_stage
+from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.schedule import check_settings
 
@@ -33,14 +35,13 @@ log = logging.getLogger(__name__)
 class LossModule(nn.Module):
     """A stage whose forward is its loss, so that distributed wrappers see the call."""
 
-    def __init__(self, stage: nn.Module) -> None:
+    def __init__(self, stage: Trainable) -> None:
         super().__init__()
         self.stage = stage
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the stage's losses."""
-        losses: dict[str, Tensor] = self.stage.loss(batch)  # type: ignore[operator]
-        return losses
+        return self.stage.loss(batch)
 
 
 @dataclass
@@ -64,7 +65,7 @@ class TrainingRun:
     config: TrainConfig
     folder: Path
     accelerator: Accelerator
-    stage: nn.Module
+    stage: Trainable
     wrapped: nn.Module
     optimizer: torch.optim.Optimizer
     ema: EMAModel | None
@@ -95,52 +96,66 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
+    # Settings and data
     check_settings(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
     adapter = open_dataset(config.data.root, splits)
-    latest = checkpoint.newest_checkpoint(folder) if resume else None
-    state: State = {}
+
+    # Settings and weights of earlier runs
+    latest = newest_checkpoint(folder) if resume else None
+    adopted: State = {}
     if latest is not None:
         config = _resumed(load_config(folder / "config.yaml", TrainConfig), config)
     else:
-        model, state = checkpoint.start_from(config.start_from, config.model)
+        model, adopted = start_from(config.start_from, config.model)
         if config.stage == "decoder":
-            _check_whole(config, state)
+            _check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
         config = replace(config, model=model)
+
+    # The stage
     accelerator = _accelerator(config)
     torch.manual_seed(config.seed)
     stage = build_stage(config.model, config.stage)
-    prefix = checkpoint.STAGE_PREFIX[config.stage]
-    adopted = {
-        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
-    }
-    own = stage.state_dict()
-    checkpoint.load_into(
-        stage, {k: v for k, v in adopted.items() if k in own}, ", ".join(config.start_from)
-    )
-    trainable = [p for p in stage.parameters() if p.requires_grad]
+    own = {stage.prefix + name for name in stage.state_dict()}
+    _load(stage, {k: v for k, v in adopted.items() if k in own}, ", ".join(config.start_from))
+    if config.gradient_checkpointing:
+        stage.enable_gradient_checkpointing()
+    stage = stage.to(accelerator.device)
+
+    # What trains it
+    trained = [p for p in stage.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        trainable, lr=config.learning_rate, weight_decay=config.weight_decay
+        trained, lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    stage.to(accelerator.device)
-    ema = (
-        EMAModel(trainable, decay=config.ema, use_ema_warmup=True, power=0.75)
-        if config.ema
-        else None
+    ema = None
+    if config.ema:
+        ema = EMAModel(trained, decay=config.ema, use_ema_warmup=True, power=0.75)
+    run = TrainingRun(
+        config,
+        folder,
+        accelerator,
+        stage,
+        wrapped=LossModule(stage),
+        optimizer=optimizer,
+        ema=ema,
+        dataset=TripletDataset(adapter, config.data, config.model, config.seed),
+        held_out=_held_out(config, adapter) if config.validate_every else None,
     )
-    dataset = TripletDataset(adapter, config.data, config.model, config.seed)
-    held_out = _held_out(config, adapter) if config.validate_every else None
-    run = TrainingRun(config, folder, accelerator, stage, stage, optimizer, ema, dataset, held_out)
     if latest is not None:
         _restore(run, latest)
-    run.wrapped, run.optimizer = accelerator.prepare(LossModule(stage), optimizer)
+    run.wrapped, run.optimizer = accelerator.prepare(run.wrapped, optimizer)
     run.wrapped.train()
     if accelerator.is_main_process:
         _write_settings(run)
     return run
+
+
+def _load(stage: Trainable, state: State, where: Path | str) -> None:
+    """Load weights that have their names in the whole model."""
+    load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
@@ -177,7 +192,7 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
 
 def _check_whole(config: TrainConfig, state: State) -> None:
     """Refuse to tune a decoder on samples of an untrained denoiser."""
-    if not any(name.startswith("unet.") for name in state):
+    if not any(name.startswith(config.model.denoiser) for name in state):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
             "decoder needs one. Give a run folder of stage fpdm, or a model.",
@@ -190,11 +205,11 @@ def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
 
     The parts that the run took from earlier runs, and the measured scaling factor, are its own.
     """
-    own = {name: getattr(old.model, name) for name in ("autoencoder", "ipf", "source_encoder")}
+    own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))
     free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
-    free |= {"validate_every", "validate_batches", "validation_split"}
+    free |= {"validate_every", "validate_batches", "validation_split", "gradient_checkpointing"}
     for name in TrainConfig.__dataclass_fields__:
         before, now = getattr(old, name), getattr(new, name)
         if name not in free and before != now:
@@ -258,12 +273,12 @@ def measure_latents(run: TrainingRun) -> None:
     The factor goes into config.yaml, from where stage 2 takes it.
     """
     sheet = batches(run.dataset, start=0, steps=16, batch_size=4)
-    autoencoder: Any = run.stage.autoencoder
+    stage: Any = run.stage
     run.stage.eval()
     with averaged(run), torch.no_grad():
         torch.manual_seed(run.config.seed)
         latents = [
-            autoencoder.encode(b.target.to(run.accelerator.device)).latent_dist.sample()
+            stage.autoencoder.encode(b.target.to(run.accelerator.device)).latent_dist.sample()
             for b in sheet
         ]
     run.wrapped.train()
@@ -278,30 +293,23 @@ def save_run(run: TrainingRun) -> None:
     """Write a checkpoint, from the main process only."""
     if not run.accelerator.is_main_process:
         return
-    config = run.config
-    weights = checkpoint.stage_state(run.stage, config.model, config.stage)
-    ema = None
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()
     if run.accelerator.scaler is not None:
         trainer["scaler"] = run.accelerator.scaler.state_dict()
+    weights, ema = stored_state(run.stage), None
     if run.ema is not None:
         with averaged(run):
-            ema = {
-                k: v.clone()
-                for k, v in checkpoint.stage_state(run.stage, config.model, config.stage).items()
-            }
+            ema = {name: value.clone() for name, value in stored_state(run.stage).items()}
         trainer["ema"] = {
             "optimization_step": run.ema.optimization_step,
             "shadow": run.ema.shadow_params,
         }
-    checkpoint.save_checkpoint(run.folder, run.step, weights, ema, trainer, config.keep)
+    save_checkpoint(run.folder, run.step, weights, ema, trainer, run.config.keep)
 
 
 def _restore(run: TrainingRun, folder: Path) -> None:
-    prefix = checkpoint.STAGE_PREFIX[run.config.stage]
-    state = checkpoint.read_weights(folder, "model")
-    checkpoint.load_into(run.stage, {k.removeprefix(prefix): v for k, v in state.items()}, folder)
+    _load(run.stage, read_weights(folder, "model"), folder)
     trainer = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
     if trainer["world"] != run.accelerator.num_processes:
         raise UserError(

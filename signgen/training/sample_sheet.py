@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from signgen.config.sampling import Sampling
 from signgen.data.examples.loading import TripletDataset
 from signgen.media import save_image
 from signgen.media.resizing import squash
-from signgen.models import FPDM
 from signgen.models.autoencoder import AutoencoderStage
+from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.rendering.renderer import generate
 
 ROWS = 4
 
 
-def write_sheet(stage: nn.Module, dataset: TripletDataset, path: Path) -> None:
+def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
     """Write one row per example: source, pose, target and what the stage made of them.
 
     The autoencoder's rows are target and reconstruction; stage 1 makes no picture, so nothing is
@@ -38,8 +39,10 @@ def write_sheet(stage: nn.Module, dataset: TripletDataset, path: Path) -> None:
     if isinstance(stage, AutoencoderStage):
         made = stage.autoencoder(target).sample.clamp(-1, 1)
         columns = [target, made]
-    elif isinstance(stage, FPDM):
-        made = generate(stage, stage.encode_source(source), pose, frames=range(ROWS), seed=0)
+    elif isinstance(stage, PoseGuidedModel):
+        sampling = Sampling().resolve(stage.config.sampling)
+        features = stage.encode_source(source)
+        made = generate(stage, features, pose, frames=range(ROWS), sampling=sampling)
         columns = [source, pose * 2 - 1, target, made]
     else:
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from signgen.config.train import TrainConfig
@@ -50,12 +48,11 @@ def validate(run: TrainingRun) -> dict[str, float]:
         world=accelerator.num_processes,
     )
     sums: dict[str, torch.Tensor] = {}
-    stage: Any = run.stage
-    stage.eval()
+    run.stage.eval()
     with averaged(run), torch.no_grad(), accelerator.autocast():
         for number, batch in enumerate(source):
             torch.manual_seed(step_seed(config.seed, number, accelerator.process_index))
-            for name, value in stage.loss(batch.to(accelerator.device)).items():
+            for name, value in run.stage.loss(batch.to(accelerator.device)).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
     run.wrapped.train()
     means = accelerator.reduce(sums, "mean")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from signgen.checkpoints.runs import load_model
+from signgen.checkpoints.models import load_model
 from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.evaluation.command import evaluate_model
 from signgen.evaluation.reports.report import COPY, Report

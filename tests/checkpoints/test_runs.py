@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,22 @@ import pytest
 import torch
 
 import signgen
-from signgen.checkpoints import runs as checkpoint
 from signgen.checkpoints.folders import CARD, verify, write_folder
+from signgen.checkpoints.models import (
+    MODEL_FILES,
+    load_into,
+    load_model,
+    load_stage1,
+    read_weights,
+    resolve,
+    save_pretrained,
+)
+from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.model import tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.models import FPDM, build_model
+from signgen.models.base import stored_state
 from signgen.structures import ExitCode, UserError
 
 
@@ -25,16 +36,16 @@ def model() -> FPDM:
 
 @pytest.fixture
 def folder(model: FPDM, tmp_path: Path) -> Path:
-    return checkpoint.save_pretrained(model, tmp_path / "model", card="# card")
+    return save_pretrained(model, tmp_path / "model", card="# card")
 
 
 def test_model_folder_round_trip_is_exact(model: FPDM, folder: Path) -> None:
-    loaded = checkpoint.load_model(str(folder))
+    loaded = load_model(str(folder))
     assert not loaded.training
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     assert loaded.config == model.config
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*checkpoint.MODEL_FILES, CARD])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*MODEL_FILES, CARD])
 
 
 def test_a_loaded_model_computes_the_very_same(model: FPDM, folder: Path) -> None:
@@ -56,7 +67,7 @@ def test_a_loaded_model_computes_the_very_same(model: FPDM, folder: Path) -> Non
 def test_the_card_may_be_edited(folder: Path) -> None:
     assert (folder / CARD).read_text() == "# card"
     (folder / CARD).write_text("# another card")
-    checkpoint.load_model(folder)
+    load_model(folder)
 
 
 def test_an_older_model_is_replaced_and_nothing_else(model: FPDM, folder: Path) -> None:
@@ -73,12 +84,12 @@ def test_an_older_model_is_replaced_and_nothing_else(model: FPDM, folder: Path) 
     with pytest.raises(UserError, match="cannot be written"):
         signgen.save_pretrained(model, folder / "thesis.txt" / "model")
     assert (folder / "thesis.txt").read_text() == "mine"
-    checkpoint.load_model(folder)
+    load_model(folder)
 
 
 def test_half_precision_is_within_its_rounding(model: FPDM, tmp_path: Path) -> None:
-    folder = checkpoint.save_pretrained(model, tmp_path / "half", half=True)
-    loaded = checkpoint.load_model(folder).state_dict()
+    folder = save_pretrained(model, tmp_path / "half", half=True)
+    loaded = load_model(folder).state_dict()
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-4)
 
@@ -89,7 +100,7 @@ def test_a_changed_byte_is_found(folder: Path, name: str) -> None:
     data[-3] ^= 0x55
     (folder / name).write_bytes(data)
     with pytest.raises(UserError, match="SHA-256") as caught:
-        checkpoint.read_weights(folder)
+        read_weights(folder)
     assert caught.value.code == ExitCode.DATA
 
 
@@ -101,7 +112,7 @@ def test_missing_file_and_newer_format_are_named(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="missing") as caught:
-        checkpoint.load_model(str(folder))
+        load_model(str(folder))
     assert caught.value.code == ExitCode.NO_INPUT
 
 
@@ -109,7 +120,7 @@ def test_weights_of_other_settings_are_refused(folder: Path) -> None:
     config = tiny_fpdm()
     other = build_model(replace(config, unet=replace(config.unet, block_channels=(16, 16))))
     with pytest.raises(UserError, match="unet"):
-        checkpoint.load_into(other, checkpoint.read_weights(folder), folder)
+        load_into(other, read_weights(folder), folder)
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", "", "runs/ipf"])
@@ -118,7 +129,7 @@ def test_unknown_model_is_a_user_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
-        checkpoint.load_model(name)
+        load_model(name)
     assert caught.value.code == ExitCode.NO_INPUT
 
 
@@ -136,28 +147,28 @@ def _save_run(run: Path, steps: list[int], keep: int = 2) -> None:
     (run / "config.yaml").write_text(to_yaml(TrainConfig(out=str(run))))
     for step in steps:
         state = {"ipf.x": torch.full((2,), float(step))}
-        checkpoint.save_checkpoint(run, step, state, None, {"step": step}, keep)
+        save_checkpoint(run, step, state, None, {"step": step}, keep)
 
 
 def test_newest_intact_checkpoint_wins_and_old_ones_go(tmp_path: Path) -> None:
     run = tmp_path / "run"
     _save_run(run, [1, 2, 10])
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["step-000002", "step-000010"]
-    newest = checkpoint.newest_checkpoint(run)
+    newest = newest_checkpoint(run)
     assert newest is not None
     assert newest.name == "step-000010"
     (newest / "model.safetensors").write_bytes(b"torn")
-    assert checkpoint.newest_checkpoint(run) == run / "checkpoints" / "step-000002"
+    assert newest_checkpoint(run) == run / "checkpoints" / "step-000002"
     (run / "checkpoints" / "step-000002" / "manifest.json").unlink()
     with pytest.raises(UserError):
-        checkpoint.newest_checkpoint(run)
+        newest_checkpoint(run)
 
 
 def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:
     run = tmp_path / "run"
     _save_run(run, [1])
     with pytest.raises(AttributeError):
-        checkpoint.save_checkpoint(run, 2, {"x": "not a tensor"}, None, {}, 2)  # type: ignore[dict-item]
+        save_checkpoint(run, 2, {"x": "not a tensor"}, None, {}, 2)  # type: ignore[dict-item]
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step-000001"]
 
 
@@ -167,11 +178,9 @@ def test_stage_1_is_loaded_from_whole_models_and_alone(
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text(to_yaml(TrainConfig(stage="ipf")))
-    checkpoint.save_checkpoint(
-        run, 1, checkpoint.stage_state(model.ipf, tiny_fpdm(), "ipf"), None, {}, 1
-    )
+    save_checkpoint(run, 1, stored_state(model.ipf), None, {}, 1)
     for name in (folder, run, run / "checkpoints" / "step-000001"):
-        ipf, config = checkpoint.load_stage1(str(name))
+        ipf, config = load_stage1(str(name))
         assert config == tiny_fpdm()
         assert not ipf.training
         for key, value in model.ipf.state_dict().items():
@@ -179,15 +188,15 @@ def test_stage_1_is_loaded_from_whole_models_and_alone(
 
 
 def test_a_model_without_a_whole_stage_1_is_refused(model: FPDM, tmp_path: Path) -> None:
-    state = checkpoint.stage_state(model.ipf, tiny_fpdm(), "ipf")
+    state = stored_state(model.ipf)
     del state["ipf.combiner.hidden.bias"]
     settings = {"config.yaml": to_yaml(tiny_fpdm())}
     write_folder(tmp_path / "part", {"model.safetensors": state}, settings)
     with pytest.raises(UserError, match=r"lacks 1 weights of stage 1, such as ipf\.combiner"):
-        checkpoint.load_stage1(str(tmp_path / "part"))
+        load_stage1(str(tmp_path / "part"))
     write_folder(tmp_path / "none", {"model.safetensors": {"x": torch.zeros(1)}}, settings)
     with pytest.raises(UserError, match="holds no stage 1"):
-        checkpoint.load_stage1(str(tmp_path / "none"))
+        load_stage1(str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("changes", [{"pretrained": "clip"}, {"loss": "none"}])
@@ -198,23 +207,23 @@ def test_a_training_file_is_a_model_only_where_nothing_is_trained(
     file = tmp_path / "run.yaml"
     file.write_text(to_yaml(TrainConfig(stage="ipf", model=replace(tiny_fpdm(), ipf=ipf))))
     with pytest.raises(UserError, match="holds no weights") as caught:
-        checkpoint.load_stage1(str(file))
+        load_stage1(str(file))
     assert "\n" not in str(caught.value)
 
 
 def test_part_of_a_model_is_not_a_model(tmp_path: Path) -> None:
     _save_run(tmp_path / "run", [1])
     with pytest.raises(UserError, match="part of a model"):
-        checkpoint.load_model(str(tmp_path / "run"))
+        load_model(str(tmp_path / "run"))
 
 
 def test_a_model_that_would_stay_random_in_part_is_refused(model: FPDM, tmp_path: Path) -> None:
-    state = checkpoint.stage_state(model, tiny_fpdm(), "fpdm")
+    state = stored_state(model)
     fused = {name: value for name, value in state.items() if not name.startswith("fusion_mlp.")}
     settings = {"config.yaml": to_yaml(tiny_fpdm())}
     write_folder(tmp_path / "part", {"model.safetensors": fused}, settings)
     with pytest.raises(UserError, match=r"lacks 4 weights of this model, such as fusion_mlp\."):
-        checkpoint.load_model(str(tmp_path / "part"))
+        load_model(str(tmp_path / "part"))
 
 
 def test_weights_can_be_read_by_whom_the_settings_can(folder: Path) -> None:
@@ -227,16 +236,17 @@ def test_a_pretrained_autoencoder_is_stored_only_if_its_decoder_was_trained(
     model: FPDM, tuned: bool
 ) -> None:
     section = replace(tiny_fpdm().autoencoder, pretrained="owner/name", decoder_trained=tuned)
-    config = replace(tiny_fpdm(), autoencoder=section)
-    parts = {name.split(".")[0] for name in checkpoint.stage_state(model, config, "fpdm")}
+    changed = copy.copy(model)
+    changed.config = replace(tiny_fpdm(), autoencoder=section)
+    parts = {name.split(".")[0] for name in stored_state(changed)}
     assert ("autoencoder" in parts) == tuned
     assert "unet" in parts
 
 
 def test_bundled_model_loads_and_is_small() -> None:
-    folder, _, config = checkpoint.resolve("mini")
+    folder, _, config = resolve("mini")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert size <= 48_000_000
-    loaded = checkpoint.load_model("mini")
+    loaded = load_model("mini")
     assert loaded.config == config
     assert all(bool(torch.isfinite(p).all()) for p in loaded.parameters())

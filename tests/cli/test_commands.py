@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.cli.main import main
 from signgen.config.model import tiny_fpdm
 from signgen.media import save_image

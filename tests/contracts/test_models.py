@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from signgen.config.model import tiny_fpdm
-from signgen.diffusion.guidance import FrameNoise, guided, sample
+from signgen.diffusion.guidance import guided
+from signgen.diffusion.noise import FrameNoise
+from signgen.diffusion.samplers import sample
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.structures import Batch

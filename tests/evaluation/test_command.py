@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from signgen.config.evaluation import EvalConfig
+from signgen.config.sampling import Sampling
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import (
     ClipPair,
@@ -154,7 +155,7 @@ def test_a_tiny_real_model_is_evaluated() -> None:
     from signgen.rendering.renderer import Renderer
 
     torch.manual_seed(0)
-    renderer = Renderer(build_model(tiny_fpdm()), steps=1)
+    renderer = Renderer(build_model(tiny_fpdm()), Sampling(steps=1))
     report = evaluate_model(renderer, SquareSigners((2, 3)), "test", hand_metrics=True)
     assert 0 < report.score("ssim").value < 1
     assert report.beats_copy("ssim") is False, "an untrained model is no match for the copy"
@@ -164,7 +165,7 @@ def test_settings_of_sampling_reach_the_model_and_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
-    from signgen.checkpoints.runs import save_pretrained
+    from signgen.checkpoints.models import save_pretrained
     from signgen.config.model import tiny_fpdm
     from signgen.models import build_model
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from signgen.checkpoints.folders import write_folder
-from signgen.checkpoints.runs import stage_state
 from signgen.cli.main import main
 from signgen.config.data import DataConfig
 from signgen.config.evaluation import EvalConfig
@@ -24,6 +23,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import evaluate
 from signgen.evaluation.retrieval import Questions, ask, embed, rank, table
 from signgen.models import build_stage
+from signgen.models.base import stored_state
 from signgen.models.ipf import IPF
 from signgen.structures import FrameRef, Record, Triplet
 from signgen.training.loop import train
@@ -64,7 +64,7 @@ def stage1(config: FPDMConfig | None = None) -> IPF:
 
 def write_stage1(folder: Path, config: FPDMConfig, bias: float = 0.0) -> Path:
     """Write a model folder with nothing but the weights of stage 1."""
-    state = stage_state(stage1(config), config, "ipf")
+    state = stored_state(stage1(config))
     state["ipf.combiner.output.bias"] += bias
     write_folder(folder, {"model.safetensors": state}, {"config.yaml": to_yaml(config)})
     return folder

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import signgen
 from signgen.checkpoints.folders import verify
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.cli.main import main
 from signgen.config.data import DataConfig
 from signgen.config.exchange import ExportConfig

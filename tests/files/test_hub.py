@@ -19,7 +19,7 @@ import torch
 from huggingface_hub import constants
 
 import signgen
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import full_fpdm, tiny_fpdm
 from signgen.files.hub import HubFiles, fetch, hub_files
 from signgen.models import FPDM, build_model

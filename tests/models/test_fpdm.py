@@ -176,13 +176,13 @@ def test_training_lowers_the_loss(batch):
         torch.manual_seed(1)
         model.eval()
         with torch.no_grad():
-            return sum(float(model.loss(batch, latents)["loss"]) for _ in range(20)) / 20
+            return sum(float(model.loss(batch, latents=latents)["loss"]) for _ in range(20)) / 20
 
     before = measure()
     model.train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     for _ in range(60):
-        model.loss(batch, latents)["loss"].backward()
+        model.loss(batch, latents=latents)["loss"].backward()
         optimizer.step()
         optimizer.zero_grad()
     assert measure() < 0.8 * before
@@ -221,7 +221,7 @@ def test_offset_noise_shifts_whole_channels(batch):
         return torch.zeros_like(z)
 
     model.denoise = remember
-    model.loss(batch, torch.zeros(2, 4, 8, 6))
+    model.loss(batch, latents=torch.zeros(2, 4, 8, 6))
     z = seen["z"]
     assert float(z.mean(dim=(2, 3)).abs().mean()) > 5 * float(z.std(dim=(2, 3)).mean())
 

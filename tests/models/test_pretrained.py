@@ -25,7 +25,7 @@ from signgen.config.model import (
 from signgen.models import build_model
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import build_unet
-from signgen.models.pretrained import missing_parts, parts_of
+from signgen.models.pretrained import parts_of
 from signgen.structures import ExitCode, UserError
 
 
@@ -135,11 +135,6 @@ def test_stages_need_only_their_own_parts(config):
     assert set(parts_of(config, "vae")) == {"autoencoder"}
     assert set(parts_of(config, "ipf")) == {"ipf"}
     assert "ipf" not in parts_of(replace(config, fusion="none"))
-    assert missing_parts(config) == ()
-    assert [files.repo for files in missing_parts(full_fpdm("a/b", None, "c/d@v1"))] == [
-        "a/b",
-        "c/d",
-    ]
 
 
 @pytest.mark.parametrize(

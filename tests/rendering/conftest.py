@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.cli.main import main
 from signgen.config.model import tiny_fpdm
 from signgen.models import FPDM, build_model

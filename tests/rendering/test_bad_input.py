@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 
 from signgen.checkpoints.folders import write_folder
-from signgen.checkpoints.runs import stage_state
 from signgen.config.model import tiny_fpdm
 from signgen.config.yaml import to_yaml
 from signgen.models import FPDM
+from signgen.models.base import stored_state
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / ".." / "shared" / "real"
@@ -139,7 +139,7 @@ def test_corrupt_checkpoint(work: Any, tmp_path: Path) -> None:
 
 def test_stage_1_alone_renders_nothing(work: Any, model: FPDM, tmp_path: Path) -> None:
     settings = {"config.yaml": to_yaml(tiny_fpdm())}
-    state = stage_state(model.ipf, tiny_fpdm(), "ipf")
+    state = stored_state(model.ipf)
     write_folder(tmp_path / "part", {"model.safetensors": state}, settings)
     for words in ([], ["--dry-run"]):
         assert work.render(*words, model=tmp_path / "part") == 65

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.render import RenderConfig
 from signgen.data.synthetic import render_clip

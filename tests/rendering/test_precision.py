@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from signgen.checkpoints.runs import load_model
+from signgen.checkpoints.models import load_model
+from signgen.config.sampling import Sampling
 from signgen.data.dataset import open_dataset
 from signgen.device import autocast, check_precision
 from signgen.errors import ExitCode, UserError
@@ -48,7 +49,7 @@ def test_frames_of_the_bundled_model_look_the_same(precision: str, decibels: flo
     mini = load_model("mini")
     # One frame and step: a CPU has no fast fp16.
     wide, narrow = (
-        np.stack(list(Renderer(mini, steps=1, precision=bits).render(source, poses)))
+        np.stack(list(Renderer(mini, Sampling(steps=1, precision=bits)).render(source, poses)))
         for bits in ("no", precision)
     )
     psnr = PSNR()
@@ -90,8 +91,9 @@ def test_latents_and_decoding_stay_at_32_bits(
     with torch.inference_mode():
         features = model.encode_source(torch.zeros(1, 3, *model.config.size))
     pose = torch.zeros(1, 3, *model.config.size)
+    sampling = Sampling(steps=3, sampler="unipc", precision="bf16")
     made = generate(
-        model, features, pose, frames=[0], seed=0, steps=3, sampler="unipc", precision="bf16"
+        model, features, pose, frames=[0], sampling=sampling.resolve(model.config.sampling)
     )
     hook.remove()
     assert made.dtype == torch.float32
@@ -123,7 +125,7 @@ def test_bf16_needs_a_device_that_has_it(monkeypatch: pytest.MonkeyPatch) -> Non
         ),
     ],
 )
-def test_unknown_names(model: FPDM, changes: dict[str, str], message: str) -> None:
+def test_unknown_names(changes: dict[str, str], message: str) -> None:
     with pytest.raises(UserError) as caught:
-        Renderer(model, **changes)
+        Sampling(**changes)
     assert (str(caught.value), caught.value.code) == (message, ExitCode.USAGE)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from signgen.config.model import SamplingConfig, SchedulerConfig, SourceEncoderConfig, tiny_fpdm
+from signgen.config.sampling import Sampling
 from signgen.models import build_model
 from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.rendering.renderer import generate
@@ -108,7 +109,13 @@ def test_generate_equals_the_published_loop(model, pictures, weights):
         expected = plain_sampling(model, source, pose, weights)
         features = model.encode_source(source)
         made, other = (
-            generate(model, features, pose, frames=range(2), seed=seed, guidance=weights)
+            generate(
+                model,
+                features,
+                pose,
+                frames=range(2),
+                sampling=Sampling(seed=seed, guidance=weights).resolve(model.config.sampling),
+            )
             for seed in (SEED, SEED + 1)
         )
     assert float((made - expected).abs().max()) < 1e-4

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 import signgen
-from signgen.checkpoints.runs import load_model
+from signgen.checkpoints.models import load_model
+from signgen.config.sampling import Sampling
 from signgen.errors import UserError
 from signgen.models import FPDM
 from signgen.pose.drawing.draw import draw_pose
@@ -31,7 +32,8 @@ def test_frames_do_not_depend_on_the_chunk(
     model: FPDM, source: np.ndarray, make_poses: Make
 ) -> None:
     one, three, eight = (
-        rendered(Renderer(model, chunk=chunk, seed=3), source, make_poses()) for chunk in (1, 3, 8)
+        rendered(Renderer(model, Sampling(seed=3), chunk=chunk), source, make_poses())
+        for chunk in (1, 3, 8)
     )
     assert one.shape == (5, *source.shape)
     # Batched convolutions round differently in the last bit.
@@ -51,22 +53,22 @@ def test_a_frame_depends_on_its_own_pose_only(
 
 def test_seed_decides_and_repeats(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
     first, again, other = (
-        rendered(Renderer(model, seed=seed), source, make_poses(2)) for seed in (1, 1, 2)
+        rendered(Renderer(model, Sampling(seed=seed)), source, make_poses(2)) for seed in (1, 1, 2)
     )
     assert (first == again).all()
     assert np.abs(first - other).mean() > 1
 
 
 def test_settings_reach_the_sampler(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
-    base = rendered(Renderer(model, steps=3), source, make_poses(1))
+    base = rendered(Renderer(model, Sampling(steps=3)), source, make_poses(1))
     for changed in (
-        Renderer(model, steps=2),
-        Renderer(model, steps=3, guidance=(4.0, 1.0)),
-        Renderer(model, steps=3, sampler="ddim"),
-        Renderer(model, steps=3, sampler="unipc"),
-        Renderer(model, steps=3, sampler="dpmsolver++"),
-        Renderer(model, steps=3, official_noise=True),
-        Renderer(model, steps=3, precision="bf16"),
+        Renderer(model, Sampling(steps=2)),
+        Renderer(model, Sampling(steps=3, guidance=(4.0, 1.0))),
+        Renderer(model, Sampling(steps=3, sampler="ddim")),
+        Renderer(model, Sampling(steps=3, sampler="unipc")),
+        Renderer(model, Sampling(steps=3, sampler="dpmsolver++")),
+        Renderer(model, Sampling(steps=3, official_noise=True)),
+        Renderer(model, Sampling(steps=3, precision="bf16")),
     ):
         assert (rendered(changed, source, make_poses(1)) != base).any()
 
@@ -76,14 +78,16 @@ def test_official_noise_depends_on_the_chunk(
 ) -> None:
     poses = make_poses(4)
     two, again, four = (
-        rendered(Renderer(model, chunk=chunk, official_noise=True, seed=7), source, poses)
+        rendered(Renderer(model, Sampling(official_noise=True, seed=7), chunk=chunk), source, poses)
         for chunk in (2, 2, 4)
     )
     assert (two == again).all()
     assert np.abs(two - four).mean() > 1
     # Every chunk begins with the same generator.
     same = rendered(
-        Renderer(model, chunk=2, official_noise=True, seed=7), source, poses.frames([0, 1, 0, 1])
+        Renderer(model, Sampling(official_noise=True, seed=7), chunk=2),
+        source,
+        poses.frames([0, 1, 0, 1]),
     )
     assert (same[:2] == same[2:]).all()
     assert np.abs(same[0] - same[1]).mean() > 1
@@ -93,15 +97,15 @@ def test_settings_of_the_model_hold_unless_given(model: FPDM) -> None:
     sampling = replace(model.config.sampling, sampler="unipc", official_noise=True)
     other = copy.copy(model)
     other.config = replace(model.config, sampling=sampling)
-    own, given = Renderer(other), Renderer(other, sampler="ddpm", official_noise=False)
-    assert (own.sampler, own.official_noise) == ("unipc", True)
-    assert (given.sampler, given.official_noise) == ("ddpm", False)
+    own, given = Renderer(other), Renderer(other, Sampling(sampler="ddpm", official_noise=False))
+    assert (own.sampling.sampler, own.sampling.official_noise) == ("unipc", True)
+    assert (given.sampling.sampler, given.sampling.official_noise) == ("ddpm", False)
 
 
 def test_frames_are_uint8_of_the_size_asked_for(
     model: FPDM, source: np.ndarray, make_poses: Make
 ) -> None:
-    renderer = Renderer(model, steps=1)
+    renderer = Renderer(model, Sampling(steps=1))
     frame = next(renderer.render(source, make_poses(1)))
     assert (frame.shape, frame.dtype) == (source.shape, np.uint8)
     assert next(renderer.render(source, make_poses(1), (33, 47))).shape == (33, 47, 3)
@@ -118,7 +122,7 @@ def test_frames_come_chunk_by_chunk(
         return original(features, pose)
 
     monkeypatch.setattr(model, "condition", counted)
-    frames = Renderer(model, chunk=2, steps=1).render(source, make_poses(5))
+    frames = Renderer(model, Sampling(steps=1), chunk=2).render(source, make_poses(5))
     next(frames)
     assert sizes == [2]
     assert len(list(frames)) == 4
@@ -139,14 +143,56 @@ def test_other_skeleton_is_refused(model: FPDM, source: np.ndarray, make_poses: 
         next(Renderer(model).render(source, make_poses(1, skeleton="openpose-18")))
 
 
-@pytest.mark.parametrize("changes", [{"steps": 0}, {"steps": 1001}, {"chunk": 0}, {"seed": -1}])
-def test_numbers_out_of_range(changes: dict[str, int], model: FPDM) -> None:
-    with pytest.raises(UserError):
-        Renderer(model, **changes)
+def test_numbers_out_of_range(model: FPDM) -> None:
+    for changes in ({"steps": 0}, {"seed": -1}, {"guidance": (float("nan"), 1.0)}):
+        with pytest.raises(UserError, match="expected"):
+            Sampling(**changes)
+    with pytest.raises(UserError, match="steps is 1001"):
+        Renderer(model, Sampling(steps=1001))
+    with pytest.raises(UserError, match="chunk is 0"):
+        Renderer(model, chunk=0)
+
+
+def test_a_source_is_a_picture_in_one_of_three_forms(
+    model: FPDM, source: np.ndarray, make_poses: Make, tmp_path: Path
+) -> None:
+    renderer, picture = Renderer(model, Sampling(steps=1)), Image.fromarray(source)
+    picture.save(tmp_path / "source.png")
+    frames = [
+        next(renderer.render(form, make_poses(1)))
+        for form in (source, picture, tmp_path / "source.png", str(tmp_path / "source.png"))
+    ]
+    assert all((frame == frames[0]).all() for frame in frames)
+    for wrong, message in (
+        (source / 255, "float64"),
+        (source.astype(np.int32), "int32"),
+        (source[..., 0], r"shape \(90, 70\)"),
+        (np.dstack([source, source[..., :1]]), r"shape \(90, 70, 4\)"),
+        (picture.convert("RGBA"), "mode RGBA"),
+        (picture.convert("L"), "mode L"),
+    ):
+        with pytest.raises(UserError, match=message):
+            next(renderer.render(wrong, make_poses(1)))
+
+
+def test_every_step_is_reported(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    for sampler in ("ddpm", "ddim", "unipc"):
+        steps: list[tuple[int, int, torch.Size]] = []
+        renderer = Renderer(model, Sampling(steps=3, sampler=sampler), chunk=2)
+
+        def note(
+            step: int, t: int, z: torch.Tensor, steps: list[tuple[int, int, torch.Size]] = steps
+        ) -> None:
+            steps.append((step, t, z.shape))
+
+        list(renderer.render(source, make_poses(2), callback=note))
+        assert [step for step, _, _ in steps] == [0, 1, 2]
+        assert [t for _, t, _ in steps] == sorted({t for _, t, _ in steps}, reverse=True)
+        assert {shape[0] for _, _, shape in steps} == {2}
 
 
 def test_public_names(model_folder: Path, source: np.ndarray, make_poses: Make) -> None:
-    renderer = signgen.Renderer(signgen.load_model(str(model_folder)), steps=1)
+    renderer = signgen.Renderer(signgen.load_model(str(model_folder)), Sampling(steps=1))
     assert len(list(renderer.render(source, make_poses(3)))) == 3
     assert signgen.load_model is load_model
 
@@ -158,7 +204,7 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     canvases = {"pose_canvas": (30, 30), "pose_canvas_render": (130, 100)}
     other = copy.deepcopy(model)
     other.config = replace(model.config, **changes, **canvases)  # type: ignore[arg-type]
-    renderer, poses = Renderer(other, seed=3), make_poses(1)
+    renderer, poses = Renderer(other, Sampling(seed=3)), make_poses(1)
     frame = next(renderer.render(source, poses, (64, 48)))
 
     def pixels(picture: np.ndarray, *sizes: tuple[int, int]) -> torch.Tensor:
@@ -177,9 +223,13 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     with torch.inference_mode():
         features = other.encode_source(pixels(source, (56, 90), (56, 40)) / 127.5 - 1)
     expected = generate(
-        other, features, pixels(drawn, (48, 130), (48, 64)) / 255, frames=[0], seed=3
+        other,
+        features,
+        pixels(drawn, (48, 130), (48, 64)) / 255,
+        frames=[0],
+        sampling=Sampling(seed=3).resolve(other.config.sampling),
     )
     shown = ((expected[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
     assert np.abs(frame - shown).max() <= 1
-    plain = next(Renderer(model, seed=3).render(source, poses, (64, 48)))
+    plain = next(Renderer(model, Sampling(seed=3)).render(source, poses, (64, 48)))
     assert np.abs(frame.astype(int) - plain).max() > 1

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from signgen.checkpoints.runs import save_pretrained
+from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
+from signgen.config.sampling import ResolvedSampling
 from signgen.models import build_model
 from signgen.rendering.renderer import generate
 
@@ -52,11 +53,7 @@ def test_sampling_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 features,
                 names["pose"],
                 frames=range(2),
-                seed=seed,
-                steps=20,
-                sampler="ddpm",
-                guidance=(2.0, 2.0),
-                official_noise=True,
+                sampling=ResolvedSampling(20, (2.0, 2.0), "ddpm", True, "no", seed),
             )
             for seed in (7, 8)
         )

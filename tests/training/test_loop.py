@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from signgen.checkpoints import runs as checkpoint
+from signgen.checkpoints.models import load_model, read_weights
+from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
@@ -34,7 +35,7 @@ def test_every_stage_trains_and_writes_its_run_folder(stage: Stage, tmp_path: Pa
     run = train(tiny(tmp_path / "run", stage, steps=3, ema=0.9, sample_every=3))
     assert load_config(run / "config.yaml", TrainConfig).stage == stage
     assert len(losses(run)) == 3
-    newest = checkpoint.newest_checkpoint(run)
+    newest = newest_checkpoint(run)
     assert newest is not None
     assert {p.name for p in newest.iterdir()} == {
         "model.safetensors",
@@ -77,10 +78,7 @@ def test_resumed_run_equals_uninterrupted_run(
     cut = train(tiny(tmp_path / "cut", stage, **settings))
     assert losses(whole) == losses(cut)
     for kind in ("model", "ema"):
-        one, two = (
-            checkpoint.read_weights(run / "checkpoints" / "step-000005", kind)
-            for run in (whole, cut)
-        )
+        one, two = (read_weights(run / "checkpoints" / "step-000005", kind) for run in (whole, cut))
         for name in one:
             torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
 
@@ -94,11 +92,11 @@ def test_stage_2_takes_the_earlier_stages_weights_and_settings(tmp_path: Path) -
     assert (
         load_config(run / "config.yaml", TrainConfig).model.autoencoder.scaling_factor == measured
     )
-    state = checkpoint.read_weights(run / "checkpoints" / "step-000002")
+    state = read_weights(run / "checkpoints" / "step-000002")
     for earlier in (vae, ipf):
-        for name, value in checkpoint.read_weights(earlier / "checkpoints" / "step-000002").items():
+        for name, value in read_weights(earlier / "checkpoints" / "step-000002").items():
             torch.testing.assert_close(state[name], value, rtol=0, atol=0)
-    assert checkpoint.load_model(str(run)).config.autoencoder.scaling_factor == measured
+    assert load_model(str(run)).config.autoencoder.scaling_factor == measured
 
 
 def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
@@ -112,7 +110,7 @@ def test_decoder_stage_trains_the_decoder_alone_and_makes_a_whole_model(tmp_path
     earlier = train(tiny(tmp_path / "fpdm", steps=2))
     start = {"start_from": (str(earlier),), "steps": 4, "batch_size": 4}
     run = train(tiny(tmp_path / "run", "decoder", learning_rate=1e-3, **start))
-    before, after = (checkpoint.load_model(str(folder)) for folder in (earlier, run))
+    before, after = (load_model(str(folder)) for folder in (earlier, run))
     assert after.config.autoencoder.decoder_trained
     changed = {
         name
@@ -165,6 +163,8 @@ def test_accumulated_run_does_not_depend_on_loader_workers(tmp_path: Path) -> No
 
 class Tint(torch.nn.Module):
     """A stage whose loss is a mean over samples and draws nothing: targets are tinted sources."""
+
+    prefix, external = "", ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ def test_overflow_in_fp16_skips_the_step_and_lowers_the_loss_scale(
     assert run.bad_steps == 0
     assert not torch.equal(tint.detach(), torch.ones(3, 1, 1))
     save_run(run)
-    folder = checkpoint.newest_checkpoint(run.folder)
+    folder = newest_checkpoint(run.folder)
     assert folder is not None
     assert torch.load(folder / "trainer.pt", weights_only=True)["scaler"]["scale"] == 2.0**15
 

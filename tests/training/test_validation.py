@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from signgen.checkpoints import runs as checkpoint
+from signgen.checkpoints.models import read_weights
 from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
 from signgen.data.dataset import bundled_sample, open_dataset
@@ -40,8 +40,7 @@ def test_validation_leaves_training_as_it_is(tmp_path: Path) -> None:
     assert set(validations(watched)) == {1, 2, 3}
     for kind in ("model", "ema"):
         one, two = (
-            checkpoint.read_weights(run / "checkpoints" / "step-000003", kind)
-            for run in (without, watched)
+            read_weights(run / "checkpoints" / "step-000003", kind) for run in (without, watched)
         )
         for name in one:
             torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
@@ -64,7 +63,7 @@ def test_validation_is_the_loss_of_the_averaged_weights_on_the_held_out_split(
     found = validations(run)
     assert set(found) == {3, 4}  # the end is always validated
     stage = build_stage(config.model, "ipf").eval()
-    weights = checkpoint.read_weights(run / "checkpoints" / "step-000004", "ema")
+    weights = read_weights(run / "checkpoints" / "step-000004", "ema")
     stage.load_state_dict({k.removeprefix("ipf."): v for k, v in weights.items()})
     data = DataConfig(split="dev", identity_rate=0.0, workers=0)
     held_out = TripletDataset(open_dataset("sample"), data, config.model, config.seed)

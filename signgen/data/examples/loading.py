@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from signgen.config.data import DataConfig
-from signgen.config.model import FPDMConfig
+from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import choose_side, flips, jitter
 from signgen.data.examples.triplets import draw, shuffled, vary
@@ -60,7 +60,7 @@ class TripletDataset(Dataset[Sample]):
     """
 
     def __init__(
-        self, adapter: DatasetAdapter, config: DataConfig, model: FPDMConfig, seed: int
+        self, adapter: DatasetAdapter, config: DataConfig, model: ModelConfig, seed: int
     ) -> None:
         if adapter.skeleton != model.skeleton:
             raise UserError(
@@ -150,7 +150,7 @@ def _check_rates(config: DataConfig) -> None:
         raise UserError(f"data: {problem}.", ExitCode.USAGE)
 
 
-def _check_sources(config: DataConfig, model: FPDMConfig, size: tuple[int, int]) -> None:
+def _check_sources(config: DataConfig, model: ModelConfig, size: tuple[int, int]) -> None:
     """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
     problem = ""
     if size != model.size:

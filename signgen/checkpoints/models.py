@@ -1,0 +1,279 @@
+"""Loading a model by name, and writing one as a folder.
+
+MODEL/config.yaml model.safetensors manifest.json README.md      a model, as on the hub
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from signgen.checkpoints.folders import CARD, State, check_whole, verify, write_folder
+from signgen.checkpoints.runs import newest_checkpoint
+from signgen.config.model import ModelConfig
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config, to_yaml
+from signgen.files.hub import fetch, hub_files
+from signgen.models import build_model, build_stage
+from signgen.models.base import PoseGuidedModel, Trainable, stored_state
+from signgen.models.ipf import IPF
+from signgen.structures import ExitCode, UserError
+
+BUNDLED = ("mini",)
+MODEL_FILES = ("config.yaml", "manifest.json", "model.safetensors")
+"""Files that make a model folder; a card may lie beside them."""
+
+
+def save_pretrained(
+    model: PoseGuidedModel, folder: str | Path, *, card: str = "", half: bool = False
+) -> Path:
+    """Write a model as a folder that `load_model` reads and that can be uploaded to the hub.
+
+    Pretrained parts that are frozen are not in it: they are loaded from where they came.
+
+    Args:
+        model: The model.
+        folder: Where; an older model there is replaced as a whole.
+        card: Model card in Markdown, kept as README.md; none if empty.
+        half: Store fp16: half the size, and no longer the exact weights.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: If the folder holds anything else, or cannot be written.
+    """
+    folder = Path(folder)
+    _check_replaceable(folder)
+    state = stored_state(model)
+    if half:
+        state = {name: x.half() if x.is_floating_point() else x for name, x in state.items()}
+    texts = {"config.yaml": to_yaml(model.config)} | ({CARD: card} if card else {})
+    try:
+        write_folder(folder, {"model.safetensors": state}, texts)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} cannot be written ({error}); choose another folder.",
+            ExitCode.CANNOT_CREATE,
+        ) from None
+    return folder
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse a folder with files that no model has: replacing it would delete them."""
+    if not folder.exists():
+        return
+    own = {*MODEL_FILES, CARD}
+    others = [] if not folder.is_dir() else sorted(p.name for p in folder.iterdir())
+    others = [name for name in others if name not in own]
+    if others or not folder.is_dir():
+        raise UserError(
+            f"{folder} {f'holds {others[0]}' if others else 'is a file'}; expected a new folder, "
+            "or one with a model only, which is replaced.",
+            ExitCode.CANNOT_CREATE,
+        )
+
+
+def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -> State:
+    """Read verified weights of a checkpoint or model folder.
+
+    Args:
+        folder: Folder with a manifest.
+        kind: `ema` or `model`; `best` is the moving average where there is one.
+
+    Raises:
+        UserError: If a file is corrupt or missing.
+    """
+    manifest = verify(folder)
+    name = (
+        "ema.safetensors"
+        if kind != "model" and "ema.safetensors" in manifest["files"]
+        else "model.safetensors"
+    )
+    return load_file(folder / name)
+
+
+def load_into(model: Trainable, state: State, where: Path | str) -> None:
+    """Copy the weights whose names and shapes the model has.
+
+    Raises:
+        UserError: If a weight is unknown to the model or has another shape.
+    """
+    own = model.state_dict()
+    for name, value in state.items():
+        if name not in own or own[name].shape != value.shape:
+            expected = tuple(own[name].shape) if name in own else "no such weight"
+            raise UserError(
+                f"{where}: weight {name} has shape {tuple(value.shape)}; the model's settings "
+                f"expect {expected}. Use the config.yaml that belongs to the weights."
+            )
+    model.load_state_dict(state, strict=False)
+
+
+def _check_complete(wanted: State, given: State, folder: Path, what: str, settings: Path) -> None:
+    """Refuse weights that leave some of a model random."""
+    if missing := sorted(wanted.keys() - given.keys()):
+        raise UserError(
+            f"{folder} lacks {len(missing)} weights of {what}, such as {missing[0]}; expected all "
+            f"that {settings} asks for. Copy both again."
+        )
+
+
+def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelConfig]:
+    """Find a model by name.
+
+    Args:
+        name: `mini`, a run folder, a checkpoint or model folder, or a hub id: `owner/name` or
+            `owner/name@revision`.
+        revision: Branch, tag or commit of a hub id.
+
+    Returns:
+        Folder of the weights, file of the settings, the model's settings.
+
+    Raises:
+        UserError: If there is no such model, or a revision of something that has none.
+    """
+    bundled = name in BUNDLED
+    folder = Path(__file__).resolve().parents[1] / "assets" / name if bundled else Path(name)
+    if revision is not None and (bundled or folder.exists()):
+        raise UserError(
+            f"revision is {revision}, but {name} is {'bundled' if bundled else 'a local folder'}; "
+            "expected a hub id like owner/name, which alone has revisions.",
+            ExitCode.USAGE,
+        )
+    if not bundled and not folder.exists():
+        folder = _download(name, revision)
+    if folder.parent.name == "checkpoints" and (folder / "manifest.json").is_file():
+        settings = folder.parent.parent / "config.yaml"
+        return folder, settings, _run_config(settings).model
+    if (folder / "model.safetensors").is_file() or (folder / "manifest.json").is_file():
+        return folder, folder / "config.yaml", load_config(folder / "config.yaml", ModelConfig)
+    if (folder / "config.yaml").is_file():
+        checkpoint = newest_checkpoint(folder)
+        if checkpoint is None:
+            raise UserError(
+                f"{folder} has no checkpoint yet; train it first with `signgen train {folder}`."
+            )
+        return checkpoint, folder / "config.yaml", _run_config(folder / "config.yaml").model
+    raise UserError(
+        f"{name} is not a model: no config.yaml in {folder}. "
+        "Expected `mini`, a run folder or a hub id.",
+        ExitCode.NO_INPUT,
+    )
+
+
+def _run_config(path: Path) -> TrainConfig:
+    return load_config(path, TrainConfig)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    """Fetch a model folder from the hub, or its cache, by id."""
+    wanted = hub_files(name, MODEL_FILES, whole=True)
+    # The recipes write to runs/: what is not there is not trained yet, and nobody's on the hub.
+    if wanted is None or name.startswith("runs/"):
+        raise UserError(
+            f"model {name} is unknown; expected `mini`, an existing run folder (train it first), "
+            "or a hub id like owner/name or owner/name@revision.",
+            ExitCode.NO_INPUT,
+        )
+    if revision is not None:
+        if wanted.revision is not None:
+            raise UserError(
+                f"model {name} names a revision, and revision is {revision}; expected one of both.",
+                ExitCode.USAGE,
+            )
+        wanted = replace(wanted, revision=revision)
+    return fetch([wanted])[0]
+
+
+def load_model(
+    name: str | Path, device: str | torch.device = "cpu", *, revision: str | None = None
+) -> PoseGuidedModel:
+    """Build a model and load its weights, in eval mode.
+
+    Weights are verified against the checksums in the folder's manifest, wherever it came from.
+
+    Args:
+        name: `mini`, a run folder of stage `fpdm` or `decoder`, a checkpoint or model folder, or a
+            hub id: `owner/name` or `owner/name@revision`.
+        device: Where to put it.
+        revision: Branch, tag or commit of a hub id; the main branch if not given.
+
+    Raises:
+        UserError: If the model is unknown, corrupt or not a whole model, or not on this machine
+            while the hub is out of reach.
+    """
+    folder, settings, config = resolve(str(name), revision)
+    state = read_weights(folder)
+    check_whole(state, config, folder, settings)
+    model = build_model(config)
+    _check_complete(stored_state(model), state, folder, "this model", settings)
+    load_into(
+        model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
+    )
+    return model.eval().to(device)
+
+
+def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, ModelConfig]:
+    """Build stage 1 alone and load its weights, in eval mode.
+
+    Args:
+        name: What `load_model` takes, a run folder of stage `ipf`, a folder that holds stage 1
+            alone, or a training YAML file with `ipf.loss` none, whose pretrained tower is taken as
+            it is (A1 of FPDM's Table 2).
+        device: Where to put it.
+
+    Returns:
+        Stage 1 and the settings of the whole model.
+
+    Raises:
+        UserError: If there is no such model, it is corrupt, or it has no stage 1.
+    """
+    if Path(name).is_file():
+        config = _run_config(Path(name)).model
+        if config.ipf.loss != "none" or not config.ipf.pretrained:
+            raise UserError(
+                f"{name}: model.ipf.loss is {config.ipf.loss}, model.ipf.pretrained "
+                f"{config.ipf.pretrained or 'none'}; expected loss none and a pretrained tower, "
+                "because a training file holds no weights. Name the run folder it trained."
+            )
+        return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
+    folder, settings, config = resolve(name)
+    state = {key: value.float() for key, value in read_weights(folder).items()}
+    weights = {key: value for key, value in state.items() if key.startswith("ipf.")}
+    if not weights:
+        raise UserError(
+            f"{folder} holds no stage 1 (no weights of ipf.); expected a run of stage ipf or a "
+            f"whole model. See stage in {settings}."
+        )
+    stage = cast(IPF, build_stage(config, "ipf"))
+    _check_complete(stored_state(stage), weights, folder, "stage 1", settings)
+    load_into(stage, {k[4:]: v for k, v in weights.items()}, folder / "model.safetensors")
+    return stage.eval().to(device), config
+
+
+def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:
+    """Collect the parts that earlier runs trained.
+
+    Args:
+        names: Run folders or models, later ones winning.
+        config: Settings of the new run.
+
+    Returns:
+        The settings with the sections of the adopted parts taken from the runs that trained them
+        (the autoencoder's scaling factor is measured there), and the weights.
+    """
+    state: State = {}
+    for name in names:
+        folder, _, other = resolve(name)
+        weights = {key: value.float() for key, value in read_weights(folder).items()}
+        parts = {key.split(".", 1)[0] for key in weights}
+        for part in parts.intersection(config.trained_apart):
+            config = replace(config, **{part: getattr(other, part)})
+        state.update(weights)
+    return config, state
