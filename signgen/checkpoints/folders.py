@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,32 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from signgen.config.model import ModelConfig
+from signgen.files.digests import sha256
+from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.structures import ExitCode, UserError
 
 FORMAT_VERSION = 1
 CARD = "README.md"
 """The model card, where the hub looks for it. Not in the manifest: it is there to be edited."""
 State = dict[str, Tensor]
-
-
-def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file, or of the names and digests of a folder's files."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for file in sorted(file for file in path.iterdir() if file.is_file()):
-            digest.update(f"{sha256(file)}  {file.name}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any]) -> None:
@@ -54,11 +33,9 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
         extra: Text by file name, what a `.pt` file holds, and the number of `step`s.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{folder.name}.tmp-*"):
-        shutil.rmtree(stale)
-    temporary = folder.parent / f".{folder.name}.tmp-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir()
-    try:
+    remove_leftovers(folder.parent, folder.name)
+    with atomic_paths([folder]) as (temporary,):
+        temporary.mkdir()
         for name, state in weights.items():
             save_file({key: value.contiguous() for key, value in state.items()}, temporary / name)
         for name, value in extra.items():
@@ -75,10 +52,6 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
             shutil.copymode(temporary / "manifest.json", temporary / name)
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def weight_names(folder: Path) -> list[str]:

@@ -16,6 +16,7 @@ import yaml
 
 from signgen.config.model import REMOVED_SETTINGS, FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.errors import ExitCode, UserError
+from signgen.files.reading import read_bytes
 
 __all__ = [
     "describe_type",
@@ -137,19 +138,7 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
 
 
 def _read_yaml(path: str | Path) -> dict[str, object]:
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        missing = f"{path}: no such configuration file. Check the path."
-        raise UserError(missing, ExitCode.NO_INPUT) from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        unread = f"{path}: cannot be read ({reason}); expected a YAML file."
-        raise UserError(unread, ExitCode.NO_INPUT) from None
-    if len(raw) > MAX_BYTES:
-        raise UserError(f"{path}: is larger than {MAX_BYTES} bytes; expected a short YAML file.")
-    return _parse_yaml(raw, str(path))
+    return _parse_yaml(read_bytes(path, MAX_BYTES, "a configuration in YAML"), str(path))
 
 
 def _parse_yaml(raw: bytes, where: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from signgen.files.writing import atomic_path
+from signgen.files.writing import save_bytes
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, Record, UserError
 
@@ -172,8 +172,7 @@ def write_manifest(manifest: Manifest) -> Path:
     rows = [header, *(_row(entry) for split in SPLITS for entry in manifest.split(split))]
     body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     last = {"records": len(rows) - 1, "sha256": hashlib.sha256(body).hexdigest()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(body + json.dumps(last).encode() + b"\n")
+    save_bytes(path, body + json.dumps(last).encode() + b"\n")
     return path
 
 

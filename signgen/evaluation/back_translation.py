@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_input
+from signgen.files.paths import check_input
 
 __all__ = [
     "BackTranslation",

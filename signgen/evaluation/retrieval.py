@@ -20,7 +20,8 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluation.metrics.base import Score
 from signgen.evaluation.metrics.retrieval import retrieval_scores, target_ranks
 from signgen.evaluation.reports.report import NOTE, cell, columns
-from signgen.files.writing import check_output, save_text
+from signgen.files.paths import check_output
+from signgen.files.writing import save_text
 from signgen.media.resizing import squash
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.rendering.renderer import check_skeleton

@@ -9,7 +9,7 @@ from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import check_translator
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS
-from signgen.files.writing import check_output
+from signgen.files.paths import check_output
 
 __all__ = ["check_settings"]
 

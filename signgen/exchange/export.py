@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from signgen.exchange.card import (
 )
 from signgen.exchange.licences import DATA_TERMS
 from signgen.files.hub import hub_files
+from signgen.files.reading import read_json, read_text
 from signgen.models.pretrained import parts_of
 from signgen.structures import ExitCode, UserError
 
@@ -198,7 +198,7 @@ def _earlier_card(folder: Path) -> ModelCard | None:
     if not path.is_file():
         return None
     try:
-        text = _read(path)
+        text = read_text(path, MAX_BYTES, "a short text")
         # The hub library would warn of a card that somebody wrote without front matter.
         return ModelCard(text if text.startswith("---") else f"---\n{{}}\n---\n\n{text}")
     except ValueError as error:
@@ -213,7 +213,7 @@ def _earlier(card: ModelCard | None, key: str) -> str | None:
 def _notes(config: ExportConfig, earlier: ModelCard | None) -> str:
     """Return the notes that were given, else those of the earlier card, all of one by hand."""
     if config.notes is not None:
-        return _demoted(_read(Path(config.notes)))
+        return _demoted(read_text(config.notes, MAX_BYTES, "a short text"))
     if earlier is None:
         return ""
     if GENERATED_BY in earlier.text:
@@ -252,22 +252,7 @@ def _report(path: str, model: str) -> Mapping[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(_read(path))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}).") from None
+    found = read_json(path, MAX_BYTES, "a JSON object")
     if not isinstance(found, dict):
         raise UserError(f"{path} holds {type(found).__name__}; expected a JSON object.")
     return found
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as stream:
-            text = stream.read(MAX_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise UserError(f"{path} cannot be read ({reason}).", ExitCode.NO_INPUT) from None
-    if len(text) > MAX_BYTES:
-        raise UserError(f"{path} is larger than {MAX_BYTES} characters; expected a short text.")
-    return text

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from signgen.errors import ExitCode, UserError
 from signgen.files.archive_checks import BLOCK, Limits, Member, Unpacking
-from signgen.files.writing import check_input, one_line
-from signgen.structures import ExitCode, UserError
+from signgen.files.paths import check_input, one_line
 
 __all__ = ["Limits", "unpack"]
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from signgen.files.writing import one_line
-from signgen.structures import ExitCode, UserError
+from signgen.errors import ExitCode, UserError
+from signgen.files.paths import one_line
 
 __all__ = ["BLOCK", "Limits", "Member", "Unpacking"]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from signgen.structures import ExitCode, UserError
+from signgen.errors import ExitCode, UserError
 
 __all__ = ["HubFiles", "fetch", "hub_files", "local_folder"]
 

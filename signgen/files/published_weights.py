@@ -5,7 +5,6 @@ Looking for a file imports no torch: where it is absent, nothing else may have n
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.digests import sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,8 +135,7 @@ def read_weights(
     import torch
 
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).", ExitCode.NO_INPUT) from error
     for file in published:

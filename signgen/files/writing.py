@@ -1,159 +1,116 @@
-"""Checks on paths that users give, and atomic writing."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.paths import check_output, one_line
 
-# `Path("http://x")` already lost a slash, so one must be enough; a lone letter is a Windows drive.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "atomic_paths",
+    "make_folder",
+    "remove_leftovers",
+    "save_bytes",
+    "save_text",
+]
 
 
-def check_input(path: str | Path, what: str = "file") -> Path:
-    """Check that a local, regular, non-empty file is there, without opening it.
+@contextmanager
+def atomic_paths(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Write files or folders under the same names in a temporary folder beside the first of them.
 
-    Args:
-        path: The file.
-        what: What the file should be, for the message: "picture", "video".
+    They are moved into place when the block ends; on any exception, Ctrl-C included, they are
+    removed and what is there stays as it was.
 
-    Returns:
-        The path.
-
-    Raises:
-        UserError: If it is an address, missing (66), a folder, no regular file, or empty (65).
+    Yields:
+        The temporary paths; none exists yet.
     """
-    path = check_local(path, what)
+    name, parent = paths[0].name, paths[0].parent
     try:
-        if not path.exists():
-            raise UserError(
-                f"{path} does not exist; expected a {what}. Check the path.", ExitCode.NO_INPUT
-            )
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; expected a {what}. Name one file.")
-        if not path.is_file():
-            raise UserError(f"{path} is not a regular file; expected a {what}.")
-        if path.stat().st_size == 0:
-            raise UserError(f"{path} is empty (0 bytes); expected a {what}. Copy or make it again.")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
-    return path
-
-
-def check_local(path: str | Path, what: str = "file") -> Path:
-    """Refuse addresses such as `https://...`: media libraries would go straight to the network.
-
-    Args:
-        path: File or folder.
-        what: What it should be, for the message.
-
-    Returns:
-        The path.
-
-    Raises:
-        UserError: If `path` has a scheme.
-    """
-    if _ADDRESS.match(str(path)):
-        raise UserError(
-            f"{path} is an address; expected a {what} on this machine. Download it first.",
-            ExitCode.NO_INPUT,
+        folder = tempfile.TemporaryDirectory(
+            prefix=f".{name[:50]}.", suffix=".part", dir=parent, ignore_cleanup_errors=True
         )
-    return Path(path)
-
-
-def check_output(path: str | Path, suffix: str | None = None) -> Path:
-    """Check that a file can be created or replaced, before any work starts. Leaves nothing behind.
-
-    Args:
-        path: The file to be written. Its folder must exist.
-        suffix: Required ending such as `.mp4`, or None for any.
-
-    Returns:
-        The path.
-
-    Raises:
-        UserError: With exit code 73 if the file cannot be created, 2 if its ending is wrong.
-    """
-    path = Path(path)
-    folder = path.parent
-    try:
-        if path.is_dir() or not path.name:
-            raise UserError(f"{path} is a folder; expected a file name.", ExitCode.CANNOT_CREATE)
-        if "\0" in path.name:
-            raise ValueError("a file name cannot hold a null character")
-        if path.exists() and not path.is_file():
-            # Replacing a device such as /dev/null would destroy it.
-            raise UserError(f"{path} is not a regular file; not replaced.", ExitCode.CANNOT_CREATE)
-        if suffix is not None and path.suffix.lower() != suffix:
-            raise UserError(
-                f"{path} ends in {path.suffix or 'nothing'!r}; expected a name ending in {suffix}.",
-                ExitCode.USAGE,
-            )
-        if not folder.is_dir():
-            problem = "is not a folder" if folder.exists() else "does not exist"
-            raise UserError(
-                f"{path} cannot be created: {folder} {problem}. Create it or choose another.",
-                ExitCode.CANNOT_CREATE,
-            )
-        with tempfile.TemporaryFile(dir=folder):
-            pass
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be created: {one_line(error)}. Choose a folder you may write to.",
-            ExitCode.CANNOT_CREATE,
-        ) from error
-    return path
+        raise _cannot_create(paths[0], error) from error
+    with folder as place:
+        temporary = [Path(place) / path.name for path in paths]
+        yield temporary
+        for written, path in zip(temporary, paths, strict=True):
+            os.replace(written, path)
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Write a file under a temporary name beside it, and replace the final file only on success.
-
-    On any exception, Ctrl-C included, the temporary file is removed and an existing final file
-    stays as it was.
-
-    Args:
-        path: The final file.
-
-    Yields:
-        The temporary path to write to; it does not exist yet.
-
-    Raises:
-        UserError: As `check_output`.
-    """
-    path = check_output(path)
-    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def save_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file atomically.
-
-    Args:
-        path: The file.
-        text: Its content.
+    """Write one file as `atomic_paths` does; the block should do nothing but write it.
 
     Raises:
         UserError: If it cannot be created (73) or written (74).
     """
+    with _written(path), atomic_paths([check_output(path)]) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Fill a new folder as `atomic_path` writes a file; an empty one may be there already."""
+    try:
+        if folder.is_symlink() or (
+            folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        ):
+            raise UserError(
+                f"{folder} exists and is not an empty folder; not replaced. Choose a new one.",
+                ExitCode.CANNOT_CREATE,
+            )
+    except (OSError, ValueError) as error:
+        raise _cannot_create(folder, error) from error
+    with _written(folder), atomic_paths([folder]) as (temporary,):
+        temporary.mkdir()
+        yield temporary
+
+
+@contextmanager
+def _written(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
+
+
+def save_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file as `atomic_path` does."""
     with atomic_path(path) as temporary:
-        try:
-            temporary.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
+        temporary.write_bytes(data)
 
 
-def one_line(error: BaseException) -> str:
-    """Return what a library error says, on one line without the path, else its type."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return " ".join(text.split())[:200].rstrip(".") or type(error).__name__
+def save_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 text file as `save_bytes` does."""
+    save_bytes(path, text.encode())
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, where they are missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise _cannot_create(folder, error) from error
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove what killed processes left of files or folders of a name, which may hold `*`."""
+    for leftover in folder.glob(f".{name[:50]}.????????.part"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _cannot_create(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} cannot be created: {one_line(error)}. Choose a folder you may write to.",
+        ExitCode.CANNOT_CREATE,
+    )

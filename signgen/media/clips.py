@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_input, check_local, one_line
+from signgen.files.paths import check_input, check_local, one_line
 from signgen.media.image import MAX_PIXELS, read_image
 from signgen.media.video import PICTURE_SUFFIXES, Frames, VideoInfo, read_frames
 

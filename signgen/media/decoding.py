@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import one_line
+from signgen.files.paths import one_line
 
 _ITEM = TypeVar("_ITEM")
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import one_line
+from signgen.files.paths import one_line
 from signgen.media.decoding import no_frames
 from signgen.media.index import VideoIndex
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import atomic_path, check_input, one_line
+from signgen.files.paths import check_input, one_line
+from signgen.files.writing import atomic_path
 
 MAX_PIXELS = 16_800_000
 """Largest picture or frame read by default, in pixels (4096 x 4096 and a little)."""
@@ -126,10 +127,7 @@ def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """
     check_frame(image)
     with atomic_path(path) as temporary:
-        try:
-            Image.fromarray(image).save(temporary, format="PNG")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
+        Image.fromarray(image).save(temporary, format="PNG")
 
 
 def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -> None:

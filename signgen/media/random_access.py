@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_input
+from signgen.files.paths import check_input
 from signgen.media.decord_reader import DecordFrames
 from signgen.media.image import MAX_PIXELS
 from signgen.media.seeking import SeekingFrames

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_input, check_local, one_line
+from signgen.files.paths import check_input, check_local, one_line
 from signgen.media.decoding import (
     CheckedFrames,
     check_count,

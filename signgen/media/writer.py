@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import atomic_path, check_output, one_line
+from signgen.files.paths import check_output, one_line
+from signgen.files.writing import atomic_path
 from signgen.media.image import check_frame
 from signgen.media.video import probe_video, read_video
 

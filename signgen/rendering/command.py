@@ -5,12 +5,9 @@ Nothing here imports torch before the inputs are checked, so that a wrong path i
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +19,8 @@ from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import ResolvedSampling
 from signgen.device import choose_device
+from signgen.files.digests import sha256
+from signgen.files.writing import atomic_paths
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.pose.extraction.cache import VideoPoses
@@ -180,7 +179,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         frames = progress(frames, len(poses))
     started = time.perf_counter()
     drawing = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
-    with _all_or_nothing(inputs.outputs) as temporary:
+    with atomic_paths(inputs.outputs) as temporary:
         _write(temporary, frames, inputs, poses, settings, drawing)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
@@ -191,19 +190,6 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         warnings=motion.warnings,
         settings=settings,
     )
-
-
-@contextmanager
-def _all_or_nothing(outputs: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield temporary paths of the same names; move them into place only if the block succeeds."""
-    folder = Path(tempfile.mkdtemp(prefix=".signgen-", dir=outputs[0].parent))
-    try:
-        temporary = [folder / path.name for path in outputs]
-        yield temporary
-        for made, path in zip(temporary, outputs, strict=True):
-            os.replace(made, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(
@@ -242,8 +228,6 @@ def _settings(
     config: RenderConfig, sampling: ResolvedSampling, estimator: str | None
 ) -> dict[str, object]:
     """Return what is needed to render the same again."""
-    from signgen.checkpoints.folders import sha256
-
     used = config.source_poses
     return {
         "software": f"signgen {signgen.__version__}",

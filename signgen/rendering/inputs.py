@@ -9,7 +9,7 @@ from pathlib import Path
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
-from signgen.files.writing import check_output
+from signgen.files.paths import check_output
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses

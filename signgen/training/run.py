@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from signgen.checkpoints.folders import State, write_text
+from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
@@ -24,6 +24,7 @@ from signgen.config.yaml import load_config, to_yaml
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
+from signgen.files.writing import save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
@@ -225,7 +226,7 @@ def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
 def _write_config(run: TrainingRun) -> None:
     """Keep the settings; where to stop is a matter of this call, not of the run."""
     settings = replace(run.config, stop_at=0)
-    write_text(run.folder / "config.yaml", to_yaml(settings))
+    save_text(run.folder / "config.yaml", to_yaml(settings))
 
 
 def _write_settings(run: TrainingRun) -> None:
@@ -241,11 +242,11 @@ def _write_settings(run: TrainingRun) -> None:
             "parameters": sum(p.numel() for p in run.stage.parameters()),
             "trained": sum(p.numel() for p in run.parameters),
         }
-        write_text(run.folder / "environment.json", json.dumps(environment, indent=1))
+        save_text(run.folder / "environment.json", json.dumps(environment, indent=1))
         history = run.folder / "log.jsonl"
         lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
         kept = [line for line in lines if json.loads(line)["step"] <= run.step]
-        write_text(history, "".join(f"{line}\n" for line in kept))
+        save_text(history, "".join(f"{line}\n" for line in kept))
     except OSError as error:
         raise UserError(
             f"{run.folder} cannot be written ({error.strerror}); choose another --out.",

@@ -192,7 +192,7 @@ def test_unknown_config_key_is_one_line_and_2(
 
 def test_train_needs_an_existing_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path / "none.yaml")]) == 66
-    assert "no such configuration file" in one_line(capsys)
+    assert "expected a configuration in YAML" in one_line(capsys)
     assert main(["train", str(tmp_path)]) == 66
     assert "has no config.yaml" in one_line(capsys)
 

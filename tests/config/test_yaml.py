@@ -178,7 +178,7 @@ def test_base_takes_the_place_of_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "code", "message"),
     [
-        ("none.yaml", ExitCode.NO_INPUT, "none.yaml: no such configuration file"),
+        ("none.yaml", ExitCode.NO_INPUT, "none.yaml does not exist; expected a configuration"),
         ("../c.yaml", ExitCode.USAGE, "base is '../c.yaml'; expected the name of a file in the"),
         ("/etc/c.yaml", ExitCode.USAGE, "expected the name of a file in the same folder"),
         ("[a.yaml]", ExitCode.USAGE, "expected the name of a file in the same folder"),

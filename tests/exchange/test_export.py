@@ -181,7 +181,7 @@ def test_what_is_no_report(text: str, tmp_path: Path, capsys: pytest.CaptureFixt
         ("mini mini", 2, "one word too many"),
         ("no-such-model", 66, "model no-such-model is unknown"),
         ("owner/nowhere", 66, "hf download owner/nowhere"),
-        ("mini --notes NONE", 66, "NONE cannot be read"),
+        ("mini --notes NONE", 66, "NONE does not exist"),
     ],
 )
 def test_nothing_is_left_blank(

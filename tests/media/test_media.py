@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_output
+from signgen.files.paths import check_output
 from signgen.media import VideoWriter, probe_video, read_frames, read_video, save_image
 from signgen.media.writer import exact_rate
 

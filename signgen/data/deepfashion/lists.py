@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from signgen.data.deepfashion.names import ViewName, parse_name
 from signgen.data.manifest import Problem
-from signgen.structures import ExitCode, UserError
+from signgen.files.reading import read_text
+from signgen.structures import UserError
 
 __all__ = ["ListForm", "ListedPair", "read_images", "read_pairs"]
 
@@ -46,7 +47,7 @@ def read_pairs(path: Path, form: ListForm) -> tuple[list[ListedPair], list[Probl
     """
     readers = {"grouped": _grouped_rows, "csv": _csv_rows, "json": _json_rows}
     pairs, problems = [], []
-    for place, *texts in readers[form](_text(path), path):
+    for place, *texts in readers[form](read_text(path, _MAX_BYTES, "a list of names"), path):
         names = [_name(text, path, place) for text in texts]
         if names[0] is not None and names[1] is not None:
             pairs.append(ListedPair(names[0], names[1], place))
@@ -67,7 +68,7 @@ def read_images(path: Path) -> tuple[list[ViewName], list[Problem]]:
         UserError: As `read_pairs`.
     """
     names, problems = [], []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path, _MAX_BYTES, "a list of names").splitlines(), 1):
         if text := line.strip():
             name = _name(text, path, f"line {number}")
             if name is None:
@@ -89,21 +90,6 @@ def _name(text: str, path: Path, place: str) -> ViewName | None:
             "names below its folder. Write the list again."
         )
     return parse_name(text)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path} is larger than {_MAX_BYTES} bytes; expected a list of names.")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path} does not exist; expected a list of pairs.", ExitCode.NO_INPUT
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", ExitCode.NO_INPUT) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}).") from error
 
 
 def _grouped_rows(text: str, path: Path) -> Iterator[_Row]:

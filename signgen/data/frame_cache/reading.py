@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
-from signgen.files.writing import check_input
+from signgen.files.digests import sha256
+from signgen.files.paths import check_input
 from signgen.media.resizing import METHODS, Resize
 from signgen.structures import ExitCode, FrameRef, UserError
 
@@ -234,7 +235,7 @@ class FrameCache:
         """
         for shard in self.index.shards:
             path = self.folder / shard.file
-            if file_digest(path) != shard.sha256:
+            if sha256(path) != shard.sha256:
                 raise UserError(f"{path} was changed: its SHA-256 differs from the index. {_AGAIN}")
         return sum(shard.frames for shard in self.index.shards) * self.index.item_bytes
 
@@ -251,12 +252,6 @@ class FrameCache:
                 )
             )
         return self._maps[shard]
-
-
-def file_digest(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # ----- the index ----------------------------------------------------------------------------------

@@ -24,11 +24,12 @@ from signgen.data.frame_cache.reading import (
     FrameCache,
     Place,
     Shard,
-    file_digest,
     fingerprint,
     read_index,
 )
-from signgen.files.writing import atomic_path, one_line, save_text
+from signgen.files.digests import sha256
+from signgen.files.paths import one_line
+from signgen.files.writing import atomic_path, remove_leftovers, save_text
 from signgen.media.resizing import METHODS, Resize, squash
 from signgen.structures import ExitCode, FrameRef, UserError
 
@@ -86,7 +87,7 @@ def write_cache(
         done += frames
         if progress is not None:
             progress(done, total)
-    shards = [replace(s, sha256=file_digest(folder / s.file)) for s in plan.shards]
+    shards = [replace(s, sha256=sha256(folder / s.file)) for s in plan.shards]
     save_text(folder / INDEX, replace(plan, shards=tuple(shards)).text())
     (folder / PLAN).unlink()
     return FrameCache.open(folder)
@@ -146,8 +147,7 @@ def _claim(folder: Path, plan: CacheIndex) -> bool:
             "Remove it first.",
             ExitCode.CANNOT_CREATE,
         )
-    for stale in folder.glob(".frames-*.part"):
-        stale.unlink()
+    remove_leftovers(folder, "frames-*")
     return found == INDEX
 
 
@@ -177,18 +177,14 @@ def _write_shard(
     """Write one shard and yield the number of frames of each record."""
     path = folder / plan.shards[shard].file
     known = {(s, record.id): record for s in plan.splits for record in adapter.records(s)}
-    with atomic_path(path) as temporary:
-        try:
-            with temporary.open("xb") as file:
-                for place in plan.records:
-                    if place.shard != shard:
-                        continue
-                    record = known[place.split, place.id]
-                    for number in range(place.count):
-                        frame = squash(adapter.frame(FrameRef(record, number)), plan.size, resize)
-                        file.write(np.ascontiguousarray(frame, np.uint8).tobytes())
-                    yield place.count
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        for place in plan.records:
+            if place.shard != shard:
+                continue
+            record = known[place.split, place.id]
+            for number in range(place.count):
+                frame = squash(adapter.frame(FrameRef(record, number)), plan.size, resize)
+                file.write(np.ascontiguousarray(frame, np.uint8).tobytes())
+            yield place.count
+        file.flush()
+        os.fsync(file.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +17,12 @@ from signgen.data.preparation.dataset import (
     PosesOf,
     Prepared,
     Progress,
-    make_folder,
     prepare_dataset,
 )
 from signgen.data.preparation.keypoint_files import KeypointFiles
 from signgen.files.archive import unpack
-from signgen.files.writing import save_text
+from signgen.files.digests import sha256
+from signgen.files.writing import make_folder, save_text
 from signgen.media import Frames, VideoInfo, open_clip
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
@@ -211,8 +210,7 @@ class _PoseSource:
         """
         if not is_video(entry):
             return ""
-        with (self.found.root / picture_path(entry, 0)).open("rb") as stream:
-            return f"-{hashlib.file_digest(stream, 'sha256').hexdigest()[:12]}"
+        return f"-{sha256(self.found.root / picture_path(entry, 0))[:12]}"
 
     def _opened(self) -> PoseEstimator:
         """Open the estimator when the first clip needs it."""

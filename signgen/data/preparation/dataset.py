@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from signgen.data.dataset import is_video, picture_path
 from signgen.data.manifest import SPLITS, Entry, Manifest, Problem, Scan, write_manifest
-from signgen.files.writing import check_output, save_text
+from signgen.files.digests import sha256
+from signgen.files.paths import check_output
+from signgen.files.writing import atomic_path, make_folder, save_text
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.structures import PoseSequence, UserError
 
 __all__ = [
     "PROBLEMS",
@@ -26,7 +28,6 @@ __all__ = [
     "Prepared",
     "Progress",
     "check_pictures",
-    "make_folder",
     "picture_fault",
     "prepare_dataset",
 ]
@@ -121,20 +122,6 @@ def prepare_dataset(
     return Prepared(manifest, write_manifest(manifest), tuple(problems))
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and those above it where they are missing.
-
-    Raises:
-        UserError: If it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made: {error.strerror}.", ExitCode.CANNOT_CREATE
-        ) from error
-
-
 class _PosePack:
     """A file of packed poses of one split, (rows, K, 3), that gets its name when it is complete."""
 
@@ -144,7 +131,7 @@ class _PosePack:
         self.files: dict[str, str] = {}
         self._next = 0
         self._packed: np.memmap[Any, np.dtype[np.float32]] | None = None
-        self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        self._written = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -165,24 +152,30 @@ class _PosePack:
             return Problem(Path(name), what, name)
         if self._packed is None:
             shape = (self.rows, SKELETONS[self.skeleton].num_keypoints, 3)
+            temporary = self._written.enter_context(atomic_path(self.path))
             self._packed = np.lib.format.open_memmap(
-                self._temporary, mode="w+", dtype=np.float32, shape=shape
+                temporary, mode="w+", dtype=np.float32, shape=shape
             )
+
+            def finish(failed: type[BaseException] | None, *_: object) -> None:
+                if failed is None and self._packed is not None:
+                    self._packed.flush()
+                    self.files[self.name] = sha256(temporary)
+
+            self._written.push(finish)
         first, self._next = self._next, self._next + record.num_frames
         placed = resize(poses, entry.size)
         self._packed[first : self._next, :, :2] = placed.keypoints
         self._packed[first : self._next, :, 2] = placed.confidence
         return replace(entry, poses=self.name, first_pose=first)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if self._packed is not None and kind is None:
-                self._packed.flush()
-                with self._temporary.open("rb") as file:
-                    self.files[self.name] = hashlib.file_digest(file, "sha256").hexdigest()
-                os.replace(self._temporary, self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._written.__exit__(kind, error, trace)
 
 
 def check_pictures(root: Path, entry: Entry) -> Problem | None:

@@ -16,7 +16,8 @@ from signgen.config.model import (
     UNetConfig,
 )
 from signgen.config.yaml import did_you_mean
-from signgen.errors import ExitCode, UserError
+from signgen.errors import UserError
+from signgen.files.reading import read_json
 
 __all__ = ["PARTS", "Part", "Parts", "read_parts", "settings_of"]
 
@@ -35,15 +36,7 @@ def read_parts(path: Path) -> Parts:
     Raises:
         UserError: If it cannot be read (66), is not such a file, or names another part (65).
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", ExitCode.NO_INPUT) from error
-    try:
-        document = json.loads(data) if len(data) <= _MAX_BYTES else None
-    except (ValueError, RecursionError):
-        document = None
+    document = read_json(path, _MAX_BYTES, "a JSON object of configurations")
     if not isinstance(document, dict) or not all(isinstance(p, dict) for p in document.values()):
         raise UserError(
             f"{path} is not a JSON object of configurations; expected {', '.join(PARTS)}."

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from signgen.errors import UserError
+from signgen.files.reading import parse_json
 from signgen.pose.estimators.base import Box
-from signgen.pose.formats.reading import MAX_FRAMES, parse_json, read_bytes
+from signgen.pose.formats.reading import MAX_FRAMES, read_bytes
 
 __all__ = ["PersonBoxes", "read_boxes"]
 
@@ -110,7 +111,7 @@ def read_boxes(path: str | Path) -> PersonBoxes:
 def _rows(data: bytes, path: Path) -> Iterable[tuple[str, Mapping[str, object]]]:
     """Yield place and content of every row."""
     if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{"):
-        document = parse_json(data, path)
+        document = parse_json(data, path, "boxes")
         if not isinstance(document, list):
             raise UserError(f"{path} is JSON but no list; expected a list of boxes.")
         for index, row in enumerate(document):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signgen.errors import UserError
-from signgen.files.writing import check_input, one_line
+from signgen.files.digests import sha256
+from signgen.files.paths import check_input, one_line
 from signgen.media import Frames, read_frames
 from signgen.pose.estimators import Frame, PoseEstimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
@@ -94,10 +94,8 @@ def open_video_poses(path: str | Path, estimator: PoseEstimator) -> VideoPoses:
     """
     clip = read_frames(check_input(path, "video"))
     frames = clip.info.num_frames or sum(1 for _ in clip)
-    with clip.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)
-    return VideoPoses(clip, estimator, cache_folder() / f"{digest}-{maker}.json", frames)
+    return VideoPoses(clip, estimator, cache_folder() / f"{sha256(clip.path)}-{maker}.json", frames)
 
 
 def cache_folder() -> Path:

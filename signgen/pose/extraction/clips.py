@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import one_line
+from signgen.files.paths import one_line
 from signgen.media import Frames, open_clip
 from signgen.pose.estimators import Box, Frame, PoseEstimator
 from signgen.pose.extraction.boxes import PersonBoxes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from signgen.config.pose import PoseExtractConfig
 from signgen.errors import ExitCode, UserError
-from signgen.files.writing import check_output, one_line, save_text
+from signgen.files.digests import sha256
+from signgen.files.paths import check_output, one_line
+from signgen.files.writing import save_text
 from signgen.media import find_clips
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.boxes import read_boxes
@@ -53,7 +54,7 @@ def extract(config: PoseExtractConfig, progress: Progress | None = None) -> Extr
         aspect=config.aspect,
     )
     if not named:
-        digest = "" if config.boxes is None else sha256(Path(config.boxes).read_bytes()).hexdigest()
+        digest = "" if config.boxes is None else sha256(Path(config.boxes))
         _record(out, {"estimator": estimator.name, "boxes_sha256": digest})
     report = extract_files(files, estimator, boxes, fps=config.fps, strict=named, progress=progress)
     if config.report is not None:

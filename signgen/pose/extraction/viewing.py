@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config.pose import Align
-from signgen.files.writing import check_output
+from signgen.files.paths import check_output
 from signgen.media import (
     VideoWriter,
     contact_sheet,

@@ -23,6 +23,8 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.foreign import byte_source, restricted_pickle
+from signgen.files.reading import parse_json
+from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
     alphapose_json,
     coco_json,
@@ -37,14 +39,12 @@ from signgen.pose.formats import (
     pose_file,
     pose_file_writer,
 )
-from signgen.pose.formats.atomic import replace_file, replace_folder
 from signgen.pose.formats.clips import Clips, Reading
 from signgen.pose.formats.persons import json_files
 from signgen.pose.formats.reading import (
     MAX_BYTES,
     checked_fps,
     checked_size,
-    parse_json,
     read_bytes,
     read_head,
 )
@@ -145,15 +145,17 @@ def write_poses(poses: PoseSequence, path: Path, format: str | None = None) -> N
         format = chosen[0]
     match format:
         case "own":
-            replace_file(path, own_json.to_bytes(poses))
+            save_bytes(path, own_json.to_bytes(poses))
         case "npz":
-            replace_file(path, npz_file.to_bytes(poses))
+            save_bytes(path, npz_file.to_bytes(poses))
         case "pose":
-            replace_file(path, pose_file_writer.to_bytes(poses, path))
+            save_bytes(path, pose_file_writer.to_bytes(poses, path))
         case "openpose" if path.suffix.lower() == ".json":
-            replace_file(path, openpose_writer.list_bytes(poses))
+            save_bytes(path, openpose_writer.list_bytes(poses))
         case "openpose":
-            replace_folder(path, openpose_writer.frame_files(poses, path.name))
+            with atomic_folder(path) as temporary:
+                for name, data in openpose_writer.frame_files(poses, path.name).items():
+                    (temporary / name).write_bytes(data)
         case _:
             raise UserError(
                 f"{path}: format is {format[:40]!r}; expected one of {', '.join(SUFFIXES)}.",
@@ -172,7 +174,7 @@ def _read_folder(
     folder: Path, size: tuple[int, int] | None, fps: float | None
 ) -> tuple[str, Reading]:
     files = json_files(folder, "MMPose or OpenPose JSON, one file per frame")
-    first = parse_json(read_bytes(files[0]), files[0])
+    first = parse_json(read_bytes(files[0]), files[0], "poses")
     if openpose_json.sniff(first):
         return "openpose", openpose_json.read_folder(folder, files, size=size, fps=fps)
     return "mmpose", mmpose_json.read_folder(folder, files, size=size, fps=fps)
@@ -189,7 +191,7 @@ def _read_pickle(path: Path, head: bytes, size: tuple[int, int] | None, fps: flo
 
 def _read_bytes(data: bytes, path: Path, size: tuple[int, int] | None, fps: float | None) -> Clips:
     if _looks_like_json(data):
-        return _read_json(parse_json(data, path), path, size, fps)
+        return _read_json(parse_json(data, path, "poses"), path, size, fps)
     if npz_file.sniff(data):
         return _one(path, *npz_file.read(data, path, size=size, fps=fps))
     if pose_file.sniff(data):

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
+from signgen.files.reading import parse_json
 from signgen.pose.formats.clips import Clips, Reading
 from signgen.pose.formats.deepfashion_text import CONTENT, MARGIN, NUM_POINTS
 from signgen.pose.formats.reading import (
     DEFAULT_FPS,
     checked_sequence,
     number_array,
-    parse_json,
 )
 
 __all__ = ["parse_row", "read", "sniff"]
@@ -94,7 +94,7 @@ def parse_row(line: bytes, what: str, path: Path) -> tuple[str, NDArray[np.float
     if not name.isprintable() or not name:
         raise UserError(f"{what}: the name is {name[:40]!a}; expected that of a picture.")
     y, x = (
-        number_array(parse_json(cell, path), (NUM_POINTS,), f"{what}: {axis}")
+        number_array(parse_json(cell, path, "poses"), (NUM_POINTS,), f"{what}: {axis}")
         for cell, axis in zip(cells[1:], ("keypoints_y", "keypoints_x"), strict=True)
     )
     return name, np.stack([x, y], axis=-1)

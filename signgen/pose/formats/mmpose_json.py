@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
+from signgen.files.reading import parse_json
 from signgen.pose.formats.clips import Reading
 from signgen.pose.formats.persons import (
     NUM_KEYPOINTS,
@@ -31,7 +32,7 @@ from signgen.pose.formats.persons import (
     place,
     reading,
 )
-from signgen.pose.formats.reading import number_array, parse_json, read_bytes
+from signgen.pose.formats.reading import number_array, read_bytes
 
 __all__ = ["read", "read_folder", "sniff"]
 
@@ -103,7 +104,7 @@ def read_folder(
     """
     frames = []
     for file in files:
-        document = parse_json(read_bytes(file), file)
+        document = parse_json(read_bytes(file), file, "poses")
         if not isinstance(document, list) or not all(_is_person(person) for person in document):
             raise UserError(f"{file} is not a list of MMPose persons; expected one picture's.")
         frames.append(_persons(document, str(file)))

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from signgen.errors import UserError
+from signgen.files.reading import parse_json
 from signgen.pose.formats.clips import Reading
 from signgen.pose.formats.persons import Person, in_pixels, place, reading
 from signgen.pose.formats.pose_maps import Component, map_components
-from signgen.pose.formats.reading import checked_size, number_array, parse_json, read_bytes
+from signgen.pose.formats.reading import checked_size, number_array, read_bytes
 
 __all__ = ["read", "read_folder", "sniff"]
 
@@ -91,7 +92,7 @@ def read_folder(
         )
     positions = place(numbers, folder, min(numbers), "frame number in a file name")
     frames: list[list[Person]] = [[] for _ in range(max(positions) + 1)]
-    documents = [parse_json(read_bytes(file), file) for file in files]
+    documents = [parse_json(read_bytes(file), file, "poses") for file in files]
     for position, file, document in zip(positions, files, documents, strict=True):
         frames[position] = _persons(document, str(file))
     size = _canvas(documents, folder) or size

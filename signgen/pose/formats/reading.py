@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
+from signgen.files import reading
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 
@@ -23,7 +23,6 @@ __all__ = [
     "checked_sequence",
     "checked_size",
     "number_array",
-    "parse_json",
     "read_bytes",
     "read_head",
 ]
@@ -54,18 +53,8 @@ def read_head(path: Path, count: int = 16) -> bytes:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file.
-
-    Raises:
-        UserError: If it is missing or unreadable (66), empty or above `MAX_BYTES` (65).
-    """
-    try:
-        length = path.stat().st_size
-        if length > MAX_BYTES:
-            raise UserError(f"{path} has {length} bytes; at most {MAX_BYTES} are read. Split it.")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+    """Read a whole file of at most `MAX_BYTES`, which may not be empty."""
+    data = reading.read_bytes(path, MAX_BYTES, "a file of poses")
     if not data:
         raise UserError(f"{path} is empty (0 bytes); expected poses. Write the file again.")
     return data
@@ -76,30 +65,6 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         return UserError(f"{path} does not exist; expected a file of poses.", ExitCode.NO_INPUT)
     reason = getattr(error, "strerror", None) or error
     return UserError(f"{path} cannot be read: {reason}.", ExitCode.NO_INPUT)
-
-
-def parse_json(data: bytes, path: Path) -> object:
-    """Parse JSON; NaN and Infinity are let through to be named later, with their place.
-
-    Raises:
-        UserError: If the bytes are not UTF-8 or not JSON, or nested too deep.
-    """
-    try:
-        document: object = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start}); expected JSON or a .pose file."
-        ) from error
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
-            "Write the file again."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} holds a number with too many digits; expected poses.") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is JSON nested too deep; expected poses.") from error
-    return document
 
 
 def checked_fps(value: object, path: Path) -> float:

@@ -153,7 +153,9 @@ def test_an_interrupted_cache_is_no_cache_and_is_finished_later(
         FrameCache.open(folder)
     assert caught.value.code == ExitCode.NO_INPUT
     first = (folder / "frames-00000.bin").stat().st_mtime_ns
-    (folder / ".frames-00001.bin.0123.part").write_bytes(b"left by a killed process")
+    left_by_a_killed_process = folder / ".frames-00001.bin.01234567.part"
+    left_by_a_killed_process.mkdir()
+    (left_by_a_killed_process / "frames-00001.bin").write_bytes(b"half a shard")
     counting = Broken(sample, 10**9, error)
     write_cache(counting, *arguments, shard_bytes=SMALL)  # type: ignore[arg-type]
     assert (folder / "frames-00000.bin").stat().st_mtime_ns == first

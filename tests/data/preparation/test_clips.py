@@ -228,7 +228,7 @@ def test_archive_for_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     shutil.make_archive(str(tmp_path / "one"), "zip", tmp_path)
     config = PrepareFolderConfig(videos=str(tmp_path / "one.zip"), out=str(tmp_path / "file" / "x"))
-    with pytest.raises(UserError, match="cannot be made") as caught:
+    with pytest.raises(UserError, match="cannot be created") as caught:
         prepare_folder(config)
     assert caught.value.code == ExitCode.CANNOT_CREATE
 

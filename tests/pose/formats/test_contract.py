@@ -228,7 +228,7 @@ def test_large_file_is_refused_unread(tmp_path):
     path = tmp_path / "large.json"
     with path.open("wb") as file:
         file.truncate(checked.MAX_BYTES + 1)
-    with pytest.raises(UserError, match="at most"):
+    with pytest.raises(UserError, match="is larger than"):
         read_poses(path)
 
 

@@ -190,7 +190,7 @@ def test_files_are_replaced_whole_or_not_at_all(format, tmp_path, monkeypatch):
         patch.setattr(os, "replace", full)
         with pytest.raises(UserError, match="No space left on device") as caught:
             written(poses, tmp_path, format)
-    assert caught.value.code == ExitCode.CANNOT_CREATE
+    assert caught.value.code == ExitCode.IO
     assert not list(tmp_path.iterdir()), "nothing is left behind"
     assert written(poses, tmp_path, format) == path
     assert len(list(tmp_path.iterdir())) == 1
@@ -210,6 +210,6 @@ def test_a_folder_with_contents_is_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("format", SUFFIX)
 def test_a_missing_folder_is_named(format, tmp_path):
-    with pytest.raises(UserError, match="cannot be written") as caught:
+    with pytest.raises(UserError, match="cannot be created") as caught:
         written(random_sequence(1), tmp_path / "absent", format)
     assert caught.value.code == ExitCode.CANNOT_CREATE

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.evaluation.metrics.networks import FeatureExtractor, Missing, exact_inference
-from signgen.files.writing import check_input
+from signgen.files.paths import check_input
 
 __all__ = ["I3D_DIGEST", "open_i3d"]
 

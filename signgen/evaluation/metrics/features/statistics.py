@@ -11,7 +11,8 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.evaluation.metrics.features.set_distances import FeatureStatistics
-from signgen.files.writing import atomic_path, check_input
+from signgen.files.paths import check_input
+from signgen.files.writing import atomic_path
 
 __all__ = ["load_statistics", "save_statistics"]
 

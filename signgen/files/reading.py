@@ -1,0 +1,82 @@
+"""Whole files of bounded size: bytes, text and JSON, each with one clear error."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from signgen.errors import ExitCode, UserError
+from signgen.files.paths import one_line
+
+__all__ = ["parse_json", "read_bytes", "read_json", "read_text"]
+
+
+def read_bytes(path: str | Path, limit: int, expected: str) -> bytes:
+    """Read a file of at most `limit` bytes.
+
+    Args:
+        path: The file.
+        limit: Most bytes.
+        expected: What it should be, for messages: "a short YAML file".
+
+    Raises:
+        UserError: If it is missing or unreadable (66), or larger (65).
+    """
+    try:
+        with open(path, "rb") as stream:
+            small = os.fstat(stream.fileno()).st_size <= limit
+            data = stream.read(limit + 1) if small else b""
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} does not exist; expected {expected}. Check the path.", ExitCode.NO_INPUT
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {one_line(error)}; expected {expected}.", ExitCode.NO_INPUT
+        ) from error
+    if not small or len(data) > limit:
+        raise UserError(f"{path} is larger than {limit} bytes; expected {expected}.")
+    return data
+
+
+def read_text(path: str | Path, limit: int, expected: str) -> str:
+    """Read a UTF-8 file, with or without a byte-order mark, as `read_bytes` does."""
+    text = _decoded(read_bytes(path, limit, expected), path, expected)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: str | Path, limit: int, expected: str) -> object:
+    """Read a JSON file as `read_bytes` does."""
+    return parse_json(read_bytes(path, limit, expected), path, expected)
+
+
+def parse_json(data: bytes, path: str | Path, expected: str) -> object:
+    """Parse the JSON of a file; NaN and Infinity are let through.
+
+    Raises:
+        UserError: If it is not UTF-8, not JSON, nested too deep, or has a number that is too long.
+    """
+    try:
+        document: object = json.loads(_decoded(data, path, expected))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
+            f"expected {expected}. Write the file again."
+        ) from error
+    except ValueError as error:
+        raise UserError(
+            f"{path} holds a number with too many digits; expected {expected}."
+        ) from error
+    except RecursionError as error:
+        raise UserError(f"{path} is JSON nested too deep; expected {expected}.") from error
+    return document
+
+
+def _decoded(data: bytes, path: str | Path, expected: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start}); expected {expected}."
+        ) from error
