@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import signgen
 from signgen.cli.export import export
@@ -34,6 +34,9 @@ from signgen.config.render import RenderConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import did_you_mean, load_config
 from signgen.structures import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from signgen.evaluation.reports.report import Report
 
 __all__ = ["main"]
 
@@ -205,30 +208,26 @@ def _eval(words: list[str]) -> int:
         say(describe())
         return ExitCode.OK
     from signgen.evaluation.command import evaluate
-    from signgen.evaluation.command import table as scores
-    from signgen.evaluation.retrieval import table as ranks
 
     report = evaluate(config, progress=bar("picture" if config.retrieval else "clip"))
     if config.json:
-        say(json.dumps(report))
-    elif config.retrieval:
-        say(ranks(report))
+        say(json.dumps(report.to_json()))
     else:
-        say(scores(report, per_hand=config.per_hand, per_signer=config.per_signer))
+        say(report.table(per_hand=config.per_hand, per_signer=config.per_signer))
     return _tell_failed(report)
 
 
-def _tell_failed(report: Mapping[str, Any]) -> int:
+def _tell_failed(report: Report) -> int:
     """Say which clips of an evaluation failed, and return the exit code."""
-    failed = report.get("failed", [])
+    failed = report.failed
     if not failed:
         return ExitCode.OK
-    for entry in failed[:SHOWN_FAILURES]:
-        clip, error = entry["id"], entry["error"]
-        tell(error if error.startswith(f"clip {clip}: ") else f"clip {clip}: {error}")
+    for one in failed[:SHOWN_FAILURES]:
+        known = one.error.startswith(f"clip {one.id}: ")
+        tell(one.error if known else f"clip {one.id}: {one.error}")
     hidden = len(failed) - SHOWN_FAILURES
     more = f" ({hidden} more than shown, all in the JSON report)" if hidden > 0 else ""
-    scored = len(report["per_clip"])
+    scored = len(report.per_clip)
     tell(f"{scored} {'clip' if scored == 1 else 'clips'} scored, {len(failed)} not{more}")
     return ExitCode.SOME_FAILED
 

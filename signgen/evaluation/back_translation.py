@@ -20,6 +20,7 @@ from signgen.files.paths import check_input
 
 __all__ = [
     "BackTranslation",
+    "ClipTexts",
     "TextScore",
     "back_translate",
     "check_translator",
@@ -39,18 +40,32 @@ class TextScore:
         name: `bleu` or `chrf`.
         generated: Score of the generated videos' texts, 0 to 100.
         truth: Score of the true videos' texts.
+        ratio: Generated over truth; None where the truth scores 0.
         signature: sacreBLEU's signature.
     """
 
     name: str
     generated: float
     truth: float
+    ratio: float | None
     signature: str
 
-    @property
-    def ratio(self) -> float | None:
-        """Generated over truth; None where the truth scores 0."""
-        return self.generated / self.truth if self.truth else None
+
+@dataclass(frozen=True)
+class ClipTexts:
+    """The texts of one clip.
+
+    Args:
+        id: Name of the clip.
+        text: The true text.
+        truth: What was read in the true video.
+        generated: What was read in the generated video.
+    """
+
+    id: str
+    text: str
+    truth: str
+    generated: str
 
 
 @dataclass(frozen=True)
@@ -60,32 +75,12 @@ class BackTranslation:
     Args:
         command: The command.
         scores: BLEU and chrF.
-        texts: By clip: true text, and what was read in the true and in the generated video.
+        per_clip: The texts of every clip.
     """
 
     command: str
-    scores: Sequence[TextScore]
-    texts: Mapping[str, tuple[str, str, str]]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry `back_translation` of a report."""
-        return {
-            "command": self.command,
-            "scores": [
-                {
-                    "name": score.name,
-                    "generated": score.generated,
-                    "truth": score.truth,
-                    "ratio": score.ratio,
-                    "signature": score.signature,
-                }
-                for score in self.scores
-            ],
-            "per_clip": [
-                {"id": clip, "text": text, "truth": truth, "generated": generated}
-                for clip, (text, truth, generated) in self.texts.items()
-            ],
-        }
+    scores: tuple[TextScore, ...]
+    per_clip: tuple[ClipTexts, ...]
 
 
 def check_translator(command: str) -> list[str]:
@@ -137,7 +132,9 @@ def back_translate(
         generated=[read[1][clip] for clip in clips],
     )
     return BackTranslation(
-        command, scores, {clip: (texts[clip], read[0][clip], read[1][clip]) for clip in clips}
+        command,
+        tuple(scores),
+        tuple(ClipTexts(clip, texts[clip], read[0][clip], read[1][clip]) for clip in clips),
     )
 
 
@@ -220,11 +217,12 @@ def _scores(
     library = _sacrebleu()
     found = []
     for name, metric in (("bleu", library.BLEU()), ("chrf", library.CHRF())):
-        values = [
+        ours, true = (
             float(metric.corpus_score(list(texts), [list(references)]).score)
             for texts in (generated, truth)
-        ]
-        found.append(TextScore(name, values[0], values[1], f"{name}|{metric.get_signature()}"))
+        )
+        signature = f"{name}|{metric.get_signature()}"
+        found.append(TextScore(name, ours, true, ours / true if true else None, signature))
     return found
 
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from signgen.config.evaluation import EvalConfig
 from signgen.config.sampling import Sampling
@@ -24,7 +23,7 @@ from signgen.evaluation.metric_factories import NotComputed
 from signgen.evaluation.models import evaluate_model
 from signgen.evaluation.reports.latex import write_latex
 from signgen.evaluation.reports.page import write_html
-from signgen.evaluation.reports.report import COPY, GENERATED, Report, table
+from signgen.evaluation.reports.report import COPY, GENERATED, Report
 from signgen.evaluation.reports.worst_frames import WorstFrames
 from signgen.evaluation.retrieval import Progress, evaluate_retrieval
 from signgen.evaluation.scoring import Setup, evaluate_clips, evaluate_pairs
@@ -40,14 +39,13 @@ __all__ = [
     "evaluate_model",
     "evaluate_pairs",
     "pair_paths",
-    "table",
 ]
 
 WATCHED = ("hand_ssim", "ssim")
 """Metrics that find the worst frames; the first that is measured."""
 
 
-def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[str, Any]:
+def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     """Run the eval command: paths against paths, or a model on a split of a dataset.
 
     Args:
@@ -55,28 +53,25 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> dict[st
         progress: Wraps the clips as they are measured, with their number; for a progress bar.
 
     Returns:
-        The report as one JSON object; `table` lays it out, or `evaluate_retrieval.table`. Clips
-        that could not be scored while others were are listed in `failed`.
+        The report. Clips that could not be scored while others were are listed in `failed`.
 
     Raises:
         UserError: If settings contradict each other (2), inputs, model or output are unusable, or
             nothing could be scored.
     """
     if config.retrieval:
-        return evaluate_retrieval(config, progress=progress)
-    check_settings(config)
-    if config.generated is not None and config.reference is not None:
-        report = _evaluate_paths(config, progress)
+        report = evaluate_retrieval(config, progress=progress)
     else:
-        report = _evaluate_named_model(config, progress)
-    result = report.to_json()
+        check_settings(config)
+        paths = config.generated is not None and config.reference is not None
+        report = (_evaluate_paths if paths else _evaluate_named_model)(config, progress)
     if config.out is not None:
-        save_text(config.out, json.dumps(result, indent=2) + "\n")
+        save_text(config.out, json.dumps(report.to_json(), indent=2) + "\n")
     if config.report is not None:
-        write_html(config.report, result, report.worst)
+        write_html(config.report, report)
     if config.latex is not None:
-        write_latex(config.latex, result)
-    return result
+        write_latex(config.latex, report)
+    return report
 
 
 def _evaluate_paths(config: EvalConfig, progress: Progress | None) -> Report:
@@ -101,15 +96,15 @@ def _evaluate_paths(config: EvalConfig, progress: Progress | None) -> Report:
     report = evaluate_clips(shown, setup, failed=pairing.failed)
     names = ("generated", "reference", "source", "poses", "texts")
     inputs = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
-    systems = [
+    systems = tuple(
         replace(one, path=str(config.generated)) if one.name == GENERATED else one
         for one in report.systems
-    ]
+    )
     return replace(
         report,
         systems=systems,
         inputs={**inputs, "compare": list(config.compare), **pairing.counts},
-        extra=_back_translated(config, clips, report, texts),
+        back_translation=_back_translated(config, clips, report, texts),
     )
 
 
@@ -172,18 +167,17 @@ def _back_translated(
     clips: Sequence[ClipFiles],
     report: Report,
     texts: Mapping[str, str],
-) -> dict[str, BackTranslation]:
+) -> BackTranslation | None:
     if config.back_translate is None:
-        return {}
-    scored = {clip.id for clip in report.clips}
+        return None
+    scored = {clip.id for clip in report.per_clip}
     kept = [clip for clip in clips if clip.id in scored]
-    made = back_translate(
+    return back_translate(
         config.back_translate,
         {clip.id: clip.generated for clip in kept},
         {clip.id: clip.reference for clip in kept},
         texts,
     )
-    return {"back_translation": made}
 
 
 def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +38,6 @@ class Comparison:
     ci95: tuple[float, float] | None
     p: float | None
     clips: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return an entry of `comparisons` in a report."""
-        return {
-            "metric": self.metric,
-            "system": self.system,
-            "other": self.other,
-            "difference": self.difference,
-            "ci95": None if self.ci95 is None else list(self.ci95),
-            "p": self.p,
-            "clips": self.clips,
-        }
 
 
 def compare_with_others(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,8 @@ from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.metrics.base import Score
 from signgen.evaluation.metrics.retrieval import retrieval_scores, target_ranks
-from signgen.evaluation.reports.report import NOTE, cell, columns
+from signgen.evaluation.reports.report import RETRIEVAL, Report, Result
 from signgen.files.paths import check_output
-from signgen.files.writing import save_text
 from signgen.media.resizing import squash
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.rendering.renderer import check_skeleton
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     Load = Callable[[FrameRef], Tensor]
     Encoder = Callable[[Tensor], Tensor]
 
-__all__ = ["Questions", "Row", "ask", "embed", "evaluate_retrieval", "rank", "table"]
+__all__ = ["Questions", "Row", "ask", "embed", "evaluate_retrieval", "rank"]
 
 ItemT = TypeVar("ItemT")
 
@@ -88,7 +86,7 @@ class Row:
     scores: Sequence[Score]
 
 
-def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) -> dict[str, Any]:
+def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     """Run `signgen eval --retrieval`: embed the pictures of a split and search the targets.
 
     Args:
@@ -96,7 +94,7 @@ def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) 
         progress: Wraps the pictures as they are embedded, with their number.
 
     Returns:
-        The report as one JSON object, `schema_version` 1; `table` lays it out.
+        The report; its file is not written here.
 
     Raises:
         UserError: If settings contradict each other (2), or data, model or output are unusable.
@@ -126,10 +124,17 @@ def evaluate_retrieval(config: EvalConfig, *, progress: Progress | None = None) 
         "loss": settings.ipf.loss,
         "preprocessing": settings.ipf.preprocessing,
     }
-    result = _to_json(rank(questions, embeddings), questions, inputs)
-    if config.out is not None:
-        save_text(config.out, json.dumps(result, indent=2) + "\n")
-    return result
+    return Report(
+        schema_version=RETRIEVAL,
+        metrics=tuple(
+            Result.of(score, row.query, own_source=row.own_source)
+            for row in rank(questions, embeddings)
+            for score in row.scores
+        ),
+        queries=len(questions.targets),
+        gallery=len(questions.gallery),
+        inputs=inputs,
+    )
 
 
 def _check_settings(config: EvalConfig) -> None:
@@ -281,57 +286,3 @@ def rank(questions: Questions, embeddings: Mapping[str, NDArray[np.float32]]) ->
             scores = retrieval_scores(ranks, questions.clips, size, setting)
             rows.append(Row(query, own_source, scores))
     return rows
-
-
-def _to_json(
-    rows: Sequence[Row], questions: Questions, inputs: Mapping[str, object]
-) -> dict[str, Any]:
-    metrics = [
-        {
-            "system": row.query,
-            "own_source": row.own_source,
-            "name": score.name,
-            "value": score.value,
-            "ci95": None if score.ci95 is None else list(score.ci95),
-            "n": score.n,
-            "clips": len(score.per_clip),
-            "higher_is_better": score.higher_is_better,
-            "signature": score.signature,
-            "details": dict(score.details),
-        }
-        for row in rows
-        for score in row.scores
-    ]
-    return {
-        "schema_version": 1,
-        "metrics": metrics,
-        "queries": len(questions.targets),
-        "gallery": len(questions.gallery),
-        "inputs": dict(inputs),
-        "note": NOTE,
-    }
-
-
-def table(report: Mapping[str, Any]) -> str:
-    """Lay a report out as text: one line per kind of query and gallery, then the signatures.
-
-    Args:
-        report: What `evaluate_retrieval` returned.
-    """
-    metrics = report["metrics"]
-    names = list(dict.fromkeys(entry["name"] for entry in metrics))
-    rows = [["query", "pictures searched", *(f"{name} [95 % interval]" for name in names)]]
-    for first in metrics[:: len(names)]:
-        kept = first["own_source"]
-        row = [m for m in metrics if (m["system"], m["own_source"]) == (first["system"], kept)]
-        searched = f"{first['details']['gallery']:.0f}, {'with' if kept else 'without'} its source"
-        rows.append([first["system"], searched, *(cell(entry) for entry in row)])
-    counted = (
-        f"{report['queries']} queries from {metrics[0]['clips']} clips, "
-        f"gallery of {report['gallery']} pictures"
-    )
-    explained = (
-        f"{SOURCE} is the source's own embedding: copying the source, for any model to beat."
-    )
-    signatures = [entry["signature"] for entry in metrics[: 2 * len(names)]]
-    return "\n".join([*columns(rows), "", counted, explained, "", *signatures, "", report["note"]])

@@ -14,6 +14,7 @@ from signgen.evaluation.comparison import compare_with_others
 from signgen.evaluation.metric_choice import Slot
 from signgen.evaluation.metrics import Metric, Score
 from signgen.evaluation.protocols import View
+from signgen.evaluation.reports.from_scores import frames_report
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, ClipResult, Report, System
 from signgen.evaluation.reports.worst_frames import WorstFrames
 from signgen.evaluation.stream import CHUNK, Pass
@@ -132,11 +133,11 @@ def evaluate_clips(
     systems = [System(GENERATED, "generated")]
     systems += [System(name, "compared", name) for name in setup.compared]
     systems += [System(name, "baseline") for name in setup.baselines]
-    return Report(
+    return frames_report(
         scores,
-        tuple(done.results),
+        done.results,
         systems=systems,
-        failed=tuple(done.failures),
+        failed=done.failures,
         protocol=setup.protocol,
         comparisons=compare_with_others(
             {name: scores[name] for name in (GENERATED, *setup.compared)}, GENERATED

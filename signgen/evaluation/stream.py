@@ -112,7 +112,13 @@ class Pass:
             if isinstance(metric, FinishesClips):
                 metric.finish(pair.id)
         sums = reader.digests()
-        return ClipResult(pair.id, pair.signer, clip.count, sums[GENERATED], sums[TRUTH])
+        return ClipResult(
+            id=pair.id,
+            signer=pair.signer,
+            frames=clip.count,
+            generated_sha256=sums[GENERATED],
+            reference_sha256=sums[TRUTH],
+        )
 
     def _take(self, clip: _Clip, frames: Mapping[str, Frames]) -> None:
         """Give a chunk to all metrics, one size after another."""

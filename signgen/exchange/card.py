@@ -6,14 +6,13 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from signgen import __version__
 from signgen.config.model import FPDMConfig, full_fpdm
 from signgen.config.train import TrainConfig
-from signgen.evaluation.reports.report import GENERATED, table
+from signgen.evaluation.reports.report import GENERATED, Report
 from signgen.exchange.licences import DATA_LANGUAGES, DATA_NAMES, LICENSES, RAIL, base_models
 
 __all__ = [
@@ -88,7 +87,7 @@ class CardFacts:
     license: str
     data: Sequence[TrainingData]
     training: TrainingFacts | None = None
-    report: Mapping[str, Any] | None = None
+    report: Report | None = None
     human_evaluation: str = "none done"
     notes: str = ""
     half: bool = True
@@ -142,19 +141,20 @@ def _front_matter(facts: CardFacts) -> ModelCardData:
     )
 
 
-def _eval_results(report: Mapping[str, Any]) -> list[EvalResult] | None:
-    data = _last(str(report["inputs"].get("data", "frames given by path")))
+def _eval_results(report: Report) -> list[EvalResult] | None:
+    data = _last(str(report.inputs.get("data", "frames given by path")))
+    split = report.inputs.get("split")
     found = [
         EvalResult(
             task_type="image-to-video",
             dataset_type=data,
             dataset_name=data,
-            dataset_split=report["inputs"].get("split"),
-            metric_type=entry["name"],
-            metric_value=round(float(entry["value"]), METRIC_DIGITS),
+            dataset_split=None if split is None else str(split),
+            metric_type=entry.name,
+            metric_value=round(entry.value, METRIC_DIGITS),
         )
-        for entry in report["metrics"]
-        if entry["system"] == GENERATED and entry["value"] is not None
+        for entry in report.metrics
+        if entry.system == GENERATED and entry.value is not None
     ]
     return found or None
 
@@ -282,7 +282,7 @@ def _evaluation(facts: CardFacts) -> str:
         return f"## Evaluation\n\nNo report of `signgen eval` was given for this card. {people}"
     inputs = {
         name: _last(value) if isinstance(value, str) else value
-        for name, value in facts.report["inputs"].items()
+        for name, value in facts.report.inputs.items()
     }
     settings = ", ".join(f"{name} {value}" for name, value in inputs.items())
     return f"""## Evaluation
@@ -290,7 +290,7 @@ def _evaluation(facts: CardFacts) -> str:
 By `signgen eval` ({settings}):
 
 ```
-{table(facts.report)}
+{facts.report.table()}
 ```
 
 {people}"""

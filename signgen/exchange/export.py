@@ -20,7 +20,7 @@ from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
 from signgen.data.dataset import open_dataset
 from signgen.data.manifest import MANIFEST, read_manifest
-from signgen.evaluation.reports.report import SCHEMA_VERSION, table
+from signgen.evaluation.reports.report import FRAMES, Report
 from signgen.exchange.card import (
     GENERATED_BY,
     CardFacts,
@@ -230,19 +230,18 @@ def _demoted(markdown: str) -> str:
     return "\n".join(lines)
 
 
-def _report(path: str, model: str) -> Mapping[str, Any]:
+def _report(path: str, model: str) -> Report:
     """Read a report of `signgen eval`, which must be one of this model."""
-    report = _read_json(Path(path))
     try:
-        if report["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {report['schema_version']}")
-        table(report)
-        of = str(report["inputs"].get("model", model))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        report = Report.from_json(_read_json(Path(path)))
+        if report.schema_version != FRAMES:
+            raise ValueError(f"schema_version is {report.schema_version}")
+    except ValueError as error:
         raise UserError(
-            f"--report {path} is no report of `signgen eval` ({type(error).__name__}: {error}); "
-            "expected the file that `signgen eval --out report.json` writes."
+            f"--report {path} is no report of `signgen eval` ({error}); expected the file that "
+            "`signgen eval --out report.json` writes."
         ) from None
+    of = str(report.inputs.get("model", model))
     if of.rstrip("/") != model.rstrip("/"):
         raise UserError(
             f"--report {path} is of model {of}; expected one of {model}. Run `signgen eval --model "

@@ -22,7 +22,6 @@ from signgen.evaluation.command import (
     evaluate_model,
     evaluate_pairs,
     pair_paths,
-    table,
 )
 from signgen.evaluation.metrics import PSNR, SSIM, default_metrics
 from signgen.evaluation.reports.report import COPY, PREVIOUS
@@ -116,8 +115,8 @@ def test_a_good_model_beats_the_copy_and_a_lazy_one_equals_it() -> None:
     good = evaluate_model(GoodRenderer(), SquareSigners(), "test", hand_metrics=True)
     lazy = evaluate_model(LazyRenderer(), SquareSigners(), "test", hand_metrics=True)
     for metric in ("ssim", "psnr", "hand_ssim"):
-        assert good.beats_copy(metric) is True
-        assert lazy.beats_copy(metric) is False
+        assert good.score(metric).beats_copy is True
+        assert lazy.score(metric).beats_copy is False
         assert lazy.score(metric).value == lazy.score(metric, COPY).value
         assert good.score(metric, COPY).value == lazy.score(metric, COPY).value
     assert good.score("psnr").value == pytest.approx(20 * np.log10(255))
@@ -128,7 +127,7 @@ def test_the_source_frame_is_not_scored_and_the_signature_says_so() -> None:
     report = evaluate_model(LazyRenderer(), SquareSigners((4, 6)), "test")
     assert report.score("ssim").n == 3 + 5
     assert "|frames:without-source|" in report.score("ssim").signature
-    assert [clip.frames for clip in report.clips] == [4, 6]
+    assert [clip.frames for clip in report.per_clip] == [4, 6]
 
 
 def test_a_split_of_single_frames_has_nothing_to_score() -> None:
@@ -158,7 +157,7 @@ def test_a_tiny_real_model_is_evaluated() -> None:
     renderer = Renderer(build_model(tiny_fpdm()), Sampling(steps=1))
     report = evaluate_model(renderer, SquareSigners((2, 3)), "test", hand_metrics=True)
     assert 0 < report.score("ssim").value < 1
-    assert report.beats_copy("ssim") is False, "an untrained model is no match for the copy"
+    assert report.score("ssim").beats_copy is False, "an untrained model is no match for the copy"
 
 
 def test_settings_of_sampling_reach_the_model_and_the_report(
@@ -185,10 +184,10 @@ def test_settings_of_sampling_reach_the_model_and_the_report(
     for change in changes:
         config = EvalConfig(model=str(tmp_path / "tiny"), device="cpu", **change)
         report = evaluate(config)
-        digests.add(report["per_clip"][0]["generated_sha256"])
+        digests.add(report.per_clip[0].generated_sha256)
         expected = plain | change
-        assert report["inputs"].get("official_noise", False) is expected.pop("official_noise")
-        assert {name: report["inputs"][name] for name in expected} == expected
+        assert report.inputs.get("official_noise", False) is expected.pop("official_noise")
+        assert {name: report.inputs[name] for name in expected} == expected
     assert len(digests) == len(changes)
 
 
@@ -297,7 +296,8 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
         hand_metrics=True,
         out=str(tmp_path / "report.json"),
     )
-    report = evaluate(config)
+    found = evaluate(config)
+    report = found.to_json()
     assert json.loads((tmp_path / "report.json").read_text()) == report
     values = {(entry["system"], entry["name"]): entry["value"] for entry in report["metrics"]}
     assert values["generated", "ssim"] > 0.9
@@ -305,7 +305,7 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
     assert report["schema_version"] == 2
     assert "|frames:all|resize:none|protocol:none|n:4|" in report["metrics"][0]["signature"]
     assert report["inputs"]["generated"] == str(ours)
-    text = table(report)
+    text = found.table()
     for words in (
         "ssim (higher is better)",
         COPY,
@@ -328,7 +328,8 @@ def test_folders_of_clips_are_paired_by_name(tmp_path: Path) -> None:
     report = evaluate_pairs(pairs.clips, default_metrics(hands=True))
     assert report.score("ssim").value == pytest.approx(1)
     assert report.score("ssim").ci95 is not None
-    assert list(report.score("hand_ssim").per_clip) == ["one", "two"]
+    assert [clip.id for clip in report.per_clip] == ["one", "two"]
+    assert all(clip.counts["generated"]["hand_ssim"] for clip in report.per_clip)
 
 
 def test_paths_that_cannot_be_paired_are_user_errors(tmp_path: Path) -> None:
@@ -419,7 +420,7 @@ def test_equal_folders_are_perfect_with_key_points_that_are_given(tmp_path: Path
         hand_metrics=True,
         protocol="phoenix-fpdm",
     )
-    report = evaluate(config)
+    report = evaluate(config).to_json()
     assert report["failed"] == []
     values = {
         entry["name"]: (entry["value"], entry["n"])
@@ -445,8 +446,8 @@ def test_signers_and_texts_of_clips_are_those_of_the_data(
     truth = str(tmp_path / "truth")
     config = EvalConfig(generated=truth, reference=truth, data="squares", per_signer=True)
     report = evaluate(config)
-    assert [entry["signer"] for entry in report["per_signer"]] == ["S0", "S1"]
-    assert [entry["frames"] for entry in report["per_signer"]] == [2, 3]
+    assert [entry.signer for entry in report.per_signer] == ["S0", "S1"]
+    assert [entry.frames for entry in report.per_signer] == [2, 3]
 
 
 def test_results_on_deepfashion_are_scored_beside_their_sources(tmp_path: Path) -> None:
@@ -459,7 +460,7 @@ def test_results_on_deepfashion_are_scored_beside_their_sources(tmp_path: Path) 
     config = EvalConfig(
         generated=str(tmp_path / "ours"), reference=str(tmp_path / "truth"), protocol="cfld"
     )
-    report = evaluate(config)
+    report = evaluate(config).to_json()
     values = {(entry["system"], entry["name"]): entry["value"] for entry in report["metrics"]}
     assert values["generated", "ssim_w51"] == pytest.approx(1)
     assert values[COPY, "ssim_w51"] < 0.9
@@ -486,7 +487,7 @@ def test_published_strips_have_the_scores_that_others_measured(tmp_path: Path) -
         source=str(tmp_path / "source"),
         protocol="phoenix-fpdm",
     )
-    found = [clip["scores"] for clip in evaluate(config)["per_clip"]]
+    found = [clip.scores for clip in evaluate(config).per_clip]
     names = ("ssim_win7", "ssim", "psnr")
     rounded = [[round(scores["generated"][name], 4) for name in names] for scores in found]
     assert rounded == [[0.89, 0.888, 25.3591], [0.8635, 0.8658, 25.0746]]
@@ -522,7 +523,7 @@ def test_what_cannot_be_measured_is_not_a_number_but_said() -> None:
     assert report.score("hand_ssim").value is None
     assert "not measured" in report.table()
     assert "[one clip]" in report.table()
-    assert report.beats_copy("ssim") is None
+    assert report.score("ssim").beats_copy is None
     json.dumps(report.to_json(), allow_nan=False)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from signgen.evaluation.comparison import FEW_CLIPS, compare, compare_with_others, paired_bootstrap
+from signgen.evaluation.comparison import (
+    FEW_CLIPS,
+    Comparison,
+    compare,
+    compare_with_others,
+    paired_bootstrap,
+)
 from signgen.evaluation.metrics.base import RESAMPLES, ClipMeans, Score
 
 RNG = np.random.default_rng(3)
@@ -103,15 +109,7 @@ def test_one_system_is_compared_with_all_others_in_all_metrics() -> None:
         ("copy", "ssim"),
         ("copy", "psnr"),
     ]
-    assert found[0].to_json() == {
-        "metric": "psnr",
-        "system": "ours",
-        "other": "theirs",
-        "difference": 0.0,
-        "ci95": [0.0, 0.0],
-        "p": 1.0,
-        "clips": 20,
-    }
+    assert found[0] == Comparison("psnr", "ours", "theirs", 0.0, (0.0, 0.0), 1.0, 20)
 
 
 def experiments(clips: int, number: int = 300) -> tuple[float, float]:

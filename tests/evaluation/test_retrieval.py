@@ -21,7 +21,8 @@ from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.examples.loading import TripletDataset
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import evaluate
-from signgen.evaluation.retrieval import Questions, ask, embed, rank, table
+from signgen.evaluation.reports.report import Report
+from signgen.evaluation.retrieval import Questions, ask, embed, rank
 from signgen.models import build_stage
 from signgen.models.base import stored_state
 from signgen.models.ipf import IPF
@@ -198,7 +199,7 @@ def test_the_bundled_model_prints_a_table_and_writes_its_report(
     assert main([*words, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert json.loads(out.read_text()) == report
-    assert table(report) + "\n" == captured.out
+    assert Report.from_json(report).table() + "\n" == captured.out
     lines = captured.out.splitlines()
     assert [line.split("  ")[0] for line in lines[1:5]] == ["source (A1)"] * 2 + ["fused (A3)"] * 2
     assert "16, with its source" in lines[1]
@@ -218,7 +219,8 @@ def test_a_run_of_stage_1_is_named_by_its_loss(tmp_path: Path) -> None:
     data = DataConfig(workers=0)
     out = str(tmp_path / "run")
     run = train(TrainConfig("ipf", out, config, data, steps=1, device="cpu"))
-    report = evaluate(EvalConfig(retrieval=True, model=str(run), retrieval_queries=8, device="cpu"))
+    config = EvalConfig(retrieval=True, model=str(run), retrieval_queries=8, device="cpu")
+    report = evaluate(config).to_json()
     assert {system for system, _, _ in scores(report)} == {"source (A1)", "fused (A2)"}
     assert report["inputs"]["loss"] == "baseline"
     assert report["queries"] == 8
@@ -232,7 +234,7 @@ def test_a_pretrained_tower_is_scored_from_a_training_file(tmp_path: Path) -> No
     file.write_text(to_yaml(TrainConfig(stage="ipf", model=replace(config, ipf=ipf))))
     report = evaluate(
         EvalConfig(retrieval=True, model=str(file), retrieval_queries=8, device="cpu")
-    )
+    ).to_json()
     assert {system for system, _, _ in scores(report)} == {"source (A1)"}
     # The tower of the file and that of `stage1` are one.
     adapter = open_dataset("sample")

@@ -79,8 +79,8 @@ def test_a_clip_that_fails_leaves_nothing_in_any_score(fault: str) -> None:
         bad = ClipPair("bad", "", *(streams if fault == "damaged" else streams[::-1]), poses(9))
     report = evaluate_pairs([good("a", 1), bad, good("c", 3)], metrics(), chunk=2)
     alone = evaluate_pairs([good("a", 1), good("c", 3)], metrics(), chunk=2)
-    assert report.scores == alone.scores
-    assert report.clips == alone.clips
+    assert report.metrics == alone.metrics
+    assert report.per_clip == alone.per_clip
     (failed,) = report.failed
     assert failed.id == "bad"
     assert fault.removeprefix("truth is ") in failed.error
@@ -107,7 +107,7 @@ def test_what_is_missing_from_the_start_is_listed_with_what_fails() -> None:
     setup = Setup([Slot("ssim", View(), SSIM())])
     bad = FAULTS["9 generated frames, but 8"]
     report = evaluate_clips([good("a", 1), bad], setup, failed=[Failure("z", "has no clip z")])
-    assert [one["id"] for one in report.to_json()["failed"]] == ["z", "bad"]
+    assert [one.id for one in report.failed] == ["z", "bad"]
     assert ", 2 not scored" in report.table()
 
 
@@ -120,13 +120,14 @@ def test_systems_are_scored_on_the_same_clips_and_compared() -> None:
     clips.append(ClipPair("c", "", near["c"], truth["c"], compared={"B": clip(4, 9)}))
     slots = [Slot("psnr", View(), PSNR())]
     report = evaluate_clips(clips, Setup(slots, compared=("B",)))
-    assert list(report.scores) == [GENERATED, "B", COPY, PREVIOUS]
-    assert all(sorted(scores[0].per_clip) == ["a", "b"] for scores in report.scores.values())
+    assert report.system_names == (GENERATED, "B", COPY, PREVIOUS)
+    assert [clip.id for clip in report.per_clip] == ["a", "b"]
+    assert all(clip.scores[name]["psnr"] for clip in report.per_clip for name in clip.scores)
     assert "clip c: 4 frames of B, but 5" in report.failed[0].error
-    (comparison,) = report.to_json()["comparisons"]
+    (comparison,) = report.comparisons
     expected = report.score("psnr").value - report.score("psnr", "B").value
-    assert comparison["difference"] == pytest.approx(expected)
-    assert [one["kind"] for one in report.to_json()["systems"]] == [
+    assert comparison.difference == pytest.approx(expected)
+    assert [one.kind for one in report.systems] == [
         *("generated", "compared", "baseline", "baseline")
     ]
 
@@ -206,14 +207,14 @@ def test_an_estimator_that_fails_on_a_clip_fails_no_other_clip() -> None:
     report = evaluate_pairs(clips, metrics, baselines=())
     (failed,) = report.failed
     assert (failed.id, failed.error) == ("b", "the estimator found nobody")
-    assert [clip.id for clip in report.clips] == ["a", "c"]
-    for name in ("ssim", "keypoint_dtw"):
-        assert sorted(report.score(name).per_clip) == ["a", "c"]
+    assert [clip.id for clip in report.per_clip] == ["a", "c"]
+    for clip in report.per_clip:
+        assert None not in {clip.scores[GENERATED][name] for name in ("ssim", "keypoint_dtw")}
 
 
 def test_distances_of_few_frames_are_reported_with_a_warning() -> None:
     extractor = FeatureExtractor(lambda frames: frames[:, 0, :8, 0].astype(np.float64), "net:test")
-    (warning,) = evaluate_pairs([good("a", 1)], [FID(extractor)]).to_json()["warnings"]
+    (warning,) = evaluate_pairs([good("a", 1)], [FID(extractor)]).warnings
     assert warning.startswith(
         "fid_star is of 7 generated and 7 real items, not more than the 8 numbers"
     )

@@ -44,5 +44,5 @@ def test_every_metric_has_a_row(metric: str) -> None:
 
 
 def test_every_field_of_the_report_has_a_row() -> None:
-    for name in Report(scores={}, clips=()).to_json():
+    for name in Report().to_json():
         assert rows(name), name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signgen.errors import ExitCode, UserError
+from signgen.evaluation.reports.report import Report
 from signgen.evaluation.reports.values import (
     caveat,
     entries_of,
@@ -37,7 +38,7 @@ _ESCAPES = {
 
 def write_latex(
     path: str | Path,
-    report: Mapping[str, Any],
+    report: Report,
     *,
     systems: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
@@ -54,7 +55,7 @@ def write_latex(
         UserError: If a name is not in the report (2), or the file cannot be created (73) or written
             (74).
     """
-    save_text(path, latex_table(report, systems=systems, metrics=metrics))
+    save_text(path, latex_table(report.to_json(), systems=systems, metrics=metrics))
 
 
 def latex_table(

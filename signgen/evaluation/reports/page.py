@@ -19,6 +19,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from PIL import Image
 
 from signgen.evaluation.reports.plots import IntervalRow, Series, interval_plot, sorted_plot
+from signgen.evaluation.reports.report import Report
 from signgen.evaluation.reports.style import SCRIPT, STYLE
 from signgen.evaluation.reports.tables import (
     absent_tables,
@@ -50,21 +51,18 @@ _WIDEST_SHEET = 1600
 """Wider sheets of worst frames are made smaller, in pixels."""
 
 
-def write_html(
-    path: str | Path, report: Mapping[str, Any], worst: Sequence[WorstFrame] = ()
-) -> None:
+def write_html(path: str | Path, report: Report) -> None:
     """Write the page of a report, atomically.
 
     Args:
         path: The file.
-        report: See `html_report`.
-        worst: See `html_report`.
+        report: Scores of frames.
 
     Raises:
         ValueError: If the report has another schema.
         UserError: If the file cannot be created (73) or written (74).
     """
-    save_text(path, html_report(report, worst))
+    save_text(path, html_report(report.to_json(), report.worst))
 
 
 def html_report(report: Mapping[str, Any], worst: Sequence[WorstFrame] = ()) -> str:

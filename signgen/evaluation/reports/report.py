@@ -1,32 +1,36 @@
-"""The report of an evaluation: as JSON, and as a table to read."""
+"""The report of an evaluation: one value for every kind of it, laid out as its JSON is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, cast
 
 import signgen
+from signgen.evaluation.back_translation import BackTranslation
 from signgen.evaluation.clips import Failure
-from signgen.evaluation.metrics import Score
-from signgen.evaluation.reports.text import cell, columns, table
+from signgen.evaluation.comparison import Comparison
+from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.reports.schema import from_json, to_json
+from signgen.evaluation.reports.text import retrieval_table, table
 from signgen.evaluation.reports.worst_frames import WorstFrame
 
 __all__ = [
     "COPY",
+    "FRAMES",
     "GENERATED",
     "NOTE",
     "PREVIOUS",
-    "SCHEMA_VERSION",
+    "RETRIEVAL",
     "ClipResult",
     "Report",
+    "Result",
+    "SignerResult",
     "System",
-    "cell",
-    "columns",
-    "table",
 ]
 
-SCHEMA_VERSION = 2
+RETRIEVAL, FRAMES = 1, 2
+"""Versions of the schema: scores of stage 1's retrieval, and scores of frames."""
 GENERATED = "generated"
 """The frames under test."""
 COPY = "copy of the source"
@@ -35,12 +39,12 @@ PREVIOUS = "copy of the previous frame"
 """A trivial baseline: the true frame before; the first frame is itself."""
 NOTE = "Automatic scores do not show that signing is understood."
 
+_RETRIEVAL, _FRAMES = {"version": RETRIEVAL}, {"version": FRAMES}
+_OPTIONAL = {"version": FRAMES, "optional": True}
+"""Metadata of fields, see `schema`."""
 
-class ToJson(Protocol):
-    """A part of a report that is made elsewhere."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the part as one JSON object."""
+Scores = Mapping[str, Mapping[str, float | None]]
+"""Values by system and metric; None where nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,84 @@ class System:
     Args:
         name: Name, unique in a report.
         kind: The frames under test, frames compared with them, or a trivial baseline.
-        path: Where the frames are; empty where they are made on the way.
+        path: Where the frames are; None where they are made on the way.
     """
 
     name: str
     kind: Literal["generated", "compared", "baseline"]
-    path: str = ""
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One metric of one system; see `Score` for what is not said here.
+
+    Args:
+        system: Name of the system, or the kind of query.
+        own_source: The query's own source was in the gallery.
+        clips: Clips with a value.
+        beats_copy: The system is better than the copy of the source, with 95 % intervals that do
+            not touch; None where the copy was not measured, an interval is missing (below two
+            clips), or neither high nor low is better.
+    """
+
+    system: str
+    own_source: bool | None = field(default=None, metadata=_RETRIEVAL)
+    name: str
+    value: float | None
+    ci95: tuple[float, float] | None
+    n: int
+    clips: int
+    higher_is_better: bool
+    ideal: float | None = field(default=None, metadata=_FRAMES)
+    signature: str
+    details: Mapping[str, float | None]
+    unavailable: str = field(default="", metadata=_FRAMES)
+    beats_copy: bool | None = field(default=None, metadata=_FRAMES)
+
+    @classmethod
+    def of(cls, score: Score, system: str, **more: bool | None) -> Result:
+        """Return the entry of a score.
+
+        Args:
+            score: The score.
+            system: See the class.
+            more: `own_source` or `beats_copy`.
+        """
+        return cls(
+            system=system,
+            name=score.name,
+            value=score.value,
+            ci95=score.ci95,
+            n=score.n,
+            clips=len(score.per_clip),
+            higher_is_better=score.higher_is_better,
+            ideal=score.ideal,
+            signature=score.signature,
+            details=score.details,
+            unavailable=score.unavailable,
+            **more,
+        )
 
 
 @dataclass(frozen=True)
+class SignerResult:
+    """What was measured on the clips of one signer.
+
+    Args:
+        signer: Name of the signer.
+        clips: Clips of the signer.
+        frames: Frames of these clips.
+        scores: Means of the clips' means, weighted by what was measured.
+    """
+
+    signer: str
+    clips: int
+    frames: int
+    scores: Scores
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClipResult:
     """What was measured on one clip.
 
@@ -66,6 +139,8 @@ class ClipResult:
         id: Name of the clip.
         signer: Name of the signer, empty where unknown.
         frames: Frames of the clip, the source frame included.
+        scores: Its means.
+        counts: Measured items by system and metric.
         generated_sha256: Hash of the pixels of all generated frames.
         reference_sha256: Hash of the pixels of all reference frames.
     """
@@ -73,181 +148,97 @@ class ClipResult:
     id: str
     signer: str
     frames: int
+    scores: Scores = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     generated_sha256: str
     reference_sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """Scores of the generated frames, and of other systems and trivial baselines beside them.
+    """All that an evaluation found.
 
     Args:
-        scores: Scores by system, `generated` first; the same metrics in the same order.
-        clips: The clips that were scored.
-        systems: The systems; where not given they are told by their names.
-        failed: The clips that could not be scored, with the reason.
+        schema_version: `FRAMES` or `RETRIEVAL`.
+        signgen: Version of the program.
         protocol: Name of the protocol, or None.
+        systems: Whose frames were scored, `generated` first.
+        metrics: One entry for each metric of each system, or of each kind of query.
         comparisons: Paired comparisons of `generated` with the compared systems.
+        per_signer: Means of the signers that are known.
+        per_clip: Scores of every clip.
+        failed: The clips that could not be scored, with the reason.
         warnings: What a reader should know before the numbers.
+        queries: Pairs of which the target was searched.
+        gallery: Pictures searched.
         inputs: What was compared, for the record.
-        extra: Further parts by name, such as `back_translation`.
+        back_translation: What a translator read in the videos.
+        note: What no score says.
         worst: The worst generated frames, the worst first; not part of the JSON.
     """
 
-    scores: Mapping[str, Sequence[Score]]
-    clips: Sequence[ClipResult]
-    systems: Sequence[System] = ()
-    failed: Sequence[Failure] = ()
-    protocol: str | None = None
-    comparisons: Sequence[ToJson] = ()
-    warnings: Sequence[str] = ()
+    schema_version: int = FRAMES
+    signgen: str = field(default=signgen.__version__, metadata=_FRAMES)
+    protocol: str | None = field(default=None, metadata=_FRAMES)
+    systems: tuple[System, ...] = field(default=(), metadata=_FRAMES)
+    metrics: tuple[Result, ...] = ()
+    comparisons: tuple[Comparison, ...] = field(default=(), metadata=_FRAMES)
+    per_signer: tuple[SignerResult, ...] = field(default=(), metadata=_FRAMES)
+    per_clip: tuple[ClipResult, ...] = field(default=(), metadata=_FRAMES)
+    failed: tuple[Failure, ...] = field(default=(), metadata=_FRAMES)
+    warnings: tuple[str, ...] = field(default=(), metadata=_FRAMES)
+    queries: int = field(default=0, metadata=_RETRIEVAL)
+    gallery: int = field(default=0, metadata=_RETRIEVAL)
     inputs: Mapping[str, object] = field(default_factory=dict)
-    extra: Mapping[str, ToJson] = field(default_factory=dict)
-    worst: Sequence[WorstFrame] = ()
+    back_translation: BackTranslation | None = field(default=None, metadata=_OPTIONAL)
+    note: str = NOTE
+    worst: tuple[WorstFrame, ...] = field(default=(), metadata={"version": None})
 
-    def score(self, metric: str, system: str = GENERATED) -> Score:
-        """Return one score.
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
+        return cast("dict[str, Any]", to_json(self, self.schema_version))
+
+    @classmethod
+    def from_json(cls, value: object) -> Report:
+        """Read what `to_json` returned.
+
+        Raises:
+            ValueError: If it is of another version, or a key or type is not as the version has it.
+        """
+        version = value.get("schema_version") if isinstance(value, dict) else None
+        if type(version) is not int or version not in {RETRIEVAL, FRAMES}:
+            raise ValueError(f"schema_version is {version}; expected {FRAMES} or {RETRIEVAL}")
+        return from_json(cls, value, version, "report")
+
+    def table(self, *, per_hand: bool = False, per_signer: bool = False) -> str:
+        """Return the report as text to read.
 
         Args:
-            metric: Name of the metric.
-            system: Whose frames.
+            per_hand: Also lay out the scores of each hand.
+            per_signer: Also lay out the scores of each signer.
+        """
+        if self.schema_version == RETRIEVAL:
+            return retrieval_table(self.to_json())
+        return table(self.to_json(), per_hand=per_hand, per_signer=per_signer)
+
+    def score(self, metric: str, system: str = GENERATED) -> Result:
+        """Return the entry of one metric of one system.
 
         Raises:
             KeyError: If there is none.
         """
-        found = {score.name: score for score in self.scores[system]}
-        return found[metric]
+        return self.by_system(metric)[system]
 
-    def beats_copy(self, metric: str, system: str = GENERATED) -> bool | None:
-        """Say whether frames are better than the copy, with 95 % intervals that do not touch.
+    def by_system(self, metric: str) -> dict[str, Result]:
+        """Return the entries of one metric by the name of their system."""
+        return {entry.system: entry for entry in self.metrics if entry.name == metric}
 
-        Args:
-            metric: Name of the metric.
-            system: Whose frames.
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics, in order."""
+        return tuple(dict.fromkeys(entry.name for entry in self.metrics))
 
-        Returns:
-            None where the copy was not measured, an interval is missing (below two clips), or
-            neither high nor low is better.
-        """
-        if COPY not in self.scores or system in {COPY, PREVIOUS}:
-            return None
-        ours, copy = self.score(metric, system), self.score(metric, COPY)
-        # A copy stands still or is the truth, so that its distance from an ideal says nothing.
-        if ours.ci95 is None or copy.ci95 is None or ours.ideal is not None:
-            return None
-        if ours.higher_is_better:
-            return ours.ci95[0] > copy.ci95[1]
-        return ours.ci95[1] < copy.ci95[0]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as one JSON object, `schema_version` 2."""
-        systems = self.systems or [System(name, _kind(name)) for name in self.scores]
-        metrics = [
-            self._metric_json(system, score)
-            for system, scores in self.scores.items()
-            for score in scores
-        ]
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "signgen": signgen.__version__,
-            "protocol": self.protocol,
-            "systems": [
-                {"name": one.name, "kind": one.kind, "path": one.path or None} for one in systems
-            ],
-            "metrics": metrics,
-            "comparisons": [comparison.to_json() for comparison in self.comparisons],
-            "per_signer": self._signers_json(),
-            "per_clip": [self._clip_json(clip) for clip in self.clips],
-            "failed": [{"id": one.id, "error": one.error} for one in self.failed],
-            "warnings": [*self.warnings, *self._over_smoothed(), *self._few_items()],
-            "inputs": dict(self.inputs),
-            **{name: part.to_json() for name, part in self.extra.items()},
-            "note": NOTE,
-        }
-
-    def table(self) -> str:
-        """Return the report as text to read."""
-        return table(self.to_json())
-
-    def _over_smoothed(self) -> list[str]:
-        return [
-            f"{system} is over-smoothed: {score.name} is {score.value:.2f} of the truth's."
-            for system, scores in self.scores.items()
-            if system not in {COPY, PREVIOUS}
-            for score in scores
-            if score.details.get("over_smoothed") and score.value is not None
-        ]
-
-    def _few_items(self) -> list[str]:
-        """Warn of distances of sets that depend on the number of items more than usual."""
-        return [
-            f"{score.name} is of {score.n} generated and {score.details['real']:.0f} real items, "
-            f"not more than the {score.details['dimensions']:.0f} numbers of a feature. Compare it "
-            "with scores of as many items only."
-            for score in self.scores.get(GENERATED, ())
-            if score.value is not None and score.details.get("rank_deficient")
-        ]
-
-    def _metric_json(self, system: str, score: Score) -> dict[str, Any]:
-        return {
-            "system": system,
-            "name": score.name,
-            "value": score.value,
-            "ci95": None if score.ci95 is None else list(score.ci95),
-            "n": score.n,
-            "clips": len(score.per_clip),
-            "higher_is_better": score.higher_is_better,
-            "ideal": score.ideal,
-            "signature": score.signature,
-            "details": dict(score.details),
-            "unavailable": score.unavailable,
-            "beats_copy": self.beats_copy(score.name, system),
-        }
-
-    def _signers_json(self) -> list[dict[str, Any]]:
-        """Return the means of each signer: of the clips' means, weighted by what was measured."""
-        signers = sorted({clip.signer for clip in self.clips} - {""})
-        return [self._signer_json(signer) for signer in signers]
-
-    def _signer_json(self, signer: str) -> dict[str, Any]:
-        clips = [clip for clip in self.clips if clip.signer == signer]
-        names = {clip.id for clip in clips}
-        return {
-            "signer": signer,
-            "clips": len(clips),
-            "frames": sum(clip.frames for clip in clips),
-            "scores": {
-                system: {score.name: _mean_over(score, names) for score in scores}
-                for system, scores in self.scores.items()
-            },
-        }
-
-    def _clip_json(self, clip: ClipResult) -> dict[str, Any]:
-        return {
-            "id": clip.id,
-            "signer": clip.signer,
-            "frames": clip.frames,
-            "scores": {
-                system: {score.name: score.per_clip.get(clip.id) for score in scores}
-                for system, scores in self.scores.items()
-            },
-            "counts": {
-                system: {score.name: score.counts.get(clip.id, 0) for score in scores}
-                for system, scores in self.scores.items()
-            },
-            "generated_sha256": clip.generated_sha256,
-            "reference_sha256": clip.reference_sha256,
-        }
-
-
-def _kind(name: str) -> Literal["generated", "compared", "baseline"]:
-    if name == GENERATED:
-        return "generated"
-    return "baseline" if name in {COPY, PREVIOUS} else "compared"
-
-
-def _mean_over(score: Score, clips: set[str]) -> float | None:
-    """Return the mean over the items of some clips, or None where none was measured."""
-    counts = {clip: count for clip, count in score.counts.items() if clip in clips}
-    total = sum(counts.values())
-    return sum(score.per_clip[clip] * n for clip, n in counts.items()) / total if total else None
+    @property
+    def system_names(self) -> tuple[str, ...]:
+        """Names of the systems, in order."""
+        return tuple(system.name for system in self.systems)

@@ -7,7 +7,7 @@ from typing import Any
 
 from signgen.evaluation.reports.values import caveat, direction, interval, number, unit
 
-__all__ = ["cell", "columns", "table"]
+__all__ = ["cell", "columns", "retrieval_table", "table"]
 
 
 def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool = False) -> str:
@@ -43,6 +43,32 @@ def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool
     lines += _signers(report, systems) if per_signer else []
     lines += _translated(report)
     return "\n".join([*lines, "", *(entry["signature"] for entry in measured), "", report["note"]])
+
+
+def retrieval_table(report: Mapping[str, Any]) -> str:
+    """Lay a report out as text: one line per kind of query and gallery, then the signatures.
+
+    Args:
+        report: What `Report.to_json` returned.
+    """
+    metrics = report["metrics"]
+    names = list(dict.fromkeys(entry["name"] for entry in metrics))
+    rows = [["query", "pictures searched", *(f"{name} [95 % interval]" for name in names)]]
+    for first in metrics[:: len(names)]:
+        kept = first["own_source"]
+        row = [m for m in metrics if (m["system"], m["own_source"]) == (first["system"], kept)]
+        searched = f"{first['details']['gallery']:.0f}, {'with' if kept else 'without'} its source"
+        rows.append([first["system"], searched, *(cell(entry) for entry in row)])
+    counted = (
+        f"{report['queries']} queries from {metrics[0]['clips']} clips, "
+        f"gallery of {report['gallery']} pictures"
+    )
+    explained = (
+        f"{metrics[0]['system']} is the source's own embedding: copying the source, for any model "
+        "to beat."
+    )
+    signatures = [entry["signature"] for entry in metrics[: 2 * len(names)]]
+    return "\n".join([*columns(rows), "", counted, explained, "", *signatures, "", report["note"]])
 
 
 def _absent(entries: Sequence[Mapping[str, Any]]) -> list[str]:

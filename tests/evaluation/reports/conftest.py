@@ -12,6 +12,8 @@ import pytest
 from signgen.evaluation.comparison import compare_with_others
 from signgen.evaluation.metrics import PSNR, SSIM, Metric
 from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.reports.report import FRAMES
+from signgen.evaluation.reports.schema import to_json
 from signgen.evaluation.reports.worst_frames import WorstFrame, WorstFrames
 
 SYSTEMS = {"generated": "generated", "runs/other_50%": "compared", "copy of the source": "baseline"}
@@ -50,6 +52,7 @@ def as_json(scores: Mapping[str, list[Score]]) -> dict[str, Any]:
             "clips": len(score.per_clip),
             "higher_is_better": score.higher_is_better,
             "signature": score.signature,
+            "ideal": None,
             "details": {},
             "unavailable": "",
             "beats_copy": True if system == "generated" else None,
@@ -92,7 +95,9 @@ def as_json(scores: Mapping[str, list[Score]]) -> dict[str, Any]:
             for name, kind in SYSTEMS.items()
         ],
         "metrics": metrics,
-        "comparisons": [entry.to_json() for entry in compare_with_others(scores, "generated")],
+        "comparisons": [
+            to_json(entry, FRAMES) for entry in compare_with_others(scores, "generated")
+        ],
         "per_signer": [
             {"signer": signer, "clips": 2, "frames": 8, "scores": means} for signer in ("S1", "S2")
         ],

@@ -10,6 +10,7 @@ import pytest
 
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.reports.latex import escape, latex_table, write_latex
+from signgen.evaluation.reports.report import Report
 
 
 def body(text: str) -> list[list[str]]:
@@ -123,8 +124,8 @@ def test_unknown_names_are_refused(report: dict[str, Any], wanted: dict[str, Any
 
 
 def test_the_file_is_written_whole_or_not(report: dict[str, Any], tmp_path: Path) -> None:
-    write_latex(tmp_path / "table.tex", report)
+    write_latex(tmp_path / "table.tex", Report.from_json(report))
     assert (tmp_path / "table.tex").read_text("utf-8") == latex_table(report)
     with pytest.raises(UserError):
-        write_latex(tmp_path / "other.tex", report, metrics=["no such"])
+        write_latex(tmp_path / "other.tex", Report.from_json(report), metrics=["no such"])
     assert [path.name for path in tmp_path.iterdir()] == ["table.tex"]

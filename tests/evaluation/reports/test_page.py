@@ -16,6 +16,7 @@ from PIL import Image
 
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.reports.page import html_report, write_html
+from signgen.evaluation.reports.report import Report
 from signgen.evaluation.reports.worst_frames import WorstFrame, sheet
 
 VOID = {"meta", "img", "br"}
@@ -259,9 +260,9 @@ def test_another_schema_is_refused(report: dict[str, Any]) -> None:
 
 
 def test_the_page_is_written_whole_or_not(report: dict[str, Any], tmp_path: Path) -> None:
-    write_html(tmp_path / "report.html", report)
+    write_html(tmp_path / "report.html", Report.from_json(report))
     assert (tmp_path / "report.html").read_text("utf-8") == html_report(report)
     with pytest.raises(UserError) as caught:
-        write_html(tmp_path / "missing" / "report.html", report)
+        write_html(tmp_path / "missing" / "report.html", Report.from_json(report))
     assert caught.value.code == ExitCode.CANNOT_CREATE
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

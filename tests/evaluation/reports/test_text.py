@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from signgen.evaluation.back_translation import BackTranslation, TextScore
+from signgen.evaluation.back_translation import BackTranslation, ClipTexts, TextScore
 from signgen.evaluation.clips import ClipPair
 from signgen.evaluation.metric_choice import Slot
 from signgen.evaluation.metric_factories import NotComputed
@@ -90,9 +90,12 @@ def test_counts_protocol_and_comparisons_are_printed(report: Report) -> None:
 
 
 def test_back_translation_is_printed_with_its_ratio(report: Report) -> None:
-    scores = [TextScore("bleu", 10.0, 20.0, "bleu|tok:13a"), TextScore("chrf", 1.0, 0.0, "chrf|x")]
-    translated = BackTranslation("translate", scores, {"a": ("x", "y", "z")})
-    text = replace(report, extra={"back_translation": translated}).table()
+    scores = (
+        TextScore("bleu", 10.0, 20.0, 0.5, "bleu|tok:13a"),
+        TextScore("chrf", 1.0, 0.0, None, "chrf|x"),
+    )
+    translated = BackTranslation("translate", scores, (ClipTexts("a", "x", "y", "z"),))
+    text = replace(report, back_translation=translated).table()
     rows = [line.split() for line in text.splitlines()]
     assert ["bleu", "10.00", "20.00", "0.500"] in rows
     assert ["chrf", "1.00", "0.00", "-"] in rows
