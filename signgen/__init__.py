@@ -10,27 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from signgen.checkpoints.models import load_model, save_pretrained
+    from signgen.config.sampling import Sampling
+    from signgen.errors import UserError
+    from signgen.media import read_image
+    from signgen.pose.formats import read_poses
     from signgen.rendering.renderer import Renderer
-    from signgen.structures import PoseSequence, UserError, Video
+    from signgen.structures import PoseSequence
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PoseSequence",
     "Renderer",
+    "Sampling",
     "UserError",
-    "Video",
     "__version__",
     "load_model",
+    "read_image",
+    "read_poses",
     "save_pretrained",
 ]
 
 _HOMES = {
     "PoseSequence": "signgen.structures",
     "Renderer": "signgen.rendering.renderer",
+    "Sampling": "signgen.config.sampling",
     "UserError": "signgen.errors",
-    "Video": "signgen.structures",
     "load_model": "signgen.checkpoints.models",
+    "read_image": "signgen.media",
+    "read_poses": "signgen.pose.formats",
     "save_pretrained": "signgen.checkpoints.models",
 }
 

@@ -1,8 +1,7 @@
 """Values that cross the seams between layers.
 
 Shape legend, used by every comment of the package: `B` batch, `T` frames, `K` key points, `C`
-channels,
-`N` tokens, `D` token width, `E` embedding width, `H, W` pixels, `h, w` latent cells.
+channels, `N` tokens, `D` token width, `E` embedding width, `H, W` pixels, `h, w` latent cells.
 Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are frames per second.
 """
 
@@ -31,26 +30,8 @@ __all__ = [
     "SourceFeatures",
     "Triplet",
     "UserError",
-    "Video",
     "expect",
 ]
-
-
-@dataclass(frozen=True)
-class Video:
-    """Decoded frames of one clip.
-
-    Args:
-        frames: (T, H, W, 3) uint8 RGB.
-        fps: Frames per second.
-        id: Name of the clip.
-        signer: Name of the signer, empty where unknown.
-    """
-
-    frames: NDArray[np.uint8]
-    fps: float
-    id: str = ""
-    signer: str = ""
 
 
 @dataclass(frozen=True)
