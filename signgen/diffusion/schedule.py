@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from einops import rearrange
 from torch import Tensor
 
 from signgen.config.model import SchedulerConfig
@@ -107,11 +108,14 @@ class NoiseSchedule:
         Raises:
             ValueError: If the schedule has no such number of different timesteps.
         """
+        # Let the library spread them
         if not 1 <= steps <= self.train_steps:
             raise ValueError(f"steps is {steps}; expected 1 to {self.train_steps}")
         spreading: Any = scheduler or DDPMScheduler.from_config(self.scheduler.config)
         spreading.set_timesteps(steps)
         timesteps = [int(t) for t in spreading.timesteps]
+
+        # Refuse what would repeat a timestep
         falling = all(before > after for before, after in pairwise(timesteps))
         if not falling or timesteps[0] >= self.train_steps:
             raise ValueError(
@@ -133,7 +137,7 @@ class NoiseSchedule:
         Returns:
             (count,) int64 from 0 to T - 1.
         """
-        uniform = torch.rand(count, device=device)
+        uniform = torch.rand(count, device=device)  # (count,)
         shifted = shift * uniform / (1 + (shift - 1) * uniform)
         return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
 
@@ -184,9 +188,7 @@ class NoiseSchedule:
 
     def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(abar_t) and sqrt(1 - abar_t), each (B, 1, 1, 1)."""
-        abar = (
-            self.alphas_cumprod.to(like.device)[t].to(like.dtype).view(-1, *[1] * (like.ndim - 1))
-        )
+        abar = rearrange(self.alphas_cumprod.to(like.device)[t].to(like.dtype), "b -> b 1 1 1")
         return abar.sqrt(), (1 - abar).sqrt()
 
 

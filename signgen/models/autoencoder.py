@@ -22,14 +22,7 @@ far that without it clothes stay grey for the first thousand steps."""
 
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
-    """Build the autoencoder: pretrained, or new from its sizes.
-
-    Args:
-        config: Settings of the autoencoder.
-
-    Raises:
-        UserError: If the pretrained autoencoder is missing or unreadable.
-    """
+    """Build the autoencoder: pretrained, or new from its sizes."""
     if config.pretrained:
         model: AutoencoderKL = load_pretrained(
             AutoencoderKL, config.pretrained, "vae", use_safetensors=True
@@ -80,24 +73,22 @@ class AutoencoderStage(nn.Module):
             Scalars `loss` (optimised), `l1`, `edges`, `square`, `colour` and `kl` (nats per latent
             value).
         """
-        target = batch.target
-        posterior = self.autoencoder.encode(target).latent_dist
-        latents = posterior.sample()
-        made = self.autoencoder.decode(latents).sample
-        losses = reconstruction_loss(
-            made, batch, self.hand_weight, target.shape[-1] // latents.shape[-1]
-        )
+        posterior = self.autoencoder.encode(batch.target).latent_dist
+        latents = posterior.sample()  # (B, C, h, w)
+        decoded = self.autoencoder.decode(latents).sample  # (B, 3, H, W)
+        factor = decoded.shape[-1] // latents.shape[-1]
+        losses = reconstruction_loss(decoded, batch, self.hand_weight, factor)
         kl = posterior.kl().float().sum() / latents.numel()
         return losses | {"loss": losses["loss"] + KL_WEIGHT * kl, "kl": kl}
 
 
 def reconstruction_loss(
-    made: Tensor, batch: Batch, hand_weight: float, factor: int
+    decoded: Tensor, batch: Batch, hand_weight: float, factor: int
 ) -> dict[str, Tensor]:
     """Compare decoded pictures with the targets of a batch: L1, edges, square and colour.
 
     Args:
-        made: (B, 3, H, W) decoded pictures, about [-1, 1], not clamped.
+        decoded: (B, 3, H, W) pictures, about [-1, 1], not clamped.
         batch: Only `target` and `hands` are used.
         hand_weight: Extra weight inside the hand boxes.
         factor: Side of one latent cell in pixels.
@@ -105,23 +96,23 @@ def reconstruction_loss(
     Returns:
         Scalars `loss` (optimised), `l1`, `edges`, `square` and `colour`.
     """
-    weight = 1 + hand_weight * batch.hands
+    # Hands count more; the mean weight is 1
+    weight = 1 + hand_weight * batch.hands  # (B, 1, H, W)
     weight = weight / weight.mean()
-    error = made.float() - batch.target
+
+    # Values
+    error = decoded.float() - batch.target
     l1 = (weight * error.abs()).mean()
     square = (weight * error.square()).mean()
+
+    # Mean colour of each latent cell
     chroma = error - error.mean(dim=1, keepdim=True)
     colour = F.avg_pool2d(chroma, factor).square().mean()
-    edges = _edge_size(error, weight)
-    loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
-    return {"loss": loss, "l1": l1, "edges": edges, "square": square, "colour": colour}
 
-
-def _edge_size(error: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted mean size of the finite differences of an error (B, 3, H, W).
-
-    Differences are linear, so this is the L1 distance of the differences of two pictures.
-    """
+    # Edges: finite differences are linear, so those of the error are the error of those
     along_x = (weight[..., 1:] * error.diff(dim=-1).abs()).mean()
     along_y = (weight[..., 1:, :] * error.diff(dim=-2).abs()).mean()
-    return (along_x + along_y) / 2
+    edges = (along_x + along_y) / 2
+
+    loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
+    return {"loss": loss, "l1": l1, "edges": edges, "square": square, "colour": colour}

@@ -26,9 +26,9 @@ class PoseInputConv2d(nn.Conv2d):
         Args:
             input: (B, in_channels + out_channels, h, w), or (B, in_channels, h, w) to add nothing.
         """
-        # The argument's name is that of the overridden method.
+        # `input` is the name of the overridden method.
         latents, pose = input[:, : self.in_channels], input[:, self.in_channels :]
-        features = super().forward(latents)
+        features = super().forward(latents)  # (B, out_channels, h, w)
         return features + pose.to(features.dtype) if pose.shape[1] else features
 
     @staticmethod
@@ -80,9 +80,6 @@ def build_unet(
         config: Settings of the U-Net.
         latent_channels: Channels C of the latents.
         fused: Whether it takes `class_labels`.
-
-    Raises:
-        UserError: If the pretrained U-Net is missing, unreadable or of another kind.
     """
     unet: UNet2DConditionModel
     if config.pretrained:
@@ -93,10 +90,10 @@ def build_unet(
             use_safetensors=True,
             class_embed_type="identity" if fused else None,
         )
-        found = unet.config["in_channels"]
-        if found != latent_channels:
+        channels = unet.config["in_channels"]
+        if channels != latent_channels:
             raise UserError(
-                f"{config.pretrained}: the U-Net takes {found} latent channels; "
+                f"{config.pretrained}: the U-Net takes {channels} latent channels; "
                 f"expected {latent_channels} as the autoencoder makes. Use parts of one model."
             )
     else:
@@ -106,6 +103,7 @@ def build_unet(
 
 
 def _new_unet(config: UNetConfig, latent_channels: int, fused: bool) -> UNet2DConditionModel:
+    # Check that the sizes fit together
     channels = config.block_channels
     if any(c % config.head_width for c in channels) or any(
         c % config.norm_groups for c in channels
@@ -122,7 +120,8 @@ def _new_unet(config: UNetConfig, latent_channels: int, fused: bool) -> UNet2DCo
             f"of the {levels} entries of block_channels.",
             ExitCode.USAGE,
         )
-    # Stable Diffusion: cross-attention everywhere but at the lowest of four or more resolutions.
+
+    # Choose blocks; Stable Diffusion attends everywhere but at the lowest of four resolutions
     attention = config.attention or [levels < 4 or level < levels - 1 for level in range(levels)]
     down = ["CrossAttnDownBlock2D" if used else "DownBlock2D" for used in attention]
     up = ["CrossAttnUpBlock2D" if used else "UpBlock2D" for used in reversed(attention)]

@@ -47,8 +47,8 @@ class DecoderStage(FPDM):
         """
         if latents is None:
             latents = self.sample(batch)
-        made = self.latents.decode(latents, clamp=False)
-        return reconstruction_loss(made, batch, self.config.hand_weight, self.latents.factor)
+        decoded = self.latents.decode(latents, clamp=False)
+        return reconstruction_loss(decoded, batch, self.config.hand_weight, self.latents.factor)
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> Tensor:

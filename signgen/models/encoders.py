@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 from transformers import (
     CLIPVisionConfig,
@@ -48,27 +50,43 @@ def preprocess(
         (B, 3, side, side) float32.
     """
     expect(pixels, "B 3 H W", "pixels")
-    unit = pixels.float() / 2 + 0.5
+    unit = pixels.float() / 2 + 0.5  # [0, 1]
     height, width = unit.shape[-2:]
+
+    # Choose the size before the crop
     size = (side, side)
     if crop:
         shorter = min(height, width)
         size = (int(side * height / shorter), int(side * width / shorter))
-    # Rows, then columns, each rounded to 8 bits, as Pillow does for image processors.
-    for way in ((height, size[1]), size):
-        if unit.shape[-2:] != way:
-            unit = F.interpolate(unit, size=way, mode="bicubic", antialias=True)
+
+    # Resize rows, then columns, each rounded to 8 bits, as Pillow does for image processors
+    for stage in ((height, size[1]), size):
+        if unit.shape[-2:] != stage:
+            unit = F.interpolate(unit, size=stage, mode="bicubic", antialias=True)
             unit = (unit * 255).round().clamp(0, 255) / 255
+
+    # Cut the square, and normalise
     top, left = (size[0] - side) // 2, (size[1] - side) // 2
-    unit = unit[..., top : top + side, left : left + side]
+    unit = unit[..., top : top + side, left : left + side]  # (B, 3, side, side)
     return (unit - unit.new_tensor(mean).view(3, 1, 1)) / unit.new_tensor(std).view(3, 1, 1)
 
 
 # ----- CLIP: stage 1, and source tokens of ablation B1 --------------------------------------------
 
 
-def _clip_config(config: IPFConfig | SourceEncoderConfig, projection: int) -> CLIPVisionConfig:
-    return CLIPVisionConfig(
+def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
+    """Build the CLIP vision tower of stage 1: pretrained, or new from its sizes."""
+    tower: CLIPVisionModelWithProjection
+    tower = _clip(CLIPVisionModelWithProjection, config, config.embedding_width)
+    return tower
+
+
+def _clip(kind: Any, config: IPFConfig | SourceEncoderConfig, projection: int) -> Any:
+    if config.pretrained:
+        return load_pretrained(
+            kind, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
+        )
+    sizes = CLIPVisionConfig(
         hidden_size=config.width,
         intermediate_size=config.mlp_ratio * config.width,
         projection_dim=projection,
@@ -77,29 +95,7 @@ def _clip_config(config: IPFConfig | SourceEncoderConfig, projection: int) -> CL
         image_size=config.image_size,
         patch_size=config.patch_size,
     )
-
-
-def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
-    """Build the CLIP vision tower: pretrained, or new from its sizes.
-
-    Args:
-        config: Settings of stage 1.
-
-    Raises:
-        UserError: If the pretrained tower is missing or unreadable.
-    """
-    model: CLIPVisionModelWithProjection
-    if config.pretrained:
-        model = load_pretrained(
-            CLIPVisionModelWithProjection,
-            config.pretrained,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-        )
-        return model
-    settings = _clip_config(config, config.embedding_width)
-    model = CLIPVisionModelWithProjection._from_config(settings, attn_implementation="sdpa")
-    return model
+    return kind._from_config(sizes, attn_implementation="sdpa")
 
 
 def clip_pixels(image: Tensor, side: int, *, crop: bool = False) -> Tensor:
@@ -136,12 +132,12 @@ class ScaledPositionEmbeddings(Dinov2Embeddings):
         root = math.sqrt(count)
         sides = zip((height, width), self.patch_embeddings.patch_size, strict=True)
         scale = [(side // patch + 0.1) / root for side, patch in sides]
-        grid = table[:, 1:].unflatten(1, (int(root), int(root))).permute(0, 3, 1, 2)
+        grid = rearrange(table[:, 1:], "one (h w) d -> one d h w", h=int(root))
         stretched = F.interpolate(
             grid.float(), scale_factor=scale, mode="bicubic", align_corners=False
         )
-        patches = stretched.flatten(2).transpose(1, 2).to(table.dtype)
-        return torch.cat([table[:, :1], patches], dim=1)
+        patches = rearrange(stretched, "one d h w -> one (h w) d").to(table.dtype)
+        return torch.cat([table[:, :1], patches], dim=1)  # the class token keeps its position
 
     @staticmethod
     def like(embeddings: Dinov2Embeddings) -> ScaledPositionEmbeddings:
@@ -155,16 +151,10 @@ class ScaledPositionEmbeddings(Dinov2Embeddings):
 
 
 def build_source_encoder(config: SourceEncoderConfig) -> Dinov2Model | CLIPVisionModel:
-    """Build the encoder of source tokens: pretrained, or new from its sizes.
-
-    Args:
-        config: Settings of the source encoder.
-
-    Raises:
-        UserError: If the pretrained encoder is missing or unreadable.
-    """
+    """Build the encoder of source tokens: pretrained, or new from its sizes."""
     if config.kind == "clip":
-        return _build_clip_tokens(config)
+        tower: CLIPVisionModel = _clip(CLIPVisionModel, config, config.width)
+        return tower
     model: Dinov2Model
     if config.pretrained:
         model = load_pretrained(
@@ -184,19 +174,6 @@ def build_source_encoder(config: SourceEncoderConfig) -> Dinov2Model | CLIPVisio
         model = Dinov2Model._from_config(settings, attn_implementation="sdpa")
     if config.position_interpolation == "scale":
         model.embeddings = ScaledPositionEmbeddings.like(model.embeddings)
-    return model
-
-
-def _build_clip_tokens(config: SourceEncoderConfig) -> CLIPVisionModel:
-    model: CLIPVisionModel
-    if config.pretrained:
-        model = load_pretrained(
-            CLIPVisionModel, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
-        )
-        return model
-    model = CLIPVisionModel._from_config(
-        _clip_config(config, config.width), attn_implementation="sdpa"
-    )
     return model
 
 

@@ -52,11 +52,14 @@ class Combiner(nn.Module):
         Returns:
             (B, E), not normalised.
         """
+        # Project each, and mix them
         pose_part = self.dropout(F.relu(self.pose_projection(pose)))
         source_part = self.dropout(F.relu(self.source_projection(source)))
-        both = torch.cat([pose_part, source_part], dim=-1)
-        mixed = self.dropout(F.relu(self.hidden(both)))
-        gate = self.gate(both)
+        both = torch.cat([pose_part, source_part], dim=-1)  # (B, 2E)
+        mixed = self.dropout(F.relu(self.hidden(both)))  # (B, E)
+
+        # Add what was given, weighted by a learned gate
+        gate = self.gate(both)  # (B, 1)
         fused: Tensor = self.output(mixed) + gate * pose + (1 - gate) * source
         return fused
 
@@ -207,9 +210,11 @@ class IPF(nn.Module):
                 "baseline. Score such a tower with `signgen eval --retrieval`.",
                 ExitCode.USAGE,
             )
+        # Embed sources, targets and poses in one pass of the tower
         photos = [self.photo_pixels(photo) for photo in (batch.source, batch.target)]
         drawn = clip_pixels(batch.pose * 2 - 1, self.side)
-        source, target, pose = self.embed_pixels(torch.cat([*photos, drawn])).chunk(3)
+        embeddings = self.embed_pixels(torch.cat([*photos, drawn]))  # (3B, E)
+        source, target, pose = embeddings.chunk(3)
         return self.contrast(source, target, self.fuse(source, pose))
 
     def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:

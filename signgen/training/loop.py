@@ -48,16 +48,16 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
         config: All settings.
         resume: Go on from the newest intact checkpoint of the run folder if there is one.
 
-    Returns:
-        The run folder.
-
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the loss stays not finite.
         KeyboardInterrupt: On Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
+    # Open the run, resumed or new
     run = open_run(config, resume=resume)
     config = run.config
     last = min(config.steps, config.stop_at or config.steps)
+
+    # Micro-batches from where the run is
     bar = tqdm(
         total=last,
         initial=run.step,
@@ -75,23 +75,28 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
     )
     with _deferred_signals() as stop, bar:
         while run.step < last:
+            # One optimiser step
             started = time.perf_counter()
             losses = take_step(run, source)
             run.step += 1
             bar.update()
+
+            # Report
             if run.step % config.log_every == 0 or run.step == last:
                 _log(run, losses, time.perf_counter() - started)
                 bar.set_postfix(loss=f"{float(losses['loss']):.4f}")
-            done = run.step == last or bool(stop)
             if due(config, run.step):
                 run.log({"step": run.step, "validation": validate(run)})
             if run.step % config.sample_every == 0 or run.step == config.steps:
                 _sample(run)
-            if run.step % config.save_every == 0 or done:
+
+            # Save, and stop if asked to: a signal from here on waits for the next step
+            stopped = bool(stop)
+            if run.step % config.save_every == 0 or run.step == last or stopped:
                 if run.step == config.steps and config.stage == "vae":
                     measure_latents(run)
                 save_run(run)
-            if stop:
+            if stopped:
                 raise KeyboardInterrupt(
                     f"stopped by signal {stop[0]} after step {run.step}; checkpoint saved"
                 )
@@ -103,21 +108,18 @@ def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
 
     A step whose loss or gradient is not finite changes nothing.
 
-    Args:
-        run: The run; its number of steps is left to the caller.
-        source: Micro-batches of this process, in order.
-
-    Returns:
-        Scalars on the run's device, detached.
-
-    Raises:
-        UserError: If the loss was not finite for too many steps in a row.
+    The number of the step is left to the caller.
     """
     config = run.config
+    # Set the rate of this step
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(config, run.step)
+
+    # Sum and clip gradients
     losses = _accumulate(run, source)
     norm = run.accelerator.clip_grad_norm_(run.parameters, config.clip_gradient or math.inf)
+
+    # Step, unless the gradient is not finite
     if norm is not None and not bool(torch.isfinite(norm)):
         _skip(run)
     else:
@@ -138,6 +140,7 @@ def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
     accelerator, count = run.accelerator, run.config.accumulate
     sums: dict[str, Tensor] = {}
     for micro in range(count):
+        # Seed the draws of this micro-batch
         batch = next(source).to(accelerator.device)
         number = run.step * count + micro
         torch.manual_seed(step_seed(run.config.seed, number, accelerator.process_index))

@@ -93,9 +93,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     Args:
         config: All settings.
         resume: Go on from the newest intact checkpoint of the run folder if there is one.
-
-    Raises:
-        UserError: If settings, data or checkpoints are unusable, or the folder cannot be written.
     """
     # Settings and data
     check_settings(config)
@@ -244,9 +241,10 @@ def _write_settings(run: TrainingRun) -> None:
         }
         save_text(run.folder / "environment.json", json.dumps(environment, indent=1))
         history = run.folder / "log.jsonl"
+        # Lines after the checkpoint are of steps that are done again
         lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= run.step]
-        save_text(history, "".join(f"{line}\n" for line in kept))
+        done = [line for line in lines if json.loads(line)["step"] <= run.step]
+        save_text(history, "".join(f"{line}\n" for line in done))
     except OSError as error:
         raise UserError(
             f"{run.folder} cannot be written ({error.strerror}); choose another --out.",
@@ -273,16 +271,19 @@ def measure_latents(run: TrainingRun) -> None:
 
     The factor goes into config.yaml, from where stage 2 takes it.
     """
-    sheet = batches(run.dataset, start=0, steps=16, batch_size=4)
+    # Encode the first 64 examples
     stage: Any = run.stage
+    device = run.accelerator.device
     run.stage.eval()
     with averaged(run), torch.no_grad():
         torch.manual_seed(run.config.seed)
         latents = [
-            stage.autoencoder.encode(b.target.to(run.accelerator.device)).latent_dist.sample()
-            for b in sheet
+            stage.autoencoder.encode(batch.target.to(device)).latent_dist.sample()
+            for batch in batches(run.dataset, start=0, steps=16, batch_size=4)
         ]
     run.wrapped.train()
+
+    # Keep the factor
     factor = 1 / float(torch.cat(latents).std())
     section = replace(run.config.model.autoencoder, scaling_factor=round(factor, 5))
     run.config = replace(run.config, model=replace(run.config.model, autoencoder=section))
@@ -294,10 +295,13 @@ def save_run(run: TrainingRun) -> None:
     """Write a checkpoint, from the main process only."""
     if not run.accelerator.is_main_process:
         return
+    # What exact resume needs
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()
     if run.accelerator.scaler is not None:
         trainer["scaler"] = run.accelerator.scaler.state_dict()
+
+    # Weights, and their moving average
     weights, ema = stored_state(run.stage), None
     if run.ema is not None:
         with averaged(run):
@@ -319,6 +323,8 @@ def _restore(run: TrainingRun, folder: Path) -> None:
             "Use as many processes as before.",
             ExitCode.USAGE,
         )
+
+    # Optimiser, loss scale, step and moving average
     run.optimizer.load_state_dict(trainer["optimizer"])
     if run.accelerator.scaler is not None and "scaler" in trainer:
         run.accelerator.scaler.load_state_dict(trainer["scaler"])

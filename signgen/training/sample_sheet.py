@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,24 +32,27 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
         dataset: Where the examples come from; the first four positions are shown.
         path: PNG to write.
     """
+    # Gather the examples
     samples = [dataset[position] for position in range(ROWS)]
     device = next(stage.parameters()).device
     source, target, pose = (
         torch.stack([s[name] for s in samples]).to(device) for name in ("source", "target", "pose")
     )
+
+    # Let the stage make its pictures
     if isinstance(stage, AutoencoderStage):
-        made = stage.autoencoder(target).sample.clamp(-1, 1)
-        columns = [target, made]
+        columns = [target, stage.autoencoder(target).sample.clamp(-1, 1)]
     elif isinstance(stage, PoseGuidedModel):
         sampling = Sampling().resolve(stage.config.sampling)
         features = stage.encode_source(source)
-        made = generate(stage, features, pose, frames=range(ROWS), sampling=sampling)
-        columns = [source, pose * 2 - 1, target, made]
+        generated = generate(stage, features, pose, frames=range(ROWS), sampling=sampling)
+        columns = [source, pose * 2 - 1, target, generated]
     else:
         return
+
+    # Lay them out; sources may have another size, and are shown at that of the targets
     path.parent.mkdir(parents=True, exist_ok=True)
     size = (int(target.shape[-2]), int(target.shape[-1]))
-    # Sources may have another size, so they are shown at that of the targets.
     rows = [
         [squash(_to_uint8(cell), size, "area") for cell in row]
         for row in zip(*columns, strict=True)
@@ -59,4 +63,4 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
 def _to_uint8(pixels: Tensor) -> NDArray[np.uint8]:
     """Turn (3, H, W) in [-1, 1] into (H, W, 3) uint8."""
     array = ((pixels.float().cpu() + 1) * 127.5).round().clamp(0, 255).byte()
-    return np.ascontiguousarray(array.permute(1, 2, 0).numpy())
+    return np.ascontiguousarray(rearrange(array, "c h w -> h w c").numpy())

@@ -19,11 +19,14 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
     Args:
         config: Settings, checked by `open_run`.
-        step: Number of the step, from 0.
+        step: From 0.
     """
+    # Warm-up
     if step < config.warmup:
         plateau = step - step % config.warmup_hold
         return config.learning_rate * (plateau + config.warmup_hold) / config.warmup
+
+    # Afterwards
     after = step - config.warmup
     if config.schedule == "constant":
         return config.learning_rate
@@ -45,14 +48,8 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 
 
 def check_settings(config: TrainConfig) -> None:
-    """Refuse numbers that no run can have.
-
-    Args:
-        config: Settings of a run.
-
-    Raises:
-        UserError: If one is out of range.
-    """
+    """Refuse numbers that no run can have."""
+    # Counts
     counts = ["steps", "batch_size", "accumulate", "warmup_hold"]
     counts += ["log_every", "sample_every", "save_every", "keep"]
     counts += ["decay_every"] if config.schedule == "step" else []
@@ -63,6 +60,8 @@ def check_settings(config: TrainConfig) -> None:
         for name, least in small
         if getattr(config, name) < least
     ]
+
+    # What must fit together
     if not problems and config.warmup % config.warmup_hold:
         problems.append(
             f"warmup_hold is {config.warmup_hold}; expected a divisor of warmup, {config.warmup}"
