@@ -160,9 +160,9 @@ torch._utils._rebuild_parameter torch._utils._rebuild_tensor torch._utils._rebui
 torch._tensor._rebuild_from_type_v2 torch.nn.Module._load_from_state_dict
 torch.nn.modules.module.Module.load_state_dict torch.nn.Module._load_from_bytes
 torch.distributed.run.main torch.utils.cpp_extension.load torch.FloatStorage torch.Tensor
-signgen.files.foreign.restricted_pickle.read_pickle signgen.cli.main.main pandas.read_pickle
+signgen.files.foreign.pickles.read_pickle signgen.cli.main.main pandas.read_pickle
 pandas.io.pickle.loads joblib.load dill.loads cloudpickle.loads yaml.unsafe_load pty.spawn
-webbrowser.open numpy.core.numeric.frombuffer builtins.bytes.fromhex
+webbrowser.open numpy.core.numeric.frombuffer builtins.bytes.fromhex os..system
 """.split()  # noqa: SIM905
 
 
@@ -224,7 +224,7 @@ BROKEN: dict[str, bytes] = {
     "two values": b"\x80\x02NN.",
     "mark left": b"\x80\x02}(.",
     "marks without end": b"\x80\x02" + b"(" * 300_000 + b".",
-    "instructions without end": b"\x80\x02]" + b"(e" * 2_600_000 + b".",
+    "instructions without end": b"\x80\x02]" + b"(e" * 300_000 + b".",
     "nested lists": b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b".",
     "nested tuples": b"\x80\x02)" + b"\x85" * 300_000 + b".",
     "nested tuples as a key": b"\x80\x02})" + b"\x85" * 300_000 + b"Ns.",

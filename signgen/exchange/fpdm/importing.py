@@ -22,7 +22,7 @@ from signgen.exchange.fpdm.published import Run, published, run_of, with_widths
 from signgen.exchange.fpdm.submodels import Parts, read_parts, settings_of
 from signgen.exchange.fpdm.weights import compare_stages, load_weights, take
 from signgen.exchange.licences import DATA_NAMES, DATA_TERMS, base_models
-from signgen.files.foreign.training_checkpoint import Checkpoint, read_checkpoint
+from signgen.files.foreign.checkpoints import Checkpoint, read_checkpoint
 from signgen.files.paths import check_input, one_line
 from signgen.pose.skeleton import SKELETONS
 

@@ -14,7 +14,7 @@ from typing import Literal
 from signgen.config.model import FPDMConfig, SamplingConfig, full_fpdm
 from signgen.errors import UserError
 from signgen.exchange.fpdm.keys import Shapes
-from signgen.files.foreign.training_checkpoint import Plain
+from signgen.files.foreign.checkpoints import Plain
 
 __all__ = ["Run", "published", "run_of", "with_widths"]
 

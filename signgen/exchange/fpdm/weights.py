@@ -11,7 +11,7 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.exchange.fpdm.keys import STAGE1, STAGE2, Entry, Row, Shapes, Stage, map_keys, rows
-from signgen.files.foreign.training_checkpoint import Checkpoint
+from signgen.files.foreign.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor

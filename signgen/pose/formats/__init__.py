@@ -22,7 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.foreign import byte_source, restricted_pickle
+from signgen.files.foreign import pickles
 from signgen.files.reading import parse_json
 from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
@@ -42,7 +42,6 @@ from signgen.pose.formats import (
 from signgen.pose.formats.clips import Clips, Reading
 from signgen.pose.formats.persons import json_files
 from signgen.pose.formats.reading import (
-    MAX_BYTES,
     checked_fps,
     checked_size,
     read_bytes,
@@ -94,7 +93,7 @@ def read_clips(
 ) -> Clips:
     """List the clips of a file; each is read when it is looked up.
 
-    Pickles may have `byte_source.MAX_ARCHIVE_BYTES`, because only the clip that is looked up is
+    Pickles may have `pickles.MAX_PICKLE_BYTES`, because only the clip that is looked up is
     loaded; other files `checked.MAX_BYTES`.
 
     Args:
@@ -114,8 +113,8 @@ def read_clips(
     if path.is_dir():
         return _one(path, *_read_folder(path, size, fps))
     head = read_head(path)
-    if byte_source.sniff(head) or restricted_pickle.sniff(head):
-        return _read_pickle(path, head, size, fps)
+    if pickles.sniff(head):
+        return pickle_clips.read(path, size=size, fps=fps)
     return _read_bytes(read_bytes(path), path, size, fps)
 
 
@@ -178,15 +177,6 @@ def _read_folder(
     if openpose_json.sniff(first):
         return "openpose", openpose_json.read_folder(folder, files, size=size, fps=fps)
     return "mmpose", mmpose_json.read_folder(folder, files, size=size, fps=fps)
-
-
-def _read_pickle(path: Path, head: bytes, size: tuple[int, int] | None, fps: float | None) -> Clips:
-    source = byte_source.ByteSource(path)
-    if byte_source.sniff(head):
-        source = byte_source.gunzip(source, limit=MAX_BYTES, expected="key points")
-        if not restricted_pickle.sniff(source.read(0, 2)):
-            raise UserError(f"{path} is a gzip file but not of a pickle; expected {_KNOWN}.")
-    return pickle_clips.read(source, size=size, fps=fps)
 
 
 def _read_bytes(data: bytes, path: Path, size: tuple[int, int] | None, fps: float | None) -> Clips:

@@ -27,14 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.files.foreign.byte_source import ByteSource
-from signgen.files.foreign.pickle_rules import Rules
-from signgen.files.foreign.pickle_values import Array, PickleError
-from signgen.files.foreign.restricted_pickle import NUMBERS, read_pickle
+from signgen.files.foreign.arrays import Array, read_arrays
+from signgen.files.foreign.unpickling import PickleError
 from signgen.pose.formats import dwpose
 from signgen.pose.formats.clips import Clips, Reading
 from signgen.pose.formats.persons import NUM_KEYPOINTS, Person, in_pixels, reading
-from signgen.pose.formats.reading import DEFAULT_FPS, checked_sequence
+from signgen.pose.formats.reading import DEFAULT_FPS, MAX_BYTES, checked_sequence
 
 __all__ = ["read"]
 
@@ -47,16 +45,13 @@ _PARTS = ("faces", "faces_score", "hands", "hands_score")
 _KEYS = {"keypoint": "mska", "keypoints": "slrt"}
 
 _MAX_FRAMES = 500_000
-_RULES = Rules(calls=NUMBERS, purpose="files of key points")
 
 
-def read(
-    source: ByteSource, *, size: tuple[int, int] | None = None, fps: float | None = None
-) -> Clips:
+def read(path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None) -> Clips:
     """List the clips of a pickle; a clip's numbers are read when it is looked up.
 
     Args:
-        source: The pickle.
+        path: The file.
         size: (H, W) of the pictures; by the clip's name without it.
         fps: Frames per second, or None for 25.
 
@@ -66,7 +61,7 @@ def read(
     Raises:
         UserError: If the pickle is not one of those above.
     """
-    path, value = source.path, read_pickle(source, _RULES)
+    value, length = read_arrays(path, MAX_BYTES, "key points")
     entries = [(path.stem, value, str(path))]
     if _is_dict(value) and not dwpose.is_frame(value):
         entries = [(name, value[name], f"{path}: clip {name[:60]!a}") for name in value]
@@ -77,7 +72,7 @@ def read(
         kinds.add(kind)
     if len(kinds) > 1:
         raise UserError(f"{path} mixes {' and '.join(sorted(kinds))}; expected one of them.")
-    _check_total(numbers.values(), source)
+    _check_total(numbers.values(), path, length)
     readers: dict[str, Callable[[], Reading]] = {
         name: partial(_array, array, path, name, size, fps)
         if isinstance(array, Array)
@@ -107,16 +102,16 @@ def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _check_total(clips: Iterable[Array | list[Any]], source: ByteSource) -> None:
+def _check_total(clips: Iterable[Array | list[Any]], path: Path, length: int) -> None:
     """Refuse numbers that stand in a pickle many times over, which costs it two bytes each time."""
     total = frames = 0
     for clip in clips:
         for frame in [clip] if isinstance(clip, Array) else clip:
             frames += not isinstance(clip, Array)
-            total += sum(math.prod(array.shape or ()) for array in _arrays(frame))
-            if total > source.length or frames > _MAX_FRAMES:
+            total += sum(math.prod(array.shape) for array in _arrays(frame))
+            if total > length or frames > _MAX_FRAMES:
                 raise UserError(
-                    f"{source.path} holds more numbers than bytes, or more than {_MAX_FRAMES} "
+                    f"{path} holds more numbers than bytes, or more than {_MAX_FRAMES} "
                     "frames of DWPose; expected each clip once."
                 )
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.foreign import byte_source
+from signgen.files.foreign import pickles
 from signgen.pose.formats import read_clips, read_poses
 from tests.material.pose_samples import dwpose, mska, table
 
@@ -150,8 +150,8 @@ def test_numbers_that_stand_in_the_file_many_times_over_are_refused(tmp_path):
 
 def test_archives_above_their_limit_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path, mska("train/a"))
-    monkeypatch.setattr(byte_source, "MAX_ARCHIVE_BYTES", 100)
-    with pytest.raises(UserError, match="archives of at most 100"):
+    monkeypatch.setattr(pickles, "MAX_PICKLE_BYTES", 100)
+    with pytest.raises(UserError, match="files of at most 100"):
         read_poses(path)
 
 
