@@ -115,6 +115,9 @@ ATTACKS: dict[str, bytes] = {
     ),
     "link-inside.tar": tar(entry("a"), entry("b", type=LINK, linkname="a")),
     "hard-absolute.tar": tar(entry("passwd", type=HARD, linkname="/etc/passwd")),
+    "hard-absolute-of-a-file.tar": tar(
+        entry("etc/passwd"), entry("stolen", type=HARD, linkname="/etc/passwd")
+    ),
     "hard-parent.tar": tar(entry("secret", type=HARD, linkname="../secret.txt")),
     "hard-itself.tar": tar(entry("a", type=HARD, linkname="a")),
     "hard-write.tar": tar(entry("a"), entry("b", type=HARD, linkname="a"), entry("b", b"evil")),
