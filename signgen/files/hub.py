@@ -43,7 +43,7 @@ class HubFiles:
 
     @property
     def name(self) -> str:
-        """Return `owner/name` or `owner/name@revision`."""
+        """`owner/name` or `owner/name@revision`."""
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
 
     def command(self) -> str:
@@ -62,17 +62,8 @@ class HubFiles:
         )
 
 
-class _UnreachableError(Exception):
-    """The hub did not answer; the message says why."""
-
-
 def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> HubFiles | None:
-    """Read a name as that of a repository.
-
-    Args:
-        name: What a user gave as the name of a model.
-        files: Exact paths inside the repository that are wanted.
-        whole: See `HubFiles`.
+    """Read what a user gave as the name of a model as that of a repository; see `HubFiles`.
 
     Returns:
         None if the name is none of the hub, such as an absolute path or a single word.
@@ -93,24 +84,13 @@ def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> H
 def fetch(wanted: Sequence[HubFiles]) -> list[Path]:
     """Return the folders with files of repositories, downloaded where the cache does not have them.
 
-    Args:
-        wanted: Files by repository.
-
     Raises:
         UserError: If a repository, its revision or a file does not exist; or if the hub is switched
             off or does not answer, which names everything that is missing and how to get it.
     """
-    missing = [files for files in wanted if not files.cached()]
-    if missing and (variable := _switched_off()):
-        raise _missing(missing, f"{variable} is set", f"unset {variable} && ")
-    folders = []
-    for files in wanted:
-        try:
-            folders.append(_download(files))
-        except _UnreachableError as error:
-            missing = [other for other in wanted if not other.cached()]
-            raise _missing(missing, f"the hub does not answer ({error})", "") from None
-    return folders
+    if wanted and (variable := _switched_off()) and any(not files.cached() for files in wanted):
+        raise _missing(wanted, f"{variable} is set", f"unset {variable} && ")
+    return [_download(files, wanted) for files in wanted]
 
 
 def local_folder(name: str, files: Sequence[str]) -> Path:
@@ -144,33 +124,8 @@ def _switched_off() -> str | None:
     return "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
 
 
-def _missing(missing: Sequence[HubFiles], reason: str, before: str) -> UserError:
-    names = ", ".join(files.name for files in missing)
-    what = "is neither a folder here nor" if len(missing) == 1 else "are neither folders here nor"
-    commands = " && ".join(files.command() for files in missing)
-    hints = [_hint(files) for files in missing if files.repo in RETIRED]
-    return UserError(
-        " ".join(
-            [
-                f"{names} {what} in the hub's cache, and {reason}.",
-                *(hints or [f"Get {'it' if len(missing) == 1 else 'them'}: `{before}{commands}`"]),
-            ]
-        ),
-        ExitCode.NO_INPUT,
-    )
-
-
-def _hint(files: HubFiles) -> str:
-    return f"{files.repo} was removed from the hub: use {RETIRED[files.repo]} in its place."
-
-
-def _download(wanted: HubFiles) -> Path:
-    """Return the folder with files of one repository: the hub's, or the cache's if it is offline.
-
-    Raises:
-        UserError: If the repository, its revision or a file does not exist.
-        _UnreachableError: If the hub does not answer and the cache does not have the files.
-    """
+def _download(wanted: HubFiles, all_wanted: Sequence[HubFiles]) -> Path:
+    """Return the folder with files of one repository, the cache's if the hub does not answer."""
     from huggingface_hub import errors, snapshot_download
 
     try:
@@ -179,6 +134,10 @@ def _download(wanted: HubFiles) -> Path:
                 wanted.repo, revision=wanted.revision, allow_patterns=list(wanted.files)
             )
         )
+        absent = [file for file in wanted.files if not (folder / file).is_file()]
+        if not absent:
+            return folder
+        reason = f"has no {', '.join(absent)}; expected another repository or revision."
     except errors.GatedRepoError:
         reason = "asks you to accept its terms: do so on its page, then set HF_TOKEN."
     except errors.RepositoryNotFoundError:
@@ -188,14 +147,26 @@ def _download(wanted: HubFiles) -> Path:
     except errors.RevisionNotFoundError:
         reason = "has no such revision; expected a branch, a tag or a commit after the @."
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
-        raise _UnreachableError(_one_line(error.__cause__ or error)) from None
-    else:
-        absent = [file for file in wanted.files if not (folder / file).is_file()]
-        if not absent:
-            return folder
-        reason = f"has no {', '.join(absent)}; expected another repository or revision."
+        cause = error.__cause__ or error
+        shown = f"{type(cause).__name__}: {' '.join(str(cause).split())[:100]}"
+        raise _missing(all_wanted, f"the hub does not answer ({shown})", "") from None
     raise UserError(f"{wanted.name} {reason}", ExitCode.NO_INPUT)
 
 
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+def _missing(wanted: Sequence[HubFiles], reason: str, before: str) -> UserError:
+    """Name all that the cache does not have, and the commands that get it."""
+    missing = [files for files in wanted if not files.cached()]
+    one = len(missing) == 1
+    names = ", ".join(files.name for files in missing)
+    commands = " && ".join(files.command() for files in missing)
+    hints = [_hint(files) for files in missing if files.repo in RETIRED]
+    return UserError(
+        f"{names} {'is neither a folder' if one else 'are neither folders'} here nor in the hub's "
+        f"cache, and {reason}. "
+        + (" ".join(hints) or f"Get {'it' if one else 'them'}: `{before}{commands}`"),
+        ExitCode.NO_INPUT,
+    )
+
+
+def _hint(files: HubFiles) -> str:
+    return f"{files.repo} was removed from the hub: use {RETIRED[files.repo]} in its place."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.digests import sha256
+from signgen.files.paths import check_input, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,13 +49,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds.
-
-    Args:
-        path: The file.
-        digest: SHA-256 of the file, hexadecimal.
-        state: Tensors by name, on the CPU.
-    """
+    """What a file of weights holds: its tensors by name, on the CPU, and its SHA-256."""
 
     path: Path
     digest: str
@@ -82,7 +77,10 @@ def find_weights(weights: Path | None, published: Published) -> Path:
     cached = _torch_cache() / published.file
     if cached.is_file():
         return cached
-    for path in sorted(_hub_cache().glob(f"models--*/snapshots/*/{published.file}")):
+    from huggingface_hub import constants
+
+    hub = Path(constants.HF_HUB_CACHE)
+    for path in sorted(hub.glob(f"models--*/snapshots/*/{published.file}")):
         return path
     raise UserError(
         f"{published.file}: this file is not on this machine; {how_to_get(published)}",
@@ -95,12 +93,6 @@ def _torch_cache() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", Path(cache) / "torch"))
     return home.expanduser() / "hub" / "checkpoints"
-
-
-def _hub_cache() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
 
 
 def how_to_get(published: Published) -> str:
@@ -135,7 +127,7 @@ def read_weights(
     import torch
 
     try:
-        digest = sha256(path)
+        digest = sha256(check_input(path, "file of weights"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).", ExitCode.NO_INPUT) from error
     for file in published:
@@ -144,10 +136,7 @@ def read_weights(
                 f"{path}: its SHA-256 starts with {digest[:8]}, expected {file.digest}; the "
                 f"file is damaged or another one. Delete it, then {how_to_get(file)}"
             )
-    if path.suffix == ".safetensors":
-        document: object = _read_safetensors(path, origin)
-    else:
-        document = _read_pth(path, origin, stand_ins)
+    document = _read(path, origin, stand_ins)
     state = document.get("state_dict", document) if isinstance(document, dict) else None
     if not isinstance(state, dict) or not state:
         raise UserError(f"{path}: holds no weights; expected a state dict of {origin}.")
@@ -159,38 +148,26 @@ def read_weights(
     return Weights(path, digest, state)
 
 
-def _read_safetensors(path: Path, origin: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
+def _read(path: Path, origin: str, stand_ins: Sequence[Any]) -> object:
+    import torch
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _damaged(path, origin, error) from error
-
-
-def _read_pth(path: Path, origin: str, stand_ins: Sequence[Any]) -> object:
-    import torch
-
-    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         with torch.serialization.safe_globals(list(stand_ins)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a crafted file can provoke any; none may pass as a success
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named is None:
-            raise _damaged(path, origin, error) from error
+        if named := re.search(r"GLOBAL (\S+)", str(error)):
+            raise UserError(
+                f"{path}: names {named[1]} beside tensors and was not opened, because such a file "
+                "can run code. Take a published checkpoint, or a file of tensors alone "
+                "(.safetensors)."
+            ) from error
         raise UserError(
-            f"{path}: names {named[1]} beside tensors and was not opened, because such a file can "
-            "run code. Take a published checkpoint, or a file of tensors alone (.safetensors)."
+            f"{path}: cannot be read as weights ({one_line(error)[:160]}); expected a .pth or "
+            f".safetensors file of {origin}. Get it again."
         ) from error
-
-
-def _damaged(path: Path, origin: str, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    return UserError(
-        f"{path}: cannot be read as weights ({reason}); expected a .pth or .safetensors file of "
-        f"{origin}. Get it again."
-    )
 
 
 # ----- names --------------------------------------------------------------------------------------
@@ -206,9 +183,6 @@ def check_names(
         wanted: State dict of the network, for its names and shapes.
         network: What the message calls the network.
         publisher: Who publishes weights of it.
-
-    Raises:
-        UserError: On one line, with the first name of each kind that does not match.
     """
     state = weights.state
     shapes = [

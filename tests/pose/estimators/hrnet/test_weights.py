@@ -273,7 +273,7 @@ def test_named_file_must_exist(caches: Path) -> None:
 
 
 def test_unreadable_file_is_one_line(tmp_path: Path) -> None:
-    assert "cannot be read (Is a directory)" in one_line(lambda: read_weights(tmp_path))
+    assert "is a folder; expected a file of weights" in one_line(lambda: read_weights(tmp_path))
 
 
 def test_published_file_must_have_its_published_checksum(tmp_path: Path) -> None:
