@@ -17,6 +17,7 @@ from signgen.files.foreign.arrays import Array, read_arrays
 from signgen.files.foreign.pickles import MAX_GZIP_RATIO
 from signgen.files.foreign.unpickling import PickleError
 from signgen.pose.formats import read_clips
+from tests.material.tensors import ARRAYS, FLOATS, TENSOR, TENSORS
 
 PROTOCOLS = (2, 3, 4, 5)
 
@@ -24,46 +25,6 @@ PROTOCOLS = (2, 3, 4, 5)
 def read(path: Path, data: bytes) -> object:
     path.write_bytes(data)
     return read_arrays(path, 2**20, "numbers")[0]
-
-
-RNG = np.random.default_rng(0)
-FLOATS = RNG.normal(size=(7, 133, 3))
-TENSOR = torch.from_numpy(FLOATS)
-ARRAYS = {
-    "float64": FLOATS,
-    "float32": FLOATS.astype("f4"),
-    "float16": FLOATS.astype("f2"),
-    "int64": np.arange(12).reshape(3, 4),
-    "uint8": np.arange(12, dtype="u1"),
-    "big-endian": np.arange(5, dtype=">f4"),
-    "Fortran": np.asfortranarray(FLOATS[0]),
-    "Fortran of three axes": np.asfortranarray(FLOATS),
-    "strided": FLOATS[::2, ::3],
-    "transposed": FLOATS.transpose(1, 2, 0),
-    "permuted": FLOATS.transpose(1, 0, 2),
-    "bool": np.array([True, False]),
-    "empty": np.zeros((0, 133, 3), "f4"),
-    "small": np.array([1.5], "f4"),
-}
-TENSORS = {
-    "float64": TENSOR,
-    "float32": TENSOR.float(),
-    "float16": TENSOR.half(),
-    "int64": torch.arange(12).view(3, 4),
-    "int32": torch.arange(12, dtype=torch.int32),
-    "int16": torch.arange(12, dtype=torch.int16),
-    "int8": torch.arange(12, dtype=torch.int8),
-    "uint8": torch.arange(12, dtype=torch.uint8),
-    "bool": torch.tensor([True, False]),
-    "permuted": TENSOR.permute(2, 0, 1),
-    "strided": TENSOR[::2, ::3],
-    "slice of a shared storage": TENSOR[3:5],
-    "expanded": torch.arange(3.0).expand(4, 3),
-    "one number": torch.tensor(2.5),
-    "many numbers": torch.zeros(70_000),
-    "empty": torch.zeros(0, 133, 3),
-    "gradient": torch.ones(3, requires_grad=True),
-}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
