@@ -19,9 +19,6 @@ def check_input(path: str | Path, what: str = "file") -> Path:
         path: The file.
         what: What the file should be, for the message: "picture", "video".
 
-    Returns:
-        The path.
-
     Raises:
         UserError: If it is an address, missing (66), a folder, no regular file, or empty (65).
     """
@@ -43,18 +40,7 @@ def check_input(path: str | Path, what: str = "file") -> Path:
 
 
 def check_local(path: str | Path, what: str = "file") -> Path:
-    """Refuse addresses such as `https://...`: media libraries would go straight to the network.
-
-    Args:
-        path: File or folder.
-        what: What it should be, for the message.
-
-    Returns:
-        The path.
-
-    Raises:
-        UserError: If `path` has a scheme.
-    """
+    """Refuse addresses such as `https://...`: media libraries would go straight to the network."""
     if _ADDRESS.match(str(path)):
         raise UserError(
             f"{path} is an address; expected a {what} on this machine. Download it first.",
@@ -67,14 +53,11 @@ def check_output(path: str | Path, suffix: str | None = None) -> Path:
     """Check that a file can be created or replaced, before any work starts. Leaves nothing behind.
 
     Args:
-        path: The file to be written. Its folder must exist.
+        path: The file; its folder must exist.
         suffix: Required ending such as `.mp4`, or None for any.
 
-    Returns:
-        The path.
-
     Raises:
-        UserError: With exit code 73 if the file cannot be created, 2 if its ending is wrong.
+        UserError: If it cannot be created (73), or its ending is wrong (2).
     """
     path = Path(path)
     folder = path.parent

@@ -103,7 +103,7 @@ def read_arrays(path: Path, limit: int, purpose: str) -> tuple[Any, int]:
         UserError: As `expanded` and `read_pickle`.
     """
     source = expanded(path, limit, purpose)
-    root = [read_pickle(source, path, "numbers", purpose)]
+    root = [read_pickle(source, path, purpose)]
     waiting: list[Any] = [root]
     seen: set[int] = set()
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +42,16 @@ class Checkpoint:
     Args:
         path: The file.
         state: Tensors by name, in the file's order, none of them loaded.
-        settings: `hyper_parameters` of Lightning, as plain values; empty where there are none.
-        epoch: Epochs done, or None.
-        step: Optimiser steps done, or None.
+        settings: `hyper_parameters` of Lightning, as plain values.
+        epoch: Epochs done, if the file says so.
+        step: Optimiser steps done, if the file says so.
     """
 
     path: Path
     state: Mapping[str, Array]
-    settings: Mapping[str, Plain] = field(default_factory=dict)
-    epoch: int | None = None
-    step: int | None = None
+    settings: Mapping[str, Plain]
+    epoch: int | None
+    step: int | None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -134,7 +134,7 @@ def _read_archive(path: Path) -> tuple[Any, _Archive]:
                     f"{path} is not a zip archive; expected a checkpoint as torch.save writes it "
                     "since torch 1.6. Copy it again, or save it again with a newer torch."
                 )
-        return read_pickle(path, path, "checkpoints", _PURPOSE), _Archive(path)
+        return read_pickle(path, path, _PURPOSE), _Archive(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     except PickleError as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.foreign import unpickling
-from signgen.files.foreign.unpickling import Kind, PickleError, open_pickle, unpickle
+from signgen.files.foreign.unpickling import PickleError, open_pickle, unpickle
 from signgen.files.paths import one_line
 
 __all__ = ["MAX_GZIP_RATIO", "MAX_PICKLE_BYTES", "Source", "expanded", "read_pickle", "sniff"]
@@ -38,13 +38,12 @@ def sniff(head: bytes) -> bool:
     return head[:2] in (_GZIP, *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
-def read_pickle(source: Source, path: Path, kind: Kind, purpose: str) -> Any:
+def read_pickle(source: Source, path: Path, purpose: str) -> Any:
     """Read a pickle, plain or in a zip archive of `torch.save`.
 
     Args:
         source: Where it is.
         path: Its name for messages.
-        kind: Which names it may use.
         purpose: What such files are, for messages.
 
     Returns:
@@ -55,17 +54,17 @@ def read_pickle(source: Source, path: Path, kind: Kind, purpose: str) -> Any:
             much time or memory (65). Nothing of it has run.
     """
     try:
-        if not _ends(source, kind):
+        if not _ends(source):
             raise PickleError("takes too much time or memory to read")
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            return unpickle(open_pickle(file), kind)
+            return unpickle(open_pickle(file))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     except PickleError as error:
         raise UserError(f"{path} {error}. Nothing of it was run; expected {purpose}.") from None
 
 
-def _ends(source: Source, kind: Kind) -> bool:
+def _ends(source: Source) -> bool:
     """Tell whether a child process can read a pickle within its limits on time and memory."""
     limits = str(_MEMORY), str(_SECONDS)
     with tempfile.TemporaryFile() if isinstance(source, bytes) else source.open("rb") as file:
@@ -75,7 +74,7 @@ def _ends(source: Source, kind: Kind) -> bool:
         try:
             child = subprocess.run(
                 # Neither the user's folder (-I) nor installed packages (-S) are looked into.
-                [sys.executable, "-I", "-S", unpickling.__file__, kind, *limits],
+                [sys.executable, "-I", "-S", unpickling.__file__, *limits],
                 stdin=file,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

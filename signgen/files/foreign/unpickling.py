@@ -16,49 +16,36 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterable
-from typing import IO, Any, Literal
+from typing import IO, Any
 
-__all__ = ["Blob", "Described", "Kind", "Name", "PickleError", "open_pickle", "unpickle"]
-
-Kind = Literal["numbers", "checkpoints"]
-"""Files of arrays and tensors, or what `torch.save` makes of training runs."""
+__all__ = ["Blob", "Described", "Name", "PickleError", "open_pickle", "unpickle"]
 
 MAX_ARCHIVED_BYTES = 64 * 2**20
 """Bytes of the pickle in a checkpoint; that of FPDM with its optimiser has about one million."""
 _INLINE_TEXT = 2048
 
-_NUMPY = """
+_DICTIONARIES = ("collections.OrderedDict", "collections.defaultdict")
+_NAMES = """
     numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct
     numpy.core.multiarray.scalar numpy._core.multiarray.scalar
     numpy.core.numeric._frombuffer numpy._core.numeric._frombuffer
-    numpy.ndarray numpy.dtype collections.OrderedDict
-    _codecs.encode __builtin__.bytes builtins.bytes torch._utils._rebuild_tensor_v2
+    numpy.ndarray numpy.dtype _codecs.encode
+    torch._utils._rebuild_tensor_v2 torch._utils._rebuild_tensor_v3 torch._utils._rebuild_parameter
+    torch.storage._load_from_bytes torch.Size torch.device torch.float64 torch.float32 torch.float16
+    torch.bfloat16 torch.int64 torch.int32 torch.int16 torch.int8 torch.uint8 torch.bool
+    torch.uint16 torch.uint32 torch.uint64 torch.complex32 torch.complex64 torch.complex128
+    torch.qint8 torch.qint32 torch.quint8 torch.float8_e4m3fn torch.float8_e5m2
+    argparse.Namespace collections.deque datetime.date datetime.datetime datetime.timedelta
+    pathlib.PosixPath pathlib.PurePosixPath pathlib.PureWindowsPath pathlib.WindowsPath
+    _operator.getitem
 """
-_PLAIN = "bool complex dict float frozenset int list long object set str tuple type unicode"
-_TORCH = """
-    Size device float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool uint16 uint32
-    uint64 complex32 complex64 complex128 qint8 qint32 quint8 float8_e4m3fn float8_e5m2
-"""
-_NAMES: dict[str, frozenset[str]] = {
-    "numbers": frozenset([*_NUMPY.split(), "torch.storage._load_from_bytes"]),
-    "checkpoints": frozenset(
-        [
-            *_NUMPY.split(),
-            *(
-                f"{module}.{name}"
-                for module in ("builtins", "__builtin__")
-                for name in _PLAIN.split()
-            ),
-            *(f"torch.{name}" for name in _TORCH.split()),
-            *(f"datetime.{name}" for name in ("date", "datetime", "timedelta")),
-            *(f"pathlib.{name}Path" for name in ("Posix", "PurePosix", "PureWindows", "Windows")),
-            *("argparse.Namespace", "collections.defaultdict", "collections.deque"),
-            *("torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter"),
-            "_operator.getitem",  # so typing.Union[...] is pickled
-        ]
-    ),
-}
-#: Packages whose objects a training run leaves in its checkpoint; `src` is that of FPDM's program.
+_TYPES = "bool bytes complex dict float frozenset int list long object set str tuple type unicode"
+#: Names of arrays and tensors, and of what a training run leaves in its checkpoint.
+_ALLOWED = frozenset(
+    [*_NAMES.split(), *_DICTIONARIES]
+    + [f"{module}.{name}" for module in ("builtins", "__builtin__") for name in _TYPES.split()]
+)
+#: Packages of which any name may be there; `src` is that of FPDM's program.
 _PACKAGES = ("lightning", "lightning_fabric", "omegaconf", "pytorch_lightning", "src", "typing")
 #: Those of the standard library that are taken as they are; some others are replaced.
 _INSTRUCTIONS = """
@@ -97,7 +84,7 @@ class Name(_Inert):
         """Return a description of the call in the place of its result."""
         if self.text == "collections.OrderedDict" and args:
             raise PickleError("has an OrderedDict in an old form")
-        if self.text in {"collections.OrderedDict", "collections.defaultdict"}:
+        if self.text in _DICTIONARIES:
             return _Dictionary()
         return Described(self, args)
 
@@ -176,27 +163,22 @@ def _code(name: str) -> int:
 
 
 class _Unpickler(pickle._Unpickler):  # in C, it would load what is long and hash what is nested
-    def __init__(self, file: IO[bytes], kind: Kind) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, encoding="latin1")
-        self._file, self._kind = file, kind
-        self._end = file.seek(0, io.SEEK_END)
+        self._file, self._end = file, file.seek(0, io.SEEK_END)
         file.seek(0)
-        self._keys = (str,) if kind == "numbers" else (str, int, Name)
 
     def find_class(self, module: str, name: str) -> Name:
         text = f"{module}.{name}"
-        known = text in _NAMES[self._kind] and "." not in name
-        if self._kind == "checkpoints" and name.isidentifier():
-            known |= module.split(".", 1)[0] in _PACKAGES
-            known |= module in {"torch", "torch.storage"} and name.endswith("Storage")
-            known &= module.replace(".", "_").isidentifier()
-        if not known:
+        known = text in _ALLOWED or module.split(".", 1)[0] in _PACKAGES
+        known |= module in {"torch", "torch.storage"} and name.endswith("Storage")
+        if not (known and name.isidentifier() and module.replace(".", "_").isidentifier()):
             raise PickleError(f"asks for {text[:80]!a}, which could run programs")
         return Name(text)
 
     def persistent_load(self, pid: Any) -> Described:
-        if self._kind == "numbers" or not isinstance(pid, tuple):
-            raise PickleError("refers to a storage outside")
+        if not isinstance(pid, tuple):
+            raise PickleError("refers to something outside")
         return Described(Name("storage"), pid)
 
     def _frame(self) -> None:
@@ -219,14 +201,13 @@ class _Unpickler(pickle._Unpickler):  # in C, it would load what is long and has
     def _set_items(self, items: list[Any]) -> None:
         # Hashing a nested tuple could take for ever.
         for key in items[::2]:
-            if not isinstance(key, self._keys):
+            if not isinstance(key, str | int | Name):
                 raise PickleError(f"has a {type(key).__name__} as the key of a dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
             self.stack[-1][key] = value
 
     def _set_item(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        self._set_items([key, value])
+        self._set_items([self.stack.pop(-2), self.stack.pop()])
 
     def _new_object(self) -> None:
         args, made = self.stack.pop(), self.stack.pop()
@@ -256,7 +237,7 @@ class _Unpickler(pickle._Unpickler):  # in C, it would load what is long and has
     }
 
 
-def unpickle(file: IO[bytes], kind: Kind) -> Any:
+def unpickle(file: IO[bytes]) -> Any:
     """Read a pickle of protocol 2 to 5 from a file that can be searched; nothing of it runs.
 
     Returns:
@@ -268,7 +249,7 @@ def unpickle(file: IO[bytes], kind: Kind) -> Any:
         MemoryError: If it holds too much.
     """
     try:
-        return _Unpickler(file, kind).load()
+        return _Unpickler(file).load()
     except (PickleError, MemoryError):
         raise
     except Exception as error:  # a crafted file can provoke any
@@ -299,7 +280,7 @@ def open_pickle(file: IO[bytes]) -> IO[bytes]:
         raise PickleError(f"is a truncated or broken zip archive ({error})") from error
 
 
-def _try_out(kind: Kind, memory: int, seconds: int) -> None:
+def _try_out(memory: int, seconds: int) -> None:
     """Read the standard input within limits: what counts is that it ends, even in a refusal."""
     with contextlib.suppress(ImportError):
         import resource
@@ -308,8 +289,8 @@ def _try_out(kind: Kind, memory: int, seconds: int) -> None:
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(getattr(resource, f"RLIMIT_{limit}"), (most, most))
     with contextlib.suppress(PickleError):
-        unpickle(open_pickle(sys.stdin.buffer), kind)
+        unpickle(open_pickle(sys.stdin.buffer))
 
 
 if __name__ == "__main__":
-    _try_out(sys.argv[1], *map(int, sys.argv[2:]))  # type: ignore[arg-type]
+    _try_out(*map(int, sys.argv[1:]))

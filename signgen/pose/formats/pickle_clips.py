@@ -64,7 +64,7 @@ def read(path: Path, *, size: tuple[int, int] | None = None, fps: float | None =
     value, length = read_arrays(path, MAX_BYTES, "key points")
     entries = [(path.stem, value, str(path))]
     if _is_dict(value) and not dwpose.is_frame(value):
-        entries = [(name, value[name], f"{path}: clip {name[:60]!a}") for name in value]
+        entries = [(str(n), v, f"{path}: clip {str(n)[:60]!a}") for n, v in value.items()]
     kinds: set[str] = set()
     numbers: dict[str, Array | list[Any]] = {}
     for name, entry, what in entries:
@@ -94,7 +94,7 @@ def _found(entry: object, what: str) -> tuple[str, Array | list[Any]]:
         if isinstance(entry, dict) and isinstance(entry.get(key), Array):
             return kind, entry[key]
     first = entry[0] if isinstance(entry, list) and entry else entry
-    held = f" but {', '.join(key[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
+    held = f" but {', '.join(str(key)[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
     raise UserError(f"{what} has no key points{ascii(held)[1:-1]}; expected {_EXPECTED}.")
 
 
