@@ -277,7 +277,7 @@ def open_pickle(file: IO[bytes]) -> IO[bytes]:
     except (PickleError, MemoryError):
         raise
     except Exception as error:  # a crafted file can provoke any
-        raise PickleError(f"is a truncated or broken zip archive ({error})") from error
+        raise PickleError("is a truncated or broken zip archive") from error
 
 
 def _try_out(memory: int, seconds: int) -> None:
