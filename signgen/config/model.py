@@ -5,8 +5,9 @@ The text below a field is its help text on the command line.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
@@ -321,3 +322,9 @@ def tiny_fpdm() -> FPDMConfig:
         sampling=SamplingConfig(steps=2),
         pose_channels=(4, 8, 8, 16),
     )
+
+
+PRESETS: Mapping[type, Mapping[str, Callable[[], Any]]] = {
+    FPDMConfig: {"full": full_fpdm, "mini": FPDMConfig, "tiny": tiny_fpdm}
+}
+"""Settings that a YAML file may start from, by class and name."""

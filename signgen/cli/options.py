@@ -1,0 +1,112 @@
+"""Settings classes as tyro takes them: a flag for each setting, with help, in titled boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import docstring_parser
+from tyro.conf import DisallowNone, OmitArgPrefixes, arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+__all__ = ["BOX", "flag_types", "options_of"]
+
+Option = tuple[str, Any, Any]
+"""Name, type and default, as `dataclasses.make_dataclass` takes them."""
+BOX = "box_"
+"""Begins the names of fields that hold the flags of one group."""
+SHORT_FLAGS = {"out": ("-o",), "source": ("-s",), "poses": ("-p",)}
+
+
+def options_of(settings: Any, groups: Mapping[str, Sequence[str]] | None = None) -> list[Option]:
+    """Return settings as the fields of a class whose flags tyro can make.
+
+    Args:
+        settings: Instance of a settings class; its values are the defaults.
+        groups: Settings whose flags get a box of their own, by the title of it; no settings for the
+            inner settings of that name. Flags in no group come first.
+    """
+    types = get_type_hints(type(settings))
+    texts = {
+        parameter.arg_name: " ".join((parameter.description or "").split())
+        for base in type(settings).__mro__[:-1]
+        for parameter in docstring_parser.parse_from_object(base).params
+    }
+    options: dict[str, Option] = {}
+    for name in (setting.name for setting in fields(settings)):
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            box = make_dataclass(name, options_of(value), namespace={"__doc__": value.__doc__})
+            options[name] = (name, box, field(default_factory=box))
+        else:
+            options[name] = (name, _flag(name, types[name], value, texts[name]), value)
+    for number, (title, names) in enumerate((groups or {}).items()):
+        if names:
+            key = f"{BOX}{number}"
+            box = make_dataclass(key, [options.pop(name) for name in names])
+            titled = _marked(box, OmitArgPrefixes, arg(name=title))
+            options[key] = (key, titled, field(default_factory=box))
+        else:
+            options[title] = options.pop(title)
+    return list(options.values())
+
+
+def flag_types(settings: Any, prefix: str = "--") -> Iterator[tuple[str, Any]]:
+    """Yield every flag of settings, in all its spellings, with the type of its value."""
+    types = get_type_hints(type(settings))
+    for name in (setting.name for setting in fields(settings)):
+        value, dashed = getattr(settings, name), name.replace("_", "-")
+        if is_dataclass(value):
+            yield from flag_types(value, f"{prefix}{dashed}.")
+            continue
+        negative = [f"{prefix}no-{dashed}"] if types[name] in {bool, bool | None} else []
+        for flag in (f"{prefix}{dashed}", *negative, *SHORT_FLAGS.get(name, ())):
+            yield flag, types[name]
+
+
+def _flag(name: str, kind: Any, default: object, text: str) -> Any:
+    """Return the type of a setting with what tyro is to know of its flag."""
+    about = arg(
+        aliases=SHORT_FLAGS.get(name),
+        metavar="H W" if kind == tuple[int, int] else None,
+        help=text,
+        help_behavior_hint="" if default in {None, "", ()} else None,
+    )
+    if default is not None and kind != bool | None:
+        return _marked(kind, about)
+    # Leaving the flag out says None, so no word needs to.
+    return _marked(kind, about, DisallowNone, *SEVERAL_WORDS.get(kind, ()))
+
+
+def _marked(kind: Any, *marks: object) -> Any:
+    return Annotated[(kind, *marks)]
+
+
+def _integers(words: Sequence[str]) -> tuple[int, ...]:
+    return tuple(map(int, words))
+
+
+def _one_or_two(words: Sequence[str]) -> tuple[float, float]:
+    first, second = words if len(words) > 1 else (*words, *words)
+    return float(first), float(second)
+
+
+def _spec(
+    counts: int | tuple[int, ...], metavar: str, read: Callable[[Sequence[str]], Any]
+) -> tuple[PrimitiveConstructorSpec[Any]]:
+    spec = PrimitiveConstructorSpec(
+        nargs=counts,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: True,
+        str_from_instance=lambda value: [str(value)],
+    )
+    return (spec,)
+
+
+SEVERAL_WORDS: Mapping[Any, tuple[PrimitiveConstructorSpec[Any]]] = {
+    tuple[int, int] | None: _spec(2, "H W", _integers),
+    tuple[int, int, int, int] | None: _spec(4, "X0 Y0 X1 Y1", _integers),
+    tuple[float, float] | None: _spec((1, 2), "W1 [W2]", _one_or_two),
+}
