@@ -67,7 +67,7 @@ class Finding:
     text: str
 
 
-@command("signgen doctor", DoctorConfig)
+@command("signgen doctor")
 def doctor(config: DoctorConfig) -> int:
     """Say what works on this machine, and how to mend what does not."""
     findings = []

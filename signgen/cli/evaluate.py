@@ -30,7 +30,7 @@ GROUPS = {
 }
 
 
-@command("signgen eval", EvalConfig, groups=GROUPS)
+@command("signgen eval", groups=GROUPS)
 def evaluate(config: EvalConfig) -> int:
     """Score generated frames against reference frames.
 

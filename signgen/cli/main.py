@@ -41,14 +41,14 @@ signgen: one source frame and a pose sequence become a video of that signer.
   signgen doctor                                         what works on this machine
 
 Commands:
-  render    one source frame and a pose sequence to a video
-  train     train one stage: signgen train [CONFIG.yaml or run folder] [flags]
-  eval      score generated frames against real ones
-  export    write a model as a folder to upload to the hub, with a model card
-  prepare   make or check training data: signgen prepare synthetic --out DIR
-  pose      extract, look into, show and align key points: signgen pose info FILE
+  render       one source frame and a pose sequence to a video
+  train        train one stage: signgen train [CONFIG.yaml or run folder] [flags]
+  eval         score generated frames against real ones
+  pose         extract, look into, show and align key points: signgen pose info FILE
+  prepare      make or check training data: signgen prepare synthetic --out DIR
+  export       write a model as a folder to upload to the hub, with a model card
   import-fpdm  make a model of the published FPDM checkpoints
-  doctor    say what works on this machine
+  doctor       say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
 --debug or SIGNGEN_DEBUG=1 shows the traceback of an error; --version shows the version.

@@ -12,7 +12,7 @@ from signgen.errors import ExitCode
 __all__ = ["export", "import_fpdm"]
 
 
-@command("signgen export", ExportConfig, positional={"model": "MODEL"})
+@command("signgen export", positional={"model": "MODEL"})
 def export(config: ExportConfig) -> int:
     """Write a model as a folder to upload to the hub, with a model card.
 
@@ -33,7 +33,7 @@ def export(config: ExportConfig) -> int:
     return ExitCode.OK
 
 
-@command("signgen import-fpdm", ImportFPDMConfig)
+@command("signgen import-fpdm")
 def import_fpdm(config: ImportFPDMConfig) -> int:
     """Make a model folder of checkpoints that the published FPDM program wrote.
 

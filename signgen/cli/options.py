@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, fields, is_dataclass, make_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
 import docstring_parser
-from tyro.conf import DisallowNone, OmitArgPrefixes, arg
+from tyro.conf import DisallowNone, OmitArgPrefixes, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-__all__ = ["BOX", "flag_types", "options_of"]
+__all__ = ["Common", "flag_types", "flags_class", "values_of"]
 
 Option = tuple[str, Any, Any]
 """Name, type and default, as `dataclasses.make_dataclass` takes them."""
@@ -19,37 +19,57 @@ BOX = "box_"
 SHORT_FLAGS = {"out": ("-o",), "source": ("-s",), "poses": ("-p",)}
 
 
-def options_of(settings: Any, groups: Mapping[str, Sequence[str]] | None = None) -> list[Option]:
-    """Return settings as the fields of a class whose flags tyro can make.
+@dataclass(frozen=True)
+class Common:
+    """Flags of every command."""
+
+    config: str = ""
+    """YAML file of settings. Precedence: defaults < --config FILE.yaml < flags."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def flags_class(
+    settings: Any,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    positional: Mapping[str, str] | None = None,
+) -> type[Any]:
+    """Return a class that tyro makes the flags of a command of.
 
     Args:
         settings: Instance of a settings class; its values are the defaults.
-        groups: Settings whose flags get a box of their own, by the title of it; no settings for the
-            inner settings of that name. Flags in no group come first.
+        groups: Settings whose flags get a box of their own in the help, by the title of it; none
+            for the inner settings class of that name. Flags in no group come first.
+        positional: Settings that words without a flag fill, with what the help calls them.
     """
-    types = get_type_hints(type(settings))
-    texts = {
-        parameter.arg_name: " ".join((parameter.description or "").split())
-        for base in type(settings).__mro__[:-1]
-        for parameter in docstring_parser.parse_from_object(base).params
-    }
-    options: dict[str, Option] = {}
-    for name in (setting.name for setting in fields(settings)):
-        value = getattr(settings, name)
-        if is_dataclass(value):
-            box = make_dataclass(name, options_of(value), namespace={"__doc__": value.__doc__})
-            options[name] = (name, box, field(default_factory=box))
-        else:
-            options[name] = (name, _flag(name, types[name], value, texts[name]), value)
+    options = _options(settings)
+    common = _options(Common())
     for number, (title, names) in enumerate((groups or {}).items()):
         if names:
             key = f"{BOX}{number}"
             box = make_dataclass(key, [options.pop(name) for name in names])
             titled = _marked(box, OmitArgPrefixes, arg(name=title))
-            options[key] = (key, titled, field(default_factory=box))
+            common[key] = (key, titled, field(default_factory=box))
         else:
-            options[title] = options.pop(title)
-    return list(options.values())
+            common[title] = options.pop(title)
+    if positional:
+        many = isinstance(getattr(settings, next(iter(positional))), tuple)
+        about = arg(
+            metavar=" ".join(positional.values()) + " ..." * many,
+            help=f"The same as {' '.join(f'--{name}' for name in positional)}.",
+            help_behavior_hint="",
+        )
+        common["names"] = ("names", Annotated[tuple[str, ...], Positional, about], ())
+    return make_dataclass(type(settings).__name__, [*options.values(), *common.values()])
+
+
+def values_of(flags: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the settings that parsed flags hold by name, and the words without a flag."""
+    values = asdict(flags)
+    names = values.pop("names", ())
+    for key in [key for key in values if key.startswith(BOX)]:
+        values |= values.pop(key)
+    return {name: value for name, value in values.items() if not hasattr(Common, name)}, names
 
 
 def flag_types(settings: Any, prefix: str = "--") -> Iterator[tuple[str, Any]]:
@@ -63,6 +83,26 @@ def flag_types(settings: Any, prefix: str = "--") -> Iterator[tuple[str, Any]]:
         negative = [f"{prefix}no-{dashed}"] if types[name] in {bool, bool | None} else []
         for flag in (f"{prefix}{dashed}", *negative, *SHORT_FLAGS.get(name, ())):
             yield flag, types[name]
+
+
+def _options(settings: Any) -> dict[str, Option]:
+    """Return settings as fields, by name; inner settings classes become classes of flags, too."""
+    types = get_type_hints(type(settings))
+    texts = {
+        parameter.arg_name: " ".join((parameter.description or "").split())
+        for base in type(settings).__mro__[:-1]
+        for parameter in docstring_parser.parse_from_object(base).params
+    }
+    options: dict[str, Option] = {}
+    for name in (setting.name for setting in fields(settings)):
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            inner = _options(value).values()
+            box = make_dataclass(name, inner, namespace={"__doc__": value.__doc__})
+            options[name] = (name, box, field(default_factory=box))
+        else:
+            options[name] = (name, _flag(name, types[name], value, texts[name]), value)
+    return options
 
 
 def _flag(name: str, kind: Any, default: object, text: str) -> Any:
@@ -81,6 +121,9 @@ def _flag(name: str, kind: Any, default: object, text: str) -> Any:
 
 def _marked(kind: Any, *marks: object) -> Any:
     return Annotated[(kind, *marks)]
+
+
+# ----- values of several words --------------------------------------------------------------------
 
 
 def _integers(words: Sequence[str]) -> tuple[int, ...]:

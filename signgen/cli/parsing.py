@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, make_dataclass
 from itertools import pairwise
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
-from tyro.conf import Positional, arg
 
-from signgen.cli.options import BOX, flag_types, options_of
+from signgen.cli.options import Common, flag_types, flags_class, values_of
 from signgen.config.yaml import describe_type, did_you_mean, from_mapping, load_config
 from signgen.errors import ExitCode, UserError
 
@@ -28,33 +25,20 @@ Command = Callable[[list[str]], int]
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
-@dataclass(frozen=True)
-class Common:
-    """Flags of every command."""
-
-    config: str = ""
-    """YAML file of settings. Precedence: defaults < --config FILE.yaml < flags."""
-    debug: bool = False
-    """Show the traceback of an error."""
-
-
-def command(
-    prog: str, cls: type[ConfigT], **options: Any
-) -> Callable[[Callable[[ConfigT], int]], Command]:
-    """Make a command of a function of settings, whose docstring is the help.
+def command(prog: str, **options: Any) -> Callable[[Callable[[ConfigT], int]], Command]:
+    """Make a command of a function of one settings class; its docstring is the help.
 
     Args:
         prog: How the command is called.
-        cls: Settings class.
         options: `groups`, `positional` and `required` of `parse`.
     """
 
     def of(run: Callable[[ConfigT], int]) -> Command:
+        cls = get_type_hints(run)["config"]
+
         @functools.wraps(run)
         def from_words(words: list[str]) -> int:
-            return run(
-                parse(cls, words, prog=prog, description=inspect.getdoc(run) or "", **options)
-            )
+            return run(parse(cls, words, prog=prog, description=run.__doc__ or "", **options))
 
         return from_words
 
@@ -79,8 +63,8 @@ def parse(
         words: Words of the command line after the command.
         prog: How the command is called.
         description: First paragraphs of the help.
-        groups: As for `options_of`.
-        positional: Settings that words without a flag fill, with what the help calls them.
+        groups: As for `flags_class`.
+        positional: As for `flags_class`.
         required: Settings that must not be empty, with what is expected.
         default: Values of the flags left out; those of `cls` if not given.
 
@@ -88,37 +72,26 @@ def parse(
         UserError: If the words do not fit (2), or the YAML is bad.
         SystemExit: After `--help`.
     """
-    positional = positional or {}
     types = dict(flag_types(Common()))
     common, _ = _run_tyro(Common, words, prog, types, add_help=False)
     settings: Any = load_config(common.config, cls) if common.config else default or cls()
     types |= flag_types(settings)
 
-    # One class of all flags
-    options = [*options_of(settings, groups), *options_of(Common())]
-    if positional:
-        same = f"The same as {' '.join(f'--{name}' for name in positional)}."
-        many = isinstance(getattr(settings, next(iter(positional))), tuple)
-        called = " ".join(positional.values()) + " ..." * many
-        about = arg(metavar=called, help=same, help_behavior_hint="")
-        options.insert(0, ("names", Annotated[tuple[str, ...], Positional, about], ()))
-    flags = make_dataclass(cls.__name__, options)
-
-    # Flags, and words without one
+    # Flags
     if {"-h", "--help"} & {*words}:
         words = ["--help"]
+    flags = flags_class(settings, groups, positional)
     paragraphs = [" ".join(paragraph.split()) for paragraph in description.split("\n\n")]
     parsed, unknown = _run_tyro(flags, words, prog, types, description="\n\n".join(paragraphs))
     for word in filter(_is_flag, unknown):
         close = did_you_mean(flag := word.partition("=")[0], [*types, "--help"])
         raise _usage(f"{flag} is not a flag of this command. {close}", prog)
-    values = asdict(parsed)
-    for key in [key for key in values if key.startswith(BOX)]:
-        values |= values.pop(key)
-    _place([*values.pop("names", ()), *unknown], values, positional, prog)
 
-    # Back to the settings class
-    values = {name: value for name, value in values.items() if not hasattr(common, name)}
+    # Words without one
+    positional = positional or {}
+    values, names = values_of(parsed)
+    _place([*names, *unknown], values, positional, prog)
+
     config: ConfigT = from_mapping(type(settings), values, prog, settings)
     for name, expected in (required or {}).items():
         if not getattr(config, name):

@@ -39,7 +39,6 @@ signgen pose: look into, convert, show, align and extract key points.
 
 @command(
     "signgen pose info",
-    PoseInfoConfig,
     positional={"files": "FILE"},
     required={"files": "files or folders of poses"},
 )
@@ -88,7 +87,6 @@ def _summary_text(row: dict[str, Any]) -> str:
 
 @command(
     "signgen pose convert",
-    PoseConvertConfig,
     groups={"changes": ("crop", "resize", "flip", "fill_gaps", "smooth")},
     positional={"source": "IN", "out": "OUT"},
     required={"source": "a file or folder of poses", "out": "where to write"},
@@ -133,11 +131,7 @@ def convert(config: PoseConvertConfig) -> int:
 # ----- videos -------------------------------------------------------------------------------------
 
 
-@command(
-    "signgen pose extract",
-    PoseExtractConfig,
-    positional={"inputs": "VIDEO|FOLDER"},
-)
+@command("signgen pose extract", positional={"inputs": "VIDEO|FOLDER"})
 def extract(config: PoseExtractConfig) -> int:
     """Extract key points from videos or folders of frames: one file of poses per clip.
 
@@ -175,12 +169,7 @@ def extract(config: PoseExtractConfig) -> int:
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
 
-@command(
-    "signgen pose view",
-    PoseViewConfig,
-    positional={"poses": "FILE"},
-    required={"poses": "a file of poses"},
-)
+@command("signgen pose view", positional={"poses": "FILE"}, required={"poses": "a file of poses"})
 def view(config: PoseViewConfig) -> int:
     """Draw a file of poses on a video, on a picture, or on black.
 
@@ -196,9 +185,7 @@ def view(config: PoseViewConfig) -> int:
 
 
 @command(
-    "signgen pose align",
-    PoseAlignConfig,
-    required={"poses": "a file of poses", "source_poses": "a file of poses"},
+    "signgen pose align", required={"poses": "a file of poses", "source_poses": "a file of poses"}
 )
 def align(config: PoseAlignConfig) -> int:
     """Give driving poses the place and proportions of the source signer.

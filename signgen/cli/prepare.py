@@ -40,7 +40,6 @@ MIN_SIGNER_SIDE = 64
 
 @command(
     "signgen prepare phoenix14t",
-    PreparePhoenixConfig,
     groups=CLIP_GROUPS,
     required={"raw": "the unpacked corpus or its archive"},
 )
@@ -61,10 +60,7 @@ def phoenix14t(config: PreparePhoenixConfig) -> int:
 
 
 @command(
-    "signgen prepare folder",
-    PrepareFolderConfig,
-    groups=CLIP_GROUPS,
-    required={"videos": "a folder of recordings"},
+    "signgen prepare folder", groups=CLIP_GROUPS, required={"videos": "a folder of recordings"}
 )
 def folder(config: PrepareFolderConfig) -> int:
     """Make a dataset of your own recordings: a folder of videos, one signer or several.
@@ -81,11 +77,7 @@ def folder(config: PrepareFolderConfig) -> int:
     return _print_report(prepare_folder(config, bar("clip")), as_json=config.json)
 
 
-@command(
-    "signgen prepare deepfashion",
-    PrepareDeepFashionConfig,
-    required={"raw": "a folder", "out": "a folder to write to"},
-)
+@command("signgen prepare deepfashion", required={"raw": "a folder", "out": "a folder to write to"})
 def deepfashion(config: PrepareDeepFashionConfig) -> int:
     """Verify a copy of DeepFashion In-shop, and write its manifest and packed key points.
 
@@ -123,11 +115,7 @@ def deepfashion(config: PrepareDeepFashionConfig) -> int:
     return ExitCode.SOME_FAILED
 
 
-@command(
-    "signgen prepare synthetic",
-    PrepareSyntheticConfig,
-    required={"out": "a folder to create, as in --out synthetic"},
-)
+@command("signgen prepare synthetic", required={"out": "a folder to create, as in --out synthetic"})
 def synthetic(config: PrepareSyntheticConfig) -> int:
     """Draw a corpus of synthetic signers in the PHOENIX-2014T layout.
 
@@ -157,7 +145,6 @@ def synthetic(config: PrepareSyntheticConfig) -> int:
 
 @command(
     "signgen prepare cache",
-    PrepareCacheConfig,
     required={
         "out": "a folder to create, as in --out cache",
         "splits": "one or more of train, dev and test",

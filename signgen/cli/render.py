@@ -15,7 +15,7 @@ GROUPS = {
 }
 
 
-@command("signgen render", RenderConfig, groups=GROUPS)
+@command("signgen render", groups=GROUPS)
 def render(config: RenderConfig) -> int:
     """Render a signer: one source frame and a pose sequence become a video.
 

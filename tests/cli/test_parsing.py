@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from signgen.cli import evaluate, prepare, render, train
-from signgen.cli.options import flag_types, options_of
+from signgen.cli.options import Common, flag_types, flags_class
 from signgen.cli.parsing import parse
 from signgen.config.data import PreparePhoenixConfig
 from signgen.config.evaluation import EvalConfig
@@ -95,15 +95,17 @@ def test_groups_leave_the_flags_that_matter_most(settings: Any, groups: Any) -> 
     boxed |= {title for title, names in groups.items() if not names}
     plain = [one.name for one in fields(settings) if one.name not in boxed]
     assert 3 < len(plain) <= 12
-    assert len(options_of(settings, groups)) == len(plain) + len(groups)
+    names = [one.name for one in fields(flags_class(settings, groups))]
+    assert names[: len(plain)] == plain
+    assert len(names) == len(plain) + len(fields(Common)) + len(groups)
 
 
 def test_every_setting_has_a_help_text() -> None:
     for settings in (TrainConfig(), RenderConfig(), EvalConfig(), PreparePhoenixConfig()):
-        pending = options_of(settings)
-        for name, kind, _ in pending:
-            if hasattr(kind, "__metadata__"):
-                assert kind.__metadata__[0].help, name
+        pending = [*fields(flags_class(settings))]
+        for one in pending:
+            if hasattr(one.type, "__metadata__"):
+                assert one.type.__metadata__[0].help, one.name
             else:
-                pending += [(f"{name}.{one.name}", one.type, None) for one in fields(kind)]
+                pending += fields(one.type)
     assert dict(flag_types(TrainConfig()))["--model.unet.layers-per-block"] is int
