@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,26 +21,8 @@ from signgen.cli.parsing import command
 from signgen.config.exchange import DoctorConfig
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["Finding", "diagnose", "doctor"]
+__all__ = ["Finding", "core_modules", "diagnose", "doctor"]
 
-CORE = {
-    "numpy": "numpy",
-    "pillow": "PIL",
-    "scipy": "scipy",
-    "opencv-python-headless": "cv2",
-    "pyyaml": "yaml",
-    "tqdm": "tqdm",
-    "tyro": "tyro",
-    "einops": "einops",
-    "av": "av",
-    "safetensors": "safetensors",
-    "diffusers": "diffusers",
-    "transformers": "transformers",
-    "accelerate": "accelerate",
-    "torchmetrics": "torchmetrics",
-    "pose-format": "pose_format",
-}
-"""Distributions that the core needs, with the names of their modules."""
 OPTIONAL = {
     "decord": ("a second reader of videos", "pip install decord==0.6.0"),
     "mediapipe": (
@@ -87,8 +70,9 @@ def doctor(config: DoctorConfig) -> int:
 def diagnose() -> Iterator[Finding]:
     """Look at everything the package uses, one thing after the other, the slow ones last."""
     yield _look("Python", _python)
+    yield _look("signgen", partial(importlib.metadata.version, "signgen"), "-e .")
     yield _look("torch", _torch, "torch")
-    for package, module in CORE.items():
+    for package, module in core_modules().items():
         yield _look(package, partial(_core, package, module), package)
     for module, (use, install) in OPTIONAL.items():
         yield _look(module, partial(_optional, module, use, install), module, optional=True)
@@ -131,6 +115,22 @@ def _torch() -> str:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         device = f"no CUDA device, so it computes on the CPU ({cores} cores)"
     return f"{torch.__version__}; {device}"
+
+
+def core_modules() -> dict[str, str]:
+    """Return the module of every package that signgen cannot do without, by the package's name."""
+    modules = {
+        package.lower().replace("_", "-"): module
+        for module, packages in importlib.metadata.packages_distributions().items()
+        for package in packages
+        if not module.startswith("_")
+    }
+    try:
+        needs = importlib.metadata.requires("signgen") or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    names = [re.split(r"[^\w.-]", need)[0] for need in needs if "extra ==" not in need]
+    return {name: modules.get(name, name.replace("-", "_")) for name in names if name != "torch"}
 
 
 def _core(package: str, module: str) -> str:

@@ -101,7 +101,7 @@ def _options(settings: Any) -> dict[str, Option]:
             box = make_dataclass(name, inner, namespace={"__doc__": value.__doc__})
             options[name] = (name, box, field(default_factory=box))
         else:
-            options[name] = (name, _flag(name, types[name], value, texts[name]), value)
+            options[name] = (name, _flag(name, types[name], value, texts.get(name, "")), value)
     return options
 
 

@@ -68,6 +68,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
 def to_mapping(config: Any) -> dict[str, Any]:
     """Return settings as plain dictionaries, lists and scalars, ready for YAML or JSON."""
     values = {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+    # The first kind of model goes without saying.
     named = "kind" not in values and hasattr(config, "kind") and type(config) is not FPDMConfig
     return {"kind": config.kind, **values} if named else values
 
@@ -158,13 +159,13 @@ def from_mapping(
     return cast(ConfigT, _build(cls, mapping, base, where, ""))
 
 
-def _build(kind: Any, mapping: object, base: Any, where: str, prefix: str) -> object:
+def _build(hint: Any, mapping: object, base: Any, where: str, prefix: str) -> object:
     if not isinstance(mapping, Mapping):
         raise _usage(f"{where}: {prefix[:-1]} is a {_noun(mapping)}; expected a group of settings.")
     settings = dict(mapping)
 
     # Which class, and the values to start from
-    classes = _classes(kind)
+    classes = _classes(hint)
     cls = classes[0] if base is None else type(base)
     if "kind" in settings and "kind" not in _types(cls) and hasattr(cls, "kind"):
         by_kind = {one.kind: one for one in classes}
@@ -196,10 +197,10 @@ def _types(cls: type[Any]) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(cls)}
 
 
-def _classes(kind: Any) -> list[Any]:
+def _classes(hint: Any) -> list[Any]:
     """Return the settings classes that a type stands for, none for a plain type."""
-    kinds = get_args(kind) if get_origin(kind) in {Union, UnionType} else [kind]
-    return [one for one in kinds if is_dataclass(one)]
+    members = get_args(hint) if get_origin(hint) in {Union, UnionType} else [hint]
+    return [member for member in members if is_dataclass(member)]
 
 
 def _named(choices: Mapping[str, Any], name: object, where: str) -> Any:
@@ -232,18 +233,18 @@ def _usage(message: str) -> UserError:
 # ----- types --------------------------------------------------------------------------------------
 
 
-def _convert(kind: Any, value: object, where: str) -> object:
-    """Return `value` as the type `kind` asks for, or raise the message a user can act on."""
+def _convert(hint: Any, value: object, where: str) -> object:
+    """Return `value` as the type `hint` asks for, or raise the message a user can act on."""
     try:
-        return _coerce(kind, value)
+        return _coerce(hint, value)
     except (ValueError, TypeError):
         value = list(value) if isinstance(value, tuple) else value
         shown = repr(value) if len(repr(value)) <= 60 else f"a {_noun(value)}"
-        raise _usage(f"{where} is {shown}; expected {describe_type(kind)}.") from None
+        raise _usage(f"{where} is {shown}; expected {describe_type(hint)}.") from None
 
 
-def _coerce(kind: Any, value: object) -> object:
-    origin, arguments = get_origin(kind), get_args(kind)
+def _coerce(hint: Any, value: object) -> object:
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
         if value is None and NoneType in arguments:
             return None
@@ -251,24 +252,24 @@ def _coerce(kind: Any, value: object) -> object:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise TypeError
-        kinds = arguments[:1] * len(value) if Ellipsis in arguments else arguments
-        return tuple(_coerce(one, item) for one, item in zip(kinds, value, strict=True))
+        hints = arguments[:1] * len(value) if Ellipsis in arguments else arguments
+        return tuple(_coerce(inner, item) for inner, item in zip(hints, value, strict=True))
     if origin is Literal:
         fits = isinstance(value, str) and value in arguments
-    elif kind is float:
+    elif hint is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         fits = number and math.isfinite(cast(float, value))
     else:
         # A bool is an int to Python, not to a user.
-        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits:
         raise TypeError
-    return float(cast(float, value)) if kind is float else value
+    return float(cast(float, value)) if hint is float else value
 
 
-def describe_type(kind: Any) -> str:
+def describe_type(hint: Any) -> str:
     """Return the type of a setting in words, as `a whole number` or `one of a, b`."""
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
         return f"{describe_type(arguments[0])} or null"
     if origin is Literal:
@@ -281,7 +282,7 @@ def describe_type(kind: Any) -> str:
             if Ellipsis in arguments
             else f"{counts[len(arguments)]} {several}"
         )
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[hint]
 
 
 def _noun(value: object) -> str:
