@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, make_dataclass
-from typing import Annotated, Any, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, get_args, get_type_hints
 
 import docstring_parser
 from tyro.conf import DisallowNone, OmitArgPrefixes, Positional, arg
-from tyro.constructors import PrimitiveConstructorSpec
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 __all__ = ["Common", "flag_types", "flags_class", "values_of"]
 
@@ -107,16 +108,21 @@ def _options(settings: Any) -> dict[str, Option]:
 
 def _flag(name: str, kind: Any, default: object, text: str) -> Any:
     """Return the type of a setting with what tyro is to know of its flag."""
+    metavar = "H W" if kind == tuple[int, int] else None
+    marks: list[object] = []
+    if kind == bool | None or (kind in SEVERAL_WORDS and default is None):
+        marks = [DisallowNone, *SEVERAL_WORDS.get(kind, ())]
+    elif NoneType in get_args(kind):
+        # The word None is taken, too, but leaving the flag out says the same.
+        bare = PrimitiveTypeInfo.make(get_args(kind)[0], set())
+        metavar = getattr(ConstructorRegistry.get_primitive_spec(bare), "metavar", None)
     about = arg(
         aliases=SHORT_FLAGS.get(name),
-        metavar="H W" if kind == tuple[int, int] else None,
+        metavar=metavar,
         help=text,
         help_behavior_hint="" if default in {None, "", ()} else None,
     )
-    if default is not None and kind != bool | None:
-        return _marked(kind, about)
-    # Leaving the flag out says None, so no word needs to.
-    return _marked(kind, about, DisallowNone, *SEVERAL_WORDS.get(kind, ()))
+    return _marked(kind, about, *marks)
 
 
 def _marked(kind: Any, *marks: object) -> Any:

@@ -75,17 +75,18 @@ def parse(
     types = dict(flag_types(Common()))
     common, _ = _run_tyro(Common, words, prog, types, add_help=False)
     settings: Any = load_config(common.config, cls) if common.config else default or cls()
-    types |= flag_types(settings)
+    types = dict(flag_types(settings)) | types | {"--help": bool, "-h": bool}
 
     # Flags
+    for flag in (word.partition("=")[0] for word in words if _is_flag(word)):
+        if flag.replace("_", "-") not in types:
+            close = did_you_mean(flag, [name for name in types if name.startswith("--")])
+            raise _usage(f"{flag} is not a flag of this command. {close}", prog)
     if {"-h", "--help"} & {*words}:
         words = ["--help"]
     flags = flags_class(settings, groups, positional)
     paragraphs = [" ".join(paragraph.split()) for paragraph in description.split("\n\n")]
     parsed, unknown = _run_tyro(flags, words, prog, types, description="\n\n".join(paragraphs))
-    for word in filter(_is_flag, unknown):
-        close = did_you_mean(flag := word.partition("=")[0], [*types, "--help"])
-        raise _usage(f"{flag} is not a flag of this command. {close}", prog)
 
     # Words without one
     positional = positional or {}

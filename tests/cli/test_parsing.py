@@ -43,6 +43,7 @@ def test_precedence_defaults_yaml_flags(tmp_path: Path) -> None:
         ("--official-noise", {"official_noise": True}),
         ("--no-official-noise", {"official_noise": False}),
         ("--source -", {"source": "-"}),
+        ("--source-poses None --steps None --align limb", {"align": "limb"}),
         ("--seed -3", {"seed": -3}),
         ("", {}),
     ],
