@@ -7,9 +7,9 @@ Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "ExitCode",
     "FrameRef",
     "PoseSequence",
+    "Progress",
     "Record",
     "SourceFeatures",
     "Triplet",
@@ -234,3 +235,13 @@ def expect(value: Tensor, shape: str, name: str) -> None:
     )
     if not fits:
         raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({', '.join(axes)})")
+
+
+ItemT = TypeVar("ItemT")
+
+
+class Progress(Protocol):
+    """Shows how far an iteration is, such as `signgen.cli.output.bar`."""
+
+    def __call__(self, items: Iterable[ItemT], total: int, /) -> Iterable[ItemT]:
+        """Return the items, `total` of them, one after another."""

@@ -1,4 +1,4 @@
-"""What works on this machine, in plain words, and the command that mends what does not."""
+"""`signgen doctor`: what works on this machine, and the command that mends what does not."""
 
 from __future__ import annotations
 
@@ -7,46 +7,31 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import signgen
-from signgen.errors import UserError
+from signgen.cli.output import print_json, print_result
+from signgen.cli.parsing import command
+from signgen.config.exchange import DoctorConfig
+from signgen.errors import ExitCode, UserError
 
-__all__ = ["Finding", "diagnose", "report", "works"]
+__all__ = ["Finding", "core_modules", "diagnose", "doctor"]
 
-CORE = (
-    ("numpy", "numpy"),
-    ("PIL", "pillow"),
-    ("scipy", "scipy"),
-    ("cv2", "opencv-python-headless"),
-    ("yaml", "pyyaml"),
-    ("tqdm", "tqdm"),
-    ("tyro", "tyro"),
-    ("einops", "einops"),
-    ("av", "av"),
-    ("safetensors", "safetensors"),
-    ("diffusers", "diffusers"),
-    ("transformers", "transformers"),
-    ("accelerate", "accelerate"),
-    ("torchmetrics", "torchmetrics"),
-    ("pose_format", "pose-format"),
-)
-"""Modules that the core imports, with the names of their distributions."""
-
-OPTIONAL = (
-    ("decord", "reads videos where asked to", "pip install decord==0.6.0"),
-    (
-        "mediapipe",
+OPTIONAL = {
+    "decord": ("a second reader of videos", "pip install decord==0.6.0"),
+    "mediapipe": (
         "extracts poses from videos",
         "make pose-mediapipe, or: pip install --no-deps mediapipe==0.10.21",
     ),
-    ("mmpose", "extracts whole-body poses as FPDM did", "make pose-mmpose"),
-    ("mmcv", "needed by mmpose", "make pose-mmpose"),
-)
+    "mmpose": ("extracts whole-body poses as FPDM did", "make pose-mmpose"),
+    "mmcv": ("needed by mmpose", "make pose-mmpose"),
+}
 """Modules that add something, what that is, and how to get them."""
 
 
@@ -65,143 +50,150 @@ class Finding:
     text: str
 
 
+@command("signgen doctor")
+def doctor(config: DoctorConfig) -> int:
+    """Say what works on this machine, and how to mend what does not."""
+    findings = []
+    for finding in diagnose():
+        findings.append(finding)
+        if not config.json:
+            print_result(f"{finding.state:<9} {finding.name:<23} {finding.text}")
+    works = all(finding.state != "broken" for finding in findings)
+    if config.json:
+        found = [asdict(finding) for finding in findings]
+        print_json({"version": signgen.__version__, "works": works, "findings": found})
+    else:
+        print_result("signgen works here." if works else "Something is broken; see above.")
+    return ExitCode.OK if works else ExitCode.UNAVAILABLE
+
+
 def diagnose() -> Iterator[Finding]:
     """Look at everything the package uses, one thing after the other, the slow ones last."""
-    yield _python()
-    yield _torch()
-    for module, distribution in CORE:
-        yield _core(module, distribution)
-    for module, use, command in OPTIONAL:
-        yield _optional(module, use, command)
-    yield _hrnet()
-    yield _hub()
-    yield _encoder()
-    yield _bundled_model()
+    yield _look("Python", _python)
+    yield _look("signgen", partial(importlib.metadata.version, "signgen"), "-e .")
+    yield _look("torch", _torch, "torch")
+    for package, module in core_modules().items():
+        yield _look(package, partial(_core, package, module), package)
+    for module, (use, install) in OPTIONAL.items():
+        yield _look(module, partial(_optional, module, use, install), module, optional=True)
+    yield _look("HRNet weights", _hrnet, optional=True)
+    yield _look("model hub", _hub)
+    yield _look("H.264 video", partial(_video, "pyav"), "av")
+    yield _look("bundled model", _bundled_model)
 
 
-def works(findings: list[Finding]) -> bool:
-    """Return whether the core works: nothing is broken."""
-    return all(finding.state != "broken" for finding in findings)
-
-
-def report(findings: list[Finding]) -> dict[str, object]:
-    """Return the findings as one JSON object."""
-    return {
-        "schema_version": 1,
-        "version": signgen.__version__,
-        "works": works(findings),
-        "findings": [asdict(finding) for finding in findings],
-    }
-
-
-def _python() -> Finding:
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Finding("Python", "ok", found)
-
-
-def _torch() -> Finding:
+def _look(
+    name: str, check: Callable[[], str], package: str = "", *, optional: bool = False
+) -> Finding:
+    """Run one check, which returns what it found; what it raises is what is wrong."""
     try:
-        import torch
+        return Finding(name, "ok", check())
+    except UserError as error:
+        return Finding(name, "optional" if optional else "broken", str(error))
+    except Exception as error:
+        wrong = "is not installed" if isinstance(error, ModuleNotFoundError) else "does not work"
+        reason = " ".join(str(error).split())[:160]
+        mend = f"; run: pip install -c constraints.txt {package}" if package else ""
+        return Finding(name, "broken", f"{wrong} ({reason}){mend}")
 
+
+# ----- packages -----------------------------------------------------------------------------------
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _torch() -> str:
+    import torch
+
+    torch.ones(2).sum().item()
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        device = f"computes on CUDA: {torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
+    else:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        if torch.cuda.is_available():
-            name = torch.cuda.get_device_name(0)
-            memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-            device = f"computes on CUDA: {name}, {memory:.0f} GiB"
-        else:
-            device = f"no CUDA device, so it computes on the CPU ({cores} cores)"
-        torch.ones(2).sum().item()
-    except Exception as error:
-        return Finding("torch", "broken", _mend(error, "torch"))
-    return Finding("torch", "ok", f"{torch.__version__}; {device}")
+        device = f"no CUDA device, so it computes on the CPU ({cores} cores)"
+    return f"{torch.__version__}; {device}"
 
 
-def _core(module: str, distribution: str) -> Finding:
+def core_modules() -> dict[str, str]:
+    """Return the module of every package that signgen cannot do without, by the package's name."""
+    modules = {
+        package.lower().replace("_", "-"): module
+        for module, packages in importlib.metadata.packages_distributions().items()
+        for package in packages
+        if not module.startswith("_")
+    }
     try:
-        importlib.import_module(module)
-        return Finding(distribution, "ok", importlib.metadata.version(distribution))
+        needs = importlib.metadata.requires("signgen") or []
     except importlib.metadata.PackageNotFoundError:
-        return Finding(distribution, "ok", "installed, version unknown")
-    except Exception as error:
-        return Finding(distribution, "broken", _mend(error, distribution))
+        return {}
+    names = [re.split(r"[^\w.-]", need)[0] for need in needs if "extra ==" not in need]
+    return {name: modules.get(name, name.replace("-", "_")) for name in names if name != "torch"}
 
 
-def _mend(error: Exception, distribution: str) -> str:
-    what = "is not installed" if isinstance(error, ModuleNotFoundError) else "does not import"
-    reason = " ".join(str(error).split())[:160]
-    return f"{what} ({reason}); run: pip install -c constraints.txt {distribution}"
+def _core(package: str, module: str) -> str:
+    importlib.import_module(module)
+    return _version(package)
 
 
-def _optional(module: str, use: str, command: str) -> Finding:
+def _optional(module: str, use: str, install: str) -> str:
     # Not imported: an estimator takes seconds to load and prints to the terminal.
     if importlib.util.find_spec(module) is None:
-        return Finding(module, "optional", f"not installed; {use}. To install: {command}")
+        raise UserError(f"not installed; {use}. To install: {install}")
+    works = f"; {_video('decord')}" if module == "decord" else ""
+    return f"{_version(module)}; {use}{works}"
+
+
+def _version(package: str) -> str:
     try:
-        version = importlib.metadata.version(module)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        version = "installed"
-    return Finding(module, "ok", f"{version}; {use}")
+        return "installed, version unknown"
 
 
-def _hrnet() -> Finding:
-    """Look for HRNet's checkpoint, which `--estimator auto` prefers."""
-    try:
-        from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, find_weights
-
-        file = find_weights(None, WHOLE_BODY_WEIGHTS)
-    except UserError as error:
-        return Finding("HRNet weights", "optional", str(error))
-    except Exception as error:
-        return Finding("HRNet weights", "broken", " ".join(str(error).split()))
-    return Finding("HRNet weights", "ok", f"{file}; --estimator auto takes HRNet")
+# ----- files and services -------------------------------------------------------------------------
 
 
-def _hub() -> Finding:
+def _hrnet() -> str:
+    from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, find_weights
+
+    return f"{find_weights(None, WHOLE_BODY_WEIGHTS)}; --estimator auto takes HRNet"
+
+
+def _hub() -> str:
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     endpoint = os.environ.get("HF_ENDPOINT")
     text = "online: hub ids are downloaded when they are asked for, nothing else is"
     if offline:
         text = "offline (HF_HUB_OFFLINE is set): only models already in the cache are found"
-    return Finding("model hub", "ok", f"{text}; mirror {endpoint}" if endpoint else text)
+    return f"{text}; mirror {endpoint}" if endpoint else text
 
 
-def _encoder() -> Finding:
-    """Encode a second of grey and read it back."""
-    try:
-        import av
-        import numpy as np
+def _video(backend: Literal["pyav", "decord"]) -> str:
+    """Write a second of grey and read it back."""
+    import numpy as np
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = f"{folder}/probe.mp4"
-            with av.open(path, "w") as container:
-                stream = container.add_stream("libx264", rate=25)
-                stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-                grey = np.full((32, 32, 3), 128, np.uint8)
-                for _ in range(25):
-                    container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-                container.mux(stream.encode())
-            with av.open(path) as container:
-                count = sum(1 for _ in container.decode(video=0))
-        if count != 25:
-            return Finding("H.264 video", "broken", f"wrote 25 frames and read {count} back")
-    except Exception as error:
-        return Finding("H.264 video", "broken", _mend(error, "av"))
-    return Finding("H.264 video", "ok", "encodes and decodes")
+    from signgen.media import VideoWriter, open_video
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "probe.mp4")
+        with VideoWriter(path, fps=25, size=(32, 32)) as writer:
+            for _ in range(25):
+                writer.write(np.full((32, 32, 3), 128, np.uint8))
+        frames = open_video(path, backend).frames(range(25))
+    if abs(int(frames.mean()) - 128) > 2:
+        raise UserError("grey comes back as another colour; install PyAV again")
+    return "frames encoded and decoded" if backend == "pyav" else "frames decoded"
 
 
-def _bundled_model() -> Finding:
-    folder = Path(__file__).resolve().parents[1] / "assets" / "mini"
+def _bundled_model() -> str:
+    folder = Path(signgen.__file__).parent / "assets" / "mini"
     if not (folder / "manifest.json").is_file():
-        return Finding(
-            "bundled model",
-            "broken",
-            f"{folder} is missing; install signgen again from a complete copy",
-        )
-    try:
-        from signgen.checkpoints.folders import verify
+        raise UserError(f"{folder} is missing; install signgen again from a complete copy")
+    from signgen.checkpoints.folders import verify
 
-        verify(folder)
-    except Exception as error:
-        return Finding("bundled model", "broken", " ".join(str(error).split()))
+    verify(folder)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return Finding("bundled model", "ok", f"mini, {size / 1e6:.0f} MB, checksums are right")
+    return f"mini, {size / 1e6:.0f} MB, checksums are right"

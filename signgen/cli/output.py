@@ -1,22 +1,34 @@
-"""What commands print: results to stdout, complaints to stderr."""
+"""What commands print: results to stdout, remarks and progress to stderr."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["PRECEDENCE", "columns", "say", "table", "tell"]
+from tqdm import tqdm
 
-PRECEDENCE = "Settings: defaults < --config FILE.yaml < flags. --debug: traceback of an error."
-"""Last sentence of every command's help."""
+__all__ = ["bar", "columns", "counter", "print_json", "print_note", "print_result", "table"]
+
+ItemT = TypeVar("ItemT")
 
 
-def say(text: str) -> None:
+# ----- results and remarks ------------------------------------------------------------------------
+
+
+def print_result(text: str) -> None:
     """Print a result to stdout at once."""
     print(text, flush=True)
 
 
-def tell(text: str) -> None:
+def print_json(values: Mapping[str, Any]) -> None:
+    """Print a result to stdout as one JSON object."""
+    print_result(json.dumps({"schema_version": 1, **values}))
+
+
+def print_note(text: str) -> None:
     """Print a remark to stderr, on one line whatever a library put into its message."""
     print("signgen:", " ".join(text.split()), file=sys.stderr, flush=True)
 
@@ -24,7 +36,7 @@ def tell(text: str) -> None:
 def table(values: Mapping[str, object]) -> str:
     """Return names and values below each other."""
     return "\n".join(
-        f"{name.replace('_', ' '):<19} {_shown(value)}" for name, value in values.items()
+        f"{name.replace('_', ' '):<19} {_printable(value)}" for name, value in values.items()
     )
 
 
@@ -32,7 +44,7 @@ def columns(rows: Sequence[Mapping[str, object]]) -> str:
     """Return rows below each other in aligned columns, under the names of their values."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [[name.replace("_", " ") for name in names]]
-    lines += [[_shown(row.get(name, "-")) for name in names] for row in rows]
+    lines += [[_printable(row.get(name, "-")) for name in names] for row in rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -40,6 +52,30 @@ def columns(rows: Sequence[Mapping[str, object]]) -> str:
     )
 
 
-def _shown(value: object) -> str:
+def _printable(value: object) -> str:
     text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if text.isprintable() else ascii(text)
+
+
+# ----- progress -----------------------------------------------------------------------------------
+
+
+def bar(unit: str) -> Callable[[Iterable[ItemT], int], Iterable[ItemT]]:
+    """Return a function that shows the progress of an iteration, on a terminal only."""
+
+    def wrap(items: Iterable[ItemT], total: int) -> Iterable[ItemT]:
+        return tqdm(items, total=total, unit=unit, disable=not sys.stderr.isatty())
+
+    return wrap
+
+
+@contextlib.contextmanager
+def counter(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (done, in all) that shows progress on a terminal."""
+    with tqdm(unit=unit, disable=not sys.stderr.isatty()) as display:
+
+        def show(done: int, total: int) -> None:
+            display.total = total
+            display.update(done - display.n)
+
+        yield show

@@ -1,21 +1,23 @@
-"""The `pose` commands: look into, convert, show, align and extract key points."""
+"""`signgen pose`: look into, convert, extract, show and align key points."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from typing import Any
 
-from signgen.cli.groups import Command, run_group
-from signgen.cli.output import PRECEDENCE, columns, say, table, tell
-from signgen.cli.parsing import parse, positional
-from signgen.cli.pose_media import COMMANDS as MEDIA_COMMANDS
-from signgen.cli.progress import bar
-from signgen.config.pose import PoseConvertConfig, PoseInfoConfig
+from signgen.cli.output import bar, columns, counter, print_json, print_note, print_result, table
+from signgen.cli.parsing import command
+from signgen.config.pose import (
+    PoseAlignConfig,
+    PoseConvertConfig,
+    PoseExtractConfig,
+    PoseInfoConfig,
+    PoseViewConfig,
+)
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["COMMANDS", "pose"]
+__all__ = ["COMMANDS", "HELP"]
 
-SHOWN_CLIPS = 20
+MAX_CLIPS = 20
 """Lines about single clips, of a file that holds many."""
 
 HELP = """\
@@ -32,97 +34,78 @@ signgen pose: look into, convert, show, align and extract key points.
 """
 
 
-def pose(words: list[str]) -> int:
-    """Run `signgen pose`."""
-    return run_group(words, COMMANDS, "signgen pose", HELP)
+# ----- files --------------------------------------------------------------------------------------
 
 
-def _info(words: list[str]) -> int:
-    named, flags = positional(words, PoseInfoConfig)
-    config = parse(
-        PoseInfoConfig,
-        flags,
-        prog="signgen pose info",
-        description="Say what files of poses hold: format, points, frames, rate, size, and the "
-        "share of frames that show each hand.\n\nExample: signgen pose info seq.json clip.pose\n\n"
-        f"Of a file with many clips the first {SHOWN_CLIPS} are shown, with --json all. Exit code "
-        "3: one of several files or clips cannot be read.\n\n" + PRECEDENCE,
-    )
-    paths = (*named, *config.files)
-    if not paths:
-        raise UserError(
-            "no file is named; expected `signgen pose info FILE...`. See `signgen pose info "
-            "--help`.",
-            ExitCode.USAGE,
-        )
-    rows = [_summary(path, config, alone=len(paths) == 1) for path in paths]
+@command(
+    "signgen pose info",
+    positional={"files": "FILE"},
+    required={"files": "files or folders of poses"},
+)
+def info(config: PoseInfoConfig) -> int:
+    """Say what files of poses hold.
+
+    That is format, points, frames, rate, size, and the share of frames that show each hand.
+
+    Example: signgen pose info seq.json clip.pose
+
+    Of a file with many clips the first 20 are shown, with --json all. Exit code 3: one of several
+    files or clips cannot be read.
+    """
+    rows = [_summary(path, config) for path in config.files]
     if config.json:
-        say(json.dumps({"schema_version": 1, "files": rows}))
+        print_json({"files": rows})
     else:
-        say("\n\n".join(_shown(row) for row in rows))
-    failed = any("error" in row or _failures(row) for row in rows)
+        print_result("\n\n".join(map(_summary_text, rows)))
+    failed = any("error" in row for file in rows for row in (file, *file.get("rows", [])))
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
 
-def _summary(path: str, config: PoseInfoConfig, *, alone: bool) -> dict[str, object]:
+def _summary(path: str, config: PoseInfoConfig) -> dict[str, Any]:
     """Return what a file holds; among several files one that cannot be read stops none."""
     from signgen.pose.summary import summarize
 
-    most = None if config.json else SHOWN_CLIPS
+    most = None if config.json else MAX_CLIPS
     try:
         return summarize(path, clip=config.clip, size=config.size, fps=config.fps, most=most)
     except UserError as error:
-        if alone:
+        if len(config.files) == 1:
             raise
-        tell(f"error: {error}")
+        print_note(f"error: {error}")
         return {"file": path, "error": str(error)}
 
 
-def _clips(row: dict[str, object]) -> list[dict[str, object]]:
-    clips = row.get("rows", [])
-    assert isinstance(clips, list)
-    return clips
-
-
-def _failures(row: dict[str, object]) -> list[object]:
-    return [clip["error"] for clip in _clips(row) if "error" in clip]
-
-
-def _shown(row: dict[str, object]) -> str:
+def _summary_text(row: dict[str, Any]) -> str:
     """Return one file as a table; of many clips a line each."""
-    clips = _clips(row)
-    if not clips:
+    if "rows" not in row:
         return table(row)
+    clips = row["rows"]
     lines = [table({name: value for name, value in row.items() if name != "rows"}), columns(clips)]
-    left = int(str(row["clips"])) - len(clips)
-    return "\n".join(lines + [f"... and {left} more; --json lists all"] * (left > 0))
+    more = row["clips"] - len(clips)
+    return "\n".join(lines + [f"... and {more} more; --json lists all"] * (more > 0))
 
 
-def _convert(words: list[str]) -> int:
-    places, flags = positional(words, PoseConvertConfig)
-    config = parse(
-        PoseConvertConfig,
-        flags,
-        prog="signgen pose convert",
-        description="Convert key points: signgen pose convert IN OUT. A file that holds many clips "
-        "becomes a folder with a file for each; those that are there already are kept, so give "
-        "other changes another folder. Changes are made in the order crop, resize, flip, "
-        "fill-gaps, smooth.\n\n"
-        "Example: signgen pose convert clip.pose clip.npz --fill-gaps 5 --smooth\n\n" + PRECEDENCE,
-    )
-    given = [*places, *(word for word in (config.source, config.out) if word)]
-    if len(given) != 2:
-        raise UserError(
-            f"{len(given)} names are given; expected two, a file of poses and where to write. See "
-            "`signgen pose convert --help`.",
-            ExitCode.USAGE,
-        )
+@command(
+    "signgen pose convert",
+    groups={"changes": ("crop", "resize", "flip", "fill_gaps", "smooth")},
+    positional={"source": "IN", "out": "OUT"},
+    required={"source": "a file or folder of poses", "out": "where to write"},
+)
+def convert(config: PoseConvertConfig) -> int:
+    """Convert key points: signgen pose convert IN OUT.
+
+    A file that holds many clips becomes a folder with a file for each; those that are there already
+    are kept, so give other changes another folder. Changes are made in the order crop, resize,
+    flip, fill-gaps, smooth.
+
+    Example: signgen pose convert clip.pose clip.npz --fill-gaps 5 --smooth
+    """
     from signgen.pose.changes import Changes
-    from signgen.pose.convert import convert
+    from signgen.pose.convert import convert as run
 
-    done = convert(
-        given[0],
-        given[1],
+    result = run(
+        config.source,
+        config.out,
         format=config.format,
         clip=config.clip,
         size=config.size,
@@ -130,19 +113,109 @@ def _convert(words: list[str]) -> int:
         changes=Changes(config.crop, config.resize, config.flip, config.fill_gaps, config.smooth),
         progress=bar("clip"),
     )
-    for name, reason in done.failed[:SHOWN_CLIPS]:
-        tell(f"error: {name[:80]!a}: {reason}")
-    tell(
-        f"{done.written} of {done.clips} clips written, {done.skipped} were there, "
-        f"{len(done.failed)} failed"
+    for name, reason in result.failed[:MAX_CLIPS]:
+        print_note(f"error: {name[:80]!a}: {reason}")
+    print_note(
+        f"{result.written} of {result.clips} clips written, {result.skipped} were there, "
+        f"{len(result.failed)} failed"
     )
     if config.json:
-        failed = [{"clip": name, "error": reason} for name, reason in done.failed]
-        counts = {"clips": done.clips, "written": done.written, "skipped": done.skipped}
-        say(json.dumps({"schema_version": 1, "out": str(done.out), **counts, "failed": failed}))
+        failed = [{"clip": name, "error": reason} for name, reason in result.failed]
+        counts = {"clips": result.clips, "written": result.written, "skipped": result.skipped}
+        print_json({"out": str(result.out), **counts, "failed": failed})
     else:
-        say(str(done.out))
-    return ExitCode.SOME_FAILED if done.failed else ExitCode.OK
+        print_result(str(result.out))
+    return ExitCode.SOME_FAILED if result.failed else ExitCode.OK
 
 
-COMMANDS: Mapping[str, Command] = {"info": _info, "convert": _convert, **MEDIA_COMMANDS}
+# ----- videos -------------------------------------------------------------------------------------
+
+
+@command("signgen pose extract", positional={"inputs": "VIDEO|FOLDER"})
+def extract(config: PoseExtractConfig) -> int:
+    """Extract key points from videos or folders of frames: one file of poses per clip.
+
+    Example: signgen pose extract clip.mp4 --out clip.pose
+
+    Example: signgen pose extract videos/ --out poses/
+
+    With a folder as --out, clips that are done are skipped, so that the same command resumes, and a
+    clip that fails is named and does not stop the others; then the exit code is 3.
+    """
+    from signgen.pose.extraction.files import extract as run
+
+    with counter("frame") as progress:
+        report = run(config, progress)
+    if config.json:
+        print_json(report.as_json())
+    else:
+        parts = ("body", "face", "left_hand", "right_hand")
+        rows = [(row.id, row.frames, row.coverage) for row in report.results if row.frames]
+        total = ("all clips", sum(frames for _, frames, _ in rows), report.coverage)
+        print_result(
+            columns(
+                [
+                    {"clip": name, "frames": frames}
+                    | {part: f"{shares[part]:.1%}" if part in shares else "-" for part in parts}
+                    for name, frames, shares in (*rows, total)
+                ]
+            )
+        )
+    failed = report.count("failed")
+    print_note(
+        f"{report.count('done')} done, {report.count('skipped')} skipped, {failed} failed; "
+        f"{report.frames_per_second:g} frames per second with {report.estimator}"
+    )
+    return ExitCode.SOME_FAILED if failed else ExitCode.OK
+
+
+@command("signgen pose view", positional={"poses": "FILE"}, required={"poses": "a file of poses"})
+def view(config: PoseViewConfig) -> int:
+    """Draw a file of poses on a video, on a picture, or on black.
+
+    Black pictures are at most 1080 pixels long.
+
+    Example: signgen pose view seq.json --video clip.mp4 -o view.mp4
+    """
+    from signgen.pose.extraction.viewing import view_file
+
+    frames = view_file(config.poses, config.out, video=config.video, picture=config.frame)
+    print_json({"file": config.out, "frames": frames}) if config.json else print_result(config.out)
+    return ExitCode.OK
+
+
+@command(
+    "signgen pose align", required={"poses": "a file of poses", "source_poses": "a file of poses"}
+)
+def align(config: PoseAlignConfig) -> int:
+    """Give driving poses the place and proportions of the source signer.
+
+    Example: signgen pose align --poses seq.json --source-poses signer.json --source signer.png
+    --preview preview.png
+    """
+    from signgen.pose.extraction.viewing import align_files
+
+    result = align_files(
+        config.poses,
+        config.source_poses,
+        config.mode,
+        config.out,
+        source=config.source,
+        preview=config.preview,
+    )
+    if config.json:
+        print_json(result.as_json())
+        return ExitCode.OK
+    print_result(table(result.rows()))
+    for warning in result.warnings:
+        print_note(f"warning: {warning}")
+    return ExitCode.OK
+
+
+COMMANDS = {
+    "info": info,
+    "convert": convert,
+    "extract": extract,
+    "view": view,
+    "align": align,
+}

@@ -1,23 +1,23 @@
-"""The `prepare` commands: make or check data to train on."""
+"""`signgen prepare`: make or check data to train on."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from signgen.cli.corpora import COMMANDS as CORPORA
-from signgen.cli.groups import Command, run_group
-from signgen.cli.output import PRECEDENCE, say
-from signgen.cli.parsing import parse
-from signgen.cli.progress import counter
-from signgen.config.data import PrepareCacheConfig, PrepareSyntheticConfig
+from signgen.cli.output import bar, columns, counter, print_json, print_note, print_result, table
+from signgen.cli.parsing import command
+from signgen.config.data import (
+    PrepareCacheConfig,
+    PrepareDeepFashionConfig,
+    PrepareFolderConfig,
+    PreparePhoenixConfig,
+    PrepareSyntheticConfig,
+)
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["COMMANDS", "prepare"]
-
-MIN_SIGNER_SIDE = 64
-"""Smaller signers have no hands to see."""
+__all__ = ["COMMANDS", "HELP"]
 
 HELP = """\
 signgen prepare: make or check data to train on.
@@ -30,37 +30,101 @@ signgen prepare: make or check data to train on.
 
 `signgen prepare COMMAND --help` lists the flags.
 """
+CLIP_GROUPS = {
+    "key points": ("keypoints", "estimator", "weights", "device"),
+    "cache": ("cache", "cache_resize"),
+}
+MIN_SIGNER_SIDE = 64
+"""Smaller signers have no hands to see."""
 
 
-def prepare(words: list[str]) -> int:
-    """Run `signgen prepare`."""
-    return run_group(words, COMMANDS, "signgen prepare", HELP)
+@command(
+    "signgen prepare phoenix14t",
+    groups=CLIP_GROUPS,
+    required={"raw": "the unpacked corpus or its archive"},
+)
+def phoenix14t(config: PreparePhoenixConfig) -> int:
+    """Check RWTH-PHOENIX-Weather 2014T as its archive unpacks, and write its manifest.
+
+    The key points of its videos are gathered; the manifest is what training and evaluation read.
+
+    Example: signgen prepare phoenix14t --raw PHOENIX-2014-T-release-v3 --keypoints
+    Phoenix-2014T.train Phoenix-2014T.dev Phoenix-2014T.test --out datasets/phoenix14t
+
+    Exit code 3: written, but something was left out because it is missing or damaged;
+    problems.jsonl beside the manifest names it.
+    """
+    from signgen.data.preparation.clips import prepare_phoenix14t
+
+    return _print_report(prepare_phoenix14t(config, bar("clip")), as_json=config.json)
 
 
-def _synthetic(words: list[str]) -> int:
-    config = parse(
-        PrepareSyntheticConfig,
-        words,
-        prog="signgen prepare synthetic",
-        description="Draw a corpus of synthetic signers in the PHOENIX-2014T layout.\n\n"
-        "Example: signgen prepare synthetic --out synthetic --signers 100\n\n" + PRECEDENCE,
+@command(
+    "signgen prepare folder", groups=CLIP_GROUPS, required={"videos": "a folder of recordings"}
+)
+def folder(config: PrepareFolderConfig) -> int:
+    """Make a dataset of your own recordings: a folder of videos, one signer or several.
+
+    OpenPose or .pose files of the same names are used; other clips are estimated.
+
+    Example: signgen prepare folder --videos recordings --out datasets/mine
+
+    Exit code 3: written, but something was left out because it is missing or damaged;
+    problems.jsonl beside the manifest names it.
+    """
+    from signgen.data.preparation.clips import prepare_folder
+
+    return _print_report(prepare_folder(config, bar("clip")), as_json=config.json)
+
+
+@command("signgen prepare deepfashion", required={"raw": "a folder", "out": "a folder to write to"})
+def deepfashion(config: PrepareDeepFashionConfig) -> int:
+    """Verify a copy of DeepFashion In-shop, and write its manifest and packed key points.
+
+    It is in the layout of FPDM, NTED, PATN, GFLA, PCDMs or MCLD.
+
+    Example: signgen prepare deepfashion --raw fashion --out datasets/deepfashion
+
+    Exit code 3: written, but something was left out because it is missing or damaged;
+    problems.jsonl beside the manifest names it.
+    """
+    if config.subset < 0:
+        raise UserError(f"--subset is {config.subset}; expected 0 or more.", ExitCode.USAGE)
+    from signgen.data.deepfashion.preparation import prepare_deepfashion
+
+    report = prepare_deepfashion(
+        Path(config.raw),
+        Path(config.out),
+        layout=config.layout,
+        keypoints=config.keypoints,
+        keypoint_frame=config.keypoint_frame,
+        rebuild=config.rebuild_pairs,
+        subset=config.subset,
+        progress=bar("record"),
     )
-    if not config.out:
-        raise UserError(
-            "--out is missing; expected a folder to create, as in --out synthetic.",
-            ExitCode.USAGE,
-        )
+    if config.json:
+        print_json({"folder": config.out, **report.as_dict()})
+    else:
+        print_result(report.as_text())
+    if not report.damaged:
+        return ExitCode.OK
+    print_note(
+        f"{len(report.prepared.problems)} pictures, pairs or records were left out; see "
+        f"{report.prepared.path.with_name('problems.jsonl')}."
+    )
+    return ExitCode.SOME_FAILED
+
+
+@command("signgen prepare synthetic", required={"out": "a folder to create, as in --out synthetic"})
+def synthetic(config: PrepareSyntheticConfig) -> int:
+    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout.
+
+    Example: signgen prepare synthetic --out synthetic --signers 100
+    """
     if min(config.size) < MIN_SIGNER_SIDE:
-        raise UserError(
-            f"--size is {config.size[0]} {config.size[1]}; expected at least {MIN_SIGNER_SIDE}.",
-            ExitCode.USAGE,
-        )
-    for name in ("frames", "clips_per_signer", "workers"):
-        if getattr(config, name) < 1:
-            raise UserError(
-                f"--{name.replace('_', '-')} is {getattr(config, name)}; expected at least 1.",
-                ExitCode.USAGE,
-            )
+        size = f"{config.size[0]} {config.size[1]}"
+        raise UserError(f"--size is {size}; expected at least {MIN_SIGNER_SIDE}.", ExitCode.USAGE)
+    _check_positive(config, "frames", "clips_per_signer", "workers")
     from signgen.data.synthetic import write_corpus
 
     with counter("clip") as progress:
@@ -75,35 +139,30 @@ def _synthetic(words: list[str]) -> int:
             progress=progress,
             workers=config.workers,
         )
-    made = {"schema_version": 1, "folder": config.out, "clips": clips}
-    say(json.dumps(made) if config.json else config.out)
+    print_json({"folder": config.out, "clips": clips}) if config.json else print_result(config.out)
     return ExitCode.OK
 
 
-def _cache(words: list[str]) -> int:
-    config = parse(
-        PrepareCacheConfig,
-        words,
-        prog="signgen prepare cache",
-        description="Write frames at training size into files that training maps into memory.\n\n"
-        "Example: signgen prepare cache --data synthetic --out cache --size 256 256\n\n"
-        "Then: signgen train --data.root synthetic --data.frame-cache cache ...\n\n" + PRECEDENCE,
-    )
-    if not config.out:
-        raise UserError(
-            "--out is missing; expected a folder to create, as in --out cache.", ExitCode.USAGE
-        )
-    if config.workers < 1 or not config.splits:
-        raise UserError(
-            f"--workers is {config.workers} and --splits {' '.join(config.splits) or 'empty'}; "
-            "expected at least 1 each.",
-            ExitCode.USAGE,
-        )
+@command(
+    "signgen prepare cache",
+    required={
+        "out": "a folder to create, as in --out cache",
+        "splits": "one or more of train, dev and test",
+    },
+)
+def cache(config: PrepareCacheConfig) -> int:
+    """Write frames at training size into files that training maps into memory.
+
+    Example: signgen prepare cache --data synthetic --out cache --size 256 256
+
+    Then: signgen train --data.root synthetic --data.frame-cache cache ...
+    """
+    _check_positive(config, "workers")
     from signgen.data.dataset import open_dataset
     from signgen.data.frame_cache.writing import write_cache
 
     with counter("frame") as progress:
-        cache = write_cache(
+        written = write_cache(
             open_dataset(config.data, config.splits),
             config.splits,
             config.out,
@@ -112,10 +171,58 @@ def _cache(words: list[str]) -> int:
             progress=progress,
             workers=config.workers,
         )
-    frames = sum(shard.frames for shard in cache.index.shards)
-    made = {"schema_version": 1, "folder": config.out, "frames": frames, "size": config.size}
-    say(json.dumps(made) if config.json else config.out)
+    frames = sum(shard.frames for shard in written.index.shards)
+    facts = {"folder": config.out, "frames": frames, "size": config.size}
+    print_json(facts) if config.json else print_result(config.out)
     return ExitCode.OK
 
 
-COMMANDS: Mapping[str, Command] = {**CORPORA, "synthetic": _synthetic, "cache": _cache}
+def _check_positive(config: object, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < 1:
+            flag = name.replace("_", "-")
+            raise UserError(
+                f"--{flag} is {getattr(config, name)}; expected at least 1.", ExitCode.USAGE
+            )
+
+
+def _print_report(report: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print what was prepared; some records left out is an exit code of its own."""
+    if as_json:
+        print_json(report)
+    else:
+        apart = {"schema_version", "problems", "splits"}
+        print_result(table({name: _flat(report[name]) for name in report if name not in apart}))
+        splits = report["splits"]
+        print_result(columns([{"split": name} | _of_expected(splits[name]) for name in splits]))
+    for problem in report["problems"]:
+        print_note(problem)
+    hidden = report["left_out"] - len(report["problems"])
+    if hidden > 0:
+        print_note(f"and {hidden} more, see {report['all_problems']}.")
+    return ExitCode.SOME_FAILED if report["left_out"] else ExitCode.OK
+
+
+def _flat(value: object) -> object:
+    """Return a mapping on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{inner} from {name}" for name, inner in value.items()) or "none"
+    return value
+
+
+def _of_expected(counts: Mapping[str, int]) -> dict[str, str]:
+    """Put each number into one cell with the one expected."""
+    return {
+        name: f"{number:,}{f' of {counts[key]:,}' if (key := f'expected_{name}') in counts else ''}"
+        for name, number in counts.items()
+        if not name.startswith("expected_")
+    }
+
+
+COMMANDS = {
+    "phoenix14t": phoenix14t,
+    "deepfashion": deepfashion,
+    "folder": folder,
+    "synthetic": synthetic,
+    "cache": cache,
+}

@@ -39,7 +39,7 @@ class DataConfig:
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
     width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
     source_sides: tuple[int, ...] = ()
-    """Sides of squares, one of which every source is squashed to before it gets the model's size of
+    """Sides of squares, one of which every source is resized to before it gets the model's size of
     sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""

@@ -5,8 +5,9 @@ The text below a field is its help text on the command line.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
@@ -96,7 +97,7 @@ class SourceEncoderConfig:
     pretrained: str | None = None
     """Hub id or local folder of the encoder; none builds a new one from the sizes below."""
     image_size: int = 224
-    """Side of the square that the source is squashed to, in pixels."""
+    """Side of the square that the source is resized to, in pixels."""
     patch_size: int = 14
     """Side of one patch, in pixels."""
     width: int = 192
@@ -128,7 +129,7 @@ class IPFConfig:
     pretrained: str | None = None
     """Hub id or local folder of a CLIP vision tower; none builds a new one from the sizes below."""
     image_size: int = 112
-    """Side of the square that source, pose and target are squashed to, in pixels."""
+    """Side of the square that source, pose and target are resized to, in pixels."""
     patch_size: int = 14
     """Side of one patch, in pixels."""
     width: int = 128
@@ -199,7 +200,7 @@ class FPDMConfig:
     size: tuple[int, int] = (128, 104)
     """Height and width of the pictures the model works on, multiples of the latent factor."""
     source_size: tuple[int, int] | None = None
-    """Height and width that sources are squashed to before they are encoded; `size` if not given.
+    """Height and width that sources are resized to before they are encoded; `size` if not given.
     FPDM has 512 512 whatever the size of its pictures."""
     resize: Literal["area", "bicubic"] = "area"
     """How frames are shrunk: averaging areas, or Pillow's bicubic filter, as FPDM."""
@@ -321,3 +322,9 @@ def tiny_fpdm() -> FPDMConfig:
         sampling=SamplingConfig(steps=2),
         pose_channels=(4, 8, 8, 16),
     )
+
+
+PRESETS: Mapping[type, Mapping[str, Callable[[], Any]]] = {
+    FPDMConfig: {"full": full_fpdm, "mini": FPDMConfig, "tiny": tiny_fpdm}
+}
+"""Settings that a YAML file may start from, by class and name."""

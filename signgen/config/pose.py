@@ -27,7 +27,7 @@ class PoseInfoConfig:
     """Say what files of poses hold."""
 
     files: tuple[str, ...] = ()
-    """Files or folders of poses; they can also be named without a flag."""
+    """Files or folders of poses."""
     clip: str | None = None
     """Clip to look into, in files that hold many."""
     size: tuple[int, int] | None = None
@@ -43,9 +43,9 @@ class PoseConvertConfig:
     """Convert key points to another format."""
 
     source: str = ""
-    """File or folder of poses; it can also be the first word without a flag."""
+    """File or folder of poses."""
     out: str = ""
-    """File to write, or a folder for all clips of a file; it can also be the second word."""
+    """File to write, or a folder for all clips of a file."""
     format: Literal["own", "npz", "pose", "openpose"] | None = None
     """Format to write: own (.json), npz, pose or openpose; by the suffix of the output without it,
     npz in a folder."""
@@ -74,8 +74,7 @@ class PoseExtractConfig:
     """Extract key points from videos or folders of frames: one file of poses per clip."""
 
     inputs: tuple[str, ...] = ()
-    """Video, picture, folder of frame pictures, or folder of these at any depth; can also be named
-    without a flag."""
+    """Videos, pictures, folders of frames, or folders of these at any depth."""
     out: str = ""
     """File for one clip (.pose, .json or .npz), else a folder, where clips that are done are
     skipped."""
@@ -132,7 +131,7 @@ class PoseViewConfig:
     """Draw a file of poses on a video, on a picture, or on black."""
 
     poses: str = ""
-    """File or folder of poses; it can also be named without a flag."""
+    """File or folder of poses."""
     video: str | None = None
     """Video or folder of pictures to draw on; must have as many frames as there are poses."""
     frame: str | None = None

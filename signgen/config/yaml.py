@@ -1,44 +1,28 @@
-"""YAML in and out of the configuration dataclasses, strictly: an unknown key is an error."""
+"""YAML in and out of the settings classes, strictly: an unknown key is an error."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import math
 import re
-import types
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
 
-from signgen.config.model import REMOVED_SETTINGS, FPDMConfig, full_fpdm, tiny_fpdm
+from signgen.config.model import PRESETS, REMOVED_SETTINGS, FPDMConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.reading import read_bytes
 
-__all__ = [
-    "describe_type",
-    "did_you_mean",
-    "from_mapping",
-    "leaf_types",
-    "load_config",
-    "replace_nested",
-    "to_mapping",
-    "to_yaml",
-]
+__all__ = ["describe_type", "did_you_mean", "from_mapping", "load_config", "to_mapping", "to_yaml"]
 
 ConfigT = TypeVar("ConfigT")
 
 MAX_BYTES = 1 << 20
 """A configuration file is a few kilobytes; anything larger is a mistake or an attack."""
-
-PRESETS: Mapping[str, Callable[[], FPDMConfig]] = {
-    "full": full_fpdm,
-    "mini": FPDMConfig,
-    "tiny": tiny_fpdm,
-}
 
 
 class _Loader(yaml.SafeLoader):
@@ -81,25 +65,22 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
 # ----- out ----------------------------------------------------------------------------------------
 
 
-def to_mapping(config: object) -> dict[str, Any]:
-    """Return a configuration as plain dictionaries, lists and scalars, ready for YAML or JSON.
-
-    Args:
-        config: An instance of a dataclass of `signgen.config.train`.
-    """
-    if not dataclasses.is_dataclass(config) or isinstance(config, type):
-        raise TypeError(f"{config!r} is not a configuration")
-    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return settings as plain dictionaries, lists and scalars, ready for YAML or JSON."""
+    values = {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+    # The first kind of model goes without saying.
+    named = "kind" not in values and hasattr(config, "kind") and type(config) is not FPDMConfig
+    return {"kind": config.kind, **values} if named else values
 
 
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value):
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
         return to_mapping(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def to_yaml(config: object) -> str:
-    """Return a configuration as YAML that `from_mapping` reads back to an equal value."""
+    """Return settings as YAML that `load_config` reads back to an equal value."""
     # Lists of numbers on one line, mappings one key a line: the form that diffs well.
     text: str = yaml.safe_dump(
         to_mapping(config), sort_keys=False, default_flow_style=None, allow_unicode=True, width=4096
@@ -111,18 +92,18 @@ def to_yaml(config: object) -> str:
 
 
 def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
-    """Read a YAML file into a configuration; keys that are left out keep their defaults.
+    """Read a YAML file into settings; keys that are left out keep their defaults.
 
     A file may name one of its own folder as its `base`, whose settings are its defaults; a base has
     none itself.
 
     Args:
         path: YAML file.
-        cls: Dataclass to build.
+        cls: Settings class, or a union of models' settings, of which the key `kind` chooses.
 
     Raises:
-        UserError: If the file or its base is missing, is not a YAML mapping, or holds an unknown or
-            ill-typed setting.
+        UserError: If the file or its base is missing (66), is not a YAML mapping (65), or holds an
+            unknown or ill-typed setting (2).
     """
     mapping = _read_yaml(path)
     if "base" not in mapping:
@@ -138,10 +119,7 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
 
 
 def _read_yaml(path: str | Path) -> dict[str, object]:
-    return _parse_yaml(read_bytes(path, MAX_BYTES, "a configuration in YAML"), str(path))
-
-
-def _parse_yaml(raw: bytes, where: str) -> dict[str, object]:
+    raw = read_bytes(path, MAX_BYTES, "a configuration in YAML")
     try:
         loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader
         try:
@@ -150,97 +128,95 @@ def _parse_yaml(raw: bytes, where: str) -> dict[str, object]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
-        raise UserError(f"{where}: is not valid YAML{line}: {error.problem}.") from None
+        raise UserError(f"{path}: is not valid YAML{line}: {error.problem}.") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, OverflowError) as error:
         raise UserError(
-            f"{where}: is not valid YAML ({type(error).__name__}); "
+            f"{path}: is not valid YAML ({type(error).__name__}); "
             "expected UTF-8 text of `key: value` lines."
         ) from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: holds a {_noun(value)}; expected `key: value` lines.")
-    return value
+    if not isinstance(value, dict | None):
+        raise UserError(f"{path}: holds a {_noun(value)}; expected `key: value` lines.")
+    return value or {}
 
 
 def from_mapping(
     cls: type[ConfigT], mapping: Mapping[str, object], where: str, base: ConfigT | None = None
 ) -> ConfigT:
-    """Build a configuration from a mapping, checking every key and type.
+    """Build settings from a mapping, checking every key and type.
 
-    A mapping of an `FPDMConfig` may name a `preset` (`full`, `mini` or `tiny`) that the other keys
-    override.
+    A mapping of a model's settings may name the `kind` of model, and a `preset` of it that the
+    other keys override.
 
     Args:
-        cls: Dataclass to build.
+        cls: Settings class, or a union of models' settings.
         mapping: Settings; the ones left out keep the values of `base`.
         where: What to call the origin in messages, usually a path.
         base: Values to start from; the defaults of `cls` if not given.
 
     Raises:
-        UserError: If a key is unknown or a value has the wrong type (exit code 2).
+        UserError: If a key is unknown or a value has the wrong type (2).
     """
-    built = _build(cls, mapping, base if base is not None else cls(), where, "")
-    return typing.cast(ConfigT, built)
+    return cast(ConfigT, _build(cls, mapping, base, where, ""))
 
 
-def replace_nested(
-    config: ConfigT, changes: Mapping[str, object], where: str = "settings"
-) -> ConfigT:
-    """Return a copy of a configuration with some settings replaced, checked like a file.
-
-    Args:
-        config: The configuration.
-        changes: New values by dotted name (`model.unet.layers_per_block`) or as nested mappings.
-        where: What to call the origin in messages.
-
-    Raises:
-        UserError: As `from_mapping`.
-    """
-    nested: dict[str, Any] = {}
-    for name, value in changes.items():
-        *parents, leaf = name.split(".")
-        inner = nested
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        inner[leaf] = value
-    return from_mapping(type(config), nested, where, config)
-
-
-def _build(cls: Any, mapping: object, base: Any, where: str, prefix: str) -> object:
+def _build(hint: Any, mapping: object, base: Any, where: str, prefix: str) -> object:
     if not isinstance(mapping, Mapping):
         raise _usage(f"{where}: {prefix[:-1]} is a {_noun(mapping)}; expected a group of settings.")
     settings = dict(mapping)
-    if cls is FPDMConfig and "preset" in settings:
-        base = _preset(settings.pop("preset"), f"{where}: {prefix}preset")
-    hints = typing.get_type_hints(cls)
+
+    # Which class, and the values to start from
+    classes = _classes(hint)
+    cls = classes[0] if base is None else type(base)
+    if "kind" in settings and "kind" not in _types(cls) and hasattr(cls, "kind"):
+        by_kind = {one.kind: one for one in classes}
+        cls = _named(by_kind, settings.pop("kind"), f"{where}: {prefix}kind")
+    presets = PRESETS.get(cls, {})
+    if "preset" in settings and presets:
+        base = _named(presets, settings.pop("preset"), f"{where}: {prefix}preset")()
+    elif type(base) is not cls:
+        base = cls()
+
+    # The settings that are named
+    types = _types(cls)
     changes = {}
     for key, value in settings.items():
-        if key not in hints:
-            raise _usage(_unknown(f"{prefix}{key}", hints, prefix, where, cls is FPDMConfig))
         name = f"{prefix}{key}"
-        if dataclasses.is_dataclass(hints[key]):
-            changes[key] = _build(hints[key], value, getattr(base, key), where, f"{name}.")
+        if key not in types:
+            known = [f"{prefix}{one}" for one in (*types, *(["preset"] if presets else []))]
+            raise _usage(f"{where}: {_unknown(name, known)}")
+        if _classes(types[key]):
+            changes[key] = _build(types[key], value, getattr(base, key), where, f"{name}.")
         else:
-            changes[key] = _convert(hints[key], value, f"{where}: {name}")
-    return dataclasses.replace(base, **changes)
+            changes[key] = _convert(types[key], value, f"{where}: {name}")
+    return replace(base, **changes)
 
 
-def _preset(name: object, where: str) -> FPDMConfig:
-    if not isinstance(name, str) or name not in PRESETS:
-        raise _usage(f"{where} is {name!r}; expected one of {', '.join(PRESETS)}.")
-    return PRESETS[name]()
+def _types(cls: type[Any]) -> dict[str, Any]:
+    # Resolved when asked for, so that a union may grow.
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}
 
 
-def _unknown(name: str, known: Mapping[str, object], prefix: str, where: str, preset: bool) -> str:
+def _classes(hint: Any) -> list[Any]:
+    """Return the settings classes that a type stands for, none for a plain type."""
+    members = get_args(hint) if get_origin(hint) in {Union, UnionType} else [hint]
+    return [member for member in members if is_dataclass(member)]
+
+
+def _named(choices: Mapping[str, Any], name: object, where: str) -> Any:
+    if not isinstance(name, str) or name not in choices:
+        raise _usage(f"{where} is {name!r}; expected one of {', '.join(choices)}.")
+    return choices[name]
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
     for old, instead in REMOVED_SETTINGS.items():
         if f".{name}".endswith(f".{old}"):
-            return f"{where}: {name} is no setting any more; {instead}."
-    names = [f"{prefix}{key}" for key in (*known, *(["preset"] if preset else []))]
-    return f"{where}: {name} is not a setting. {did_you_mean(name, names)}"
+            return f"{name} is no setting any more; {instead}."
+    return f"{name} is not a setting. {did_you_mean(name, known)}"
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """Return a sentence that offers the closest known name, or all of them where none is close."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
@@ -262,74 +238,54 @@ def _convert(hint: Any, value: object, where: str) -> object:
     try:
         return _coerce(hint, value)
     except (ValueError, TypeError):
+        value = list(value) if isinstance(value, tuple) else value
         shown = repr(value) if len(repr(value)) <= 60 else f"a {_noun(value)}"
         raise _usage(f"{where} is {shown}; expected {describe_type(hint)}.") from None
 
 
 def _coerce(hint: Any, value: object) -> object:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return _require(type(None) in arguments, None)
-        return _coerce(next(kind for kind in arguments if kind is not type(None)), value)
-    if origin is Literal:
-        return _require(isinstance(value, str) and value in arguments, value)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in {Union, UnionType}:
+        if value is None and NoneType in arguments:
+            return None
+        return _coerce(arguments[0], value)
     if origin is tuple:
-        return _coerce_tuple(arguments, value)
-    if hint is float:
-        _require(_is_number(value), value)
-        return float(typing.cast(float, value))
-    # A bool is an int to Python, not to a user.
-    return _require(
-        isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), value
-    )
-
-
-def _coerce_tuple(arguments: tuple[Any, ...], value: object) -> tuple[object, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    kinds = arguments[:1] * len(value) if Ellipsis in arguments else arguments
-    return tuple(_coerce(kind, item) for kind, item in zip(kinds, value, strict=True))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _require(fits: bool, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            raise TypeError
+        hints = arguments[:1] * len(value) if Ellipsis in arguments else arguments
+        return tuple(_coerce(inner, item) for inner, item in zip(hints, value, strict=True))
+    if origin is Literal:
+        fits = isinstance(value, str) and value in arguments
+    elif hint is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = number and math.isfinite(cast(float, value))
+    else:
+        # A bool is an int to Python, not to a user.
+        fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits:
         raise TypeError
-    return value
+    return float(cast(float, value)) if hint is float else value
 
 
 def describe_type(hint: Any) -> str:
     """Return the type of a setting in words, as `a whole number` or `one of a, b`."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        inner = [describe_type(kind) for kind in arguments if kind is not type(None)]
-        return " or ".join([*inner, "null"])
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in {Union, UnionType}:
+        return f"{describe_type(arguments[0])} or null"
     if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
+        return f"one of {', '.join(arguments)}"
     if origin is tuple:
-        plural = describe_type(arguments[0]).removeprefix("a ") + "s"
+        several = describe_type(arguments[0]).removeprefix("a ") + "s"
         counts = {2: "two", 3: "three", 4: "four"}
         return (
-            f"a list of {plural}" if Ellipsis in arguments else f"{counts[len(arguments)]} {plural}"
+            f"a list of {several}"
+            if Ellipsis in arguments
+            else f"{counts[len(arguments)]} {several}"
         )
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return names.get(hint, "a group of settings")
-
-
-def leaf_types(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name and the type of every setting of a configuration, groups opened."""
-    for name, hint in typing.get_type_hints(cls).items():
-        if dataclasses.is_dataclass(hint):
-            yield from leaf_types(typing.cast(type[Any], hint), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[hint]
 
 
 def _noun(value: object) -> str:
-    names = {dict: "group", list: "list", str: "text", bool: "truth value", type(None): "blank"}
-    number = type(value) in (int, float)
-    return "number" if number else names.get(type(value), type(value).__name__)
+    names = {dict: "group", list: "list", str: "text", bool: "truth value", NoneType: "blank"}
+    names |= {int: "number", float: "number"}
+    return names.get(type(value), type(value).__name__)

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from signgen.cli import doctor
-from signgen.cli.doctor import Finding, diagnose, report, works
+from signgen.cli.doctor import Finding, diagnose
 from signgen.cli.main import main
 
 
 def test_core_works_where_the_tests_run() -> None:
     findings = {finding.name: finding for finding in diagnose()}
-    for name in ("Python", "torch", "H.264 video", *(name for _, name in doctor.CORE)):
+    packages = doctor.core_modules()
+    assert {"numpy", "opencv-python-headless", "pyyaml", "tyro", "pose-format"} <= set(packages)
+    assert "decord" not in packages, "not a package of the core"
+    for name in ("Python", "signgen", "torch", "H.264 video", "bundled model", *packages):
         assert findings[name].state == "ok", findings[name]
     assert "cores" in findings["torch"].text or "CUDA" in findings["torch"].text
+    decord = findings["decord"]
+    assert decord.state == "optional" or "frames decoded" in decord.text
 
 
-def test_missing_backends_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "OPTIONAL", (("no_such_backend", "helps", "pip install it"),))
-    monkeypatch.setattr(doctor, "CORE", (("no_such_core", "core-library"),))
+def test_missing_packages_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no_such_backend": ("helps", "pip install it")})
+    monkeypatch.setattr(doctor, "core_modules", lambda: {"core-library": "no_such_core"})
     findings = {finding.name: finding for finding in diagnose()}
-    assert findings["no_such_backend"].state == "optional"
-    assert "pip install it" in findings["no_such_backend"].text
+    assert findings["no_such_backend"] == Finding(
+        "no_such_backend", "optional", "not installed; helps. To install: pip install it"
+    )
     assert findings["core-library"].state == "broken"
-    assert "pip install -c constraints.txt core-library" in findings["core-library"].text
-    assert not works(list(findings.values()))
+    assert findings["core-library"].text.startswith("is not installed (")
+    assert findings["core-library"].text.endswith("pip install -c constraints.txt core-library")
 
 
 def test_hub_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "CORE", ())
+    monkeypatch.setattr(doctor, "core_modules", dict)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
     hub = next(finding for finding in diagnose() if finding.name == "model hub")
@@ -36,18 +44,21 @@ def test_hub_state_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "https://mirror.example" in hub.text
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "verdict"),
+    [("optional", 0, "signgen works here."), ("broken", 69, "Something is broken; see above.")],
+)
 def test_exit_code_follows_the_findings(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: str,
+    code: int,
+    verdict: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(doctor, "diagnose", lambda: iter([Finding("x", "optional", "missing")]))
-    assert main(["doctor"]) == 0
-    assert "signgen works here" in capsys.readouterr().out
-    monkeypatch.setattr(doctor, "diagnose", lambda: iter([Finding("x", "broken", "mend it")]))
-    assert main(["doctor"]) == 69
-    assert "mend it" in capsys.readouterr().out
-
-
-def test_report_is_plain() -> None:
-    assert report([Finding("x", "ok", "y")])["findings"] == [
-        {"name": "x", "state": "ok", "text": "y"}
-    ]
+    monkeypatch.setattr(doctor, "diagnose", lambda: iter([Finding("x", state, "mend it")]))
+    assert main(["doctor"]) == code
+    assert capsys.readouterr().out == f"{state:<9} {'x':<23} mend it\n{verdict}\n"
+    assert main(["doctor", "--json"]) == code
+    report = json.loads(capsys.readouterr().out)
+    assert report["findings"] == [{"name": "x", "state": state, "text": "mend it"}]
+    assert (report["schema_version"], report["works"]) == (1, code == 0)

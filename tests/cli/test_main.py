@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,41 +12,22 @@ from pathlib import Path
 import pytest
 
 import signgen
-from signgen.cli.main import main
-from signgen.cli.parsing import known_flags, parse, positional
-from signgen.config.data import PrepareSyntheticConfig
-from signgen.config.pose import PoseConvertConfig, PoseExtractConfig
-from signgen.config.render import RenderConfig
-from signgen.config.train import TrainConfig
-from signgen.errors import UserError
+from signgen.cli.main import COMMANDS, main
+from signgen.cli.output import columns, table
+from signgen.errors import ExitCode, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = (
-    "render",
-    "train",
-    "eval",
-    "export",
-    "prepare",
-    "prepare cache",
-    "prepare synthetic",
-    "prepare phoenix14t",
-    "prepare folder",
-    "prepare deepfashion",
-    "pose",
-    "pose info",
-    "pose extract",
-    "pose view",
-    "pose align",
-    "pose convert",
-    "import-fpdm",
-    "doctor",
-)
+NAMES = [
+    f"{name} {inner}".strip()
+    for name, command in COMMANDS.items()
+    for inner in ("", *([] if callable(command) else command))
+]
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "signgen", *words],
+        [sys.executable, *words],
         capture_output=True,
         text=True,
         env=environment,
@@ -59,28 +41,22 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     assert captured.out == ""
     assert captured.err.count("\n") == 1, captured.err
     assert captured.err.startswith("signgen: error: ")
-    assert "Traceback" not in captured.err
     return captured.err.removeprefix("signgen: error: ").strip()
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_answers_without_torch(command: str) -> None:
-    script = (
-        "import sys; from signgen.cli.main import main; "
-        f"code = main({[*command.split(), '--help']!r}); "
-        "sys.exit(9 if {'torch', 'diffusers', 'transformers', 'cv2'} & set(sys.modules) else code)"
+# ----- help ---------------------------------------------------------------------------------------
+
+
+def test_help_of_every_command_loads_no_heavy_package() -> None:
+    code = (
+        "import sys; from signgen.cli.main import main\n"
+        f"for name in {['', *NAMES]!r}: assert main([*name.split(), '--help']) == 0, name\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'cv2', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "--help" in done.stdout
-    assert done.stderr == ""
+    done = run("-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("usage: signgen ") == len(NAMES) - 2, "all but groups of commands"
 
 
 def test_first_help_screen_has_runnable_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,32 +71,51 @@ def test_first_help_screen_has_runnable_examples(capsys: pytest.CaptureFixture[s
         assert all(word in flags for word in words if word.startswith("--"))
 
 
-def test_help_names_defaults_and_precedence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_train_shows_what_matters_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out
     assert "defaults < --config FILE.yaml < flags" in " ".join(shown.split())
-    assert "default: 0.0001" in shown
-    assert "Peak learning rate" in shown
+    assert "Peak learning rate of AdamW. (default: 0.0001)" in shown
+    boxes = re.findall(r"^\W+((?:[\w.]+ )?options)\W+$", shown, re.M)
+    assert boxes[:6] == [
+        "options",
+        "data options",
+        "optimiser options",
+        "checkpoints options",
+        "validation options",
+        "model options",
+    ]
+    first = shown.split(" data options ")[0]
+    assert len(re.findall(r"^\W -", first, re.M)) <= 12, "ten, --help and --debug"
+    assert "--stage {vae,ipf,fpdm,decoder}" in first
+    path = tmp_path / "c.yaml"
+    path.write_text("learning_rate: 0.5\n")
+    assert main(["train", str(path), "--help"]) == 0
+    assert "(default: 0.5)" in capsys.readouterr().out
 
 
-def test_version() -> None:
-    done = run("--version")
+def test_version_and_lazy_names() -> None:
+    done = run("-m", "signgen", "--version")
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         f"signgen {signgen.__version__}\n",
         "",
     )
-
-
-def test_public_names_load_lazily() -> None:
-    script = (
+    done = run(
+        "-c",
         "import sys, signgen; assert 'torch' not in sys.modules; "
         "signgen.UserError, signgen.PoseSequence; assert 'torch' not in sys.modules; "
-        "assert 'Renderer' in dir(signgen)"
+        "assert 'Renderer' in dir(signgen)",
     )
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+    assert done.returncode == 0, done.stderr
     with pytest.raises(AttributeError):
         _ = signgen.nothing
+
+
+# ----- errors -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,30 +123,40 @@ def test_public_names_load_lazily() -> None:
     [
         ("rendr", "rendr is not a command. Did you mean render?"),
         ("--versoin", "--versoin is not a flag. Did you mean --version?"),
+        ("prepare phoenix", "phoenix is not a command of `signgen prepare`"),
         ("render --stps 3", "--stps is not a flag of this command. Did you mean --steps?"),
         ("render --steps=abc", "--steps is 'abc'; expected a whole number."),
         ("render --steps", "--steps has no value; expected a whole number."),
+        ("render -o", "-o has no value; expected a text."),
         ("render --size 100", "--size is '100'; expected two whole numbers."),
+        ("render --seed 1 --size 3 x", "--size is '3 x'; expected two whole numbers."),
         ("render --device gpu", "--device is 'gpu'; expected one of auto, cpu, cuda."),
         ("render --guidance 1 2 3", "--guidance is '1 2 3'; expected one number or two."),
         ("render --guidance nan nan", "guidance is [nan, nan]; expected two numbers"),
-        ("render frame.png", "'frame.png' is one word too many"),
+        ("render frame.png", "'frame.png' is one word too many; expected only flags."),
+        ("render --no-json yes", "'yes' is one word too many"),
         ("render -x", "-x is not a flag of this command."),
         ("render", "--source is missing"),
         ("train --model.unt.head-width 3", "Did you mean --model.unet.head-width?"),
         ("train --learning-rate nan", "learning_rate is nan; expected a number."),
-        ("prepare phoenix", "phoenix is not a command of `signgen prepare`"),
+        ("prepare phoenix14t", "--raw is missing; expected the unpacked corpus or its archive."),
+        ("prepare folder", "--videos is missing; expected a folder of recordings."),
         ("prepare synthetic", "--out is missing"),
         ("prepare cache", "--out is missing"),
         ("prepare cache --out x --workers 0", "--workers is 0"),
+        ("prepare cache --out x --splits", "--splits is missing; expected one or more of train"),
         ("prepare synthetic --out x --size 10 64", "--size is 10 64; expected at least 64"),
         ("prepare synthetic --out x --clips-per-signer 0", "--clips-per-signer is 0"),
         ("prepare deepfashion --out x", "--raw is missing"),
         ("prepare deepfashion --raw x", "--out is missing"),
         ("prepare deepfashion --raw x --out y --subset -1", "--subset is -1; expected 0 or more"),
         ("prepare deepfashion --layout nuted", "--layout is 'nuted'; expected one of fpdm, nted"),
+        ("pose info", "FILE is missing; expected files or folders of poses."),
+        ("pose view", "FILE is missing; expected a file of poses."),
+        ("pose align --poses x", "--source-poses is missing"),
+        ("pose convert IN OUT more", "'more' is one word too many; expected IN OUT."),
         ("doctor --jsn", "Did you mean --json?"),
-        ("eval --config", "--config needs a value"),
+        ("eval --config", "--config has no value; expected a YAML file."),
     ],
 )
 def test_wrong_words_are_one_line_and_2(
@@ -162,11 +167,61 @@ def test_wrong_words_are_one_line_and_2(
 
 
 def test_wrong_words_in_a_process() -> None:
-    done = run("render", "--stps", "3")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
+    done = run("-m", "signgen", "render", "--stps", "3")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "Did you mean --steps?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "file", "hint"),
+    [
+        ("render --stps 3", 2, None, "Did you mean --steps? See `signgen render --help`."),
+        ("rendr", 2, None, "Did you mean render? See `signgen --help`."),
+        ("pose info no.pose", 66, "no.pose", "expected a file of poses."),
+        ("render --source=a/no.png --poses x", 66, "a/no.png", "expected a picture. Check"),
+        ("render --config {yaml}", 2, "{yaml}", "Did you mean steps?"),
+    ],
+)
+def test_failures_are_one_object_too(
+    line: str,
+    code: int,
+    file: str | None,
+    hint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    yaml = tmp_path / "c.yaml"
+    yaml.write_text("stepz: 1\n")
+    assert main([*line.format(yaml=yaml).split(), "--json"]) == code
+    captured = capsys.readouterr()
+    failure = json.loads(captured.out)
+    assert list(failure) == ["error", "code", "file", "hint"]
+    assert captured.err == f"signgen: error: {failure['error']}\n"
+    assert failure["code"] == code
+    assert failure["file"] == (file and file.format(yaml=yaml))
+    assert failure["hint"].startswith(hint)
+
+
+def test_every_kind_of_failure_has_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, code, message in (
+        (UserError("no disk.", ExitCode.IO), 74, "signgen: error: no disk.\n"),
+        (MemoryError(), 69, "signgen: error: out of memory. Use a smaller --chunk,"),
+        (OSError(28, "No space left", "out.mp4"), 74, "signgen: error: out.mp4: No space left."),
+        (ZeroDivisionError("x\ny"), 1, "signgen: error: unexpected ZeroDivisionError: x y (this"),
+        (KeyboardInterrupt("at step 3"), 130, "signgen: interrupted: at step 3\n"),
+    ):
+
+        def fail(words: list[str], error: BaseException = error) -> int:
+            raise error
+
+        monkeypatch.setitem(COMMANDS, "doctor", fail)  # type: ignore[arg-type]
+        assert main(["doctor", "--json"]) == code
+        captured = capsys.readouterr()
+        assert captured.err.startswith(message)
+        assert captured.err.count("\n") == 1
+        assert json.loads(captured.out)["code"] == code
 
 
 def test_debug_shows_the_traceback(
@@ -192,81 +247,32 @@ def test_unknown_config_key_is_one_line_and_2(
 
 def test_train_needs_an_existing_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path / "none.yaml")]) == 66
-    assert "expected a configuration in YAML" in one_line(capsys)
+    assert "none.yaml does not exist" in one_line(capsys)
     assert main(["train", str(tmp_path)]) == 66
     assert "has no config.yaml" in one_line(capsys)
 
 
-def test_precedence_defaults_yaml_flags(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text("steps: 50\nguidance: [1, 1.5]\n")
-    config = parse(RenderConfig, ["--steps", "3", "--config", str(path)], prog="x", description="x")
-    assert (config.steps, config.guidance, config.seed) == (3, (1.0, 1.5), 0)
-
-
-def test_flag_spellings() -> None:
-    def parsed(line: str) -> RenderConfig:
-        return parse(RenderConfig, line.split(), prog="x", description="x")
-
-    assert parsed("-s a.png -p b.json -o c.mp4") == RenderConfig("a.png", "b.json", "c.mp4")
-    assert parsed("--guidance 1.5").guidance == (1.5, 1.5)
-    assert parsed("--guidance=1.5").guidance == (1.5, 1.5)
-    assert parsed("--guidance 1 -2 --seed 4").guidance == (1.0, -2.0)
-    assert parsed("--guidance 1 --seed 4").seed == 4
-    assert parsed("--size 260 210").size == (260, 210)
-    assert not parsed("--no-compare --dry_run").compare
-    assert parsed("--source -").source == "-"
-
-
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        ("IN OUT --json", "IN OUT"),
-        ("--json IN --size 480 640 OUT", "IN OUT"),
-        ("--fps 50 IN -o OUT", "IN"),
-        ("--fps=50 IN --config x.yaml OUT --format npz", "IN OUT"),
-        ("--unknown IN", "IN"),
-    ],
-)
-def test_names_stand_anywhere_among_flags(words: str, named: str) -> None:
-    found, flags = positional(words.split(), PoseConvertConfig)
-    assert found == named.split()
-    assert sorted([*found, *flags]) == sorted(words.replace("-o", "--out").split())
-
-
-def test_a_flag_of_many_values_takes_all_words_to_the_next_flag() -> None:
-    found, flags = positional(["a", "--inputs", "b", "c", "--out", "d", "e"], PoseExtractConfig)
-    assert (found, flags) == (["a", "e"], ["--inputs", "b", "c", "--out", "d"])
-
-
-def test_nested_flags() -> None:
-    words = ["--model.unet.head-width", "4", "--model.no-drop-per-batch", "--start-from", "a", "b"]
-    config = parse(TrainConfig, words, prog="x", description="x")
-    assert config.model.unet.head_width == 4
-    assert config.start_from == ("a", "b")
-    assert "--model.no-drop-per-batch" in known_flags(TrainConfig)
-    with pytest.raises(UserError):
-        parse(PrepareSyntheticConfig, ["--signers", "many"], prog="x", description="x")
-
-
 def test_closed_pipe_is_no_error() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         f"{sys.executable} -m signgen render --help | true; echo ${{PIPESTATUS[0]}}",
         shell=True,
         executable="/bin/bash",
         capture_output=True,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
         timeout=60,
     )
-    assert done.stderr == ""
-    assert done.stdout.strip() == "0"
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
 
 
-def test_doctor_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["doctor", "--json"])
-    report = json.loads(capsys.readouterr().out)
-    assert code == (0 if report["works"] else 69)
-    assert report["schema_version"] == 1
+# ----- tables -------------------------------------------------------------------------------------
+
+
+def test_tables_are_aligned_and_printable() -> None:
+    assert table({"frame_rate": 25, "size": (4, 3)}) == (
+        "frame rate          25\nsize                4 3"
+    )
+    assert columns([{"clip": "a", "frames": 3}, {"clip": "long\x1b", "error": "x"}]) == (
+        "clip        frames  error\na           3       -\n'long\\x1b'  -       x"
+    )

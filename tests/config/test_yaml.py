@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import pkgutil
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from signgen.config import train as settings
+import signgen.config
 from signgen.config.model import FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.config.render import RenderConfig
 from signgen.config.train import TrainConfig
-from signgen.config.yaml import from_mapping, leaf_types, load_config, replace_nested, to_yaml
+from signgen.config.yaml import from_mapping, load_config, to_mapping, to_yaml
 from signgen.errors import ExitCode, UserError
 
-CLASSES = [
-    value
-    for value in vars(settings).values()
-    if isinstance(value, type) and dataclasses.is_dataclass(value)
-]
 
-
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_round_trip_of_every_dataclass(cls: type, tmp_path: Path) -> None:
+def test_round_trip_of_every_settings_class(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(to_yaml(cls()))
-    assert load_config(path, cls) == cls()
+    modules = [
+        importlib.import_module(f"signgen.config.{module.name}")
+        for module in pkgutil.iter_modules(signgen.config.__path__)
+    ]
+    classes = {
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.endswith("Config") and dataclasses.is_dataclass(value)
+    }
+    assert len(classes) > 20
+    for cls in classes:
+        path.write_text(to_yaml(cls()))
+        assert load_config(path, cls) == cls()
 
 
 @pytest.mark.parametrize("preset", [full_fpdm, tiny_fpdm, FPDMConfig])
@@ -143,22 +153,47 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         assert caught.value.code == ExitCode.NO_INPUT
 
 
-def test_replace_nested_leaves_the_original() -> None:
-    config = TrainConfig()
-    changed = replace_nested(
-        config, {"model.unet.layers_per_block": 3, "data": {"root": "x"}, "steps": 9}
-    )
-    assert changed.model.unet.layers_per_block == 3
-    assert (changed.data.root, changed.steps) == ("x", 9)
-    assert config == TrainConfig()
-    with pytest.raises(UserError, match=r"Did you mean model\.unet"):
-        replace_nested(config, {"model.unt": 1})
+# ----- which model --------------------------------------------------------------------------------
 
 
-def test_leaf_types_are_dotted() -> None:
-    names = dict(leaf_types(TrainConfig))
-    assert names["model.unet.layers_per_block"] is int
-    assert "model" not in names
+@dataclass(frozen=True)
+class ToyConfig:
+    """Settings of a second model."""
+
+    kind: ClassVar[str] = "toy"
+    size: tuple[int, int] = (8, 8)
+    width: int = 3
+
+
+def test_kind_chooses_among_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("kind: toy\nwidth: 4\n")
+    either: Any = FPDMConfig | ToyConfig
+    assert load_config(path, either) == ToyConfig(width=4)
+    # A union that grows later counts, too.
+    monkeypatch.setattr("signgen.config.train.ModelConfig", either)
+    path.write_text("model: {kind: toy, width: 4}\nsteps: 9\n")
+    config = load_config(path, TrainConfig)
+    assert config.model == ToyConfig(width=4)
+    path.write_text(to_yaml(config))
+    assert "kind: toy" in path.read_text()
+    assert load_config(path, TrainConfig) == config
+    # Without a word it is the one that the settings start from, and FPDM at first.
+    assert from_mapping(TrainConfig, {"model": {"width": 5}}, "x", config).model.width == 5
+    assert from_mapping(TrainConfig, {"model": {"size": [64, 48]}}, "x").model.kind == "fpdm"
+    assert from_mapping(TrainConfig, {"model": {"kind": "fpdm"}}, "x").model == tiny_fpdm()
+    assert from_mapping(TrainConfig, {"model": {"kind": "fpdm"}}, "x", config).model == FPDMConfig()
+    assert "kind" not in to_mapping(tiny_fpdm())
+    for model, message in (
+        ({"kind": "toi"}, "x: model.kind is 'toi'; expected one of fpdm, toy."),
+        ({"kind": "toy", "preset": "tiny"}, "x: model.preset is not a setting."),
+        ({"kind": "toy", "unet": {}}, "x: model.unet is not a setting."),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)):
+            from_mapping(TrainConfig, {"model": model}, "x")
+
+
+# ----- base ---------------------------------------------------------------------------------------
 
 
 def test_base_takes_the_place_of_the_defaults(tmp_path: Path) -> None:

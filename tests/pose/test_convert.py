@@ -121,9 +121,9 @@ def test_names_do_not_lead_out_of_the_folder(name, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "0 names are given"),
-        ("{in}", "1 names are given"),
-        ("{in} a b", "3 names are given"),
+        ("", "IN is missing"),
+        ("{in}", "OUT is missing"),
+        ("{in} a b", "'b' is one word too many"),
         ("{in} out.npz", "name one with --clip"),
         ("{in} out.npz --clip train/q", "no clip 'train/q'"),
         ("{in} out.txt --clip train/x", "expected .json, .npz or .pose"),

@@ -65,9 +65,9 @@ def test_info_names_a_bad_file_and_shows_the_others(tmp_path, capsys: pytest.Cap
 
 def test_info_and_view_need_the_right_number_of_files(capsys: pytest.CaptureFixture[str]):
     assert main(["pose", "info", "--json"]) == 2
-    assert "no file is named" in capsys.readouterr().err
+    assert "FILE is missing" in capsys.readouterr().err
     assert main(["pose", "view", "seq.json", "clip.mp4"]) == 2
-    assert "'clip.mp4' is one name too many" in capsys.readouterr().err
+    assert "'clip.mp4' is one word too many" in capsys.readouterr().err
 
 
 def test_info_says_what_the_file_leaves_open(tmp_path):

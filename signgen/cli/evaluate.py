@@ -1,0 +1,68 @@
+"""`signgen eval`: score generated frames against reference frames."""
+
+from __future__ import annotations
+
+import json
+
+from signgen.cli.output import bar, print_note, print_result
+from signgen.cli.parsing import command
+from signgen.config.evaluation import EvalConfig
+from signgen.errors import ExitCode
+
+__all__ = ["evaluate"]
+
+MAX_FAILURES = 20
+"""Clips that failed which are named on stderr."""
+GROUPS = {
+    "reading": ("source", "items", "size", "frames"),
+    "metrics": ("faces", "keypoints", "motion", "warping", "per_hand", "per_signer"),
+    "key points": ("generated_poses", "estimator", "estimator_weights"),
+    "features": (
+        "lpips_weights",
+        "inception_weights",
+        "fid_weights",
+        "i3d_weights",
+        "fid_reference",
+        "save_statistics",
+    ),
+    "model": ("split", "steps", "sampler", "official_noise", "precision", "seed", "device"),
+    "other scores": ("back_translate", "texts", "retrieval", "retrieval_queries"),
+}
+
+
+@command("signgen eval", groups=GROUPS)
+def evaluate(config: EvalConfig) -> int:
+    """Score generated frames against reference frames.
+
+    Without paths, the bundled model is scored on the bundled sample. Copies of the source and of
+    the true frame before are scored beside them.
+
+    Example: signgen eval --generated out.mp4 --reference real.mp4
+
+    The scores are printed to stdout, all else to stderr. Exit code 3: some clips could not be
+    scored; they are listed.
+    """
+    if config.protocol == "list":
+        from signgen.evaluation.protocols import describe
+
+        print_result(describe())
+        return ExitCode.OK
+    from signgen.evaluation.command import evaluate as run
+
+    report = run(config, progress=bar("picture" if config.retrieval else "clip"))
+    if config.json:
+        print_result(json.dumps(report.to_json()))
+    else:
+        print_result(report.table(per_hand=config.per_hand, per_signer=config.per_signer))
+    if not report.failed:
+        return ExitCode.OK
+    for clip in report.failed[:MAX_FAILURES]:
+        start = "" if clip.error.startswith(f"clip {clip.id}: ") else f"clip {clip.id}: "
+        print_note(f"{start}{clip.error}")
+    others = len(report.failed) - MAX_FAILURES
+    more = f" ({others} more than shown, all in the JSON report)" if others > 0 else ""
+    scored = len(report.per_clip)
+    print_note(
+        f"{scored} {'clip' if scored == 1 else 'clips'} scored, {len(report.failed)} not{more}"
+    )
+    return ExitCode.SOME_FAILED

@@ -1,0 +1,42 @@
+"""`signgen render`: a source frame and poses become a video."""
+
+from __future__ import annotations
+
+from signgen.cli.output import bar, print_json, print_note, print_result, table
+from signgen.cli.parsing import command
+from signgen.config.render import RenderConfig
+from signgen.errors import ExitCode
+
+__all__ = ["render"]
+
+GROUPS = {
+    "poses": ("clip", "pose_size", "pose_fps", "source_poses", "estimator", "weights"),
+    "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
+}
+
+
+@command("signgen render", groups=GROUPS)
+def render(config: RenderConfig) -> int:
+    """Render a signer: one source frame and a pose sequence become a video.
+
+    Example: signgen render --source frame.png --poses seq.json -o out.mp4 --steps 20
+    """
+    from signgen.rendering.command import as_json, plan, render_files
+
+    if config.dry_run:
+        planned = as_json(plan(config))
+        print_json(planned) if config.json else print_result(table(planned))
+        return ExitCode.OK
+    result = render_files(config, progress=bar("frame"))
+    if config.json:
+        print_json(as_json(result))
+        return ExitCode.OK
+    print_result("\n".join(result.files))
+    for warning in result.warnings:
+        print_note(f"warning: {warning}")
+    height, width = result.size
+    print_note(
+        f"{result.frames} frame{'' if result.frames == 1 else 's'} of {height} x {width} "
+        f"at {result.fps:g} fps in {result.seconds:.1f} s"
+    )
+    return ExitCode.OK
