@@ -236,7 +236,8 @@ def _report(path: str, model: str) -> Report:
         report = Report.from_json(_read_json(Path(path)))
         if report.schema_version != FRAMES:
             raise ValueError(f"schema_version is {report.schema_version}")
-    except ValueError as error:
+        report.table()
+    except (ValueError, LookupError) as error:
         raise UserError(
             f"--report {path} is no report of `signgen eval` ({error}); expected the file that "
             "`signgen eval --out report.json` writes."

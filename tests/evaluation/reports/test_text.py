@@ -14,7 +14,6 @@ from signgen.evaluation.metric_factories import NotComputed
 from signgen.evaluation.metrics import PSNR, SSIM, HandSSIM, SecondDifference
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import COPY, Report
-from signgen.evaluation.reports.text import table
 from signgen.evaluation.scoring import Setup, evaluate_clips
 from signgen.structures import PoseSequence
 
@@ -60,26 +59,23 @@ def test_what_was_not_computed_is_said_once_for_each_reason(report: Report) -> N
     reason = "needs weights.pth, get it with: curl"
     assert f"lpips, lpips_256: not computed: {reason}" in text
     assert text.count(reason) == 1
-    entry = next(one for one in report.to_json()["metrics"] if one["name"] == "lpips")
-    assert (entry["value"], entry["unavailable"]) == (None, reason)
+    assert (report.score("lpips").value, report.score("lpips").unavailable) == (None, reason)
 
 
 def test_over_smoothing_of_systems_is_a_warning_and_of_baselines_is_not(report: Report) -> None:
-    (warning,) = report.to_json()["warnings"]
+    (warning,) = report.warnings
     assert warning.startswith("generated is over-smoothed: second_difference is 0.00")
     assert f"warning: {warning}" in report.table()
 
 
 def test_hands_and_signers_are_laid_out_where_asked_for(report: Report) -> None:
-    found = report.to_json()
-    plain = table(found)
-    assert "left hand" not in plain
-    assert "S2" not in plain
-    full = table(found, per_hand=True, per_signer=True)
+    assert "left hand" not in report.table()
+    assert "S2" not in report.table()
+    full = report.table(per_hand=True, per_signer=True)
     assert "left hand" in full
     row = next(line for line in full.splitlines() if line.startswith("S2"))
     assert row.split()[1:3] == ["2", "12"]
-    values = [entry["scores"]["generated"]["ssim"] for entry in found["per_clip"][1:]]
+    values = [clip.scores["generated"]["ssim"] for clip in report.per_clip[1:]]
     assert float(row.split()[3]) == pytest.approx(np.mean(values), abs=1e-4)
 
 

@@ -99,12 +99,10 @@ def test_metrics_without_values_per_frame_find_nothing() -> None:
 
 def test_unequal_numbers_are_refused() -> None:
     frames = numbered(2, 0)
-    with pytest.raises(ValueError, match="3 values and 2 poses for 2 true"):
+    with pytest.raises(ValueError, match=r"are \[3, 2, 2, 2\] frames"):
         WorstFrames("ssim").update("a", 0, np.zeros(3), frames[0], poses(2), frames, frames)
-    with pytest.raises(ValueError, match="expected one frame"):
+    with pytest.raises(ValueError, match=r"the source \(1, 65, 52, 3\)"):
         WorstFrames("ssim").update("a", 0, np.zeros(2), frames[:1], None, frames, frames)
-    with pytest.raises(ValueError, match="count is 0"):
-        WorstFrames("ssim", count=0)
 
 
 # ----- sheets -------------------------------------------------------------------------------------
