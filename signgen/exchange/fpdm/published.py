@@ -14,10 +14,15 @@ from typing import Literal
 from signgen.config.model import FPDMConfig, SamplingConfig, full_fpdm
 from signgen.errors import UserError
 from signgen.exchange.fpdm.keys import Shapes
+from signgen.exchange.licences import base_models
 from signgen.files.foreign.training_checkpoint import Plain
 
-__all__ = ["Run", "published", "run_of", "with_widths"]
+__all__ = ["BASES", "PROGRAM", "Run", "published", "run_of", "with_widths"]
 
+PROGRAM = "dhlee-work/FPDM"
+"""Repository of the published program; the card says it, and so do exports of the model."""
+BASES = base_models(full_fpdm())
+"""What published weights were made from and hold, with the licences."""
 _SIZE = (512, 352)
 """Height and width of the published pictures of DeepFashion."""
 _SOURCE_SIDE = 512
