@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from signgen.evaluation.reports import values
-from signgen.evaluation.reports.plots import interval_plot, sorted_plot
+from signgen.evaluation.reports.plots import STYLES, interval_plot, sorted_plot
 from signgen.evaluation.reports.report import ClipResult, Report, SignerResult
 from signgen.evaluation.reports.worst_frames import WorstFrame, sheet, sheet_alt
 from signgen.files.writing import save_text
@@ -104,7 +104,8 @@ def _environment() -> Environment:
         "measured": _measured,
         "number": values.number,
         "png": _data_uri,
-        "px": lambda place: f"{place:.1f}",
+        "px": "{:.1f}".format,
+        "style_of": lambda report, system: report.system_names.index(system) % STYLES,
         "unit": values.unit,
         "verdicts": values.verdicts,
     }
