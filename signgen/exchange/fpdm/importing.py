@@ -84,7 +84,7 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     )
     settings = published(run, config.skeleton, config.size)
     settings = settings_of(parts, settings, Path(config.submodels or ""))
-    settings = with_widths(settings, run.shapes)
+    settings = with_widths(settings, main.shapes)
 
     # Map every key to a weight of that model
     taken = take(stage1, stage2, _wanted(settings, parts, run, Path(config.submodels or "")))

@@ -45,8 +45,6 @@ class Run:
         side: Side of the sources in pixels, or None if they do not say.
         size: Height and width of the pictures, or None if they do not say.
         loss: Loss of stage 1, or None if they do not say.
-        settings: All settings of the run, stage 2's where there are two.
-        shapes: Shapes of the tensors, stage 2's where there are two.
     """
 
     whole: bool
@@ -55,8 +53,6 @@ class Run:
     side: int | None
     size: tuple[int, int] | None
     loss: Literal["source-enhanced", "baseline"] | None
-    settings: Mapping[str, Plain]
-    shapes: Shapes
 
     @property
     def verdict(self) -> str:
@@ -113,8 +109,6 @@ def run_of(
         side=side[0] if side else None,
         size=size,
         loss=("source-enhanced" if learning else "baseline") if type(learning) is bool else None,
-        settings=settings,
-        shapes=shapes,
     )
 
 
