@@ -104,16 +104,13 @@ class Entry:
 
 
 def map_keys(stage: Stage, found: Shapes, wanted: Shapes, path: Path) -> list[Entry]:
-    """Say what every key of a checkpoint becomes.
+    """Say what every key of a checkpoint becomes, in its order.
 
     Args:
         stage: Which kind of checkpoint it is.
         found: Its keys.
-        wanted: Weights of the model that its settings make; all must be given.
+        wanted: Weights of the model that its settings make.
         path: The file, for messages.
-
-    Returns:
-        One entry a key, in the checkpoint's order.
 
     Raises:
         UserError: If a key is unknown, a shape is not that of the model, two keys are one weight,
@@ -142,13 +139,7 @@ def map_keys(stage: Stage, found: Shapes, wanted: Shapes, path: Path) -> list[En
 
 
 def check_stage(stage: Stage, found: Shapes, path: Path) -> None:
-    """Refuse the checkpoint of another stage, or of another program.
-
-    Args:
-        stage: Which kind of checkpoint it should be.
-        found: Its keys.
-        path: The file, for messages.
-    """
+    """Refuse the checkpoint of another stage, or of another program."""
     for one in (stage, STAGE1, STAGE2):
         if any(key.startswith(tuple(one.prefixes)) for key in found):
             if one is stage:
@@ -200,10 +191,9 @@ def _published(stage: Stage, name: str) -> str:
     """Return the key of one of our weights in a checkpoint, for messages."""
     for published, ours in list(_NAMES.items())[:-1]:
         name = name.replace(ours, published)
-    for prefix, ours in stage.prefixes.items():
-        if name.startswith(ours):
-            return prefix + name.removeprefix(ours)
-    return name
+    pairs = (pair for pair in stage.prefixes.items() if name.startswith(pair[1]))
+    prefix, ours = next(pairs, ("", ""))
+    return prefix + name.removeprefix(ours)
 
 
 def _check_shape(key: str, found: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
@@ -232,12 +222,7 @@ class Row:
 
 
 def rows(entries: Iterable[Entry], found: Shapes) -> list[Row]:
-    """Sum entries up by prefix and what they become, in the checkpoint's order.
-
-    Args:
-        entries: From `map_keys`.
-        found: Shapes of the keys.
-    """
+    """Sum entries up by prefix and what they become, in the checkpoint's order."""
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         groups.setdefault((entry.prefix or entry.key, entry.becomes), []).append(entry.key)

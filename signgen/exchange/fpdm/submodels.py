@@ -102,16 +102,7 @@ def read_parts(path: Path) -> Parts:
 
 
 def settings_of(parts: Parts, config: FPDMConfig, path: Path) -> FPDMConfig:
-    """Return settings with the sizes of the given parts.
-
-    Args:
-        parts: From `read_parts`.
-        config: Settings of what is not given.
-        path: Where the parts come from, for messages.
-
-    Raises:
-        UserError: If a value is of another type.
-    """
+    """Return settings with the sizes of the given parts, which come from a file."""
     for name, part in parts.items():
         try:
             given = _complete(name, part)
@@ -135,15 +126,12 @@ def settings_of(parts: Parts, config: FPDMConfig, path: Path) -> FPDMConfig:
 
 
 def check_parts(parts: Parts, model: FPDM, path: Path) -> None:
-    """Compare the given configurations with those of the parts that our settings make.
+    """Refuse a configuration whose part our settings cannot make.
 
     Args:
         parts: From `read_parts`.
         model: Built from the settings, on torch's `meta` device.
-        path: Where they come from, for messages.
-
-    Raises:
-        UserError: If a value changes the computation and our settings cannot say it.
+        path: Where the parts come from, for messages.
     """
     for name, part in parts.items():
         given, built = _complete(name, part), _built(name, model)

@@ -42,11 +42,7 @@ class Taken:
 
 
 def compare_stages(stage1: Checkpoint | None, stage2: Checkpoint | None) -> tuple[bool, list[str]]:
-    """Tell whether stage 2 was trained with this stage 1.
-
-    Returns:
-        Whether it was, as far as both say, and what a user should know if not.
-    """
+    """Tell whether stage 2 was trained with this stage 1, and what a user should know if not."""
     if stage1 is None or stage2 is None or not any(key.startswith(_COPY) for key in stage2.state):
         return True, []
     differing = [
