@@ -192,6 +192,8 @@ class FPDMConfig:
 
     kind: ClassVar[str] = "fpdm"
     """Which model it is, in YAML."""
+    title: ClassVar[str] = "FPDM (arXiv 2412.07333)"
+    """Its name for people, with the paper."""
     trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "ipf", "source_encoder")
     """Sections of the settings whose parts a run takes whole from the runs that trained them."""
     denoiser: ClassVar[str] = "unet."

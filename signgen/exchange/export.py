@@ -15,20 +15,15 @@ from signgen.checkpoints.folders import CARD, verify
 from signgen.checkpoints.models import load_model, resolve, save_pretrained
 from signgen.config.data import DataConfig
 from signgen.config.exchange import ExportConfig
-from signgen.config.model import FPDMConfig
+from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
 from signgen.data.dataset import open_dataset
 from signgen.data.manifest import MANIFEST, read_manifest
 from signgen.evaluation.reports.report import FRAMES, Report
-from signgen.exchange.card import (
-    GENERATED_BY,
-    CardFacts,
-    TrainingData,
-    TrainingFacts,
-    write_card,
-)
-from signgen.exchange.licences import DATA_TERMS
+from signgen.exchange.card import GENERATED_BY, CardFacts, TrainingData, TrainingFacts, write_card
+from signgen.exchange.fpdm.published import BASES
+from signgen.exchange.licences import CORPORA, base_models
 from signgen.files.hub import hub_files
 from signgen.files.reading import read_json, read_text
 from signgen.models.pretrained import parts_of
@@ -38,7 +33,6 @@ __all__ = ["Exported", "export_model"]
 
 MAX_BYTES = 1 << 24
 """A card or a report is far smaller."""
-NOTES = "\n## Notes\n"
 
 
 @dataclass(frozen=True)
@@ -70,22 +64,28 @@ def export_model(config: ExportConfig) -> Exported:
         raise _usage("MODEL is missing; expected `mini`, a run folder or a hub id.")
     if not config.to_hub_folder:
         raise _usage("--to-hub-folder is missing; expected a folder to write to.")
+
+    # Collect what is known of the model
     folder, settings, model_config = resolve(config.model)
     _check_sources(model_config, settings)
     training = None if settings.parent == folder else _training(folder, settings)
     earlier = _earlier_card(folder)
-    license_ = config.license or _earlier(earlier, "license_name") or _earlier(earlier, "license")
+    said = {} if earlier is None else vars(earlier.data)
+    license_ = str(config.license or said.get("license_name") or said.get("license") or "")
     if not license_:
         raise _usage(
             "--license is missing: nobody but you can say under which licence the weights go; "
             "expected one such as cc-by-nc-sa-4.0."
         )
-    data = _data(config, training, earlier)
+    data = _data(config, training, said)
     report = None if config.report is None else _report(config.report, config.model)
     notes = _notes(config, earlier)
+    imported = str(said.get("imported") or "")
     name = config.repo or f"OWNER/{Path(config.to_hub_folder).resolve().name}"
     if hub_files(name) is None:
         raise _usage(f"--repo is {name}; expected owner/name.")
+
+    # Write weights and card
     model = load_model(config.model)
     card = write_card(
         CardFacts(
@@ -98,12 +98,13 @@ def export_model(config: ExportConfig) -> Exported:
             },
             license=license_,
             data=data,
+            bases=BASES if imported else base_models(model.config),
             training=training,
             report=report,
             human_evaluation=config.human_evaluation,
             notes=notes,
             half=config.half,
-            imported=_earlier(earlier, "imported") or "",
+            imported=imported,
         )
     )
     written = save_pretrained(model, config.to_hub_folder, card=card, half=config.half)
@@ -117,7 +118,7 @@ def _usage(message: str) -> UserError:
     return UserError(message, ExitCode.USAGE)
 
 
-def _check_sources(config: FPDMConfig, settings: Path) -> None:
+def _check_sources(config: ModelConfig, settings: Path) -> None:
     """Refuse a model that only this machine can load."""
     for section, name in parts_of(config).items():
         if Path(name).is_dir() or hub_files(name) is None:
@@ -128,16 +129,13 @@ def _check_sources(config: FPDMConfig, settings: Path) -> None:
 
 
 def _training(weights: Path, settings: Path) -> TrainingFacts:
-    manifest = verify(weights)
+    manifest, config = verify(weights), load_config(settings, TrainConfig)
     environment = settings.parent / "environment.json"
-    processes = 1
-    if environment.is_file():
-        processes = int(_read_json(environment).get("processes", 1))
-    config = load_config(settings, TrainConfig)
+    facts = _json_object(environment) if environment.is_file() else {}
     return TrainingFacts(
         config=config,
         step=int(manifest["step"]),
-        processes=processes,
+        processes=int(facts.get("processes", 1)),
         averaged="ema.safetensors" in manifest["files"],
         counts=_counts(config.data),
     )
@@ -157,39 +155,36 @@ def _counts(data: DataConfig) -> str:
 
 
 def _data(
-    config: ExportConfig, training: TrainingFacts | None, earlier: ModelCard | None
+    config: ExportConfig, training: TrainingFacts | None, said: Mapping[str, Any]
 ) -> tuple[TrainingData, ...]:
     """Return the corpora, from the flags, else the run's data, else the model's earlier card."""
     names = config.data
     if not names and training is not None:
         names = _corpus(training.config.data.root)
-    if not names and earlier is not None:
-        listed = earlier.data.get("training_data") or []
-        if listed and not config.data_license:
+    if not names and (listed := said.get("training_data")):
+        if not config.data_license:
             return tuple(TrainingData(str(item["name"]), str(item["license"])) for item in listed)
         names = tuple(str(item["name"]) for item in listed)
     if not names:
         raise _usage(
             "--data is missing: it is not known what the model was trained on; expected names such "
-            f"as {', '.join(DATA_TERMS)}, or your own with --data-license."
+            f"as {', '.join(CORPORA)}, or your own with --data-license."
         )
-    unknown = [name for name in names if name not in DATA_TERMS]
+    unknown = [name for name in names if name not in CORPORA]
     if unknown and not config.data_license:
         raise _usage(
             f"--data-license is missing: the terms of {', '.join(unknown)} are not known; expected "
             "them in a few words."
         )
-    return tuple(TrainingData(name, config.data_license or DATA_TERMS[name]) for name in names)
+    return tuple(TrainingData(name, config.data_license or CORPORA[name].terms) for name in names)
 
 
 def _corpus(root: str) -> tuple[str, ...]:
     """Return the name of a run's data where it is certain: the sample, or a prepared corpus."""
     if root == "sample":
         return ("synthetic",)
-    if (Path(root) / MANIFEST).is_file():
-        name = read_manifest(Path(root)).dataset
-        return (name,) if name in DATA_TERMS else ()
-    return ()
+    prepared = (Path(root) / MANIFEST).is_file()
+    return (name,) if prepared and (name := read_manifest(Path(root)).dataset) in CORPORA else ()
 
 
 def _earlier_card(folder: Path) -> ModelCard | None:
@@ -197,17 +192,12 @@ def _earlier_card(folder: Path) -> ModelCard | None:
     path = folder / CARD
     if not path.is_file():
         return None
+    text = read_text(path, MAX_BYTES, "a short text")
     try:
-        text = read_text(path, MAX_BYTES, "a short text")
         # The hub library would warn of a card that somebody wrote without front matter.
         return ModelCard(text if text.startswith("---") else f"---\n{{}}\n---\n\n{text}")
     except ValueError as error:
         raise UserError(f"{path} has no front matter that can be read ({error}).") from None
-
-
-def _earlier(card: ModelCard | None, key: str) -> str | None:
-    value = None if card is None else card.data.get(key)
-    return str(value) if value else None
 
 
 def _notes(config: ExportConfig, earlier: ModelCard | None) -> str:
@@ -217,7 +207,7 @@ def _notes(config: ExportConfig, earlier: ModelCard | None) -> str:
     if earlier is None:
         return ""
     if GENERATED_BY in earlier.text:
-        return earlier.text.partition(NOTES)[2].strip()
+        return earlier.text.partition("\n## Notes\n")[2].strip()
     return _demoted(earlier.text)
 
 
@@ -233,10 +223,11 @@ def _demoted(markdown: str) -> str:
 def _report(path: str, model: str) -> Report:
     """Read a report of `signgen eval`, which must be one of this model."""
     try:
-        report = Report.from_json(_read_json(Path(path)))
+        report = Report.from_json(_json_object(Path(path)))
         if report.schema_version != FRAMES:
             raise ValueError(f"schema_version is {report.schema_version}")
-    except ValueError as error:
+        report.table()
+    except (ValueError, LookupError) as error:
         raise UserError(
             f"--report {path} is no report of `signgen eval` ({error}); expected the file that "
             "`signgen eval --out report.json` writes."
@@ -250,8 +241,8 @@ def _report(path: str, model: str) -> Report:
     return report
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    found = read_json(path, MAX_BYTES, "a JSON object")
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds {type(found).__name__}; expected a JSON object.")
-    return found
+def _json_object(path: Path) -> dict[str, Any]:
+    value = read_json(path, MAX_BYTES, "a JSON object")
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds {type(value).__name__}; expected a JSON object.")
+    return value

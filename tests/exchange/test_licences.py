@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from signgen.config.model import full_fpdm, tiny_fpdm
-from signgen.exchange.licences import DATA_LANGUAGES, DATA_NAMES, DATA_TERMS, base_models
+from signgen.exchange.licences import CORPORA, base_models
 
 
 def test_base_models_and_their_terms() -> None:
@@ -18,9 +18,4 @@ def test_base_models_and_their_terms() -> None:
     assert "openai/clip-vit-large-patch14" not in base_models(replace(config, fusion="none"))
     assert base_models(full_fpdm())["facebook/dinov2-large"] == "Apache-2.0"
     assert base_models(tiny_fpdm()) == {}
-
-
-def test_every_known_corpus_has_terms_and_words() -> None:
-    assert DATA_TERMS.keys() == DATA_NAMES.keys()
-    assert DATA_LANGUAGES.keys() <= DATA_TERMS.keys()
-    assert all("non-commercial" in DATA_TERMS[name] for name in ("phoenix14t", "deepfashion"))
+    assert all("non-commercial" in CORPORA[name].terms for name in ("phoenix14t", "deepfashion"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import runpy
 from pathlib import Path
@@ -17,6 +18,14 @@ from signgen.models import build_model
 from signgen.rendering.renderer import generate
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "fpdm.md").read_text("utf-8")
+
+
+def test_what_the_page_names_is_there() -> None:
+    for name in re.findall(r"`(signgen\.[\w.]+)", TEXT):
+        assert callable(pkgutil.resolve_name(name)), name
+    root = Path(__file__).resolve().parents[2]
+    for path in re.findall(r"`((?:configs|tests|tools)/[\w./-]+)`", TEXT):
+        assert (root / path).is_file(), path
 
 
 def run(word: str, folder: Path, **names: object) -> dict[str, Any]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.reports.report import Report
-from signgen.evaluation.reports.values import (
-    caveat,
-    entries_of,
-    metric_names,
-    number,
-    one_line,
-    system_names,
-)
+from signgen.evaluation.reports.report import Report, Result
+from signgen.evaluation.reports.values import caveat, number, one_line
 from signgen.files.writing import save_text
 
 __all__ = ["escape", "latex_table", "write_latex"]
@@ -43,23 +35,12 @@ def write_latex(
     systems: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
 ) -> None:
-    """Write the table of a report, atomically.
-
-    Args:
-        path: The file.
-        report: See `latex_table`.
-        systems: See `latex_table`.
-        metrics: See `latex_table`.
-
-    Raises:
-        UserError: If a name is not in the report (2), or the file cannot be created (73) or written
-            (74).
-    """
-    save_text(path, latex_table(report.to_json(), systems=systems, metrics=metrics))
+    """Write the table of a report, atomically; see `latex_table`."""
+    save_text(path, latex_table(report, systems=systems, metrics=metrics))
 
 
 def latex_table(
-    report: Mapping[str, Any],
+    report: Report,
     *,
     systems: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
@@ -71,7 +52,7 @@ def latex_table(
     not say that a system is better.
 
     Args:
-        report: Report as JSON, of schema version 2.
+        report: Scores of frames.
         systems: Names of the systems shown, in order; None for all.
         metrics: Names of the metrics shown, in order; None for all that any system has a value of.
 
@@ -81,46 +62,53 @@ def latex_table(
     Raises:
         UserError: If a name is not in the report (2).
     """
-    rows = _chosen(systems, system_names(report), "system")
     measured = [
         metric
-        for metric in metric_names(report)
-        if any(entry["value"] is not None for entry in entries_of(report, metric).values())
+        for metric in report.metric_names
+        if any(result.value is not None for result in report.by_system(metric).values())
     ]
-    columns = _chosen(metrics, metric_names(report), "metric") if metrics else measured
-    entries = {metric: entries_of(report, metric) for metric in columns}
-    lines = [
-        *_comments(report, columns),
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{_caption(report)}}}",
-    ]
-    for start in range(0, len(columns), _COLUMNS):
-        if start:
-            lines += ["", r"  \medskip"]
-        shown = {metric: entries[metric] for metric in columns[start : start + _COLUMNS]}
-        lines += _tabular(rows, shown)
+    for kind, names, known in (
+        ("system", systems, report.system_names),
+        ("metric", metrics, report.metric_names),
+    ):
+        for name in names or ():
+            if name not in known:
+                raise UserError(
+                    f"{kind} {name} is not in the report; expected one of {', '.join(known)}.",
+                    ExitCode.USAGE,
+                )
+    rows = report.system_names if systems is None else systems
+    columns = {metric: report.by_system(metric) for metric in metrics or measured}
+    # Compare numbers only if their signatures are equal.
+    lines = [r"% Needs \usepackage{booktabs}.", f"% signgen {one_line(report.signgen)}"]
+    for results in columns.values():
+        signatures = {result.signature for result in results.values()}
+        lines += [f"% {one_line(signature)}" for signature in sorted(signatures)]
+    lines += [r"\begin{table}", r"  \centering", rf"  \caption{{{_caption(report)}}}"]
+    names = list(columns)
+    for start in range(0, len(names), _COLUMNS):
+        lines += ["", r"  \medskip"] if start else []
+        lines += _tabular(rows, {name: columns[name] for name in names[start : start + _COLUMNS]})
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _tabular(
-    systems: Sequence[str], metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
-) -> list[str]:
-    """Return the lines of one tabular: the entries of some metrics by system."""
-    heads = [f"{escape(metric)} {_arrow(entries)}" for metric, entries in metrics.items()]
+def _tabular(rows: Sequence[str], columns: Mapping[str, Mapping[str, Result]]) -> list[str]:
+    """Return the lines of one tabular: the results of some metrics by system."""
+    heads = [
+        f"{escape(metric)} {_arrow(next(iter(results.values())))}"
+        for metric, results in columns.items()
+    ]
     lines = [
-        rf"  \begin{{tabular}}{{l{'c' * len(metrics)}}}",
+        rf"  \begin{{tabular}}{{l{'c' * len(columns)}}}",
         r"    \toprule",
-        f"    {' & '.join(['system', *heads])} \\\\",
+        _row(["system", *heads]),
         r"    \midrule",
     ]
-    for system in systems:
-        shown = [entries.get(system) for entries in metrics.values()]
-        values = [_value(entry) for entry in shown]
-        lines.append(f"    {' & '.join([escape(system), *values])} \\\\")
-        intervals = [_interval(entry) for entry in shown]
-        if any(intervals):
-            lines.append(f"    {' & '.join(['', *intervals])} \\\\")
+    for system in rows:
+        results = [own.get(system) for own in columns.values()]
+        lines.append(_row([escape(system), *map(_value, results)]))
+        intervals = [_interval(result) for result in results]
+        lines += [_row(["", *intervals])] if any(intervals) else []
     return [*lines, r"    \bottomrule", r"  \end{tabular}"]
 
 
@@ -133,53 +121,36 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in one_line(text))
 
 
-def _chosen(wanted: Sequence[str] | None, known: Sequence[str], what: str) -> Sequence[str]:
-    for name in wanted or ():
-        if name not in known:
-            raise UserError(
-                f"{what} {name} is not in the report; expected one of {', '.join(known)}.",
-                ExitCode.USAGE,
-            )
-    return known if wanted is None else wanted
-
-
-def _comments(report: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
-    """Return the signatures as comments: compare numbers only if theirs are equal."""
-    lines = [r"% Needs \usepackage{booktabs}.", f"% signgen {one_line(report['signgen'])}"]
-    for metric in metrics:
-        found = {entry["signature"] for entry in entries_of(report, metric).values()}
-        lines += [f"% {one_line(signature)}" for signature in sorted(found)]
-    return lines
-
-
-def _caption(report: Mapping[str, Any]) -> str:
-    clips = report["per_clip"]
-    number_of_clips = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
-    counted = f"{number_of_clips}, {sum(clip['frames'] for clip in clips)} frames"
-    protocol = f", protocol {escape(report['protocol'])}" if report["protocol"] else ""
-    failed = f" Failed items: {len(report['failed'])}." if report["failed"] else ""
+def _caption(report: Report) -> str:
+    clips = "1 clip" if len(report.per_clip) == 1 else f"{len(report.per_clip)} clips"
+    frames = sum(clip.frames for clip in report.per_clip)
+    protocol = f", protocol {escape(report.protocol)}" if report.protocol else ""
+    failed = f" Failed items: {len(report.failed)}." if report.failed else ""
     few = f" {caveat(report)}" if caveat(report) else ""
-    intervals = any(entry["ci95"] for entry in report["metrics"])
-    what = r"Scores with 95\,\% bootstrap intervals over clips" if intervals else "Scores"
-    return f"{what} ({counted}{protocol}).{failed}{few} " + escape(report["note"])
+    intervals = any(result.ci95 for result in report.metrics)
+    scores = r"Scores with 95\,\% bootstrap intervals over clips" if intervals else "Scores"
+    return f"{scores} ({clips}, {frames} frames{protocol}).{failed}{few} {escape(report.note)}"
 
 
-def _arrow(entries: Mapping[str, Mapping[str, Any]]) -> str:
-    entry = next(iter(entries.values()))
-    if entry.get("ideal") is not None:
-        return rf"$\to {entry['ideal']:g}$"
-    return r"$\uparrow$" if entry["higher_is_better"] else r"$\downarrow$"
+def _row(cells: Iterable[str]) -> str:
+    return f"    {' & '.join(cells)} \\\\"
 
 
-def _value(entry: Mapping[str, Any] | None) -> str:
-    if entry is None or entry["value"] is None:
+def _arrow(result: Result) -> str:
+    if result.ideal is not None:
+        return rf"$\to {result.ideal:g}$"
+    return r"$\uparrow$" if result.higher_is_better else r"$\downarrow$"
+
+
+def _value(result: Result | None) -> str:
+    if result is None or result.value is None:
         return "--"
-    return f"${number(entry['name'], entry['value'])}$"
+    return f"${number(result.name, result.value)}$"
 
 
-def _interval(entry: Mapping[str, Any] | None) -> str:
-    if entry is None or entry["value"] is None or entry["ci95"] is None:
+def _interval(result: Result | None) -> str:
+    if result is None or result.value is None or result.ci95 is None:
         return ""
-    low, high = (number(entry["name"], bound) for bound in entry["ci95"])
+    low, high = (number(result.name, bound) for bound in result.ci95)
     # Braces, because a row that begins with [ would be read as an option of the row before.
     return rf"{{\scriptsize $[{low}, {high}]$}}"

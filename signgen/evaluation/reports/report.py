@@ -12,7 +12,7 @@ from signgen.evaluation.clips import Failure
 from signgen.evaluation.comparison import Comparison
 from signgen.evaluation.metrics.base import Score
 from signgen.evaluation.reports.schema import from_json, to_json
-from signgen.evaluation.reports.text import retrieval_table, table
+from signgen.evaluation.reports.text import frames_table, retrieval_table
 from signgen.evaluation.reports.worst_frames import WorstFrame
 
 __all__ = [
@@ -218,8 +218,8 @@ class Report:
             per_signer: Also lay out the scores of each signer.
         """
         if self.schema_version == RETRIEVAL:
-            return retrieval_table(self.to_json())
-        return table(self.to_json(), per_hand=per_hand, per_signer=per_signer)
+            return retrieval_table(self)
+        return frames_table(self, per_hand=per_hand, per_signer=per_signer)
 
     def score(self, metric: str, system: str = GENERATED) -> Result:
         """Return the entry of one metric of one system.

@@ -2,172 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
+from signgen.evaluation.reports.text_table import text_table
 from signgen.evaluation.reports.values import caveat, direction, interval, number, unit
 
-__all__ = ["cell", "columns", "retrieval_table", "table"]
+if TYPE_CHECKING:
+    from signgen.evaluation.reports.report import Report
+
+__all__ = ["frames_table", "retrieval_table"]
+
+_MEASURED = {"face": "faces", "mouth": "mouths", "keypoint": "points"}
+"""What a metric of regions measures, by the first word of its name; hands for others."""
 
 
-def table(report: Mapping[str, Any], *, per_hand: bool = False, per_signer: bool = False) -> str:
+def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
     """Lay a report out as text: one line per metric, one column per system, then the signatures.
 
     Args:
-        report: What `Report.to_json` returned.
+        report: Scores of frames.
         per_hand: Also lay out the scores of each hand.
         per_signer: Also lay out the scores of each signer.
     """
-    metrics = report["metrics"]
-    systems = list(dict.fromkeys(entry["system"] for entry in metrics))
-    ours = [entry for entry in metrics if entry["system"] == systems[0]]
-    measured = [entry for entry in ours if not entry["unavailable"]]
-    rows = [["metric [95 % interval]", *systems, "n (items)", ""]]
-    for entry in measured:
-        row = [
-            f"{entry['name']} ({', '.join(filter(None, [unit(entry['name']), direction(entry)]))})"
+    ours = [result for result in report.metrics if result.system == report.metrics[0].system]
+    measured = [result for result in ours if not result.unavailable]
+    verdict = {None: "", True: "better than copying", False: "not shown to beat copying"}
+    rows = [["metric [95 % interval]", *report.system_names, "n (items)", ""]]
+    for result in measured:
+        said = ", ".join(filter(None, [unit(result.name), direction(result)]))
+        cells = [
+            _cell(result.name, one.value, one.ci95, one.clips)
+            for one in report.by_system(result.name).values()
         ]
-        for system in systems:
-            row += [cell(m) for m in metrics if (m["system"], m["name"]) == (system, entry["name"])]
-        rows.append([*row, str(entry["n"]), _verdict(entry)])
-    lines = [*columns(rows), *_absent(ours), "", _counted(report)]
-    lines += [
-        f"{entry['name']}: {_parts(entry['name'])} measured {entry['details']['coverage']:.1%}"
-        for entry in ours
-        if entry["details"].get("coverage") is not None
+        rows.append([f"{result.name} ({said})", *cells, str(result.n), verdict[result.beats_copy]])
+    absent: dict[str, list[str]] = {}
+    for result in ours:
+        if result.unavailable:
+            absent.setdefault(result.unavailable, []).append(result.name)
+    lines = [
+        *text_table(rows),
+        *(f"{', '.join(names)}: not computed: {reason}" for reason, names in absent.items()),
+        "",
+        *_counts(report),
     ]
-    few = caveat(report)
-    lines += [f"warning: {text}" for text in [*report["warnings"], *([few] if few else [])]]
-    lines += _compared(report["comparisons"])
-    lines += _hands(metrics) if per_hand else []
-    lines += _signers(report, systems) if per_signer else []
-    lines += _translated(report)
-    return "\n".join([*lines, "", *(entry["signature"] for entry in measured), "", report["note"]])
+    for result in ours:
+        if (coverage := result.details.get("coverage")) is not None:
+            region = _MEASURED.get(result.name.partition("_")[0], "hands")
+            lines.append(f"{result.name}: {region} measured {coverage:.1%}")
+    lines += [f"warning: {text}" for text in [*report.warnings, caveat(report)] if text]
+    lines += _comparisons(report)
+    lines += _hands(report) if per_hand else []
+    lines += _signers(report) if per_signer else []
+    lines += _back_translation(report)
+    return "\n".join([*lines, "", *(result.signature for result in measured), "", report.note])
 
 
-def retrieval_table(report: Mapping[str, Any]) -> str:
+def retrieval_table(report: Report) -> str:
     """Lay a report out as text: one line per kind of query and gallery, then the signatures.
 
     Args:
-        report: What `Report.to_json` returned.
+        report: Scores of retrieval.
     """
-    metrics = report["metrics"]
-    names = list(dict.fromkeys(entry["name"] for entry in metrics))
+    first, names = report.metrics[0], report.metric_names
     rows = [["query", "pictures searched", *(f"{name} [95 % interval]" for name in names)]]
-    for first in metrics[:: len(names)]:
-        kept = first["own_source"]
-        row = [m for m in metrics if (m["system"], m["own_source"]) == (first["system"], kept)]
-        searched = f"{first['details']['gallery']:.0f}, {'with' if kept else 'without'} its source"
-        rows.append([first["system"], searched, *(cell(entry) for entry in row)])
-    counted = (
-        f"{report['queries']} queries from {metrics[0]['clips']} clips, "
-        f"gallery of {report['gallery']} pictures"
+    for start in range(0, len(report.metrics), len(names)):
+        row = report.metrics[start : start + len(names)]
+        own = "with" if row[0].own_source else "without"
+        searched = f"{row[0].details['gallery']:.0f}, {own} its source"
+        cells = [_cell(one.name, one.value, one.ci95, one.clips) for one in row]
+        rows.append([row[0].system, searched, *cells])
+    return "\n".join(
+        [
+            *text_table(rows),
+            "",
+            f"{report.queries} queries from {first.clips} clips, gallery of {report.gallery} "
+            "pictures",
+            f"{first.system} is the source's own embedding: copying the source, for any model to "
+            "beat.",
+            "",
+            *(result.signature for result in report.metrics[: 2 * len(names)]),
+            "",
+            report.note,
+        ]
     )
-    explained = (
-        f"{metrics[0]['system']} is the source's own embedding: copying the source, for any model "
-        "to beat."
-    )
-    signatures = [entry["signature"] for entry in metrics[: 2 * len(names)]]
-    return "\n".join([*columns(rows), "", counted, explained, "", *signatures, "", report["note"]])
 
 
-def _absent(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say once for each reason which metrics were not computed."""
-    names: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry["unavailable"]:
-            names.setdefault(entry["unavailable"], []).append(entry["name"])
-    return [f"{', '.join(found)}: not computed: {reason}" for reason, found in names.items()]
-
-
-def _counted(report: Mapping[str, Any]) -> str:
+def _counts(report: Report) -> list[str]:
     """Say how much was scored."""
-    clips = report["per_clip"]
-    frames = sum(clip["frames"] for clip in clips)
-    signers = len(report["per_signer"])
-    counts = [(len(clips), "clip"), (frames, "frame"), (signers, "signer")]
-    text = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
-    text += f", {len(report['failed'])} not scored" if report["failed"] else ""
-    text += f", protocol {report['protocol']}" if report["protocol"] else ""
-    given = report["inputs"]
+    frames = sum(clip.frames for clip in report.per_clip)
+    counts = {"clip": len(report.per_clip), "frame": frames, "signer": len(report.per_signer)}
+    parts = [f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n]
+    parts += [f"{len(report.failed)} not scored"] if report.failed else []
+    parts += [f"protocol {report.protocol}"] if report.protocol else []
+    lines, given = [", ".join(parts)], report.inputs
     if given.get("only_generated") or given.get("only_reference"):
-        text += (
-            f"\nnames: {given['matched']} in both, {given['only_generated']} only generated, "
+        lines.append(
+            f"names: {given['matched']} in both, {given['only_generated']} only generated, "
             f"{given['only_reference']} only in the reference"
         )
-    return text
+    return lines
 
 
-def _parts(metric: str) -> str:
-    """Say what a metric of regions measures."""
-    names = {"face": "faces", "mouth": "mouths", "keypoint": "points"}
-    return names.get(metric.partition("_")[0], "hands")
-
-
-def _compared(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not comparisons:
+def _comparisons(report: Report) -> list[str]:
+    if not report.comparisons:
         return []
     rows = [["difference", "generated minus", "value [95 % interval]", "p", "clips"]]
-    for entry in comparisons:
-        p = "" if entry["p"] is None else f"{entry['p']:.3f}"
-        value = cell({**entry, "name": entry["metric"], "value": entry["difference"]})
-        rows.append([entry["metric"], entry["other"], value, p, str(entry["clips"])])
-    return ["", *columns(rows)]
+    for one in report.comparisons:
+        p = "" if one.p is None else f"{one.p:.3f}"
+        value = _cell(one.metric, one.difference, one.ci95, one.clips)
+        rows.append([one.metric, one.other, value, p, str(one.clips)])
+    return ["", *text_table(rows)]
 
 
-def _hands(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+def _hands(report: Report) -> list[str]:
     rows = [["metric", "system", "left hand", "right hand"]]
-    for entry in metrics:
-        hands = [entry["details"].get(hand) for hand in ("left", "right")]
-        if any(value is not None for value in hands):
-            shown = ["not measured" if value is None else f"{value:.4f}" for value in hands]
-            rows.append([entry["name"], entry["system"], *shown])
-    return ["", *columns(rows)] if len(rows) > 1 else []
+    for result in report.metrics:
+        hands = [result.details.get(hand) for hand in ("left", "right")]
+        if hands != [None, None]:
+            cells = ["not measured" if value is None else f"{value:.4f}" for value in hands]
+            rows.append([result.name, result.system, *cells])
+    return ["", *text_table(rows)] if len(rows) > 1 else []
 
 
-def _signers(report: Mapping[str, Any], systems: Sequence[str]) -> list[str]:
-    if not report["per_signer"]:
+def _signers(report: Report) -> list[str]:
+    if not report.per_signer:
         return ["", "signers are not known"]
-    scores = [entry["scores"][systems[0]] for entry in report["per_signer"]]
-    names = [name for name in scores[0] if any(found[name] is not None for found in scores)]
+    scores = [signer.scores[report.system_names[0]] for signer in report.per_signer]
+    names = [name for name in scores[0] if any(own[name] is not None for own in scores)]
     rows = [["signer", "clips", "frames", *names]]
-    for entry, found in zip(report["per_signer"], scores, strict=True):
-        shown = ["-" if found[name] is None else number(name, found[name]) for name in names]
-        rows.append([entry["signer"], str(entry["clips"]), str(entry["frames"]), *shown])
-    return ["", *columns(rows)]
+    for signer, own in zip(report.per_signer, scores, strict=True):
+        cells = ["-" if own[name] is None else number(name, own[name]) for name in names]
+        rows.append([signer.signer, str(signer.clips), str(signer.frames), *cells])
+    return ["", *text_table(rows)]
 
 
-def _translated(report: Mapping[str, Any]) -> list[str]:
-    found = report.get("back_translation")
-    if found is None:
+def _back_translation(report: Report) -> list[str]:
+    if report.back_translation is None:
         return []
     rows = [["back-translation", "generated", "truth", "ratio"]]
-    for entry in found["scores"]:
-        ratio = "-" if entry["ratio"] is None else f"{entry['ratio']:.3f}"
-        rows.append([entry["name"], f"{entry['generated']:.2f}", f"{entry['truth']:.2f}", ratio])
-    return ["", *columns(rows), *(entry["signature"] for entry in found["scores"])]
+    for score in report.back_translation.scores:
+        ratio = "-" if score.ratio is None else f"{score.ratio:.3f}"
+        rows.append([score.name, f"{score.generated:.2f}", f"{score.truth:.2f}", ratio])
+    return ["", *text_table(rows), *(one.signature for one in report.back_translation.scores)]
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of as many cells each as lines whose columns begin at the same place."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-def cell(entry: Mapping[str, Any]) -> str:
-    """Return value and interval of a metric in a report's JSON, as text."""
-    text = number(entry["name"], entry["value"])
-    if entry["value"] is None:
+def _cell(metric: str, value: float | None, ci95: tuple[float, float] | None, clips: int) -> str:
+    """Return a value and its interval as text."""
+    text = number(metric, value)
+    if value is None or (ci95 is None and clips != 1):  # scores of whole sets have no interval
         return text
-    if entry["ci95"] is None:  # scores of whole sets, such as FID, never have an interval
-        return f"{text} [one clip]" if entry["clips"] == 1 else text
-    return f"{text} {interval(entry['name'], entry['ci95'])}"
-
-
-def _verdict(entry: Mapping[str, Any]) -> str:
-    if entry["beats_copy"] is None:
-        return ""
-    return "better than copying" if entry["beats_copy"] else "not shown to beat copying"
+    return f"{text} {interval(metric, ci95) or '[one clip]'}"

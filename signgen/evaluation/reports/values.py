@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from signgen.evaluation.comparison import FEW_CLIPS
 
+if TYPE_CHECKING:
+    from signgen.evaluation.reports.report import Report, Result
+
 __all__ = [
+    "absent_metrics",
     "caveat",
     "details",
     "direction",
-    "entries_of",
     "interval",
-    "metric_names",
     "number",
     "one_line",
-    "system_names",
     "unit",
     "verdicts",
 ]
-
-Entry = Mapping[str, Any]
-"""One entry of `metrics` in a report."""
 
 _TWO_DIGITS = ("psnr", "fid", "fvd", "bleu", "chrf", "rouge")
 """Beginnings of the names of metrics that papers report with two digits."""
@@ -55,10 +53,7 @@ def number(metric: str, value: float | None) -> str:
 
 def interval(metric: str, ci95: Sequence[float] | None) -> str:
     """Write an interval of a metric as `[low, high]`; empty where there is none."""
-    if ci95 is None:
-        return ""
-    low, high = (number(metric, bound) for bound in ci95)
-    return f"[{low}, {high}]"
+    return "" if ci95 is None else f"[{', '.join(number(metric, bound) for bound in ci95)}]"
 
 
 def unit(metric: str) -> str:
@@ -66,56 +61,50 @@ def unit(metric: str) -> str:
     return next((text for start, text in _UNITS.items() if metric.startswith(start)), "")
 
 
-def direction(entry: Entry) -> str:
+def direction(result: Result) -> str:
     """Say which values of a metric are the better ones: those at one end, or near its ideal."""
-    if entry.get("ideal") is not None:
-        return f"best at {entry['ideal']:g}"
-    return "higher is better" if entry["higher_is_better"] else "lower is better"
+    if result.ideal is not None:
+        return f"best at {result.ideal:g}"
+    return "higher is better" if result.higher_is_better else "lower is better"
 
 
-def verdicts(entry: Entry) -> tuple[str, ...]:
+def verdicts(result: Result) -> str:
     """Say in words what a metric shows: against the copy of the source, and on over-smoothing."""
-    found = []
-    if entry["beats_copy"] is not None:
-        found.append(
-            "better than copying the source"
-            if entry["beats_copy"]
-            else "not shown to be better than copying the source"
-        )
-    if entry["details"].get("over_smoothed"):
-        found.append("over-smoothed: moves less than the truth")
-    return tuple(found)
+    beats = {
+        True: ["better than copying the source"],
+        False: ["not shown to be better than copying the source"],
+        None: [],
+    }
+    smoothed = result.details.get("over_smoothed")
+    return "; ".join(
+        beats[result.beats_copy] + ["over-smoothed: moves less than the truth"] * bool(smoothed)
+    )
 
 
-def caveat(report: Mapping[str, Any]) -> str:
+def details(result: Result) -> str:
+    """Write the further numbers of a metric on one line: `coverage 0.9800, left 0.6100`."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {'not measured' if value is None else format(value, '.4g')}"
+        for name, value in result.details.items()
+    )
+
+
+def caveat(report: Report) -> str:
     """Return a warning where a report has too few clips for its intervals; else nothing."""
-    clips = len(report["per_clip"])
+    clips = len(report.per_clip)
     if not 2 <= clips < FEW_CLIPS:
         return ""
     return f"With only {clips} clips, intervals are too narrow and p-values too small."
 
 
-def details(entry: Entry) -> str:
-    """Write the further numbers of a metric on one line: `coverage 0.9800, left 0.6100`."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {'not measured' if value is None else format(value, '.4g')}"
-        for name, value in entry["details"].items()
-    )
-
-
-def metric_names(report: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the metrics of a report, in order."""
-    return tuple(dict.fromkeys(entry["name"] for entry in report["metrics"]))
-
-
-def system_names(report: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the systems of a report, in order."""
-    return tuple(system["name"] for system in report["systems"])
-
-
-def entries_of(report: Mapping[str, Any], metric: str) -> dict[str, Entry]:
-    """Return the entries of one metric by the name of their system."""
-    return {entry["system"]: entry for entry in report["metrics"] if entry["name"] == metric}
+def absent_metrics(report: Report) -> dict[str, list[str]]:
+    """Return the metrics that all systems lack for one and the same reason, by the reason."""
+    absent: dict[str, list[str]] = {}
+    for metric in report.metric_names:
+        reasons = {result.unavailable for result in report.by_system(metric).values()}
+        if len(reasons) == 1 and "" not in reasons:
+            absent.setdefault(reasons.pop(), []).append(metric)
+    return absent
 
 
 def one_line(text: object) -> str:

@@ -63,10 +63,8 @@ class WorstFrames:
     """
 
     def __init__(self, metric: str, *, higher_is_better: bool = True, count: int = 10) -> None:
-        if count < 1:
-            raise ValueError(f"count is {count}; expected at least 1")
         self.metric, self.higher_is_better, self.count = metric, higher_is_better, count
-        self._kept: list[tuple[tuple[float, str, int], WorstFrame]] = []
+        self._worst: list[tuple[tuple[float, str, int], WorstFrame]] = []
 
     def update(
         self,
@@ -78,35 +76,34 @@ class WorstFrames:
         reference: NDArray[np.uint8],
         generated: NDArray[np.uint8],
     ) -> None:
-        """Take a chunk of frames of one clip. Only frames that are kept are copied.
+        """Take a chunk of T frames of one clip; only frames that stay are copied.
 
         Args:
             clip: Name of the clip.
             first_index: Number of the first of these frames in its clip.
             values: (T,) `latest` of the metric, NaN for frames without a value; None for none.
             source: (H, W, 3) uint8 RGB that the clip was generated from.
-            poses: Key points of the reference, T frames, or None.
+            poses: Key points of the reference, or None.
             reference: (T, H, W, 3) uint8 RGB, the truth.
             generated: (T, H, W, 3) uint8 RGB.
-
-        Raises:
-            ValueError: If the numbers of values, poses and frames differ, or the source is not one
-                frame.
         """
         if values is None:
             return
-        counts = {len(values), len(reference), len(generated)}
-        if len(counts | ({len(poses)} if poses is not None else set())) > 1:
+        counts = [
+            len(values),
+            len(reference),
+            len(generated),
+            len(values if poses is None else poses),
+        ]
+        if len(set(counts)) > 1 or source.ndim != 3:
             raise ValueError(
-                f"{len(values)} values and {'no' if poses is None else len(poses)} poses for "
-                f"{len(reference)} true and {len(generated)} generated frames; expected as many"
+                f"values, reference, generated, poses are {counts} frames, the source "
+                f"{source.shape}; expected as many of each, and (H, W, 3)"
             )
-        if source.ndim != 3:
-            raise ValueError(f"source is {source.shape}; expected one frame, (H, W, 3)")
         for t in np.flatnonzero(~np.isnan(values)):
             value, index = float(values[t]), first_index + int(t)
             key = (value if self.higher_is_better else -value, clip, index)
-            if len(self._kept) == self.count and key >= self._kept[-1][0]:
+            if len(self._worst) == self.count and key >= self._worst[-1][0]:
                 continue
             frame = WorstFrame(
                 metric=self.metric,
@@ -118,12 +115,12 @@ class WorstFrames:
                 reference=reference[t].copy(),
                 generated=generated[t].copy(),
             )
-            bisect.insort(self._kept, (key, frame), key=lambda entry: entry[0])
-            del self._kept[self.count :]
+            bisect.insort(self._worst, (key, frame), key=lambda entry: entry[0])
+            del self._worst[self.count :]
 
     def frames(self) -> tuple[WorstFrame, ...]:
         """Return the frames, the worst first."""
-        return tuple(frame for _, frame in self._kept)
+        return tuple(frame for _, frame in self._worst)
 
 
 def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
@@ -139,44 +136,38 @@ def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
     Returns:
         (H', W', 3) uint8 RGB.
     """
-    size = _size(frame)
+    size, crops = _size(frame), _hand_crops(frame)
     pictures = [frame.source, frame.reference, frame.generated]
     if frame.poses is not None:
         poses = resize(frame.poses, size)
         drawn = draw_pose(poses.keypoints[0], poses.confidence[0], poses.skeleton, size)
         pictures.insert(1, drawn)
     rows = [contact_sheet(pictures, columns=len(pictures), gap=gap)]
-    hands = _hand_crops(frame)
-    if hands:
-        crops = [patch for pair in hands.values() for patch in pair]
-        scale = size[1] / crops[0].shape[1]
-        rows.append(contact_sheet(crops, columns=len(crops), scale=scale, gap=gap))
+    if crops:
+        patches = [patch for pair in crops.values() for patch in pair]
+        scale = size[1] / patches[0].shape[1]
+        rows.append(contact_sheet(patches, columns=len(patches), scale=scale, gap=gap))
     return contact_sheet(rows, columns=1, gap=gap)
 
 
 def sheet_alt(frame: WorstFrame) -> str:
     """Say what is on the sheet of a frame, for those who do not see it."""
-    pictures = ["source", *([] if frame.poses is None else ["pose"]), "truth", "generated"]
+    if frame.poses is None:
+        return "Left to right: source, truth, generated. Without poses no hand is shown."
     crops = [f"{hand} hand, true and generated" for hand in _hand_crops(frame)]
     below = f"Below, enlarged: {'; '.join(crops)}." if crops else "No hand is known here."
-    if frame.poses is None:
-        below = "Without poses no hand is shown."
-    return f"Left to right: {', '.join(pictures)}. {below}"
+    return f"Left to right: source, pose, truth, generated. {below}"
 
 
 def _size(frame: WorstFrame) -> tuple[int, int]:
     return int(frame.reference.shape[0]), int(frame.reference.shape[1])
 
 
-def _hand_crops(
-    frame: WorstFrame,
-) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+def _hand_crops(frame: WorstFrame) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Return the true and the generated crop of every hand that is shown, by its name."""
-    if frame.poses is None or frame.poses.skeleton != SKELETON:
-        return {}
     size, rules = _size(frame), PatchRules()
     side = patch_side(HAND, rules.patch_height, size)
-    if side == 0:
+    if frame.poses is None or frame.poses.skeleton != SKELETON or side == 0:
         return {}
     crops = {}
     for hand, points in HAND.regions.items():

@@ -1,27 +1,28 @@
 """Make a model folder of checkpoints that the published FPDM program wrote (`import-fpdm`).
 
 The checkpoints are interpreted, never run, and stay on disk: weights go from the memory-mapped file
-into safetensors. Every key is accounted for (`fpdm_keys`), the settings are those of the published
-training (`fpdm_published`), and the folder needs nothing else.
+into safetensors. Every key is accounted for (`keys`), the settings are those of the published
+training (`published`), and the folder needs nothing else.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from signgen.config.exchange import ImportFPDMConfig
-from signgen.config.model import FPDMConfig, full_fpdm
+from signgen.config.model import FPDMConfig
 from signgen.config.yaml import to_yaml
 from signgen.errors import ExitCode, UserError
 from signgen.exchange.fpdm.keys import STAGE1, STAGE2, Row, Shapes, check_stage
-from signgen.exchange.fpdm.published import Run, published, run_of, with_widths
-from signgen.exchange.fpdm.submodels import Parts, read_parts, settings_of
+from signgen.exchange.fpdm.published import BASES, PROGRAM, Run, published, run_of, with_widths
+from signgen.exchange.fpdm.submodels import Parts, check_parts, read_parts, settings_of
 from signgen.exchange.fpdm.weights import compare_stages, load_weights, take
-from signgen.exchange.licences import DATA_NAMES, DATA_TERMS, base_models
+from signgen.exchange.licences import CORPORA
 from signgen.files.foreign.checkpoints import Checkpoint, read_checkpoint
 from signgen.files.paths import check_input, one_line
 from signgen.pose.skeleton import SKELETONS
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Imported", "import_fpdm"]
 
-PROGRAM = "dhlee-work/FPDM"
-"""Repository of the published program; the card says it, and so do exports of the model."""
 _STAGES = {"stage1": STAGE1, "stage2": STAGE2}
 
 
@@ -65,6 +64,7 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
             the model does not have, or copies that should be equal and are not (65); if the folder
             cannot be written (73).
     """
+    # Read what is given
     paths = _inputs(config)
     out = _output(config, paths)
     parts = read_parts(check_input(config.submodels, "JSON file")) if config.submodels else {}
@@ -72,8 +72,9 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     for name, checkpoint in given.items():
         check_stage(_STAGES[name], checkpoint.shapes, checkpoint.path)
     stage1, stage2 = given.get("stage1"), given.get("stage2")
-    main = stage2 or stage1
-    assert main is not None
+    main = stage2 or given["stage1"]
+
+    # Find out which run it was, and its settings
     same, notes = compare_stages(stage1, stage2)
     run = run_of(
         stage1.settings if stage1 and same else None,
@@ -81,17 +82,21 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
         main.shapes,
         main.path,
     )
-    settings = _settings(config, run, parts)
-    wanted = _wanted(settings, parts, config.submodels, whole=run.whole)
-    taken = take(stage1, stage2, wanted)
+    settings = published(run, config.skeleton, config.size)
+    settings = settings_of(parts, settings, Path(config.submodels or ""))
+    settings = with_widths(settings, main.shapes)
+
+    # Map every key to a weight of that model
+    taken = take(stage1, stage2, _wanted(settings, parts, run, Path(config.submodels or "")))
     for one in taken:
-        if one.preferred:
+        if one.differing:
             notes.append(
-                f"{len(one.preferred)} tensors of sd_model.unet. differ from unet.; those of "
+                f"{one.differing} tensors of sd_model.unet. differ from unet.; those of "
                 "sd_model.unet. are taken, which the published program calls."
             )
     if not run.fused and stage1:
         notes.append("This model has no fusion, so stage 1 is no part of it.")
+
     state = load_weights(taken, half=config.half)
     result = Imported(
         folder=out,
@@ -103,9 +108,6 @@ def import_fpdm(config: ImportFPDMConfig) -> Imported:
     )
     _write(result, state, settings, given)
     return result
-
-
-# ----- what is given ------------------------------------------------------------------------------
 
 
 def _inputs(config: ImportFPDMConfig) -> dict[str, Path]:
@@ -127,7 +129,7 @@ def _inputs(config: ImportFPDMConfig) -> dict[str, Path]:
     return paths
 
 
-def _output(config: ImportFPDMConfig, paths: dict[str, Path]) -> Path:
+def _output(config: ImportFPDMConfig, paths: Mapping[str, Path]) -> Path:
     """Check the folder to write before anything is read."""
     if not config.out:
         raise UserError(
@@ -137,23 +139,17 @@ def _output(config: ImportFPDMConfig, paths: dict[str, Path]) -> Path:
     out = Path(config.out)
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     is_model = {"config.yaml", "manifest.json", "model.safetensors"} <= names
+    inside = [path for path in paths.values() if out.resolve() in path.resolve().parents]
+    parent = _existing(out)
     if (out.exists() and not out.is_dir()) or (names and not is_model):
-        raise UserError(
-            f"{out} is not empty and is not a model folder; not replaced. Name another --out.",
-            ExitCode.CANNOT_CREATE,
-        )
-    for path in paths.values():
-        if out.resolve() in path.resolve().parents:
-            raise UserError(
-                f"{path} lies in {out}, which would be replaced. Name another --out.",
-                ExitCode.CANNOT_CREATE,
-            )
-    if not _existing(out).is_dir() or not os.access(_existing(out), os.W_OK):
-        raise UserError(
-            f"{out} cannot be created: {_existing(out)} is no folder that can be written to.",
-            ExitCode.CANNOT_CREATE,
-        )
-    return out
+        problem = f"{out} is not empty and is not a model folder; not replaced. Name another --out."
+    elif inside:
+        problem = f"{inside[0]} lies in {out}, which would be replaced. Name another --out."
+    elif not parent.is_dir() or not os.access(parent, os.W_OK):
+        problem = f"{out} cannot be created: {parent} is no folder that can be written to."
+    else:
+        return out
+    raise UserError(problem, ExitCode.CANNOT_CREATE)
 
 
 def _existing(out: Path) -> Path:
@@ -161,42 +157,35 @@ def _existing(out: Path) -> Path:
     return next(path for path in out.resolve().parents if path.exists())
 
 
-def _settings(config: ImportFPDMConfig, run: Run, parts: Parts) -> FPDMConfig:
-    settings = published(run, config.skeleton, config.size)
-    settings = settings_of(parts, settings, Path(config.submodels or ""))
-    return with_widths(settings, run.shapes)
-
-
-def _wanted(settings: FPDMConfig, parts: Parts, submodels: str | None, *, whole: bool) -> Shapes:
+def _wanted(settings: FPDMConfig, parts: Parts, run: Run, submodels: Path) -> Shapes:
     """Return the weights of the model that the settings make, without making them."""
     import torch
 
-    from signgen.exchange.fpdm.submodels_check import check_parts
     from signgen.models.fpdm import FPDM
 
     try:
         with torch.device("meta"):
             model = FPDM(settings)
-    except (ValueError, TypeError, ArithmeticError) as error:  # whatever a library says of sizes
+    except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
+        # Whatever a library says of sizes.
         raise UserError(
             f"{submodels}: its sizes do not make a model ({one_line(error)})."
         ) from error
-    check_parts(parts, model, Path(submodels or ""))
+    check_parts(parts, model, submodels)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if whole:
-        return shapes
-    return {name: shape for name, shape in shapes.items() if name.startswith("ipf.")}
+    return {name: v for name, v in shapes.items() if run.whole or name.startswith("ipf.")}
 
 
 def _write(
     result: Imported,
     state: dict[str, Tensor],
     settings: FPDMConfig,
-    given: dict[str, Checkpoint],
+    given: Mapping[str, Checkpoint],
 ) -> None:
     from safetensors import SafetensorError
 
     from signgen.checkpoints.folders import CARD, write_folder
+    from signgen.exchange.card import environment
 
     needed = sum(tensor.nbytes for tensor in state.values())
     free = shutil.disk_usage(_existing(result.folder)).free
@@ -206,48 +195,26 @@ def _write(
             "room, or store half with --half.",
             ExitCode.CANNOT_CREATE,
         )
+    card = (
+        environment()
+        .get_template("imported.md")
+        .render(
+            result=result,
+            config=settings,
+            program=PROGRAM,
+            bases=BASES,
+            corpus=CORPORA["deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"],
+            checkpoints=given.values(),
+            alone="stage2" not in given,
+        )
+    )
     try:
         write_folder(
             result.folder,
             {"model.safetensors": state},
-            {"config.yaml": to_yaml(settings), CARD: _card(result, settings, given)},
+            {"config.yaml": to_yaml(settings), CARD: card},
         )
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{result.folder} cannot be written: {one_line(error)}.", ExitCode.CANNOT_CREATE
         ) from error
-
-
-def _card(result: Imported, settings: FPDMConfig, given: dict[str, Checkpoint]) -> str:
-    whole = any(row.becomes == "unet." for table in result.tables.values() for row in table)
-    alone = "Stage 1 alone: it starts a training (`--start-from`), and renders nothing."
-    data = "deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"
-    lines = [
-        "---",
-        "library_name: signgen",
-        f"imported: {PROGRAM}",
-        "---",
-        "",
-        "# FPDM, weights of its authors",
-        "",
-        f"Imported with `signgen import-fpdm`. {result.verdict}.",
-        *([] if whole else [alone]),
-        "",
-        *(f"- `{one.path.name}`: {_progress(one)}" for one in given.values()),
-        f"- {result.tensors} tensors of {result.values:,} values in all, poses as "
-        f"{settings.skeleton}, pictures of {settings.size[0]} x {settings.size[1]}",
-        *(f"- {note}" for note in result.notes),
-        "",
-        "## Terms",
-        "",
-        "- The authors' program: MIT",
-        f"- {DATA_NAMES[data]}, if it was trained on that: {DATA_TERMS[data]}",
-        *(f"- Made from {name}: {terms}" for name, terms in base_models(full_fpdm()).items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _progress(checkpoint: Checkpoint) -> str:
-    done = {"epoch": checkpoint.epoch, "step": checkpoint.step}
-    said = [f"{name} {count}" for name, count in done.items() if count is not None]
-    return ", ".join([*said, f"{len(checkpoint.state)} tensors"])

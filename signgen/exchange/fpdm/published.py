@@ -14,10 +14,15 @@ from typing import Literal
 from signgen.config.model import FPDMConfig, SamplingConfig, full_fpdm
 from signgen.errors import UserError
 from signgen.exchange.fpdm.keys import Shapes
+from signgen.exchange.licences import base_models
 from signgen.files.foreign.checkpoints import Plain
 
-__all__ = ["Run", "published", "run_of", "with_widths"]
+__all__ = ["BASES", "PROGRAM", "Run", "published", "run_of", "with_widths"]
 
+PROGRAM = "dhlee-work/FPDM"
+"""Repository of the published program; the card says it, and so do exports of the model."""
+BASES = base_models(full_fpdm())
+"""What published weights were made from and hold, with the licences."""
 _SIZE = (512, 352)
 """Height and width of the published pictures of DeepFashion."""
 _SOURCE_SIDE = 512
@@ -40,8 +45,6 @@ class Run:
         side: Side of the sources in pixels, or None if they do not say.
         size: Height and width of the pictures, or None if they do not say.
         loss: Loss of stage 1, or None if they do not say.
-        settings: All settings of the run, stage 2's where there are two.
-        shapes: Shapes of the tensors, stage 2's where there are two.
     """
 
     whole: bool
@@ -50,8 +53,6 @@ class Run:
     side: int | None
     size: tuple[int, int] | None
     loss: Literal["source-enhanced", "baseline"] | None
-    settings: Mapping[str, Plain]
-    shapes: Shapes
 
     @property
     def verdict(self) -> str:
@@ -108,8 +109,6 @@ def run_of(
         side=side[0] if side else None,
         size=size,
         loss=("source-enhanced" if learning else "baseline") if type(learning) is bool else None,
-        settings=settings,
-        shapes=shapes,
     )
 
 

@@ -1,202 +1,191 @@
-"""From the libraries' configurations of FPDM's parts, as published folders have them, to ours."""
+"""Sizes of FPDM's parts from the libraries' configurations, as published folders have them.
+
+What a configuration leaves out is the library's default. What changes the computation and our
+settings cannot say is an error, not a surprise.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-from signgen.config.model import (
-    AutoencoderConfig,
-    FPDMConfig,
-    SchedulerConfig,
-    SourceEncoderConfig,
-    UNetConfig,
-)
-from signgen.config.yaml import did_you_mean
+from signgen.config.model import FPDMConfig
+from signgen.config.yaml import did_you_mean, from_mapping
 from signgen.errors import UserError
 from signgen.files.reading import read_json
 
-__all__ = ["PARTS", "Part", "Parts", "read_parts", "settings_of"]
+if TYPE_CHECKING:
+    from signgen.models.fpdm import FPDM
 
-Part = Mapping[str, Any]
-"""The library's configuration of one part."""
-Parts = Mapping[str, Part]
-"""Configurations by the names in `PARTS`."""
+__all__ = ["Parts", "check_parts", "read_parts", "settings_of"]
 
-PARTS = ("clip_vision", "dinov2", "vae", "unet_fork", "scheduler")
-_MAX_BYTES = 2**20
+Parts = Mapping[str, Mapping[str, Any]]
+"""The library's configuration of each part."""
+
+_TOWER = {
+    "patch_size": "patch_size",
+    "width": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "mlp_ratio": "mlp_ratio",
+}
+_CLIP = _TOWER | {"image_size": "image_size"}
+_SETTINGS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "clip_vision": {"ipf": _CLIP | {"embedding_width": "projection_dim"}, "source_encoder": _CLIP},
+    "dinov2": {"source_encoder": _TOWER | {"table_size": "image_size"}},
+    "vae": {
+        "autoencoder": {
+            "block_channels": "block_out_channels",
+            "layers_per_block": "layers_per_block",
+            "latent_channels": "latent_channels",
+            "norm_groups": "norm_num_groups",
+            "scaling_factor": "scaling_factor",
+        }
+    },
+    "unet_fork": {
+        "unet": {
+            "block_channels": "block_out_channels",
+            "layers_per_block": "layers_per_block",
+            "cross_attention_width": "cross_attention_dim",
+            "head_width": "head_width",
+            "norm_groups": "norm_num_groups",
+            "attention": "attention",
+            "upcast_attention": "upcast_attention",
+        }
+    },
+    "scheduler": {
+        "scheduler": {
+            "train_steps": "num_train_timesteps",
+            "beta_start": "beta_start",
+            "beta_end": "beta_end",
+            "prediction_type": "prediction_type",
+            "zero_terminal_snr": "rescale_betas_zero_snr",
+            "spacing": "timestep_spacing",
+            "set_alpha_to_one": "set_alpha_to_one",
+        }
+    },
+}
+"""By part and section of our settings, our names and the library's."""
+_NOTES = frozenset(
+    """
+    apply_layernorm initializer_factor initializer_range layerscale_value model_type out_features
+    out_indices reshape_hidden_states sample_size set_alpha_to_one skip_prk_steps stage_names
+    use_mask_token
+    """.split()  # noqa: SIM905
+)
+"""What no forward pass of ours reads, besides what the libraries note of every part."""
+_HEADS = "attention_head_dim"
+"""The library's name misleads: it is the number of heads, of each level or of all."""
 
 
 def read_parts(path: Path) -> Parts:
-    """Read a JSON file of configurations by the names in `PARTS`; parts may be left out.
+    """Read a JSON file of configurations; parts may be left out.
 
     Raises:
         UserError: If it cannot be read (66), is not such a file, or names another part (65).
     """
-    document = read_json(path, _MAX_BYTES, "a JSON object of configurations")
-    if not isinstance(document, dict) or not all(isinstance(p, dict) for p in document.values()):
+    parts = read_json(path, 2**20, "a JSON object of configurations")
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
         raise UserError(
-            f"{path} is not a JSON object of configurations; expected {', '.join(PARTS)}."
+            f"{path} is not a JSON object of configurations; expected {', '.join(_SETTINGS)}."
         )
-    for name in document:
-        if name not in PARTS:
+    for name in parts:
+        if name not in _SETTINGS:
             raise UserError(
-                f"{path}: {name[:60]!a} is not a part. {did_you_mean(name, list(PARTS))}"
+                f"{path}: {name[:60]!a} is not a part. {did_you_mean(name, list(_SETTINGS))}"
             )
-    return cast("Parts", document)
+    return parts
 
 
-# ----- from the library's to ours -----------------------------------------------------------------
-
-
-class _Reader:
-    """Takes values of one part, each of the expected type."""
-
-    def __init__(self, path: Path, name: str, part: Part) -> None:
-        self._what, self._part = f"{path}: {name}", part
-
-    def whole(self, key: str, default: int) -> int:
-        value = self._part.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**16:
-            raise self.refused(key, "a whole number above 0")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        value = self._part.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.refused(key, "a number")
-        return float(value)
-
-    def true(self, key: str, *, default: bool) -> bool:
-        value = self._part.get(key, default)
-        if not isinstance(value, bool):
-            raise self.refused(key, "true or false")
-        return value
-
-    def wholes(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        value = self._part.get(key, list(default))
-        if not isinstance(value, list) or not value:
-            raise self.refused(key, "a list of whole numbers")
-        if not all(type(item) is int and 0 < item < 2**16 for item in value):
-            raise self.refused(key, "a list of whole numbers")
-        return tuple(value)
-
-    def one_of(self, key: str, default: str, known: tuple[str, ...]) -> str:
-        value = self._part.get(key, default)
-        if value not in known:
-            raise self.refused(key, " or ".join(known))
-        return str(value)
-
-    def ratio(self, key: str, default: int, base: str, base_default: int) -> int:
-        wide, narrow = self.whole(key, default), self.whole(base, base_default)
-        if wide % narrow:
-            raise self.refused(key, f"a multiple of {base} {narrow}")
-        return wide // narrow
-
-    def refused(self, key: str, expected: str) -> UserError:
-        shown = json.dumps(self._part.get(key))[:80]
-        return UserError(f"{self._what}.{key} is {shown}; expected {expected}.")
-
-
-def settings_of(parts: Parts, published: FPDMConfig, path: Path) -> FPDMConfig:
-    """Return settings with the sizes of the given parts.
-
-    Args:
-        parts: From `read_parts`.
-        published: Settings for the parts that are not given.
-        path: Where they come from, for messages.
-
-    Raises:
-        UserError: If a value has another type than it should have.
-    """
-    config = published
-    readers = {name: _Reader(path, name, part) for name, part in parts.items()}
-    if "clip_vision" in readers:
-        tower = _tower(readers["clip_vision"])
-        width = readers["clip_vision"].whole("projection_dim", 512)
-        config = replace(config, ipf=replace(config.ipf, **tower, embedding_width=width))
-        if config.source_encoder.kind == "clip":
-            config = replace(config, source_encoder=replace(config.source_encoder, **tower))
-    if "dinov2" in readers and config.source_encoder.kind == "dinov2":
-        encoder = _dinov2(readers["dinov2"], config.source_encoder)
-        config = replace(config, source_encoder=encoder)
-    if "vae" in readers:
-        config = replace(config, autoencoder=_autoencoder(readers["vae"], config.autoencoder))
-    if "unet_fork" in readers:
-        config = replace(config, unet=_unet(readers["unet_fork"], parts["unet_fork"], config.unet))
-    if "scheduler" in readers:
-        config = replace(config, scheduler=_scheduler(readers["scheduler"], config.scheduler))
+def settings_of(parts: Parts, config: FPDMConfig, path: Path) -> FPDMConfig:
+    """Return settings with the sizes of the given parts, which come from a file."""
+    for name, part in parts.items():
+        try:
+            given = _complete(name, part)
+            if name == "clip_vision":
+                given["mlp_ratio"] = given["intermediate_size"] // given["hidden_size"]
+            elif name == "unet_fork":
+                given["head_width"] = given["block_out_channels"][0] // given[_HEADS][0]
+                given["attention"] = [kind[:9] == "CrossAttn" for kind in given["down_block_types"]]
+            for section, names in _SETTINGS[name].items():
+                base = getattr(config, section)
+                if section == "source_encoder" and (base.kind == "clip") != (name == "clip_vision"):
+                    continue
+                values = {ours: given[theirs] for ours, theirs in names.items()}
+                made = from_mapping(type(base), values, f"{path}: {name}", base)
+                config = replace(config, **{section: made})
+        except (UserError, TypeError, LookupError, ArithmeticError) as error:
+            known = isinstance(error, UserError)
+            text = str(error) if known else f"{path}: {name} holds no sizes ({error})."
+            raise UserError(text) from None
     return config
 
 
-def _tower(part: _Reader) -> dict[str, Any]:
-    return {
-        "image_size": part.whole("image_size", 224),
-        "patch_size": part.whole("patch_size", 32),
-        "width": part.whole("hidden_size", 768),
-        "layers": part.whole("num_hidden_layers", 12),
-        "heads": part.whole("num_attention_heads", 12),
-        "mlp_ratio": part.ratio("intermediate_size", 3072, "hidden_size", 768),
-    }
+def check_parts(parts: Parts, model: FPDM, path: Path) -> None:
+    """Refuse a configuration whose part our settings cannot make.
+
+    Args:
+        parts: From `read_parts`.
+        model: Built from the settings, on torch's `meta` device.
+        path: Where the parts come from, for messages.
+    """
+    for name, part in parts.items():
+        given, built = _complete(name, part), _built(name, model)
+        notes = set(_NOTES)
+        if given.get("timestep_spacing") != "leading":
+            notes.add("steps_offset")
+        if built.get("class_embed_type") is None:
+            notes.add("projection_class_embeddings_input_dim")
+        for key in sorted(given.keys() - notes) if built else ():
+            # Tuples are lists in JSON.
+            wanted, value = json.dumps(given[key]), json.dumps(built.get(key))
+            if wanted != value and not key.startswith("_"):
+                raise UserError(
+                    f"{path}: {name}.{key} is {wanted[:80]}; only {value[:80]} can be imported "
+                    "beside its other values."
+                )
 
 
-def _dinov2(part: _Reader, config: SourceEncoderConfig) -> SourceEncoderConfig:
-    return replace(
-        config,
-        table_size=part.whole("image_size", 224),
-        patch_size=part.whole("patch_size", 14),
-        width=part.whole("hidden_size", 768),
-        layers=part.whole("num_hidden_layers", 12),
-        heads=part.whole("num_attention_heads", 12),
-        mlp_ratio=part.whole("mlp_ratio", 4),
-    )
+def _complete(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the library's defaults for what it leaves out."""
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+    from transformers import CLIPVisionConfig, Dinov2Config, PreTrainedConfig
+
+    if name in {"clip_vision", "dinov2"}:
+        kind = CLIPVisionConfig if name == "clip_vision" else Dinov2Config
+        defaults = kind().to_dict()
+        # Other versions of transformers note more, and all versions what every model has.
+        own = defaults.keys() - PreTrainedConfig().to_dict().keys()
+        return {key: part.get(key, defaults[key]) for key in own}
+    made = {"vae": AutoencoderKL, "unet_fork": UNet2DConditionModel, "scheduler": DDPMScheduler}
+    signature = inspect.signature(made[name].__init__).parameters.values()
+    given = {p.name: p.default for p in signature if p.default is not p.empty} | dict(part)
+    if isinstance(given.get(_HEADS), int):
+        given[_HEADS] = [given[_HEADS]] * len(given["block_out_channels"])
+    return given
 
 
-def _autoencoder(part: _Reader, config: AutoencoderConfig) -> AutoencoderConfig:
-    return replace(
-        config,
-        block_channels=part.wholes("block_out_channels", (64,)),
-        layers_per_block=part.whole("layers_per_block", 1),
-        latent_channels=part.whole("latent_channels", 4),
-        norm_groups=part.whole("norm_num_groups", 32),
-        scaling_factor=part.number("scaling_factor", 0.18215),
-    )
-
-
-def _unet(part: _Reader, given: Part, config: UNetConfig) -> UNetConfig:
-    channels = part.wholes("block_out_channels", (320, 640, 1280, 1280))
-    heads = given.get("attention_head_dim", 8)
-    first = heads[0] if isinstance(heads, list) and heads else heads
-    if type(first) is not int or first < 1 or channels[0] % first:
-        raise part.refused("attention_head_dim", "numbers of heads that divide block_out_channels")
-    kinds = given.get("down_block_types", [])
-    return replace(
-        config,
-        block_channels=channels,
-        layers_per_block=part.whole("layers_per_block", 2),
-        cross_attention_width=part.whole("cross_attention_dim", 1280),
-        head_width=channels[0] // first,
-        norm_groups=part.whole("norm_num_groups", 32),
-        attention=tuple(str(kind).startswith("CrossAttn") for kind in kinds)
-        if isinstance(kinds, list)
-        else (),
-        upcast_attention=part.true("upcast_attention", default=False),
-    )
-
-
-def _scheduler(part: _Reader, config: SchedulerConfig) -> SchedulerConfig:
-    prediction = part.one_of("prediction_type", "epsilon", ("v_prediction", "epsilon"))
-    spacing = part.one_of("timestep_spacing", "leading", ("leading", "trailing", "linspace"))
-    return replace(
-        config,
-        train_steps=part.whole("num_train_timesteps", 1000),
-        beta_start=part.number("beta_start", 0.0001),
-        beta_end=part.number("beta_end", 0.02),
-        prediction_type=cast('Literal["v_prediction", "epsilon"]', prediction),
-        zero_terminal_snr=part.true("rescale_betas_zero_snr", default=False),
-        spacing=cast('Literal["leading", "trailing", "linspace"]', spacing),
-        set_alpha_to_one=part.true("set_alpha_to_one", default=True),
-    )
+def _built(name: str, model: FPDM) -> dict[str, Any]:
+    """Return the configuration of a part of ours; nothing where the model does not have it."""
+    match name:
+        case "clip_vision" if model.ipf is not None:
+            return dict(model.ipf.image_encoder.config.to_dict())
+        case "dinov2" if model.config.source_encoder.kind == "dinov2":
+            return dict(model.source_encoder.config.to_dict())
+        case "vae":
+            return dict(model.autoencoder.config)
+        case "scheduler":
+            return dict(model.schedule.scheduler.config)
+        case "unet_fork":
+            # FPDM's fork has a class embedding, which is a part of its own here (`FusionMLP`).
+            width = None if model.ipf is None or model.fusion_mlp is None else model.ipf.width
+            return dict(model.unet.config) | {
+                "class_embed_type": None if model.fusion_mlp is None else "mlp",
+                "projection_class_embeddings_input_dim": width,
+            }
+        case _:
+            return {}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.exchange.fpdm.keys import STAGE1, STAGE2, Entry, Row, Shapes, Stage, map_keys, rows
+from signgen.exchange.fpdm.keys import STAGE1, STAGE2, Row, Shapes, Stage, map_keys, rows
 from signgen.files.foreign.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
@@ -18,58 +18,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Taken", "compare_stages", "load_weights", "take"]
 
+_CALLED = "sd_model.unet."
+"""Where it differs from its twin it is taken: the published program calls its U-Net by it."""
+_COPY = "fusion_model."
+"""Beginning of the keys of stage 2 that are a copy of stage 1."""
+
 
 @dataclass(frozen=True)
 class Taken:
-    """Keys of one checkpoint and what becomes of them.
+    """What becomes of the keys of one checkpoint.
 
     Args:
-        stage: Which kind of checkpoint it is.
         checkpoint: The checkpoint, whose tensors stay in the file.
-        entries: One a key.
-        preferred: Aliases that differ from their twins, whose numbers are taken in their place.
+        table: What becomes of its keys, summed up by prefix.
+        sources: The key whose numbers each weight of ours gets.
+        differing: Number of tensors of the U-Net that are there twice and differ.
     """
 
-    stage: Stage
     checkpoint: Checkpoint
-    entries: list[Entry]
-    preferred: list[Entry]
-
-    @property
-    def table(self) -> list[Row]:
-        """The entries, summed up by prefix."""
-        return rows(self.stage, self.entries, self.checkpoint.shapes, self.preferred)
-
-    def sources(self) -> Iterator[tuple[str, str]]:
-        """Yield each weight of ours and the key whose numbers it gets."""
-        instead = {entry.twin: entry.key for entry in self.preferred}
-        for entry in self.entries:
-            if entry.fate == "mapped":
-                yield entry.target, instead.get(entry.key, entry.key)
+    table: list[Row]
+    sources: Mapping[str, str]
+    differing: int
 
 
 def compare_stages(stage1: Checkpoint | None, stage2: Checkpoint | None) -> tuple[bool, list[str]]:
-    """Tell whether stage 2 was trained with this stage 1.
-
-    Args:
-        stage1: Checkpoint of stage 1, if it is given.
-        stage2: Checkpoint of stage 2, if it is given.
-
-    Returns:
-        Whether it was, as far as both say, and what a user should know if not.
-
-    Raises:
-        UserError: If a tensor is damaged.
-    """
-    if stage1 is None or stage2 is None:
-        return True, []
-    inside = "fusion_model."
-    if not any(key.startswith(inside) for key in stage2.state):
+    """Tell whether stage 2 was trained with this stage 1, and what a user should know if not."""
+    if stage1 is None or stage2 is None or not any(key.startswith(_COPY) for key in stage2.state):
         return True, []
     differing = [
         key
         for key in stage1.state
-        if inside + key not in stage2.state or not stage1.equal(key, stage2, inside + key)
+        if _COPY + key not in stage2.state or not stage1.equal(key, stage2, _COPY + key)
     ]
     if not differing:
         return True, []
@@ -94,29 +73,32 @@ def take(stage1: Checkpoint | None, stage2: Checkpoint | None, wanted: Shapes) -
     if stage2 is None:
         assert stage1 is not None
         return [_taken(STAGE1, stage1, wanted)]
-    if stage1 is None or any(key.startswith("fusion_model.") for key in stage2.state):
+    fusion = {name: shape for name, shape in wanted.items() if name.startswith("ipf.")}
+    if stage1 is None or not fusion or any(key.startswith(_COPY) for key in stage2.state):
         return [_taken(STAGE2, stage2, wanted)]
     # A stage 2 that was saved without its copy of stage 1.
-    fusion = {name: shape for name, shape in wanted.items() if name.startswith("ipf.")}
-    if not fusion:
-        return [_taken(STAGE2, stage2, wanted)]
     rest = {name: shape for name, shape in wanted.items() if name not in fusion}
     return [_taken(STAGE2, stage2, rest), _taken(STAGE1, stage1, fusion)]
 
 
 def _taken(stage: Stage, checkpoint: Checkpoint, wanted: Shapes) -> Taken:
     entries = map_keys(stage, checkpoint.shapes, wanted, checkpoint.path)
-    preferred = []
-    for entry in entries:
-        if entry.fate != "alias" or checkpoint.equal(entry.key, checkpoint, entry.twin):
+    sources = {entry.target: entry.key for entry in entries if entry.target}
+    targets = {key: target for target, key in sources.items()}
+    differing = 0
+    for place, entry in enumerate(entries):
+        if entry.twin is None or checkpoint.equal(entry.key, checkpoint, entry.twin):
             continue
-        if not entry.preferred:
+        if entry.prefix != _CALLED:
             raise UserError(
                 f"{checkpoint.path}: {entry.key} differs from {entry.twin}; expected two names of "
                 "one tensor. Copy the file again."
             )
-        preferred.append(entry)
-    return Taken(stage, checkpoint, entries, preferred)
+        differing += 1
+        becomes = f"taken, differs from {stage.aliases[entry.prefix]}"
+        entries[place] = replace(entry, becomes=becomes)
+        sources[targets[entry.twin]] = entry.key
+    return Taken(checkpoint, rows(entries, checkpoint.shapes), sources, differing)
 
 
 def load_weights(taken: Sequence[Taken], *, half: bool) -> dict[str, Tensor]:
@@ -137,7 +119,7 @@ def load_weights(taken: Sequence[Taken], *, half: bool) -> dict[str, Tensor]:
 
     state: dict[str, Tensor] = {}
     for one in taken:
-        for target, key in one.sources():
+        for target, key in one.sources.items():
             where = f"{one.checkpoint.path}: {key}"
             values = one.checkpoint.load(key)
             if values.dtype.kind != "f":

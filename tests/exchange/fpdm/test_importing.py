@@ -75,30 +75,22 @@ def test_a_whole_model_gets_the_published_weights_and_settings(config):
     assert rows["sd_model.unet."].becomes == "dropped, equals unet."
     assert sum(row.tensors for row in rows.values()) == len(STATE)
     # By hand, one of each part.
-    for name, key in (
-        ("autoencoder.encoder.conv_in.weight", "vae.encoder.conv_in.weight"),
-        ("unet.conv_in.weight", "unet.conv_in.weight"),
-        ("fusion_mlp.net.3.weight", "unet.class_embedding.net.3.weight"),
-        ("pose_encoder.conv_out.bias", "sd_model.pose_t_proj.conv_out.bias"),
-        ("source_projection.net.4.bias", "sd_model.srcimage_proj_model.net.4.bias"),
-        (
-            "source_encoder.encoder.layer.0.attention.k_proj.bias",
-            "src_image_encoder.encoder.layer.0.attention.attention.key.bias",
+    old = "src_image_encoder.encoder.layer.0.attention"
+    fusion = "fusion_model.combiner"
+    for name, key in {
+        "autoencoder.encoder.conv_in.weight": "vae.encoder.conv_in.weight",
+        "unet.conv_in.weight": "unet.conv_in.weight",
+        "fusion_mlp.net.3.weight": "unet.class_embedding.net.3.weight",
+        "pose_encoder.conv_out.bias": "sd_model.pose_t_proj.conv_out.bias",
+        "source_projection.net.4.bias": "sd_model.srcimage_proj_model.net.4.bias",
+        "source_encoder.encoder.layer.0.attention.k_proj.bias": f"{old}.attention.key.bias",
+        "source_encoder.encoder.layer.0.attention.o_proj.weight": f"{old}.output.dense.weight",
+        "ipf.combiner.gate.3.weight": f"{fusion}.dynamic_scalar.3.weight",
+        "ipf.combiner.source_projection.weight": f"{fusion}.image_projection_layer.weight",
+        "ipf.image_encoder.visual_projection.weight": (
+            "fusion_model.img_encoder.visual_projection.weight"
         ),
-        (
-            "source_encoder.encoder.layer.0.attention.o_proj.weight",
-            "src_image_encoder.encoder.layer.0.attention.output.dense.weight",
-        ),
-        ("ipf.combiner.gate.3.weight", "fusion_model.combiner.dynamic_scalar.3.weight"),
-        (
-            "ipf.combiner.source_projection.weight",
-            "fusion_model.combiner.image_projection_layer.weight",
-        ),
-        (
-            "ipf.image_encoder.visual_projection.weight",
-            "fusion_model.img_encoder.visual_projection.weight",
-        ),
-    ):
+    }.items():
         assert torch.equal(own[name], STATE[key]), name
     settings = model.config
     assert (settings.size, settings.source_size) == ((64, 48), (512, 512))
@@ -139,15 +131,6 @@ def test_the_command_prints_the_table_and_the_model_renders(config, tmp_path, ca
         words = [str(out)]
 
 
-def test_json(config, capsys):
-    words = ["--stage2", config.stage2, "--out", config.out, "--submodels", str(config.submodels)]
-    assert main(["import-fpdm", *words, "--json"]) == ExitCode.OK
-    made = json.loads(capsys.readouterr().out)
-    assert made["folder"] == config.out
-    assert made["tables"][config.stage2][0]["keys"] == "vae."
-    assert made["verdict"].startswith("B5 or B6")
-
-
 def test_half_is_half_and_close(config):
     import_fpdm(replace(config, half=True))
     size = (Path(config.out) / "model.safetensors").stat().st_size
@@ -157,11 +140,16 @@ def test_half_is_half_and_close(config):
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
-def test_numbers_of_other_types_become_32_bits(kind, config, tmp_path):
+def test_numbers_of_other_types_become_32_bits(kind, config, tmp_path, capsys):
     save_stage2(tmp_path, {key: value.to(kind) for key, value in STATE.items()})
-    import_fpdm(config)
+    words = ["--stage2", config.stage2, "--out", config.out, "--submodels", str(config.submodels)]
+    assert main(["import-fpdm", *words, "--json"]) == ExitCode.OK
     own = load_model(config.out).state_dict()
     assert torch.equal(own["unet.conv_in.weight"], STATE["unet.conv_in.weight"].to(kind).float())
+    made = json.loads(capsys.readouterr().out)
+    assert made["folder"] == config.out
+    assert made["tables"][config.stage2][0]["keys"] == "vae."
+    assert made["verdict"].startswith("B5 or B6")
 
 
 def test_a_model_folder_is_replaced_and_others_are_not(config, tmp_path):
@@ -171,76 +159,61 @@ def test_a_model_folder_is_replaced_and_others_are_not(config, tmp_path):
     assert (Path(config.out) / "manifest.json").read_text() != first
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    text = refused(replace(config, out=str(tmp_path / "mine")), ExitCode.CANNOT_CREATE)
-    assert "is not a model folder" in text
-    text = refused(replace(config, out=config.stage2), ExitCode.CANNOT_CREATE)
-    assert "not replaced" in text
     inside = Path(config.out) / "stage2.ckpt"
     inside.write_bytes(Path(config.stage2).read_bytes())
-    text = refused(replace(config, stage2=str(inside)), ExitCode.CANNOT_CREATE)
-    assert "which would be replaced" in text
-
-
-def test_flags_that_are_missing_or_wrong(config):
-    assert "--stage1 and --stage2 are missing" in refused(ImportFPDMConfig(), ExitCode.USAGE)
-    assert "--out is missing" in refused(replace(config, out=""), ExitCode.USAGE)
-    assert "--skeleton" in refused(replace(config, skeleton="openpose-17"), ExitCode.USAGE)
-    assert "multiples of 8" in refused(replace(config, size=(60, 48)), ExitCode.USAGE)
-    assert "does not exist" in refused(replace(config, stage2="none.ckpt"), ExitCode.NO_INPUT)
+    for changes, code, message in (
+        ({"out": str(tmp_path / "mine")}, ExitCode.CANNOT_CREATE, "is not a model folder"),
+        ({"out": config.stage2}, ExitCode.CANNOT_CREATE, "not replaced"),
+        ({"stage2": str(inside)}, ExitCode.CANNOT_CREATE, "which would be replaced"),
+        ({"stage2": ""}, ExitCode.USAGE, "--stage1 and --stage2 are missing"),
+        ({"out": ""}, ExitCode.USAGE, "--out is missing"),
+        ({"skeleton": "openpose-17"}, ExitCode.USAGE, "--skeleton"),
+        ({"size": (60, 48)}, ExitCode.USAGE, "multiples of 8"),
+        ({"stage2": "none.ckpt"}, ExitCode.NO_INPUT, "does not exist"),
+    ):
+        assert message in refused(replace(config, **changes), code)
 
 
 # ----- keys that are wrong ------------------------------------------------------------------------
 
 
-def changed(tmp_path: Path, change) -> None:
-    state = dict(STATE)
-    change(state)
-    save_stage2(tmp_path, state)
+def changed(tmp_path: Path, more: dict[str, torch.Tensor], without: str = "-") -> None:
+    """Save stage 2 with more keys, or others, and without those that begin with a text."""
+    state = {key: value for key, value in STATE.items() if not key.startswith(without)}
+    save_stage2(tmp_path, state | more)
 
 
 def test_unknown_missing_and_misshapen_keys_are_named(config, tmp_path):
-    changed(tmp_path, lambda state: state.update({"unet.extra.weight": torch.ones(2)}))
-    assert "unet.extra.weight is not known" in refused(config)
-    changed(tmp_path, lambda state: state.update({"loss.weight": torch.ones(2)}))
-    assert "loss.weight is not known" in refused(config)
-    key = "src_image_encoder.encoder.layer.0.attention.attention.query.bias"
-    changed(tmp_path, lambda state: state.pop(key))
-    assert f"{key} is missing (1 such)" in refused(config)
-    key = "fusion_model.combiner.combiner_layer.bias"
-    changed(tmp_path, lambda state: state.update({key: torch.ones(17)}))
-    assert f"{key} has shape [17]; its settings expect [16]" in refused(config)
+    query = "src_image_encoder.encoder.layer.0.attention.attention.query.bias"
+    hidden = "fusion_model.combiner.combiner_layer.bias"
+    pose = "fusion_model.pose_encoder.visual_projection.weight"
+    twin = "fusion_model.img_encoder.visual_projection.weight"
+    for more, without, message in (
+        ({"unet.extra.weight": torch.ones(2)}, "-", "unet.extra.weight is not known"),
+        ({"loss.weight": torch.ones(2)}, "-", "loss.weight is not known"),
+        ({}, query, f"{query} is missing (1 such)"),
+        ({hidden: torch.ones(17)}, "-", f"{hidden} has shape [17]; its settings expect [16]"),
+        ({pose: STATE[pose] + 1e-7}, "-", f"{pose} differs from {twin}"),
+    ):
+        changed(tmp_path, more, without)
+        assert message in refused(config)
     assert "--submodels" in refused(replace(config, submodels=None))
 
 
-def test_copies_of_stage_1_must_be_equal(config, tmp_path):
-    key = "fusion_model.pose_encoder.visual_projection.weight"
-    changed(tmp_path, lambda state: state.update({key: state[key] + 1e-7}))
-    text = refused(config)
-    assert f"{key} differs from fusion_model.img_encoder.visual_projection.weight" in text
-
-
-def test_the_unet_that_is_called_wins(config, tmp_path):
+def test_the_unet_that_is_called_wins_and_one_copy_is_enough(config, tmp_path):
     key = "unet.conv_in.weight"
-    changed(tmp_path, lambda state: state.update({key: state[key] + 1}))
+    changed(tmp_path, {key: STATE[key] + 1})
     result = import_fpdm(config)
-    own = load_model(config.out).state_dict()
-    assert torch.equal(own[key], STATE[key])
+    assert torch.equal(load_model(config.out).state_dict()[key], STATE[key])
     assert "1 tensors of sd_model.unet. differ" in result.notes[0]
     assert any(row.becomes == "taken, differs from unet." for row in result.tables[config.stage2])
-
-
-def test_only_one_copy_of_the_unet_is_enough(config, tmp_path):
-    changed(
-        tmp_path, lambda state: [state.pop(key) for key in list(state) if key.startswith("unet.")]
-    )
-    import_fpdm(config)
-    key = "unet.conv_in.weight"
+    changed(tmp_path, {}, without="unet.")
+    assert not import_fpdm(config).notes
     assert torch.equal(load_model(config.out).state_dict()[key], STATE[key])
 
 
 def test_both_spellings_of_dinov2_are_read(config, tmp_path):
-    spellings = {"attention.attention.query": "attention.q_proj"}
-    spellings |= {"attention.attention.key": "attention.k_proj"}
+    spellings = {f"attention.attention.{w}": f"attention.{w[0]}_proj" for w in ("query", "key")}
     spellings |= {"attention.attention.value": "attention.v_proj"}
     spellings |= {"attention.output.dense": "attention.o_proj"}
     state = {}
@@ -256,12 +229,12 @@ def test_both_spellings_of_dinov2_are_read(config, tmp_path):
     assert "are the same weight" in refused(config)
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_unusable_numbers_are_named(value, config, tmp_path):
+def test_unusable_numbers_are_named(config, tmp_path):
     key = "sd_model.pose_t_proj.conv_in.bias"
-    changed(tmp_path, lambda state: state.update({key: torch.full_like(state[key], value)}))
-    assert f"{key} holds NaN or infinity" in refused(config)
-    changed(tmp_path, lambda state: state.update({key: torch.full_like(state[key], 70_000.0)}))
+    for value in (torch.nan, torch.inf):
+        changed(tmp_path, {key: torch.full_like(STATE[key], value)})
+        assert f"{key} holds NaN or infinity" in refused(config)
+    changed(tmp_path, {key: torch.full_like(STATE[key], 70_000.0)})
     assert "--half" in refused(replace(config, half=True))
 
 
@@ -341,10 +314,7 @@ def test_both_files_say_which_ablation_it_is(config, tmp_path):
 
 
 def test_a_stage_2_without_its_copy_takes_stage_1_from_its_file(config, tmp_path):
-    changed(
-        tmp_path,
-        lambda state: [state.pop(key) for key in list(state) if key.startswith("fusion_model.")],
-    )
+    changed(tmp_path, {}, without="fusion_model.")
     assert "fusion_model.img_encoder." in refused(config)
     result = import_fpdm(replace(config, stage1=str(save_stage1(tmp_path, STATE))))
     assert len(result.tables) == 2
@@ -394,12 +364,8 @@ def test_source_tokens_of_clip(config, tmp_path):
 @needs_goldens
 def test_golden_checkpoints_compute_as_the_published_program(tmp_path, capsys):
     words = ["--submodels", GOLDENS / "stage2_submodel_configs.json", "--out", tmp_path / "model"]
-    words += [
-        "--stage1",
-        golden_checkpoint(tmp_path, 1),
-        "--stage2",
-        golden_checkpoint(tmp_path, 2),
-    ]
+    for stage in (1, 2):
+        words += [f"--stage{stage}", golden_checkpoint(tmp_path, stage)]
     assert main(["import-fpdm", *map(str, words)]) == ExitCode.OK
     printed = capsys.readouterr().out
     assert "B6: DINOv2 tokens of sources at 126" in printed
