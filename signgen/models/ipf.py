@@ -91,15 +91,8 @@ def info_nce(
     return (loss + F.cross_entropy(logits.T, own)) / 2 if symmetric else loss
 
 
-def source_enhanced_info_nce(
-    target: Tensor,
-    fused: Tensor,
-    source: Tensor,
-    temperature: float = 0.07,
-    *,
-    symmetric: bool = False,
-) -> Tensor:
-    """Return the source-enhanced InfoNCE loss (FPDM Eq. 4-6).
+def with_sources(target: Tensor, fused: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns of the source-enhanced InfoNCE loss (FPDM Eq. 4-6).
 
     Sources are appended to both sides, so every target sees all sources, its own included, as
     negatives: fused embeddings are pushed away from their sources.
@@ -108,14 +101,11 @@ def source_enhanced_info_nce(
         target: (B, E) embeddings of the targets.
         fused: (B, E) fused embeddings.
         source: (B, E) embeddings of the sources.
-        temperature: Divides the cosine similarities.
-        symmetric: As for `info_nce`.
 
     Returns:
-        Scalar.
+        (2B, E) each, for `info_nce`.
     """
-    rows, columns = torch.cat([target, source]), torch.cat([fused, source])  # (2B, E)
-    return info_nce(rows, columns, temperature, symmetric=symmetric)
+    return torch.cat([target, source]), torch.cat([fused, source])
 
 
 class IPF(nn.Module):
@@ -235,20 +225,17 @@ class IPF(nn.Module):
         source, target, fused = source.float(), target.float(), fused.float()
         rows, columns, compared = target, fused, source
         if self.config.loss == "source-enhanced":
-            rows, columns = torch.cat([target, source]), torch.cat([fused, source])  # (2B, E)
+            rows, columns = with_sources(target, fused, source)  # (2B, E)
             compared = torch.cat([source, source])
-        # Differs from FPDM: CLIP's other direction may count too; off by default.
-        temperature, symmetric = self.config.temperature, self.config.symmetric
-        with torch.autocast(rows.device.type, enabled=False):
-            if self.config.loss == "source-enhanced":
-                nce = source_enhanced_info_nce(
-                    target, fused, source, temperature, symmetric=symmetric
-                )
-            else:
-                nce = info_nce(target, fused, temperature, symmetric=symmetric)
-            likeness = similarities(rows, columns)
         l1 = F.l1_loss(compared, columns)
-        # The place of every row's own column, 1 where no other is more similar.
+
+        # Differs from FPDM: CLIP's other direction may count too; off by default.
+        symmetric = self.config.symmetric
+        with torch.autocast(rows.device.type, enabled=False):
+            nce = info_nce(rows, columns, self.config.temperature, symmetric=symmetric)
+            likeness = similarities(rows, columns).detach()
+
+        # The place of every row's own column, 1 where no other is more similar
         ranks = 1 + (likeness > likeness.diagonal().unsqueeze(1)).sum(dim=1)
         return {
             "loss": nce + self.config.l1_weight * l1,

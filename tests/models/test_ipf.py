@@ -10,7 +10,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from signgen.config.model import IPFConfig, tiny_fpdm
 from signgen.models import build_stage
-from signgen.models.ipf import IPF, Combiner, info_nce, source_enhanced_info_nce
+from signgen.models.ipf import IPF, Combiner, info_nce, with_sources
 
 GOLDENS = Path(__file__).resolve().parents[2] / ".." / "shared" / "goldens"
 needs_goldens = pytest.mark.skipif(
@@ -54,14 +54,14 @@ def test_source_enhanced_loss_is_cross_entropy_on_the_doubled_matrix():
     for i in range(10):
         cosines = torch.nn.functional.cosine_similarity(rows[i : i + 1], columns, dim=1) / 0.07
         expected += float(torch.logsumexp(cosines, 0) - cosines[i]) / 10
-    made = source_enhanced_info_nce(target, fused, source)
+    made = info_nce(*with_sources(target, fused, source))
     assert float(made) == pytest.approx(expected, abs=1e-5)
 
 
 def test_fusing_to_the_source_is_punished():
     target, source = normal(6, 16, seed=1), normal(6, 16, seed=2)
-    copied = source_enhanced_info_nce(target, source, source)
-    right = source_enhanced_info_nce(target, target, source)
+    copied = info_nce(*with_sources(target, source, source))
+    right = info_nce(*with_sources(target, target, source))
     assert float(copied) > float(right) + 1
 
 
