@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from signgen.evaluation.reports.text_table import text_table
+
 __all__ = ["bar", "columns", "counter", "print_json", "print_note", "print_result", "table"]
 
 ItemT = TypeVar("ItemT")
@@ -45,11 +47,7 @@ def columns(rows: Sequence[Mapping[str, object]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [[name.replace("_", " ") for name in names]]
     lines += [[_printable(row.get(name, "-")) for name in names] for row in rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(text_table(lines))
 
 
 def _printable(value: object) -> str:

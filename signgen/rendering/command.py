@@ -24,7 +24,7 @@ from signgen.files.writing import atomic_paths
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.pose.extraction.cache import VideoPoses
-from signgen.rendering.inputs import Inputs, Progress, check_inputs
+from signgen.rendering.inputs import Inputs, check_inputs
 from signgen.rendering.renderer import (
     Frame,
     Renderer,
@@ -32,7 +32,7 @@ from signgen.rendering.renderer import (
     check_steps,
     resize_picture,
 )
-from signgen.structures import PoseSequence
+from signgen.structures import PoseSequence, Progress
 
 __all__ = ["RenderPlan", "RenderResult", "as_json", "plan", "render_files"]
 

@@ -87,6 +87,7 @@ def test_curves_rise_from_the_smallest_to_the_largest_clip(report: Report) -> No
     ours, *rest, many = svg.findall("g")
     points = [point.split(",") for point in ours.find("polyline").attrib["points"].split()]
     assert [float(y) for _, y in points] == places(svg, "y", [0.5, 0.7, 0.9])
+    assert float(points[0][1]) > float(points[-1][1]), "y grows downward"
     assert [float(x) for x, _ in points] == [60, 400, 740]
     assert len(ours.findall("circle")) == 3
     assert [group.attrib["class"][-1] for group in rest] == [*"12345", "0"]
