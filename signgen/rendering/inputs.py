@@ -11,10 +11,10 @@ from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
 from signgen.files.paths import check_output
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
+from signgen.pose.drawing.viewing import align_to_source, read_source
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.extraction.viewing import align_to_source, read_source
 from signgen.pose.formats import read_poses
 from signgen.rendering.renderer import Frame, check_chunk, place
 from signgen.structures import ExitCode, PoseSequence, UserError

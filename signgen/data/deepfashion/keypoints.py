@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.deepfashion.names import ViewName, parse_name
-from signgen.pose.formats import deepfashion_csv, deepfashion_text
+from signgen.pose.formats import deepfashion, deepfashion_csv
 from signgen.pose.formats.reading import read_bytes
 from signgen.structures import UserError
 
@@ -108,7 +108,7 @@ def _folder(
             if name is None or (wanted is not None and name not in wanted):
                 continue
             try:
-                yield name, _checked(deepfashion_text.rows(read_bytes(path), path), path)
+                yield name, _checked(deepfashion.rows(read_bytes(path), path), path)
             except UserError as error:
                 yield name, f"has no usable key points: {error}"
 

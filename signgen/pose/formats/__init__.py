@@ -3,14 +3,14 @@
 ================  ==================================================================================
 own, npz          our own JSON (`own_json`) and numpy archive (`npz_file`)
 pose              `.pose` files (`pose_file`, `pose_file_writer`)
-openpose          OpenPose JSON, a file, a list or a folder (`openpose_json`, `openpose_writer`)
-mmpose            MMPose predictions, a file or a folder (`mmpose_json`)
+openpose          OpenPose JSON, a file, a list or a folder (`openpose`, `openpose_writer`)
+mmpose            MMPose predictions, a file or a folder (`detectors`)
 alphapose         AlphaPose results (`alphapose_json`)
 coco              COCO-WholeBody annotations and results (`coco_json`)
 mska, slrt,       clips in a pickle, plain or gzipped, read without running it (`pickle_clips`)
 arrays
 dwpose            frames of DWPose in a pickle or an .npz (`dwpose`)
-deepfashion,      key points of DeepFashion: a text (`deepfashion_text`) or a table
+deepfashion,      key points of DeepFashion: a text (`deepfashion`) or a table
 deepfashion-csv   (`deepfashion_csv`)
 ================  ==================================================================================
 
@@ -28,11 +28,11 @@ from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
     alphapose_json,
     coco_json,
+    deepfashion,
     deepfashion_csv,
-    deepfashion_text,
-    mmpose_json,
+    detectors,
     npz_file,
-    openpose_json,
+    openpose,
     openpose_writer,
     own_json,
     pickle_clips,
@@ -174,9 +174,9 @@ def _read_folder(
 ) -> tuple[str, Reading]:
     files = json_files(folder, "MMPose or OpenPose JSON, one file per frame")
     first = parse_json(read_bytes(files[0]), files[0], "poses")
-    if openpose_json.sniff(first):
-        return "openpose", openpose_json.read_folder(folder, files, size=size, fps=fps)
-    return "mmpose", mmpose_json.read_folder(folder, files, size=size, fps=fps)
+    if openpose.sniff(first):
+        return "openpose", openpose.read_folder(folder, files, size=size, fps=fps)
+    return "mmpose", detectors.read_folder(folder, files, size=size, fps=fps)
 
 
 def _read_bytes(data: bytes, path: Path, size: tuple[int, int] | None, fps: float | None) -> Clips:
@@ -188,8 +188,8 @@ def _read_bytes(data: bytes, path: Path, size: tuple[int, int] | None, fps: floa
         return _one(path, "pose", pose_file.read(data, path))
     if deepfashion_csv.sniff(data):
         return deepfashion_csv.read(data, path, size=size, fps=fps)
-    if deepfashion_text.sniff(data):
-        poses = deepfashion_text.parse(data, path, size=size, fps=fps)
+    if deepfashion.sniff(data):
+        poses = deepfashion.parse(data, path, size=size, fps=fps)
         return _one(path, "deepfashion", Reading(poses))
     raise UserError(f"{path} is not a file of poses; expected {_KNOWN}.")
 
@@ -206,8 +206,8 @@ def _read_json(
     if coco_json.sniff(document):
         return coco_json.read(document, path, size=size, fps=fps)
     for format, module in (
-        ("mmpose", mmpose_json),
-        ("openpose", openpose_json),
+        ("mmpose", detectors),
+        ("openpose", openpose),
         ("alphapose", alphapose_json),
     ):
         if module.sniff(document):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from signgen.errors import UserError
 from signgen.files.reading import parse_json
 from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.deepfashion_text import CONTENT, MARGIN, NUM_POINTS
+from signgen.pose.formats.deepfashion import CONTENT, MARGIN, NUM_POINTS
 from signgen.pose.formats.reading import (
     DEFAULT_FPS,
     checked_sequence,

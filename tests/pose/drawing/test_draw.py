@@ -8,7 +8,7 @@ from PIL import Image
 
 from signgen.pose.drawing.draw import FPDMDrawing, draw_pose
 from signgen.pose.drawing.fpdm import fpdm_edges, fpdm_palette
-from signgen.pose.formats import deepfashion_text
+from signgen.pose.formats import deepfashion
 from signgen.pose.skeleton import HAND_ROOT, SKELETONS
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
@@ -94,7 +94,7 @@ def test_fpdm_style_is_pixel_exact(drawing):
 def test_deepfashion_redraw_matches_the_published_picture(text):
     picture = DEEPFASHION / "pose_img" / text.relative_to(DEEPFASHION / "pose").with_suffix(".jpg")
     expected = np.asarray(Image.open(picture).convert("RGB")).astype(float)
-    poses = deepfashion_text.read(text, (1101, 750))
+    poses = deepfashion.read(text, (1101, 750))
     drawn = draw_pose(poses.keypoints[0], poses.confidence[0], OPENPOSE, (1101, 750), "fpdm")
     assert np.abs(drawn - expected).mean() < 0.5
 

@@ -14,11 +14,11 @@ from signgen.files.foreign import pickles
 from signgen.pose.formats import (
     alphapose_json,
     coco_json,
+    deepfashion,
     deepfashion_csv,
-    deepfashion_text,
-    mmpose_json,
+    detectors,
     npz_file,
-    openpose_json,
+    openpose,
     own_json,
     pose_file,
     read_clips,
@@ -37,7 +37,7 @@ def _sniffed(data: bytes) -> list[str]:
         name
         for name, module in (
             ("pose", pose_file),
-            ("deepfashion", deepfashion_text),
+            ("deepfashion", deepfashion),
             ("pickle", pickles),
             ("zip", npz_file),
             ("csv", deepfashion_csv),
@@ -53,8 +53,8 @@ def _sniffed(data: bytes) -> list[str]:
         for name, module in (
             ("own", own_json),
             ("alphapose", alphapose_json),
-            ("mmpose", mmpose_json),
-            ("openpose", openpose_json),
+            ("mmpose", detectors),
+            ("openpose", openpose),
             ("coco", coco_json),
         )
         if module.sniff(document)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.pose.formats import deepfashion_text, read_poses
-from tests.material.pose_samples import deepfashion
+from signgen.pose.formats import deepfashion, read_poses
+from tests.material.pose_samples import deepfashion as sample
 
 ROW = b"100.0 128.0\n"
 
@@ -12,7 +12,7 @@ def test_maps_the_padded_canvas_to_the_picture(tmp_path):
     path = tmp_path / "a.txt"
     rows = [b"40 0", b"216 256", b"128 128", b"-1 -1", b"100 -1", *[ROW.strip()] * 13]
     path.write_bytes(b"\n".join(rows))
-    poses = deepfashion_text.read(path, (1101, 750))
+    poses = deepfashion.read(path, (1101, 750))
     assert (poses.skeleton, poses.size, len(poses)) == ("openpose-18", (1101, 750), 1)
     np.testing.assert_allclose(
         poses.keypoints[0, :3], [(0, 0), (750, 1101), (375, 550.5)], rtol=1e-6
@@ -24,7 +24,7 @@ def test_maps_the_padded_canvas_to_the_picture(tmp_path):
 
 def test_missing_file(tmp_path):
     with pytest.raises(UserError) as caught:
-        deepfashion_text.read(tmp_path / "absent.txt", (256, 176))
+        deepfashion.read(tmp_path / "absent.txt", (256, 176))
     assert caught.value.code == ExitCode.NO_INPUT
 
 
@@ -43,10 +43,10 @@ def test_missing_file(tmp_path):
 def test_bad_rows(data, message, tmp_path):
     (tmp_path / "a.txt").write_bytes(data)
     with pytest.raises(UserError, match=message):
-        deepfashion_text.read(tmp_path / "a.txt", (256, 176))
+        deepfashion.read(tmp_path / "a.txt", (256, 176))
 
 
 def test_sniff_is_narrow():
-    assert deepfashion_text.sniff(deepfashion())
+    assert deepfashion.sniff(sample())
     for data in (b"", b"1\n2", b"a b\n", b"1 2 3\n", ROW * 10_000, b"1 2\n\0"):
-        assert not deepfashion_text.sniff(data)
+        assert not deepfashion.sniff(data)

@@ -14,7 +14,7 @@ from signgen.data.synthetic import render_clip
 from signgen.errors import UserError
 from signgen.media import VideoWriter, probe_video, read_image, read_video, save_image
 from signgen.pose.drawing.draw import draw_pose
-from signgen.pose.extraction.viewing import overlay, view_file
+from signgen.pose.drawing.viewing import overlay, view_file
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.retargeting.retarget import retarget
 from signgen.pose.transforms import fit_to_source, flip, resize
