@@ -11,7 +11,8 @@ from pathlib import Path
 
 from signgen.errors import UserError
 from signgen.files.digests import sha256
-from signgen.files.paths import check_input, one_line
+from signgen.files.paths import check_input
+from signgen.files.writing import make_folder
 from signgen.media import Frames, read_frames
 from signgen.pose.estimators import Frame, PoseEstimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
@@ -56,9 +57,6 @@ class VideoPoses:
 
         Args:
             progress: Wraps the frames as they are read, with their number.
-
-        Raises:
-            UserError: If the video cannot be decoded to its end, or shows nobody.
         """
         if self.file.is_file():
             try:
@@ -73,25 +71,17 @@ class VideoPoses:
             self.clip, self.estimator, wrap=progress and (lambda clip: progress(clip, self.frames))
         )
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.file.parent)
             write_poses(poses, self.file)
-        except (OSError, UserError) as error:
-            log.warning("the poses are not kept for next time: %s", one_line(error))
+        except UserError as error:
+            log.warning("the poses are not kept for next time: %s", error)
             return poses
         # The file rounds: what is read now is what the cache gives next time.
         return read_poses(self.file)
 
 
 def open_video_poses(path: str | Path, estimator: PoseEstimator) -> VideoPoses:
-    """Check a video and find the place of its poses in the cache; extracts nothing.
-
-    Args:
-        path: The video.
-        estimator: What would extract the poses.
-
-    Raises:
-        UserError: If the video is missing (66), or is none that can be read (65).
-    """
+    """Check a video and find the place of its poses in the cache; extracts nothing."""
     clip = read_frames(check_input(path, "video"))
     frames = clip.info.num_frames or sum(1 for _ in clip)
     maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)

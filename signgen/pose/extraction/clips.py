@@ -16,11 +16,12 @@ from typing import Literal
 import numpy as np
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import one_line
+from signgen.files.writing import make_folder
 from signgen.media import Frames, open_clip
 from signgen.pose.estimators import Box, Frame, PoseEstimator
 from signgen.pose.extraction.boxes import PersonBoxes
 from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import coverage
 from signgen.structures import PoseSequence
 
@@ -35,7 +36,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-SKELETON = "coco-wholebody-133"
+SKELETON = COCO_WHOLEBODY
+Status = Literal["done", "skipped", "failed"]
 
 Progress = Callable[[int, int], None]
 """Takes the number of frames done and the number of clips begun."""
@@ -55,7 +57,7 @@ class ClipResult:
     """
 
     id: str
-    status: Literal["done", "skipped", "failed"]
+    status: Status
     error: str = ""
     file: str = ""
     frames: int = 0
@@ -78,7 +80,7 @@ class ExtractionReport:
     seconds: float
     frames_per_second: float
 
-    def count(self, status: Literal["done", "skipped", "failed"]) -> int:
+    def count(self, status: Status) -> int:
         """Return the number of clips of one status."""
         return sum(result.status == status for result in self.results)
 
@@ -129,21 +131,19 @@ def extract_clip(
 
     Returns:
         As many frames as the clip, at its size and rate.
-
-    Raises:
-        UserError: If the clip cannot be read, or shows nobody.
     """
-    points, confidence = [], []
-    for found, sure in estimator.estimate(clip if wrap is None else wrap(clip), boxes):
-        points.append(found)
-        confidence.append(sure)
-    if not any(bool((sure > 0).any()) for sure in confidence):
+    signer = list(estimator.estimate(clip if wrap is None else wrap(clip), boxes))
+    if not any((confidence > 0).any() for _, confidence in signer):
         raise UserError(
-            f"{clip.path}: {estimator.name} finds nobody in {len(points)} frames; expected a "
+            f"{clip.path}: {estimator.name} finds nobody in {len(signer)} frames; expected a "
             "signer. Name where the signer is with boxes, or choose another estimator."
         )
     return PoseSequence(
-        np.stack(points), np.stack(confidence), SKELETON, clip.info.size, clip.info.fps
+        np.stack([points for points, _ in signer]),  # (T, 133, 2)
+        np.stack([confidence for _, confidence in signer]),  # (T, 133)
+        SKELETON,
+        clip.info.size,
+        clip.info.fps,
     )
 
 
@@ -160,9 +160,6 @@ def estimate_source(
 
     Returns:
         One frame of poses at the picture's size.
-
-    Raises:
-        UserError: If the picture shows nobody.
     """
     ((points, confidence),) = estimator.estimate([image], None if box is None else [box])
     if not (confidence > 0).any():
@@ -186,7 +183,7 @@ def extract_files(
     """Estimate clips and write a file of poses for each.
 
     Args:
-        files: Clip and file of poses by name, from `pose_extract_files.plan_files`.
+        files: Clip and file of poses by name, from `files.plan_files`.
         estimator: Finds the points.
         boxes: Where the signer is, by clip; None for whole frames.
         fps: Frame rate of folders of pictures.
@@ -212,13 +209,14 @@ def extract_files(
         try:
             clip = open_clip(path, fps)
             poses = None if strict else _finished(file, clip)
-            status: Literal["done", "skipped"] = "done" if poses is None else "skipped"
+            status: Status = "done" if poses is None else "skipped"
             if poses is None:
                 places = None
                 if boxes is not None:
                     places = boxes.of_clip(id, _num_frames(clip), clip.info.size)
                 poses = extract_clip(clip, estimator, places, wrap=counted)
-                _write(poses, file)
+                make_folder(file.parent)
+                write_poses(poses, file)
                 seconds += time.perf_counter() - started
             result = ClipResult(id, status, "", str(file), len(poses), coverage(poses))
         except Exception as error:
@@ -265,13 +263,3 @@ def _finished(file: Path, clip: Frames) -> PoseSequence | None:
 
 def _num_frames(clip: Frames) -> int:
     return len(clip.pictures) if clip.pictures is not None else sum(1 for _ in clip)
-
-
-def _write(poses: PoseSequence, file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{file.parent} cannot be created: {one_line(error)}.", ExitCode.CANNOT_CREATE
-        ) from error
-    write_poses(poses, file)

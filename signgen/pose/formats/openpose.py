@@ -8,103 +8,80 @@ lists are missing points, and so is a confidence of 0.
 
 The frames of a folder are placed by the last number in their names, the lowest one first; numbers
 that are left out become frames whose points are all missing. One person is followed through the
-frames (`frames.follow_signer`). Coordinates from 0 to 1 (`--keypoint_scale 3`) become pixels where
+frames (`persons.follow_signer`). Coordinates from 0 to 1 (`--keypoint_scale 3`) become pixels where
 the size is known.
+
+What is written has BODY_25, face 70 and hands of COCO-WholeBody-133, with a neck and a middle of
+the hips as the midpoints of shoulders and of hips where both are there; the pupils of face 70 stay
+missing. All 133 points come back exactly. `openpose-18` is written as the 18 points of COCO, and
+comes back as 133 points without the neck. Lost: the frame rate, and in a folder the size. A frame
+without points has no people.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.files.reading import parse_json
-from signgen.pose.formats.clips import Reading
-from signgen.pose.formats.persons import Person, in_pixels, place, reading
-from signgen.pose.formats.pose_maps import Component, map_components
-from signgen.pose.formats.reading import checked_size, number_array, read_bytes
+from signgen.pose.formats.checks import checked_size, number_array
+from signgen.pose.formats.persons import Person, at_positions, positions, read_signer
+from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
+from signgen.pose.formats.reading import Clips, Format, InputFile, read_json
+from signgen.pose.skeleton import OPENPOSE_18
+from signgen.structures import PoseSequence
 
-__all__ = ["read", "read_folder", "sniff"]
+__all__ = ["FORMAT", "frame_files", "list_bytes"]
 
-_PARTS = {"pose": None, "face": 70, "hand_left": 21, "hand_right": 21}
-_BODIES = (18, 25, 135)
+_PARTS = {"pose": (18, 25, 135), "face": (70,), "hand_left": (21,), "hand_right": (21,)}
 
 
 def _is_frame(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("people"), list)
 
 
-def sniff(document: object) -> bool:
-    """Tell whether a parsed JSON document is a frame or a list that begins with one."""
+def _recognise(file: InputFile) -> bool:
+    document = file.document
     if isinstance(document, list):
         return bool(document) and _is_frame(document[0])
     return _is_frame(document)
 
 
-def read(
-    document: object, path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
-) -> Reading:
-    """Read a parsed document: one frame, or a list of them.
-
-    Args:
-        document: What `sniff` recognised.
-        path: Named in messages.
-        size: (H, W) of the video; the document's canvas goes first. Without both, the extent of
-            the points.
-        fps: Frames per second, or None for 25.
-
-    Returns:
-        The sequence, `coco-wholebody-133`.
-
-    Raises:
-        UserError: If a frame or person is not as described, a list has an unknown number of
-            points, or coordinates are normalised and no size is known.
-    """
-    entries = document if isinstance(document, list) else [document]
-    frames = [_persons(entry, f"{path}: frame {t}") for t, entry in enumerate(entries)]
-    size = _canvas(entries, path) or size
-    return reading(in_pixels(frames, path, size), path, size, fps)
+def _read(file: InputFile) -> Clips:
+    if file.parts:
+        places = _frame_numbers(file)
+        entries = [read_json(part) for part in file.parts]
+        frames = at_positions(places, map(_persons, entries, map(str, file.parts)))
+    else:
+        entries = file.document if isinstance(file.document, list) else [file.document]
+        frames = [_persons(entry, f"{file.path}: frame {t}") for t, entry in enumerate(entries)]
+    first, size = entries[0], None
+    if isinstance(first, dict) and {"canvas_height", "canvas_width"} <= first.keys():
+        size = checked_size([first["canvas_height"], first["canvas_width"]], file.path)
+    return Clips.of_one(file, "openpose", read_signer(frames, file, size, normalised=True))
 
 
-def read_folder(
-    folder: Path,
-    files: Sequence[Path],
-    *,
-    size: tuple[int, int] | None = None,
-    fps: float | None = None,
-) -> Reading:
-    """Read files `<name>_<number>_keypoints.json`, at least one; the rest as `read`."""
+def _frame_numbers(file: InputFile) -> list[int]:
+    """Return the positions of a folder's files by their names, `<name>_<number>_keypoints.json`."""
     numbers = []
     clips: dict[str, Path] = {}
-    for file in files:
-        digits = list(re.finditer(r"\d{1,18}", file.stem))
+    for part in file.parts:
+        digits = list(re.finditer(r"\d{1,18}", part.stem))
         if not digits:
-            raise UserError(f"{file} has no frame number in its name; expected e.g. clip_0017.")
+            raise UserError(f"{part} has no frame number in its name; expected e.g. clip_0017.")
         numbers.append(int(digits[-1].group()))
-        clips.setdefault(file.stem[: digits[-1].start()], file)
+        clips.setdefault(part.stem[: digits[-1].start()], part)
     if len(clips) > 1:
         one, other, *_ = clips.values()
         raise UserError(
-            f"{folder} holds frames of several clips, such as {one.name} and {other.name}; "
+            f"{file.path} holds frames of several clips, such as {one.name} and {other.name}; "
             "expected a folder for each."
         )
-    positions = place(numbers, folder, min(numbers), "frame number in a file name")
-    frames: list[list[Person]] = [[] for _ in range(max(positions) + 1)]
-    documents = [parse_json(read_bytes(file), file, "poses") for file in files]
-    for position, file, document in zip(positions, files, documents, strict=True):
-        frames[position] = _persons(document, str(file))
-    size = _canvas(documents, folder) or size
-    return reading(in_pixels(frames, folder, size), folder, size, fps)
-
-
-def _canvas(entries: list[Any], path: Path) -> tuple[int, int] | None:
-    """Return the size that the first frame names, or None."""
-    first = entries[0]
-    if not isinstance(first, dict) or "canvas_height" not in first or "canvas_width" not in first:
-        return None
-    return checked_size([first["canvas_height"], first["canvas_width"]], path)
+    return positions(numbers, file.path, min(numbers), "frame number in a file name")
 
 
 def _persons(entry: object, what: str) -> list[Person]:
@@ -118,24 +95,77 @@ def _person(person: object, what: str) -> Person | None:
     """Read one person; None if nothing of the body was found."""
     if not isinstance(person, dict):
         raise UserError(f"{what} is not an object with pose_keypoints_2d.")
-    parts: dict[str, Component] = {}
-    for part, count in _PARTS.items():
+    components: dict[str, Component] = {}
+    for part, counts in _PARTS.items():
         name = f"{part}_keypoints_2d"
         values = person.get(name, person.get(f"{part}_keypoints"))
         if values is None or values == []:
             continue
         flat = number_array(values, (None,), f"{what}: {name}")
-        expected = _BODIES if count is None else (count,)
-        if len(flat) not in [3 * number for number in expected]:
+        if len(flat) not in [3 * count for count in counts]:
             raise UserError(
                 f"{what}: {name} has {len(flat)} numbers; expected 3 for each of "
-                f"{' or '.join(str(number) for number in expected)} key points."
+                f"{' or '.join(map(str, counts))} key points."
             )
-        table = flat.reshape(1, -1, 3)
+        table = flat.reshape(1, -1, 3)  # (1, N, 3)
         names = [str(i) for i in range(table.shape[1])]
-        parts[name] = Component(names, table[..., :2], table[..., 2])
-    mapped = map_components(parts)
-    if mapped is None:
+        components[name] = Component(names, table[..., :2], table[..., 2])
+    mapped = map_components(components)
+    if mapped is None or not mapped[1].any():
         return None
-    points, confidence = mapped[0][0], mapped[1][0]
-    return None if not confidence.any() else (points, confidence)
+    return mapped[0][0], mapped[1][0]
+
+
+FORMAT = Format(_recognise, _read, folders=True)
+
+
+# ----- writing ------------------------------------------------------------------------------------
+
+
+def frame_files(poses: PoseSequence, stem: str) -> dict[str, bytes]:
+    """Return the files `<stem>_<12 digits>_keypoints.json` of a sequence, counted from 0."""
+    return {
+        f"{stem}_{t:012d}_keypoints.json": json.dumps(frame).encode()
+        for t, frame in enumerate(_frames(poses))
+    }
+
+
+def list_bytes(poses: PoseSequence) -> bytes:
+    """Return the list of frames that pose editors read, with `canvas_width` and `canvas_height`."""
+    canvas = {"canvas_width": poses.size[1], "canvas_height": poses.size[0]}
+    return json.dumps([frame | canvas for frame in _frames(poses)]).encode()
+
+
+def _frames(poses: PoseSequence) -> list[dict[str, object]]:
+    table = np.concatenate([poses.keypoints, poses.confidence[..., None]], axis=-1)  # (T, K, 3)
+    whole = poses.skeleton != OPENPOSE_18
+    return [
+        {"version": 1.3, "people": [_written(frame, whole)] if frame[:, 2].any() else []}
+        for frame in table
+    ]
+
+
+def _written(points: NDArray[np.float32], whole: bool) -> dict[str, object]:
+    """Return one person from (18, 3), or as a whole from (133, 3)."""
+    none = np.zeros((0, 3), np.float32)
+    parts = {"pose": points, "face": none, "hand_left": none, "hand_right": none}
+    if whole:
+        body = np.zeros((25, 3), np.float32)
+        body[list(BODY_25)] = points[:23]
+        for midpoint, ends in ((1, (5, 6)), (8, (11, 12))):  # neck, middle of the hips
+            one, two = points[list(ends)]
+            if one[2] > 0 and two[2] > 0:
+                body[midpoint] = *((one + two) / 2)[:2], min(one[2], two[2])
+        face = np.concatenate([points[23:91], np.zeros((2, 3), np.float32)])  # the pupils last
+        hands = {"hand_left": points[91:112], "hand_right": points[112:133]}
+        parts = {"pose": body, "face": face} | hands
+    # Numbers that print short and are read back as the same float32
+    flat = {
+        name: [float(f"{value:.9g}") for value in part.ravel().tolist()]
+        for name, part in parts.items()
+    }
+    return {
+        "person_id": [-1],
+        **{f"{name}_keypoints_2d": numbers for name, numbers in flat.items()},
+        **{f"{name}_keypoints_3d": [] for name in parts},
+    }
