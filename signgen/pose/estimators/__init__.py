@@ -8,9 +8,8 @@ from typing import assert_never
 
 from signgen.config.pose import Device, EstimatorName
 from signgen.errors import ExitCode, UserError
-from signgen.pose.estimators.base import Box, Frame, Person, PoseEstimator
+from signgen.pose.estimators.base import Box, Frame, Person, PoseEstimator, StretchedEstimator
 from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, find_weights
-from signgen.pose.estimators.stretched import StretchedEstimator
 
 __all__ = ["Box", "Frame", "Person", "PoseEstimator", "StretchedEstimator", "open_estimator"]
 
@@ -64,13 +63,13 @@ def _open(
         case "mmpose":
             from signgen.pose.estimators.mmpose import MMPoseEstimator
 
-            return MMPoseEstimator(weights, device=device, batch_size=batch_size)
+            return MMPoseEstimator(weights, device, batch_size)
         case "hrnet":
             # Before torch is imported, which takes seconds.
             file = find_weights(weights, WHOLE_BODY_WEIGHTS)
             from signgen.pose.estimators.hrnet.estimator import HRNetEstimator
 
-            return HRNetEstimator(file, device=device, batch_size=batch_size)
+            return HRNetEstimator(file, device, batch_size)
         case _:
             assert_never(name)
 

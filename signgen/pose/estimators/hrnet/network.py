@@ -2,7 +2,7 @@
 
 The architecture of Sun et al. 2019 (arXiv 1902.09212) and, for the hand, its second version (arXiv
 1904.04514), in the sizes that MMPose published. Modules bear the names of MMPose 1.x, so that its
-weights load by name; `hrnet_weights.py` says which names of older files differ.
+weights load by name; `weights` says which names of older files differ.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ class Backbone(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Map (B, 3, H, W) to branches of (B, C, H / 4, W / 4), (B, 2 C, H / 8, W / 8), ...."""
-        x = F.relu(self.bn1(self.conv1(pictures)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = F.relu(self.bn1(self.conv1(pictures)))  # (B, stem, H / 2, W / 2)
+        x = F.relu(self.bn2(self.conv2(x)))  # (B, stem, H / 4, W / 4)
         maps: list[Tensor] = [self.layer1(x)]
         for transition, stage in (
             (self.transition1, self.stage2),
@@ -238,11 +238,7 @@ class HeatmapHead(nn.Module):
 
 
 class HeatmapNetwork(nn.Module):
-    """From normalised pictures to heatmaps.
-
-    Args:
-        size: Which network.
-    """
+    """From normalised pictures to heatmaps."""
 
     def __init__(self, size: HRNetSize) -> None:
         super().__init__()
@@ -260,6 +256,7 @@ class HeatmapNetwork(nn.Module):
             (B, K, H / 4, W / 4); near 1 at a visible point, near 0 elsewhere.
         """
         finest, *coarser = self.backbone(pictures)
+        # Bring every branch to the size of the finest
         resized = [
             F.interpolate(x, finest.shape[-2:], mode="bilinear", align_corners=False)
             for x in coarser

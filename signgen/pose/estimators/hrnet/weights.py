@@ -13,21 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signgen.files import published_weights as weight_files
+from signgen.errors import ExitCode, UserError
+from signgen.files import published_weights
 from signgen.files.published_weights import Published, Weights, find_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = [
     "HAND_WEIGHTS",
     "WHOLE_BODY_WEIGHTS",
-    "Published",
-    "Weights",
-    "check_names",
     "find_weights",
     "published_names",
     "read_weights",
+    "weights_for",
 ]
 
 _SERVER = "https://download.openmmlab.com/mmpose"
@@ -71,34 +70,51 @@ _IGNORED = (
 )
 
 
+def weights_for(
+    network: nn.Module,
+    title: str,
+    published: Published,
+    weights: Path | None,
+    random_seed: int | None,
+) -> tuple[Mapping[str, Tensor], str]:
+    """Return the weights of a network, and what to call them.
+
+    Args:
+        network: Says the names and shapes; its own weights are not looked at.
+        title: What messages call it.
+        published: The file to look for where none is given.
+        weights: A file, or None.
+        random_seed: Draw weights instead of reading them, or None.
+    """
+    if random_seed is None:
+        read = read_weights(find_weights(weights, published))
+        published_weights.check_names(read, network.state_dict(), title, "MMPose")
+        return read.state, read.digest[:8]
+    if weights is not None:
+        raise UserError(
+            f"{weights}: either a file of weights or a random seed, not both.", ExitCode.USAGE
+        )
+    from signgen.pose.estimators.hrnet.network import draw_weights
+
+    return draw_weights(network, random_seed), f"random{random_seed}"
+
+
 def read_weights(path: Path) -> Weights:
-    """Read a `.pth` or `.safetensors` file; no code in it is run.
+    """Read a `.pth` or `.safetensors` file by the names of MMPose 1.x; no code in it is run.
 
     Args:
         path: A state dict, or a checkpoint with one under `state_dict`.
 
-    Returns:
-        Its tensors by the names of MMPose 1.x.
-
     Raises:
         UserError: If it is no such file, is damaged, or holds more than tensors.
     """
-    read = weight_files.read_weights(
+    read = published_weights.read_weights(
         path,
         (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS),
         "HRNet from MMPose",
         [(_Ignored, name) for name in _IGNORED],
     )
     return replace(read, state=published_names(read.state))
-
-
-def check_names(weights: Weights, wanted: Mapping[str, Tensor], network: str) -> None:
-    """Refuse weights of another network; see `weight_files.check_names`.
-
-    Raises:
-        UserError: On one line, with the first name of each kind that does not match.
-    """
-    weight_files.check_names(weights, wanted, network, "MMPose")
 
 
 def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,12 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.published_weights import Published, check_names
 from signgen.pose.estimators.hrnet.network import HeatmapNetwork, HRNetSize, draw_weights
 from signgen.pose.estimators.hrnet.weights import (
     HAND_WEIGHTS,
     WHOLE_BODY_WEIGHTS,
-    Published,
-    check_names,
     find_weights,
     published_names,
     read_weights,
@@ -93,7 +92,7 @@ def test_every_layout_is_read_and_every_name_accounted_for(tmp_path: Path, layou
             _use_new_zipfile_serialization=zipped,
         )
     weights = read_weights(path)
-    check_names(weights, HeatmapNetwork(TINY_HAND).state_dict(), "tiny")
+    check_names(weights, HeatmapNetwork(TINY_HAND).state_dict(), "tiny", "MMPose")
     for name, value in state.items():
         torch.testing.assert_close(weights.state[name].to(value.dtype), value, atol=1e-3, rtol=1e-3)
 
@@ -116,7 +115,7 @@ def test_other_names_and_shapes_are_one_line(
     change(state)
     torch.save(state, tmp_path / "w.pth")
     weights = read_weights(tmp_path / "w.pth")
-    message = one_line(lambda: check_names(weights, state_of(), "the tiny network"))
+    message = one_line(lambda: check_names(weights, state_of(), "the tiny network", "MMPose"))
     assert message.startswith(f"{tmp_path / 'w.pth'}: not weights of the tiny network")
     assert named in message
 
