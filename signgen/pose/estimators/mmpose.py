@@ -42,23 +42,16 @@ class MMPoseEstimator:
         weights: As for `HRNetEstimator`: the same files, found in the same places.
         device: `auto` is the GPU where there is one.
         batch_size: Frames computed at a time.
-        random_seed: Draw weights instead of reading them; only for tests.
     """
 
     def __init__(
-        self,
-        weights: Path | None = None,
-        device: Device = "auto",
-        batch_size: int = 8,
-        random_seed: int | None = None,
+        self, weights: Path | None = None, device: Device = "auto", batch_size: int = 8
     ) -> None:
         self._batch_size = check_batch_size(batch_size)
         self._model = open_mmpose(WHOLE_BODY_CONFIG, torch.device(choose_device(device)))
-        state, source = weights_for(
-            self._model, WHOLE_BODY.name, WHOLE_BODY_WEIGHTS, weights, random_seed
-        )
-        self._model.load_state_dict(state)
-        self.name = f"mmpose-{_version()}-hrnet-w48-384x288-{source}"
+        read = weights_for(self._model, WHOLE_BODY.name, weights, WHOLE_BODY_WEIGHTS)
+        self._model.load_state_dict(read.state)
+        self.name = f"mmpose-{_version()}-hrnet-w48-384x288-{read.digest[:8]}"
 
     def estimate(
         self, frames: Iterable[Frame], boxes: Sequence[Box | None] | None = None

@@ -14,7 +14,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.media import read_frames
 from signgen.pose.estimators.hand_patches import open_hand_estimator
 from signgen.pose.estimators.hrnet.boxes import crop_frame, crop_of
-from signgen.pose.estimators.hrnet.estimator import WHOLE_PATCH, HandEstimator
+from signgen.pose.estimators.hrnet.estimator import WHOLE_PATCH
 from signgen.pose.formats import read_poses
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
@@ -27,8 +27,8 @@ def test_hrnet_sees_the_picture_as_it_is() -> None:
     np.testing.assert_array_equal(seen, patch)
 
 
-def test_hrnet_answers_for_every_picture() -> None:
-    estimator = HandEstimator(device="cpu", random_seed=0)
+def test_hrnet_answers_for_every_picture(hand_file: Path) -> None:
+    estimator = open_hand_estimator("hrnet", hand_file, "cpu")
     patches = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     points, found = estimator.find(patches)
     assert (points.shape, found.shape) == ((1, 21, 2), (1,))

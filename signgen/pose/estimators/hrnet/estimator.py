@@ -132,8 +132,6 @@ class HRNetEstimator:
         device: `auto` is the GPU where there is one.
         batch_size: Frames computed at a time; changes speed and memory, not the result.
         flip_test: Average with the mirrored frame: better points at twice the time.
-        random_seed: Draw weights instead of reading them. The points mean nothing: only to try the
-            way from frames to a file without a download.
     """
 
     def __init__(
@@ -142,9 +140,8 @@ class HRNetEstimator:
         device: Device = "auto",
         batch_size: int = 8,
         flip_test: bool = True,
-        random_seed: int | None = None,
     ) -> None:
-        network, source = _network(WHOLE_BODY, WHOLE_BODY_WEIGHTS, weights, random_seed)
+        network, source = _network(WHOLE_BODY, weights, WHOLE_BODY_WEIGHTS)
         mirror = SKELETONS[COCO_WHOLEBODY].mirror if flip_test else None
         self._network = TopDownNetwork(network, WHOLE_BODY.input_size, mirror, device, batch_size)
         self.name = f"hrnet-w48-384x288-{source}" + ("" if flip_test else "-noflip")
@@ -171,9 +168,8 @@ class HandEstimator:
         device: Device = "auto",
         batch_size: int = 32,
         flip_test: bool = True,
-        random_seed: int | None = None,
     ) -> None:
-        network, source = _network(HAND, HAND_WEIGHTS, weights, random_seed)
+        network, source = _network(HAND, weights, HAND_WEIGHTS)
         # A mirrored left hand is a right hand with the same 21 points: nothing to swap.
         mirror = range(HAND_POINTS) if flip_test else None
         self._network = TopDownNetwork(network, HAND.input_size, mirror, device, batch_size)
@@ -205,12 +201,12 @@ class HandEstimator:
 
 
 def _network(
-    size: HRNetSize, published: Published, weights: Path | None, random_seed: int | None
+    size: HRNetSize, weights: Path | None, published: Published
 ) -> tuple[HeatmapNetwork, str]:
     """Return a network with its weights, and what to call those."""
     with torch.device("meta"):
         network = HeatmapNetwork(size)
-    state, source = weights_for(network, size.name, published, weights, random_seed)
-    state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    read = weights_for(network, size.name, weights, published)
+    state = {name: t.float() if t.is_floating_point() else t for name, t in read.state.items()}
     network.load_state_dict(state, assign=True)
-    return network, source
+    return network, read.digest[:8]

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HAND", "STRIDE", "WHOLE_BODY", "HRNetSize", "HeatmapNetwork", "draw_weights"]
+__all__ = ["HAND", "STRIDE", "WHOLE_BODY", "HRNetSize", "HeatmapNetwork"]
 
 #: Pixels of the input per cell of a heatmap.
 STRIDE = 4
@@ -263,35 +263,3 @@ class HeatmapNetwork(nn.Module):
         ]
         heatmaps: Tensor = self.head(torch.cat([finest, *resized], dim=1))
         return heatmaps
-
-
-def draw_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Draw weights that carry signals through; for tests, because the points then mean nothing.
-
-    Args:
-        network: Any module of convolutions and batch norms.
-        seed: Same seed and names, same weights.
-
-    Returns:
-        A state dict for it, on the CPU.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def uniform(shape: torch.Size, low: float, high: float) -> Tensor:
-        return torch.rand(shape, generator=generator) * (high - low) + low
-
-    state = {}
-    # Sorted, so that the order in which modules were made does not matter.
-    for name, value in sorted(network.state_dict().items()):
-        if name.endswith("num_batches_tracked"):
-            state[name] = torch.zeros((), dtype=value.dtype)
-        elif value.ndim == 4:
-            fan_in = value[0].numel()
-            state[name] = torch.randn(value.shape, generator=generator) * (2 / fan_in) ** 0.5
-        elif name.endswith("running_var"):
-            state[name] = uniform(value.shape, 0.8, 1.5)
-        elif name.endswith("weight"):  # of a batch norm; below 1, as residual blocks add up
-            state[name] = uniform(value.shape, 0.2, 0.6)
-        else:
-            state[name] = uniform(value.shape, -0.1, 0.1)
-    return state

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signgen.errors import ExitCode, UserError
 from signgen.files import published_weights
 from signgen.files.published_weights import Published, Weights, find_weights
 
@@ -71,32 +70,19 @@ _IGNORED = (
 
 
 def weights_for(
-    network: nn.Module,
-    title: str,
-    published: Published,
-    weights: Path | None,
-    random_seed: int | None,
-) -> tuple[Mapping[str, Tensor], str]:
-    """Return the weights of a network, and what to call them.
+    network: nn.Module, title: str, weights: Path | None, published: Published
+) -> Weights:
+    """Read the weights of a network from a file, the published one where none is given.
 
     Args:
         network: Says the names and shapes; its own weights are not looked at.
         title: What messages call it.
-        published: The file to look for where none is given.
         weights: A file, or None.
-        random_seed: Draw weights instead of reading them, or None.
+        published: The file to look for.
     """
-    if random_seed is None:
-        read = read_weights(find_weights(weights, published))
-        published_weights.check_names(read, network.state_dict(), title, "MMPose")
-        return read.state, read.digest[:8]
-    if weights is not None:
-        raise UserError(
-            f"{weights}: either a file of weights or a random seed, not both.", ExitCode.USAGE
-        )
-    from signgen.pose.estimators.hrnet.network import draw_weights
-
-    return draw_weights(network, random_seed), f"random{random_seed}"
+    read = read_weights(find_weights(weights, published))
+    published_weights.check_names(read, network.state_dict(), title, "MMPose")
+    return read
 
 
 def read_weights(path: Path) -> Weights:

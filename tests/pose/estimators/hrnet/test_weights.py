@@ -15,7 +15,7 @@ from torch import Tensor
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.published_weights import Published, check_names
-from signgen.pose.estimators.hrnet.network import HeatmapNetwork, HRNetSize, draw_weights
+from signgen.pose.estimators.hrnet.network import HeatmapNetwork, HRNetSize
 from signgen.pose.estimators.hrnet.weights import (
     HAND_WEIGHTS,
     WHOLE_BODY_WEIGHTS,
@@ -23,6 +23,7 @@ from signgen.pose.estimators.hrnet.weights import (
     published_names,
     read_weights,
 )
+from tests.material.hrnet_weights import draw_weights
 
 TINY = HRNetSize("tiny", 4, 5, (64, 64), all_branches=False, modules=(1, 1, 1), blocks=1, stem=8)
 TINY_HAND = replace(TINY, all_branches=True)
