@@ -37,18 +37,9 @@ def with_points(
 
 
 def resize(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-    """Scale to another frame size, each axis on its own, as a picture is squashed.
+    """Scale to another frame size (H, W), each axis on its own, as a picture is squashed.
 
-    Args:
-        poses: The sequence.
-        size: New (H, W), both positive.
-
-    Returns:
-        The sequence in pixels of `size`, the same if that is its size already; pixel edges map to
-        pixel edges (x' = x * W' / W).
-
-    Raises:
-        ValueError: If a size is not positive.
+    Pixel edges map to pixel edges (x' = x * W' / W). A sequence of that size is returned as it is.
     """
     _check_size(size)
     if tuple(size) == tuple(poses.size):
@@ -58,20 +49,11 @@ def resize(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
 
 
 def fit_to_source(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-    """Scale to the source's frame with one factor, centred, so that proportions stay.
+    """Scale to the source's frame (H, W) with one factor, centred, so that proportions stay.
 
     Both axes are scaled by min(H' / H, W' / W). Points that lay outside their frame still lie
-    outside or in the margin. With equal aspect ratios it equals `resize`.
-
-    Args:
-        poses: The sequence.
-        size: (H, W) of the source, both positive.
-
-    Returns:
-        The sequence in pixels of `size`, the same if that is its size already.
-
-    Raises:
-        ValueError: If a size is not positive.
+    outside or in the margin. With equal aspect ratios it equals `resize`. A sequence of that size
+    is returned as it is.
     """
     _check_size(size)
     if tuple(size) == tuple(poses.size):
@@ -99,13 +81,8 @@ def crop(poses: PoseSequence, box: tuple[int, int, int, int]) -> PoseSequence:
 
     Args:
         poses: The sequence.
-        box: (x0, y0, x1, y1) in pixels, the far edges not included, x0 < x1 and y0 < y1.
-
-    Returns:
-        The sequence in pixels of the box (x' = x - x0), of size (y1 - y0, x1 - x0).
-
-    Raises:
-        ValueError: If the box is empty.
+        box: (x0, y0, x1, y1) in pixels, the far edges not included, x0 < x1 and y0 < y1, which
+            become x' = x - x0 and the size (y1 - y0, x1 - x0).
     """
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
@@ -144,9 +121,6 @@ def smooth_one_euro(
         min_cutoff: Cutoff of a point at rest in Hz, above 0; lower is calmer.
         beta: Hz per frame side and second, 0 or more; higher lags less in fast movement.
         d_cutoff: Cutoff of the velocity in Hz, above 0.
-
-    Raises:
-        ValueError: If a parameter is out of range.
     """
     if min_cutoff <= 0 or d_cutoff <= 0 or beta < 0:
         raise ValueError(
@@ -180,7 +154,7 @@ def fill_missing(poses: PoseSequence, max_gap: int) -> PoseSequence:
 
     Args:
         poses: The sequence.
-        max_gap: Longest gap in frames that is filled, 0 or more, else ValueError.
+        max_gap: Longest gap in frames that is filled, 0 or more.
     """
     if max_gap < 0:
         raise ValueError(f"max_gap is {max_gap}; expected 0 or more")

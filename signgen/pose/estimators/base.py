@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["Box", "Frame", "Person", "PoseEstimator", "StretchedEstimator"]
+__all__ = ["Box", "Frame", "Person", "PoseEstimator", "StretchedEstimator", "open_first"]
+
+EstimatorT = TypeVar("EstimatorT")
 
 Frame = NDArray[np.uint8]
 """(H, W, 3) RGB."""
@@ -95,3 +97,23 @@ class StretchedEstimator:
             return None
         x0, y0, x1, y1 = box
         return x0, y0 * self.aspect, x1, y1 * self.aspect
+
+
+def open_first(
+    choices: Iterable[tuple[Callable[[], EstimatorT], ExitCode]],
+) -> tuple[EstimatorT | None, list[str]]:
+    """Open the first estimator that is here, and say why those before it are not.
+
+    Args:
+        choices: Functions that open one, with the exit code of the `UserError` that says that it is
+            not here; what is here but broken has another one, and is not passed over.
+    """
+    reasons: list[str] = []
+    for choice, absent in choices:
+        try:
+            return choice(), reasons
+        except UserError as error:
+            if error.code != absent:
+                raise
+            reasons.append(str(error))
+    return None, reasons

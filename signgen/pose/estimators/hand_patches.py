@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from signgen.config.pose import Device
 from signgen.errors import ExitCode, UserError
+from signgen.pose.estimators.base import open_first
 from signgen.pose.estimators.hrnet.weights import HAND_WEIGHTS, find_weights
 from signgen.pose.skeleton import HAND_POINTS
 
@@ -67,31 +69,26 @@ def open_hand_estimator(
         UserError: If what it needs is missing (66 or 69; the message has the command that gets
             it), or weights are given for MediaPipe, which has its own (2).
     """
-    if name == "mediapipe":
-        if weights is not None:
-            raise UserError(
-                f"{weights}: mediapipe has its weights in its package. Leave the file out, or "
-                "choose hrnet.",
-                ExitCode.USAGE,
-            )
-        return _open_mediapipe()
-    if name == "hrnet" or weights is not None:
+    if name == "hrnet" or (name == "auto" and weights is not None):
         return _open_hrnet(weights, device)
-    try:
-        estimator = _open_hrnet(None, device)
-    except UserError as no_hrnet:
-        if no_hrnet.code != ExitCode.NO_INPUT:
-            raise
-        try:
-            estimator = _open_mediapipe()
-        except UserError as no_mediapipe:
-            if no_mediapipe.code != ExitCode.UNAVAILABLE:
-                raise
-            raise UserError(
-                f"no estimator of hands is usable here; one of two is needed. 1: {no_hrnet} "
-                f"2: {no_mediapipe}",
-                ExitCode.UNAVAILABLE,
-            ) from no_mediapipe
+    if weights is not None:
+        raise UserError(
+            f"{weights}: mediapipe has its weights in its package. Leave the file out, or "
+            "choose hrnet.",
+            ExitCode.USAGE,
+        )
+    if name == "mediapipe":
+        return _open_mediapipe()
+    hrnet = partial(_open_hrnet, None, device)
+    estimator, reasons = open_first(
+        ((hrnet, ExitCode.NO_INPUT), (_open_mediapipe, ExitCode.UNAVAILABLE))
+    )
+    if estimator is None:
+        raise UserError(
+            f"no estimator of hands is usable here; one of two is needed. 1: {reasons[0]} "
+            f"2: {reasons[1]}",
+            ExitCode.UNAVAILABLE,
+        )
     log.info("points of hands are estimated by %s", estimator.name)
     return estimator
 

@@ -126,12 +126,9 @@ def _crop(around: NDArray[np.float64] | None, shape: tuple[int, ...]) -> tuple[i
     height, width = shape[:2]
     if around is None:
         return 0, 0, width, height
-    left, top = (
-        int(np.clip(np.floor(around[axis]), 0, side - 1))
-        for axis, side in enumerate((width, height))
-    )
-    right = int(np.clip(np.ceil(around[2]), left + 1, width))
-    bottom = int(np.clip(np.ceil(around[3]), top + 1, height))
+    low = np.clip(np.floor(around[:2]), 0, (width - 1, height - 1))
+    high = np.clip(np.ceil(around[2:]), low + 1, (width, height))
+    left, top, right, bottom = map(int, (*low, *high))
     return left, top, right, bottom
 
 

@@ -47,13 +47,9 @@ class PersonBoxes:
         """Return one box per frame of a clip, None for frames that have none.
 
         Args:
-            clip: Name of the clip.
-            frames: Number of its frames.
-            size: (H, W) of its frames.
-
-        Raises:
-            UserError: If the file has no box for the clip, one for a frame that the clip has not,
-                or one that lies outside the frame.
+            clip: Name of the clip; UserError if the file has no box for it.
+            frames: Number of its frames; no box may be for a later one.
+            size: (H, W) of its frames; no box may lie outside.
         """
         boxes = self.boxes.get(clip)
         if boxes is None:
@@ -78,12 +74,7 @@ class PersonBoxes:
 
 
 def read_boxes(path: str | Path) -> PersonBoxes:
-    """Read a file of boxes, JSON or CSV by its content.
-
-    Raises:
-        UserError: If the file is missing or unreadable (66), or a row is not as the description of
-            this module says (65).
-    """
+    """Read a file of boxes, JSON or CSV by its content."""
     path = Path(path)
     boxes: dict[str, dict[int | None, Box]] = {}
     for number, row in _rows(read_bytes(path), path):

@@ -53,11 +53,7 @@ class VideoPoses:
         return self.clip.fps
 
     def read(self, progress: Progress | None = None) -> PoseSequence:
-        """Return the poses from the cache, else extract and keep them; the log says which.
-
-        Args:
-            progress: Wraps the frames as they are read, with their number.
-        """
+        """Return the poses from the cache, else extract and keep them; the log says which."""
         if self.file.is_file():
             try:
                 poses = read_poses(self.file)

@@ -52,8 +52,8 @@ class ClipResult:
         status: `done`, `skipped` (was done already) or `failed`.
         error: Why it failed, on one line; empty otherwise.
         file: The file of poses; empty where it failed.
-        frames: Number of frames of poses.
-        coverage: Share of frames that show body, face and each hand, see `pose.summary.coverage`.
+        frames: Number of poses.
+        coverage: Share of them that shows each part, see `summary.coverage`.
     """
 
     id: str
@@ -87,11 +87,11 @@ class ExtractionReport:
     @property
     def coverage(self) -> dict[str, float]:
         """Share of all frames that show each part."""
-        shown = [result for result in self.results if result.frames]
-        total = sum(result.frames for result in shown)
+        rows = [result for result in self.results if result.frames]
+        total = sum(row.frames for row in rows)
         return {
-            part: round(sum(row.coverage[part] * row.frames for row in shown) / total, 4)
-            for part in (shown[0].coverage if shown else ())
+            part: round(sum(row.coverage[part] * row.frames for row in rows) / total, 4)
+            for part in (rows[0].coverage if rows else ())
         }
 
     def as_json(self) -> dict[str, object]:
@@ -121,16 +121,13 @@ def extract_clip(
     *,
     wrap: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
 ) -> PoseSequence:
-    """Estimate the key points of one clip.
+    """Estimate as many poses as a clip has frames, at its size and rate.
 
     Args:
         clip: Its frames.
         estimator: Finds the points.
         boxes: Where the signer is, one per frame; None for the whole frame.
         wrap: Wraps the frames as they are read; for a progress bar.
-
-    Returns:
-        As many frames as the clip, at its size and rate.
     """
     signer = list(estimator.estimate(clip if wrap is None else wrap(clip), boxes))
     if not any((confidence > 0).any() for _, confidence in signer):
@@ -150,16 +147,13 @@ def extract_clip(
 def estimate_source(
     image: Frame, estimator: PoseEstimator, box: Box | None = None, *, name: str = "the picture"
 ) -> PoseSequence:
-    """Estimate the key points of one picture, such as the source of a render.
+    """Estimate the pose in one picture, such as the source of a render.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         estimator: Finds the points.
         box: Where the signer is; None for the whole picture.
         name: What to call the picture in a message.
-
-    Returns:
-        One frame of poses at the picture's size.
     """
     ((points, confidence),) = estimator.estimate([image], None if box is None else [box])
     if not (confidence > 0).any():
@@ -182,6 +176,8 @@ def extract_files(
 ) -> ExtractionReport:
     """Estimate clips and write a file of poses for each.
 
+    A clip that fails stops nothing, unless poses cannot be written at all (73, 74).
+
     Args:
         files: Clip and file of poses by name, from `files.plan_files`.
         estimator: Finds the points.
@@ -189,9 +185,6 @@ def extract_files(
         fps: Frame rate of folders of pictures.
         strict: Do all clips again, and stop at the first that fails.
         progress: Called after each frame.
-
-    Raises:
-        UserError: If poses cannot be written (73, 74); with `strict` also if a clip cannot be read.
     """
     results: list[ClipResult] = []
     estimated, seconds = 0, 0.0

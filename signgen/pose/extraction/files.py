@@ -60,15 +60,12 @@ def extract(config: PoseExtractConfig, progress: Progress | None = None) -> Extr
 def plan_files(
     inputs: Sequence[str | Path], out: Path, suffix: str = "pose"
 ) -> dict[str, tuple[Path, Path]]:
-    """Say which clips there are and where the poses of each go.
+    """Return clip and file of poses by name of the clip, sorted.
 
     Args:
         inputs: Videos, pictures, folders; see `signgen.media.find_clips`.
         out: A file for one clip, by its ending; else a folder, made when it is needed.
         suffix: Ending of the files in a folder, without the dot.
-
-    Returns:
-        Clip and file of poses by name of the clip, sorted.
     """
     clips: dict[str, Path] = {}
     for path in inputs:

@@ -84,10 +84,6 @@ def read_clip(
         fps: Frames per second for formats that carry none; 25 where it is None too.
         clip: Name of the clip, for files that hold many.
 
-    Returns:
-        The sequence, `coco-wholebody-133` or `openpose-18`, and which of size and rate the file
-        does not say.
-
     Raises:
         UserError: If the file is missing or unreadable or has no such clip (66), is not poses in a
             known format, or holds many clips and none is named (65).
@@ -123,12 +119,9 @@ def read_poses_of(path: Path, picture: str, size: tuple[int, int]) -> PoseSequen
     """Read the poses of a picture or video, in its pixels.
 
     Args:
-        path: File of poses.
+        path: File of poses; UserError if they are of frames of another shape.
         picture: Name of the picture or video, for messages.
         size: (H, W) of its frames.
-
-    Raises:
-        UserError: If the file is unusable, or its frames have another shape.
     """
     poses = read_poses(path, size=size)
     height, width = poses.size

@@ -39,13 +39,10 @@ def positions(numbers: Sequence[int], path: Path, first: int, name: str = "frame
     """Turn frame numbers into positions from 0; numbers that are left out stay free.
 
     Args:
-        numbers: One per entry, each 0 or more.
+        numbers: One per entry, each 0 or more; none may occur twice, or absurdly far off.
         path: Named in messages.
         first: Number of the first frame, unless there is a smaller one.
         name: What the numbers are, for messages.
-
-    Raises:
-        UserError: If a number occurs twice, or the numbers have absurd gaps.
     """
     first = min(first, *numbers)
     count = max(numbers) - first + 1
@@ -70,11 +67,7 @@ def at_positions(places: Sequence[int], persons: Iterable[list[Person]]) -> list
 def _in_pixels(
     frames: Sequence[Sequence[Person]], path: Path | str, size: tuple[int, int] | None
 ) -> Sequence[Sequence[Person]]:
-    """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are.
-
-    Raises:
-        UserError: If they are normalised and the size is unknown, or not from 0 to 1.
-    """
+    """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are."""
     seen = np.concatenate(
         [np.zeros((0, 2)), *(points[scores > 0] for frame in frames for points, scores in frame)]
     )
@@ -145,13 +138,7 @@ def follow_signer(frames: Sequence[Sequence[Person]]) -> list[Person]:
 
     The signer is the person with the largest extent times mean confidence in any frame. From there
     on, forwards and backwards, the nearest person is taken, as long as it is no farther away than
-    the signer was large there; otherwise the frame is missing.
-
-    Args:
-        frames: The persons of every frame, in any order.
-
-    Returns:
-        One person per frame, with confidence 0 where the signer is not seen.
+    the signer was large there; otherwise the frame is missing, with confidence 0.
     """
     signer = [(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS)) for _ in frames]
     ranks = [

@@ -180,12 +180,7 @@ class Clips(Mapping[str, PoseSequence]):
         return len(self._readers)
 
     def reading(self, clip: str | None = None) -> Reading:
-        """Read one clip; without a name the only one.
-
-        Raises:
-            UserError: If there is no such clip (66), there are several and none is named, or it is
-                broken.
-        """
+        """Read one clip; without a name the only one."""
         if clip is None:
             if len(self) > 1:
                 some = ", ".join(_short(name) for name in list(self)[:3])

@@ -21,17 +21,16 @@ BLUR = 11
 
 
 def merge_flipped(heatmaps: Tensor, flipped: Tensor, mirror: Sequence[int]) -> Tensor:
-    """Average the heatmaps of a picture and of its mirror image.
+    """Average the (B, K, h, w) heatmaps of a picture and of its mirror image.
+
+    The mirrored heatmaps are shifted by one cell to the right, because cell i is the mirror image
+    of cell w - i: convolutions of stride 2 see the pixels left of it, too (`shift_heatmap` of
+    MMPose).
 
     Args:
-        heatmaps: (B, K, h, w) of the picture.
-        flipped: (B, K, h, w) of the picture mirrored left to right.
+        heatmaps: Of the picture.
+        flipped: Of the picture mirrored left to right.
         mirror: For each point its counterpart on the other side.
-
-    Returns:
-        (B, K, h, w). The mirrored heatmaps are shifted by one cell to the right, because cell i is
-        the mirror image of cell w - i: convolutions of stride 2 see the pixels left of it, too
-        (`shift_heatmap` of MMPose).
     """
     back = flipped.flip(-1)[:, list(mirror)]
     back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
