@@ -47,13 +47,6 @@ def test_info_shows_files_and_names_bad_ones(tmp_path, capsys):
     assert row["left_hand_coverage"] == 0.25
 
 
-def test_info_and_view_need_the_right_number_of_files(capsys):
-    assert main(["pose", "info", "--json"]) == 2
-    assert "FILE is missing" in capsys.readouterr().err
-    assert main(["pose", "view", "seq.json", "clip.mp4"]) == 2
-    assert "'clip.mp4' is one word too many" in capsys.readouterr().err
-
-
 def test_info_says_what_the_file_leaves_open(tmp_path):
     poses = half_body()
     spread = poses.keypoints + np.where(poses.visible, np.arange(133) % 50, 0)[..., None]
