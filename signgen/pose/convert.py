@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,14 +9,12 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.writing import make_folder
 from signgen.pose.formats import SUFFIXES, Clips, read_clips, read_poses, write_poses
 from signgen.pose.transforms import crop, fill_missing, flip, resize, smooth_one_euro
-from signgen.structures import PoseSequence
+from signgen.structures import PoseSequence, Progress
 
 __all__ = ["Changes", "Conversion", "convert"]
 
 _MAX_NAME = 200
 _FOLDER_FORMAT = "npz"
-
-Progress = Callable[[Iterable[str], int], Iterable[str]]
 
 
 @dataclass(frozen=True)

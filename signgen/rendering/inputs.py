@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +16,9 @@ from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.formats import read_poses, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.rendering.renderer import Frame, check_chunk, place
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["Inputs", "Motion", "Progress", "check_inputs"]
-
-Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
-"""Wraps frames as they come, with their number; for a progress bar."""
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +13,14 @@ from signgen.files.digests import sha256
 from signgen.files.paths import check_input
 from signgen.files.writing import make_folder
 from signgen.media import Frames, read_frames
-from signgen.pose.estimators import Frame, PoseEstimator
+from signgen.pose.estimators import PoseEstimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import read_poses, write_poses
-from signgen.structures import PoseSequence
+from signgen.structures import PoseSequence, Progress
 
 __all__ = ["VideoPoses", "cache_folder", "open_video_poses"]
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,9 @@ class VideoPoses:
                 return poses
         log.info("extracting poses from %s with %s", self.clip.path, self.estimator.name)
         poses = extract_clip(
-            self.clip, self.estimator, wrap=progress and (lambda clip: progress(clip, self.frames))
+            self.clip,
+            self.estimator,
+            wrap=None if progress is None else lambda clip: progress(clip, self.frames),
         )
         try:
             make_folder(self.file.parent)

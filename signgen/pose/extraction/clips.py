@@ -28,7 +28,7 @@ from signgen.structures import PoseSequence
 __all__ = [
     "ClipResult",
     "ExtractionReport",
-    "Progress",
+    "FrameCounter",
     "estimate_source",
     "extract_clip",
     "extract_files",
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 SKELETON = COCO_WHOLEBODY
 Status = Literal["done", "skipped", "failed"]
 
-Progress = Callable[[int, int], None]
+FrameCounter = Callable[[int, int], None]
 """Takes the number of frames done and the number of clips begun."""
 
 
@@ -172,7 +172,7 @@ def extract_files(
     *,
     fps: float = 25.0,
     strict: bool = False,
-    progress: Progress | None = None,
+    progress: FrameCounter | None = None,
 ) -> ExtractionReport:
     """Estimate clips and write a file of poses for each.
 

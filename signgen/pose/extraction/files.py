@@ -15,7 +15,7 @@ from signgen.files.writing import make_folder, save_text
 from signgen.media import find_clips
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.boxes import read_boxes
-from signgen.pose.extraction.clips import ExtractionReport, Progress, extract_files
+from signgen.pose.extraction.clips import ExtractionReport, FrameCounter, extract_files
 
 __all__ = ["extract", "plan_files", "take_shard"]
 
@@ -25,7 +25,7 @@ RECORD = ".extraction.json"
 """Name of the file in the folder of poses that says what made them."""
 
 
-def extract(config: PoseExtractConfig, progress: Progress | None = None) -> ExtractionReport:
+def extract(config: PoseExtractConfig, progress: FrameCounter | None = None) -> ExtractionReport:
     """Run `signgen pose extract`: check everything that costs nothing, then estimate.
 
     What is wrong with one clip stops the run only where its file is named.

@@ -130,7 +130,9 @@ def test_files_without_sound_weights_are_one_line(tmp_path: Path) -> None:
         torch.save(document, path)
         assert message in refusal(lambda: read_weights(path), path)
     assert "can run code. Take a published checkpoint" in refusal(lambda: read_weights(path), path)
-    assert "is a folder; expected a file of weights" in refusal(lambda: read_weights(tmp_path), tmp_path)
+    assert "is a folder; expected a file of weights" in refusal(
+        lambda: read_weights(tmp_path), tmp_path
+    )
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
