@@ -90,8 +90,8 @@ def convert(
             that ends in a slash, means a file in it, named as the clip.
         format: As for `write_poses`; `npz` in a folder without it.
         clip: The clip to convert, of a file that holds many.
-        size: (H, W) for formats that carry none.
-        fps: Frames per second for formats that carry none.
+        size: As for `read_clips`.
+        fps: As for `read_clips`.
         changes: What to do with each sequence before it is written.
         progress: Wraps the names of the clips, with their number.
     """

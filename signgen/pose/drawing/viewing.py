@@ -68,10 +68,7 @@ def overlay(poses: PoseSequence, frames: Iterable[Frame]) -> Iterator[Frame]:
 
     Args:
         poses: T poses in pixels of the frames.
-        frames: At least T frames, (H, W, 3) uint8 RGB.
-
-    Yields:
-        (H, W, 3) uint8 RGB, one per pose.
+        frames: At least T frames, (H, W, 3) uint8 RGB, as those that are yielded.
     """
     # Frames come first, so that a video is read to its end and its frames are counted.
     for frame, keypoints, confidence in zip(
@@ -111,11 +108,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | None]) -> None
 def write_frames(path: Path, frames: Iterator[Frame], poses: PoseSequence, origin: str) -> None:
     """Write a frame per pose as MP4, or up to eight of them on a PNG sheet.
 
-    Args:
-        path: File to write, `.mp4` or `.png`.
-        frames: One (H, W, 3) uint8 RGB for each of the poses.
-        poses: Tell the number of frames and the rate.
-        origin: Where the poses come from, for messages.
+    The poses tell the number of frames and the rate; `origin` is their file, for messages.
     """
     suffix = path.suffix.lower()
     if suffix == ".png":

@@ -38,10 +38,7 @@ HAND_CONFIG = (
 class MMPoseEstimator:
     """Whole-body estimator of MMPose 1.1: HRNet-W48 at 384 x 288 with DARK and flip test.
 
-    Args:
-        weights: As for `HRNetEstimator`: the same files, found in the same places.
-        device: `auto` is the GPU where there is one.
-        batch_size: Frames computed at a time.
+    The arguments are those of `HRNetEstimator`.
     """
 
     def __init__(
@@ -66,15 +63,7 @@ class MMPoseEstimator:
 
 
 def open_mmpose(config: str, device: torch.device) -> Any:
-    """Return what `mmpose.apis.init_model` builds, without weights.
-
-    Args:
-        config: Path of a configuration in MMPose's wheel, below its `.mim/configs`.
-        device: Where the model is put.
-
-    Raises:
-        UserError: If MMPose is not installed or does not work (69).
-    """
+    """Return what `mmpose.apis.init_model` builds from a configuration of its wheel."""
     try:
         with warnings.catch_warnings():
             # It speaks of operators that no heatmap network needs.

@@ -123,10 +123,6 @@ def checked_sequence(
         size: (H, W), already checked.
         fps: Frames per second, already checked.
         skeleton: A key of `SKELETONS`.
-
-    Raises:
-        UserError: If there are no frames or too many, a number is NaN, infinite or absurdly large,
-            a confidence is negative, or every point is missing.
     """
     frames, count = confidence.shape
     if frames == 0:

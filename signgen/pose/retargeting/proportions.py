@@ -163,14 +163,9 @@ def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
 
 
 def bridged(points: Array, seen: Mask) -> Array:
-    """Bridge the gaps of points over time by straight lines; ends are held.
+    """Bridge the gaps of (T, K, d) points over time by straight lines; ends are held.
 
-    Args:
-        points: (T, K, d) values of K points.
-        seen: (T, K).
-
-    Returns:
-        (T, K, d); a point that is never seen stays as it is.
+    A point that is never `seen`, (T, K), stays as it is.
     """
     filled, times = points.copy(), np.arange(len(points))
     for k in np.flatnonzero(seen.any(axis=0) & ~seen.all(axis=0)):

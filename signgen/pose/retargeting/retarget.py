@@ -51,16 +51,7 @@ def retarget(
 ) -> PoseSequence:
     """Give the driving motion the source signer's proportions, limb by limb.
 
-    Args:
-        driving: The motion.
-        source: Poses of the source signer, one frame or more; its skeleton may be another one.
-        alignment: What `measure` says of the two; measured here if not given.
-
-    Returns:
-        Poses in pixels of the source's frame, with the driver's confidences and frame rate.
-
-    Raises:
-        UserError: If the two cannot be compared, see `measure`.
+    Arguments and result are those of `align`; the source's skeleton may be another one.
     """
     alignment = measure(driving, source) if alignment is None else alignment
     body = _Body(driving, alignment)

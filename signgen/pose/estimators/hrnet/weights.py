@@ -72,13 +72,9 @@ _IGNORED = (
 def weights_for(
     network: nn.Module, title: str, weights: Path | None, published: Published
 ) -> Weights:
-    """Read the weights of a network from a file, the published one where none is given.
+    """Read the weights of a network, called `title` in messages, from a file or the published one.
 
-    Args:
-        network: Says the names and shapes; its own weights are not looked at.
-        title: What messages call it.
-        weights: A file, or None.
-        published: The file to look for.
+    The network says the names and shapes; its own weights are not looked at.
     """
     read = read_weights(find_weights(weights, published))
     published_weights.check_names(read, network.state_dict(), title, "MMPose")
@@ -86,14 +82,7 @@ def weights_for(
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a `.pth` or `.safetensors` file by the names of MMPose 1.x; no code in it is run.
-
-    Args:
-        path: A state dict, or a checkpoint with one under `state_dict`.
-
-    Raises:
-        UserError: If it is no such file, is damaged, or holds more than tensors.
-    """
+    """Read a file as `published_weights.read_weights` does, by the names of MMPose 1.x."""
     read = published_weights.read_weights(
         path,
         (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS),
