@@ -100,7 +100,7 @@ def convert(config: PoseConvertConfig) -> int:
 
     Example: signgen pose convert clip.pose clip.npz --fill-gaps 5 --smooth
     """
-    from signgen.pose.changes import Changes
+    from signgen.pose.convert import Changes
     from signgen.pose.convert import convert as run
 
     result = run(
@@ -177,7 +177,7 @@ def view(config: PoseViewConfig) -> int:
 
     Example: signgen pose view seq.json --video clip.mp4 -o view.mp4
     """
-    from signgen.pose.extraction.viewing import view_file
+    from signgen.pose.drawing.viewing import view_file
 
     frames = view_file(config.poses, config.out, video=config.video, picture=config.frame)
     print_json({"file": config.out, "frames": frames}) if config.json else print_result(config.out)
@@ -193,7 +193,7 @@ def align(config: PoseAlignConfig) -> int:
     Example: signgen pose align --poses seq.json --source-poses signer.json --source signer.png
     --preview preview.png
     """
-    from signgen.pose.extraction.viewing import align_files
+    from signgen.pose.retargeting.align import align_files
 
     result = align_files(
         config.poses,

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from signgen.errors import ExitCode, UserError
-from signgen.pose.changes import Changes
+from signgen.files.writing import make_folder
 from signgen.pose.formats import SUFFIXES, Clips, read_clips, read_poses, write_poses
-from signgen.structures import PoseSequence
+from signgen.pose.transforms import crop, fill_missing, flip, resize, smooth_one_euro
+from signgen.structures import PoseSequence, Progress
 
-__all__ = ["Conversion", "convert"]
+__all__ = ["Changes", "Conversion", "convert"]
 
 _MAX_NAME = 200
 _FOLDER_FORMAT = "npz"
 
-Progress = Callable[[Iterable[str], int], Iterable[str]]
+
+@dataclass(frozen=True)
+class Changes:
+    """What to do with a sequence, in the order of the fields; nothing by default.
+
+    Args:
+        crop: (x0, y0, x1, y1) in pixels to cut out of the frame.
+        resize: New (H, W); each axis is scaled on its own.
+        flip: Mirror left and right.
+        fill_gaps: Longest gap in frames that is filled by straight lines; 0 fills none.
+        smooth: Smooth with the One-Euro filter at its default settings.
+    """
+
+    crop: tuple[int, int, int, int] | None = None
+    resize: tuple[int, int] | None = None
+    flip: bool = False
+    fill_gaps: int = 0
+    smooth: bool = False
+
+    def apply(self, poses: PoseSequence) -> PoseSequence:
+        """Return the changed sequence; ValueError if a size, box or number is out of range."""
+        if self.crop is not None:
+            poses = crop(poses, self.crop)
+        if self.resize is not None:
+            poses = resize(poses, self.resize)
+        if self.flip:
+            poses = flip(poses)
+        if self.fill_gaps:
+            poses = fill_missing(poses, self.fill_gaps)
+        return smooth_one_euro(poses) if self.smooth else poses
 
 
 @dataclass(frozen=True)
@@ -61,13 +90,10 @@ def convert(
             that ends in a slash, means a file in it, named as the clip.
         format: As for `write_poses`; `npz` in a folder without it.
         clip: The clip to convert, of a file that holds many.
-        size: (H, W) for formats that carry none.
-        fps: Frames per second for formats that carry none.
+        size: As for `read_clips`.
+        fps: As for `read_clips`.
         changes: What to do with each sequence before it is written.
         progress: Wraps the names of the clips, with their number.
-
-    Raises:
-        UserError: If the source cannot be read, or the one clip asked for not be converted.
     """
     clips = read_clips(Path(source), size=size, fps=fps)
     target, changes = Path(out), changes or Changes()
@@ -75,9 +101,8 @@ def convert(
         return _convert_all(clips, target, format, changes, progress)
     poses = clips.reading(clip).poses
     if str(out).endswith(("/", "\\")) or (target.is_dir() and format != "openpose"):
-        name = clip if clip is not None else next(iter(clips))
         format = format or _FOLDER_FORMAT
-        target = _target(target, name, format)
+        target = _target(target, next(iter(clips)) if clip is None else clip, format)
     write_poses(_changed(poses, changes, clips.path), target, format)
     return Conversion(out=target, clips=1, written=1)
 
@@ -122,21 +147,13 @@ def _target(folder: Path, name: str, format: str) -> Path:
     if not sound or not parts or "/".join(parts) != name or {"..", "/"} & set(parts):
         raise UserError(f"clip {name[:60]!a} cannot be a file name; name the output with --clip.")
     target = folder.joinpath(*parts[:-1], parts[-1] + SUFFIXES[format])
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{target.parent} cannot be created: {error.strerror}. Choose another place.",
-            ExitCode.CANNOT_CREATE,
-        ) from error
+    make_folder(target.parent)
     return target
 
 
 def _is_there(target: Path) -> bool:
     """Tell whether a file or folder of poses was written before and can be read."""
-    if not target.exists():
-        return False
     try:
-        return len(read_poses(target)) > 0
+        return target.exists() and len(read_poses(target)) > 0
     except UserError:
         return False

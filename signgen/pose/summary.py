@@ -17,17 +17,16 @@ __all__ = ["coverage", "summarize"]
 def coverage(poses: PoseSequence) -> dict[str, float]:
     """Return the share of frames, 0 to 1, that show body, face and each hand.
 
-    A part is shown where more than half of its points are present; parts that the skeleton lacks
-    are left out.
+    A part is shown where at least half of its points are present, of the body a quarter; parts that
+    the skeleton lacks are left out.
     """
-    skeleton = SKELETONS[poses.skeleton]
     shares = {}
     for part in ("body", "face", "left_hand", "right_hand"):
-        start, stop = getattr(skeleton, part)
+        start, stop = getattr(SKELETONS[poses.skeleton], part)
         if stop > start:
             # Half bodies are whole signers: of the body the upper half is enough.
             least = (stop - start) / (4 if part == "body" else 2)
-            shown = poses.visible[:, start:stop].sum(axis=1) >= least
+            shown = poses.visible[:, start:stop].sum(axis=1) >= least  # (T,)
             shares[part] = round(float(np.mean(shown)), 4)
     return shares
 
@@ -53,46 +52,32 @@ def summarize(
         `file`, `format` and what the sequence holds, with `assumed` where the file does not say its
         size or rate and neither does the caller; for many clips their number `clips` and a list
         `rows` instead, where a clip that cannot be read has an `error`.
-
-    Raises:
-        UserError: If the file cannot be read.
     """
     clips = read_clips(Path(path), size=size, fps=fps)
     head: dict[str, object] = {"file": str(path), "format": clips.format}
-    if clip is not None or len(clips) == 1:
-        row = _row(clips.reading(clip))
-        assumed = _assumed(Path(path), clip, size, fps)
-        return head | row | ({"assumed": assumed} if assumed else {})
-    rows = [{"clip": name} | _row_or_error(clips, name) for name in list(clips)[:most]]
-    return head | {"clips": len(clips), "rows": rows}
+    if clip is None and len(clips) > 1:
+        return head | {"clips": len(clips), "rows": [_row(clips, name) for name in [*clips][:most]]}
+    reading = clips.reading(clip)
+    given = {"size": size, "fps": fps}
+    assumed = [name for name in reading.assumed if given[name] is None]
+    return head | _numbers(reading) | ({"assumed": assumed} if assumed else {})
 
 
-def _assumed(
-    path: Path, clip: str | None, size: tuple[int, int] | None, fps: float | None
-) -> list[str]:
-    """Name what a file leaves to the caller: what becomes whatever the caller says."""
-    probe, rate = (4001, 4003), 7.25
-    poses = read_clips(path, size=probe, fps=rate).reading(clip).poses
-    missing = [("size", size, poses.size == probe), ("fps", fps, poses.fps == rate)]
-    return [name for name, given, follows in missing if given is None and follows]
-
-
-def _row_or_error(clips: Clips, name: str) -> dict[str, object]:
+def _row(clips: Clips, name: str) -> dict[str, object]:
     try:
-        return _row(clips.reading(name))
+        return {"clip": name} | _numbers(clips.reading(name))
     except UserError as error:
-        return {"error": str(error)}
+        return {"clip": name, "error": str(error)}
 
 
-def _row(reading: Reading) -> dict[str, object]:
+def _numbers(reading: Reading) -> dict[str, object]:
     poses = reading.poses
-    people = {} if reading.people is None else {"people": reading.people}
     return {
         "skeleton": poses.skeleton,
         "frames": len(poses),
         "fps": poses.fps,
         "size": list(poses.size),
-        **people,
+        **({} if reading.people is None else {"people": reading.people}),
         "visible": round(float(poses.visible.mean()), 4),
         **{f"{part}_coverage": share for part, share in coverage(poses).items()},
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from signgen.pose.skeleton import HAND_ROOT, SKELETONS
+from signgen.pose.skeleton import HAND_POINTS, HAND_ROOT, SKELETONS
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -18,57 +18,59 @@ __all__ = [
     "flip",
     "hand_boxes",
     "resize",
-    "smooth",
     "smooth_one_euro",
+    "with_points",
 ]
 
-_HAND_POINTS = 21
 _MIN_HAND_POINTS = 5
 
 
+def with_points(
+    poses: PoseSequence, points: NDArray[np.floating], size: tuple[int, int] | None = None
+) -> PoseSequence:
+    """Return the sequence at other (T, K, 2) points, and in a frame of another size (H, W).
+
+    Missing points stay missing.
+    """
+    present = np.where(poses.visible[..., None], points, 0)
+    return replace(poses, keypoints=present.astype(np.float32), size=size or poses.size)
+
+
 def resize(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-    """Scale to another frame size, each axis on its own, as a picture is squashed.
+    """Scale to another frame size (H, W), each axis on its own, as a picture is squashed.
 
-    Args:
-        poses: The sequence.
-        size: New (H, W), both positive.
-
-    Returns:
-        The sequence in pixels of `size`; pixel edges map to pixel edges (x' = x * W' / W).
-
-    Raises:
-        ValueError: If a size is not positive.
+    Pixel edges map to pixel edges (x' = x * W' / W). A sequence of that size is returned as it is.
     """
     _check_size(size)
+    if tuple(size) == tuple(poses.size):
+        return poses
     scale = (size[1] / poses.size[1], size[0] / poses.size[0])
-    return _mapped(poses, scale, (0.0, 0.0), size)
+    return with_points(poses, poses.keypoints.astype(np.float64) * scale, size)
 
 
 def fit_to_source(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-    """Scale to the source's frame with one factor, centred, so that proportions stay.
+    """Scale to the source's frame (H, W) with one factor, centred, so that proportions stay.
 
     Both axes are scaled by min(H' / H, W' / W). Points that lay outside their frame still lie
-    outside or in the margin. With equal aspect ratios it equals `resize`.
-
-    Args:
-        poses: The sequence.
-        size: (H, W) of the source, both positive.
-
-    Returns:
-        The sequence in pixels of `size`.
-
-    Raises:
-        ValueError: If a size is not positive.
+    outside or in the margin. With equal aspect ratios it equals `resize`. A sequence of that size
+    is returned as it is.
     """
     _check_size(size)
+    if tuple(size) == tuple(poses.size):
+        return poses
     scale = fit_scale(poses.size, size)
     offset = ((size[1] - scale * poses.size[1]) / 2, (size[0] - scale * poses.size[0]) / 2)
-    return _mapped(poses, (scale, scale), offset, size)
+    return with_points(poses, poses.keypoints.astype(np.float64) * scale + offset, size)
 
 
 def fit_scale(size: tuple[int, int], into: tuple[int, int]) -> float:
     """Return the factor with which a frame of `size` (H, W) fits `into` another (H, W)."""
     return min(into[0] / size[0], into[1] / size[1])
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if min(size) < 1:
+        raise ValueError(f"size is {size}; expected a positive height and width")
 
 
 def crop(poses: PoseSequence, box: tuple[int, int, int, int]) -> PoseSequence:
@@ -79,18 +81,13 @@ def crop(poses: PoseSequence, box: tuple[int, int, int, int]) -> PoseSequence:
 
     Args:
         poses: The sequence.
-        box: (x0, y0, x1, y1) in pixels, the far edges not included, x0 < x1 and y0 < y1.
-
-    Returns:
-        The sequence in pixels of the box (x' = x - x0), of size (y1 - y0, x1 - x0).
-
-    Raises:
-        ValueError: If the box is empty.
+        box: (x0, y0, x1, y1) in pixels, the far edges not included, x0 < x1 and y0 < y1, which
+            become x' = x - x0 and the size (y1 - y0, x1 - x0).
     """
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
         raise ValueError(f"box is {box}; expected x0 < x1 and y0 < y1")
-    return _mapped(poses, (1.0, 1.0), (-float(x0), -float(y0)), (y1 - y0, x1 - x0))
+    return with_points(poses, poses.keypoints.astype(np.float64) - (x0, y0), (y1 - y0, x1 - x0))
 
 
 def flip(poses: PoseSequence) -> PoseSequence:
@@ -100,69 +97,12 @@ def flip(poses: PoseSequence) -> PoseSequence:
     COCO), so that the mirror image of column x is column W - 1 - x, and drawing the flipped pose
     mirrors the drawing. Flipping twice gives the same poses; coordinates that float32 cannot hold
     at both ends of the frame agree to 1e-4 pixels.
-
-    Args:
-        poses: The sequence.
-
-    Returns:
-        The sequence with x' = W - 1 - x and every point in the place of its mirror point.
     """
     width = poses.size[1]
     swapped = list(SKELETONS[poses.skeleton].mirror)
     points = poses.keypoints[:, swapped]
-    visible = poses.visible[:, swapped]
-    mirrored = np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1)
-    shown = np.where(visible[..., None], mirrored, np.float32(0)).astype(np.float32)
-    return replace(poses, keypoints=shown, confidence=poses.confidence[:, swapped])
-
-
-def _check_size(size: tuple[int, int]) -> None:
-    if min(size) < 1:
-        raise ValueError(f"size is {size}; expected a positive height and width")
-
-
-def _mapped(
-    poses: PoseSequence,
-    scale: tuple[float, float],
-    offset: tuple[float, float],
-    size: tuple[int, int],
-) -> PoseSequence:
-    points = poses.keypoints.astype(np.float64) * scale + offset
-    shown = np.where(poses.visible[..., None], points, 0)
-    return replace(poses, keypoints=shown.astype(np.float32), size=size)
-
-
-def smooth(poses: PoseSequence, sigma: float = 1.0) -> PoseSequence:
-    """Smooth each point over time with a Gaussian, over visible frames only.
-
-    Args:
-        poses: The sequence.
-        sigma: Standard deviation in frames; 0 changes nothing.
-
-    Returns:
-        The sequence; confidences and missing points stay as they are. The window does not reach
-        over a gap's value, but it does reach over the gap.
-
-    Raises:
-        ValueError: If `sigma` is negative.
-    """
-    if sigma < 0:
-        raise ValueError(f"sigma is {sigma}; expected 0 or more")
-    radius = int(np.ceil(3 * sigma))
-    if radius == 0:
-        return poses
-    weights = poses.visible.astype(np.float64)[..., None]  # (T, K, 1)
-    values = poses.keypoints * weights
-    total, mass = np.zeros_like(values), np.zeros_like(weights)
-    frames = len(poses)
-    for shift in range(-min(radius, frames - 1), min(radius, frames - 1) + 1):
-        factor = float(np.exp(-0.5 * (shift / sigma) ** 2))
-        to = slice(max(0, -shift), frames - max(0, shift))
-        come = slice(max(0, shift), frames - max(0, -shift))
-        total[to] += factor * values[come]
-        mass[to] += factor * weights[come]
-    points = np.where(weights > 0, total / np.maximum(mass, 1e-12), 0)
-    return replace(poses, keypoints=points.astype(np.float32))
+    mirrored = np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1)  # (T, K, 2)
+    return with_points(replace(poses, confidence=poses.confidence[:, swapped]), mirrored)
 
 
 def smooth_one_euro(
@@ -173,20 +113,14 @@ def smooth_one_euro(
     A low-pass filter whose cutoff grows with the speed of the point (Casiez, Roussel and Vogel
     2012, "1 Euro Filter"): cutoff = min_cutoff + beta * speed. Speed is the length of the velocity,
     low-passed at `d_cutoff`, in longer frame sides per second, so that resizing changes nothing.
-    It is causal: a frame depends on itself and earlier ones only, and lags behind where `smooth`
-    looks ahead. A gap resets the filter of its point.
+    It is causal: a frame depends on itself and earlier ones only, and lags behind where a
+    symmetric window looks ahead. A gap resets the filter of its point.
 
     Args:
         poses: The sequence.
         min_cutoff: Cutoff of a point at rest in Hz, above 0; lower is calmer.
         beta: Hz per frame side and second, 0 or more; higher lags less in fast movement.
         d_cutoff: Cutoff of the velocity in Hz, above 0.
-
-    Returns:
-        The sequence; confidences and missing points stay as they are.
-
-    Raises:
-        ValueError: If a parameter is out of range.
     """
     if min_cutoff <= 0 or d_cutoff <= 0 or beta < 0:
         raise ValueError(
@@ -205,8 +139,7 @@ def smooth_one_euro(
         speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
         follow = _follow(min_cutoff + beta * speed, poses.fps)
         calm[t] = np.where(runs_on, calm[t - 1] + follow * (raw[t] - calm[t - 1]), raw[t])
-    shown = np.where(visible[..., None], calm * side, 0)
-    return replace(poses, keypoints=shown.astype(np.float32))
+    return with_points(poses, calm * side)
 
 
 def _follow(cutoff: NDArray[np.float64] | np.float64, fps: float) -> NDArray[np.float64]:
@@ -217,15 +150,11 @@ def _follow(cutoff: NDArray[np.float64] | np.float64, fps: float) -> NDArray[np.
 def fill_missing(poses: PoseSequence, max_gap: int) -> PoseSequence:
     """Fill gaps of a point in time by straight lines between the frames before and after.
 
+    A filled point gets the lower of the two confidences; gaps at the ends are never filled.
+
     Args:
         poses: The sequence.
-        max_gap: Longest gap in frames that is filled, 0 or more; gaps at the ends are never filled.
-
-    Returns:
-        The sequence; a filled point gets the lower of the two confidences.
-
-    Raises:
-        ValueError: If `max_gap` is negative.
+        max_gap: Longest gap in frames that is filled, 0 or more.
     """
     if max_gap < 0:
         raise ValueError(f"max_gap is {max_gap}; expected 0 or more")
@@ -260,7 +189,7 @@ def hand_boxes(
     visible = np.asarray(confidence) > 0
     boxes = []
     for root in HAND_ROOT.values():
-        hand = points[root : root + _HAND_POINTS][visible[root : root + _HAND_POINTS]]
+        hand = points[root : root + HAND_POINTS][visible[root : root + HAND_POINTS]]
         if len(hand) < _MIN_HAND_POINTS:
             continue
         low, high = hand.min(axis=0), hand.max(axis=0)

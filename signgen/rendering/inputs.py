@@ -13,8 +13,8 @@ from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_im
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.extraction.viewing import align_to_source, read_source
-from signgen.pose.formats import read_poses
+from signgen.pose.formats import read_poses, read_poses_of
+from signgen.pose.retargeting.align import align_to_source
 from signgen.rendering.renderer import Frame, check_chunk, place
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -75,14 +75,15 @@ class Inputs:
             return Motion(placed, (), None if estimator is None else estimator.name)
         if config.source_poses:
             name = config.source_poses
-            signer = read_source(name, config.source, self.source).frames(slice(0, 1))
+            size = self.source.shape[:2]
+            signer = read_poses_of(Path(name), config.source, size).frames(slice(0, 1))
         else:
             name = config.source
             estimator = estimator or open_estimator(config.estimator, config.weights)
             signer = estimate_source(self.source, estimator, name=name)
-        aligned, warnings = align_to_source(poses, signer, config.align, (config.poses, name))
-        placed = place(aligned, self.source.shape[:2])
-        return Motion(placed, warnings, None if estimator is None else estimator.name)
+        aligned = align_to_source(poses, signer, config.align, (config.poses, name))
+        placed = place(aligned.poses, self.source.shape[:2])
+        return Motion(placed, aligned.warnings, None if estimator is None else estimator.name)
 
 
 def sampling_of(config: RenderConfig) -> Sampling:

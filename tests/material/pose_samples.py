@@ -5,50 +5,17 @@ import io
 import json
 import pickle
 import struct
-from pathlib import Path
 
 import numpy as np
-import pytest
-
-from signgen.structures import PoseSequence
 
 SIZE = (260, 210)
-REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "real"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="shared real samples are absent")
+_JOINTS = ("SHOULDER", "ELBOW", "WRIST", "PINKY", "INDEX", "THUMB")
+_LEGS = ("HIP", "KNEE", "ANKLE", "HEEL", "FOOT_INDEX")
 HOLISTIC_BODY = [
     "NOSE",
-    "LEFT_EYE_INNER",
-    "LEFT_EYE",
-    "LEFT_EYE_OUTER",
-    "RIGHT_EYE_INNER",
-    "RIGHT_EYE",
-    "RIGHT_EYE_OUTER",
-    "LEFT_EAR",
-    "RIGHT_EAR",
-    "MOUTH_LEFT",
-    "MOUTH_RIGHT",
-    "LEFT_SHOULDER",
-    "RIGHT_SHOULDER",
-    "LEFT_ELBOW",
-    "RIGHT_ELBOW",
-    "LEFT_WRIST",
-    "RIGHT_WRIST",
-    "LEFT_PINKY",
-    "RIGHT_PINKY",
-    "LEFT_INDEX",
-    "RIGHT_INDEX",
-    "LEFT_THUMB",
-    "RIGHT_THUMB",
-    "LEFT_HIP",
-    "RIGHT_HIP",
-    "LEFT_KNEE",
-    "RIGHT_KNEE",
-    "LEFT_ANKLE",
-    "RIGHT_ANKLE",
-    "LEFT_HEEL",
-    "RIGHT_HEEL",
-    "LEFT_FOOT_INDEX",
-    "RIGHT_FOOT_INDEX",
+    *(f"{side}_EYE{part}" for side in ("LEFT", "RIGHT") for part in ("_INNER", "", "_OUTER")),
+    *("LEFT_EAR", "RIGHT_EAR", "MOUTH_LEFT", "MOUTH_RIGHT"),
+    *(f"{side}_{joint}" for joint in (*_JOINTS, *_LEGS) for side in ("LEFT", "RIGHT")),
 ]
 HAND = [str(i) for i in range(21)]
 REDUCED_BODY = [
@@ -56,24 +23,8 @@ REDUCED_BODY = [
 ]
 # The inner eye corners and the upper lip, some of the contour, no point of the nose.
 REDUCED_FACE = [
-    "0",
-    "17",
-    "33",
-    "133",
-    "160",
-    "158",
-    "153",
-    "144",
-    "362",
-    "385",
-    "387",
-    "263",
-    "373",
-    "380",
-    "127",
-    "234",
-    "454",
-    "356",
+    *("0", "17", "33", "133", "160", "158", "153", "144", "362", "385", "387", "263", "373"),
+    *("380", "127", "234", "454", "356"),
 ]
 
 Component = tuple[str, list[str], str]
@@ -90,35 +41,25 @@ def holistic(face: int, *, world: bool, letters: str = "XYZC") -> list[Component
 
 
 def reduced() -> list[Component]:
-    return [
-        ("POSE_LANDMARKS", REDUCED_BODY, "XYZC"),
-        ("FACE_LANDMARKS", REDUCED_FACE, "XYZC"),
-        ("LEFT_HAND_LANDMARKS", HAND, "XYZC"),
-        ("RIGHT_HAND_LANDMARKS", HAND, "XYZC"),
-    ]
+    (body, _, _), (face, _, _), *hands = holistic(0, world=False)
+    return [(body, REDUCED_BODY, "XYZC"), (face, REDUCED_FACE, "XYZC"), *hands]
+
+
+def components(**lengths: int) -> list[Component]:
+    return [(name, [f"p{i}" for i in range(count)], "XYC") for name, count in lengths.items()]
 
 
 def openpose() -> list[Component]:
-    return [
-        ("pose_keypoints_2d", [f"p{i}" for i in range(25)], "XYC"),
-        ("face_keypoints_2d", [f"f{i}" for i in range(70)], "XYC"),
-        ("hand_left_keypoints_2d", HAND, "XYC"),
-        ("hand_right_keypoints_2d", HAND, "XYC"),
-    ]
+    hands = {"hand_left_keypoints_2d": 21, "hand_right_keypoints_2d": 21}
+    return components(pose_keypoints_2d=25, face_keypoints_2d=70, **hands)
 
 
 def coco() -> list[Component]:
-    return [
-        ("BODY", [f"b{i}" for i in range(23)], "XYC"),
-        ("FACE", [f"f{i}" for i in range(68)], "XYC"),
-        ("LEFT_HAND", HAND, "XYC"),
-        ("RIGHT_HAND", HAND, "XYC"),
-    ]
+    return components(BODY=23, FACE=68, LEFT_HAND=21, RIGHT_HAND=21)
 
 
 def halpe() -> list[Component]:
-    lengths = {"BODY_136": 26, "FACE_136": 68, "LEFT_HAND_136": 21, "RIGHT_HAND_136": 21}
-    return [(name, [f"p{i}" for i in range(n)], "XYC") for name, n in lengths.items()]
+    return components(BODY_136=26, FACE_136=68, LEFT_HAND_136=21, RIGHT_HAND_136=21)
 
 
 def numbered(
@@ -176,31 +117,25 @@ def person(seed: int = 0, count: int = 133, scale: float = 200.0) -> dict:
     """One person of an MMPose prediction."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(5, scale, (count, 2)).round(2)
-    x0, y0, x1, y1 = 0.0, 0.0, scale, scale
     return {
         "keypoints": points.tolist(),
         "keypoint_scores": rng.uniform(0.4, 1, count).round(3).tolist(),
-        "bbox": [[x0, y0, x1, y1]],
+        "bbox": [[0.0, 0.0, scale, scale]],
         "bbox_score": 0.9,
     }
+
+
+def mmpose_video(*frames: tuple[object, list]) -> list:
+    """Return the second shape of MMPose's predictions from frame numbers and persons."""
+    return [{"frame_id": number, "instances": persons} for number, persons in frames]
 
 
 def mmpose(shape: int, frames: int = 3) -> bytes:
     if shape == 1:
         return json.dumps([person()]).encode()
-    entries = [{"frame_id": i + shape - 2, "instances": [person(i)]} for i in range(frames)]
+    entries = mmpose_video(*((i + shape - 2, [person(i)]) for i in range(frames)))
     document = entries if shape == 2 else {"meta_info": {"name": "x"}, "instance_info": entries}
     return json.dumps(document).encode()
-
-
-def sequence(frames: int = 3, skeleton: str = "coco-wholebody-133") -> PoseSequence:
-    rng = np.random.default_rng(2)
-    count = 133 if skeleton.endswith("133") else 18
-    points = rng.uniform(-20, 300, (frames, count, 2)).astype(np.float32)
-    confidence = rng.uniform(0.05, 1, (frames, count)).astype(np.float32)
-    confidence[0, 3] = 0
-    points[0, 3] = 0
-    return PoseSequence(points, confidence, skeleton, SIZE, 29.97)
 
 
 def own(**changes: object) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 from signgen.config.model import FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.drawing.draw import draw_pose
-from signgen.pose.formats import deepfashion_text
+from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence, UserError
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -71,7 +71,7 @@ def test_lines_of_a_larger_canvas_come_out_half_as_thick() -> None:
 @pytest.mark.skipif(not TEXTS, reason="the genuine DeepFashion sample is not on this machine")
 def test_genuine_poses_are_as_thick_as_published() -> None:
     drawings = [PoseDrawing.of(fashion_model(), training=training) for training in (True, False)]
-    poses = [deepfashion_text.read(text, NATIVE) for text in TEXTS]
+    poses = [read_poses(text, size=NATIVE) for text in TEXTS]
     thick, thin = ([share(drawing.draw(p)) for p in poses] for drawing in drawings)
     assert (min(thick), max(thick)) == pytest.approx((0.036, 0.068), abs=0.004)
     assert (min(thin), max(thin)) == pytest.approx((0.020, 0.036), abs=0.004)

@@ -1,4 +1,4 @@
-"""`signgen pose convert` and `signgen pose info` on files of many clips."""
+"""`signgen pose convert` and `signgen pose info` on files of one clip and of many."""
 
 import json
 import pickle
@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from signgen.cli.main import main
-from signgen.errors import ExitCode, UserError
-from signgen.pose.convert import convert
+from signgen.errors import ExitCode
+from signgen.pose.convert import Changes, convert
 from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.transforms import crop, fill_missing, flip, resize, smooth_one_euro
 from signgen.structures import PoseSequence
 
 BAD = np.zeros((2, 17, 3), "f4")
 
 
 def clip(seed: int, frames: int = 3) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.uniform(1, 200, (frames, 133, 3)).astype("f4")
+    return np.random.default_rng(seed).uniform(1, 200, (frames, 133, 3)).astype("f4")
 
 
 def archive(folder: Path, **clips: np.ndarray) -> Path:
@@ -35,19 +35,13 @@ def sequence() -> PoseSequence:
 
 
 def test_one_clip_to_a_file(tmp_path, capsys):
-    write_poses(sequence(), tmp_path / "a.json")
-    assert main(["pose", "convert", str(tmp_path / "a.json"), str(tmp_path / "a.npz")]) == 0
+    write_poses(sequence(), tmp_path / "a", "openpose")
+    words = ["pose", "convert", str(tmp_path / "a"), str(tmp_path / "a.npz")]
+    assert main([*words, "--size", "300", "400", "--fps", "50"]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path / 'a.npz'}\n"
     assert "1 of 1 clips written" in captured.err
-    assert read_poses(tmp_path / "a.npz").fps == 29.97
-
-
-def test_size_and_rate_are_given_where_the_format_has_none(tmp_path):
-    write_poses(sequence(), tmp_path / "a", "openpose")
-    done = convert(tmp_path / "a", tmp_path / "b.npz", size=(300, 400), fps=50)
-    assert done.written == 1
-    poses = read_poses(tmp_path / "b.npz")
+    poses = read_poses(tmp_path / "a.npz")
     assert (poses.size, poses.fps) == ((300, 400), 50)
 
 
@@ -76,16 +70,11 @@ def test_all_clips_to_a_folder_can_be_resumed(tmp_path):
     names = sorted(str(file.relative_to(out)) for file in out.rglob("*.*"))
     assert names == ["dev/z.npz", "train/x.npz", "train/y.npz"]
     assert (read_poses(out / "train" / "x.npz").keypoints == clip(1)[..., :2]).all()
-
-
-@pytest.mark.parametrize("format", ["own", "pose", "openpose"])
-def test_all_clips_in_another_format(format, tmp_path):
-    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
-    for written, skipped in ((2, 0), (0, 2)):
-        done = convert(path, tmp_path / "out", format=format)
-        assert (done.written, done.skipped, done.failed) == (written, skipped, ())
-    suffix = {"own": ".json", "pose": ".pose", "openpose": ""}[format]
-    assert len(read_poses(tmp_path / "out" / "train" / f"x{suffix}")) == 3
+    for format, suffix in {"own": ".json", "pose": ".pose", "openpose": ""}.items():
+        for written, skipped in ((3, 0), (0, 3)):
+            done = convert(path, tmp_path / format, format=format)
+            assert (done.written, done.skipped, done.failed) == (written, skipped, ())
+        assert len(read_poses(tmp_path / format / "train" / f"x{suffix}")) == 3
 
 
 def test_bad_clips_are_told_at_the_end_and_the_exit_code_is_3(tmp_path, capsys):
@@ -118,38 +107,76 @@ def test_names_do_not_lead_out_of_the_folder(name, tmp_path):
     assert sorted(map(str, files)) == ["clips.pkl", "out/train/ok.npz"]
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("", "IN is missing"),
-        ("{in}", "OUT is missing"),
-        ("{in} a b", "'b' is one word too many"),
-        ("{in} out.npz", "name one with --clip"),
-        ("{in} out.npz --clip train/q", "no clip 'train/q'"),
-        ("{in} out.txt --clip train/x", "expected .json, .npz or .pose"),
-        ("{in} out --format bvh", "--format is 'bvh'"),
-        ("{in} out.npz --clip train/x --size 1", "--size is '1'"),
-        ("absent.pkl out", "does not exist"),
-    ],
-)
-def test_wrong_words(line, message, tmp_path, capsys, monkeypatch):
+def test_places_that_do_not_fit(tmp_path, capsys, monkeypatch):
     path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
     monkeypatch.chdir(tmp_path)
-    assert main(["pose", "convert", *line.format(**{"in": path}).split()]) in (2, 66)
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
+    Path("file").write_text("x")
+    for line, message in (
+        ("{in} out.npz", "name one with --clip"),
+        ("{in} file", "is a file name"),
+        ("{in} out.npz --clip train/q", "no clip 'train/q'"),
+        ("{in} out.txt --clip train/x", "expected .json, .npz or .pose"),
+        ("absent.pkl out", "does not exist"),
+    ):
+        assert main(["pose", "convert", *line.format(**{"in": path}).split()]) in (2, 66)
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
 
 
-def test_a_file_in_the_place_of_the_folder(tmp_path):
-    path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
-    (tmp_path / "out").write_text("x")
-    with pytest.raises(UserError, match="is a file name"):
-        convert(path, tmp_path / "out")
+# ----- changes ------------------------------------------------------------------------------------
+
+
+def walk(frames: int = 9) -> PoseSequence:
+    """A random walk of all points, one of them hidden for two frames."""
+    rng = np.random.default_rng(3)
+    steps = rng.normal(0, 2, (frames, 133, 2)).cumsum(axis=0)
+    points = (rng.uniform(40, 160, (133, 2)) + steps).astype(np.float32)
+    confidence = np.ones((frames, 133), np.float32)
+    confidence[3:5, 95], points[3:5, 95] = 0, 0
+    return PoseSequence(points, confidence, "coco-wholebody-133", (260, 210), 25.0)
+
+
+def test_changes_come_in_the_order_of_the_fields():
+    poses, box, size = walk(), (10, 20, 200, 240), (110, 95)
+    assert Changes().apply(poses) is poses
+    changed = Changes(box, size, flip=True, fill_gaps=2, smooth=True).apply(poses)
+    expected = smooth_one_euro(fill_missing(flip(resize(crop(poses, box), size)), 2))
+    np.testing.assert_array_equal(changed.keypoints, expected.keypoints)
+    np.testing.assert_array_equal(changed.confidence, expected.confidence)
+    assert changed.size == size
+    assert changed.visible.all()
+
+
+def test_convert_takes_them_as_flags(tmp_path, capsys):
+    write_poses(walk(), tmp_path / "in.npz")
+    words = ["pose", "convert", str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    for flags in ("--crop 9 9 5 9", "--resize 0 5", "--fill-gaps -1"):
+        assert main([*words, *flags.split()]) == 2
+        assert "cannot be changed so" in capsys.readouterr().err
+        assert not (tmp_path / "out.npz").exists()
+    assert (
+        main([*words, *["--resize", "130", "105", "--flip", "--fill-gaps", "2", "--smooth"]]) == 0
+    )
+    expected = Changes(None, (130, 105), flip=True, fill_gaps=2, smooth=True).apply(walk())
+    np.testing.assert_array_equal(read_poses(tmp_path / "out.npz").keypoints, expected.keypoints)
+    # And on every clip of an archive
+    poses = walk()
+    table = np.concatenate([poses.keypoints, poses.confidence[..., None]], axis=-1)
+    path = archive(tmp_path, train__a=table, train__b=table)
+    assert main(["pose", "convert", str(path), str(tmp_path / "out"), "--flip"]) == 0
+    for name in "ab":
+        changed = read_poses(tmp_path / "out" / "train" / f"{name}.npz")
+        np.testing.assert_array_equal(changed.keypoints, flip(poses).keypoints)
 
 
 # ----- info ---------------------------------------------------------------------------------------
+
+
+def info(capsys, *words: object) -> list[dict]:
+    assert main(["pose", "info", *map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["files"]
 
 
 def test_info_lists_clips(tmp_path, capsys):
@@ -161,39 +188,28 @@ def test_info_lists_clips(tmp_path, capsys):
     assert lines[3].split()[:3] == ["clip", "skeleton", "frames"]
     assert lines[4].split()[:3] == ["train/0", "coco-wholebody-133", "3"]
     assert lines[-1] == "... and 5 more; --json lists all"
-    assert main(["pose", "info", str(path), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["files"]
+    (row,) = info(capsys, path)
     assert (row["clips"], len(row["rows"])) == (25, 25)
     assert row["rows"][24]["clip"] == "train/24"
 
 
-def test_info_on_one_clip(tmp_path, capsys):
+def test_info_on_one_clip_and_bad_ones(tmp_path, capsys):
     path = archive(tmp_path, train__x=clip(1), **{"00335": clip(2)})
-    words = ["pose", "info", str(path), "--clip", "00335", "--size", "480", "640", "--fps", "50"]
-    assert main([*words, "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["files"]
+    words = ("--clip", "00335", "--size", 480, 640, "--fps", 50)
+    (row,) = info(capsys, path, *words)
     assert (row["format"], row["size"], row["fps"]) == ("slrt", [480, 640], 50)
-
-
-def test_info_names_bad_clips(tmp_path, capsys):
     path = archive(tmp_path, train__x=clip(1), train__bad=BAD)
     assert main(["pose", "info", str(path)]) == 3
     assert "shape [2, 17, 3]" in capsys.readouterr().out
+    path = archive(tmp_path, **{"train__\x1b[31m": clip(1), "train__b": clip(1) + 0})
+    assert main(["pose", "info", str(path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out, "control characters reach the terminal"
 
 
 def test_info_counts_people(tmp_path, capsys):
     write_poses(sequence(), tmp_path / "a.json", "openpose")
     write_poses(sequence(), tmp_path / "b.npz")
-    assert main(["pose", "info", str(tmp_path / "a.json"), str(tmp_path / "b.npz"), "--json"]) == 0
-    one, two = json.loads(capsys.readouterr().out)["files"]
+    one, two = info(capsys, tmp_path / "a.json", tmp_path / "b.npz")
     assert (one["format"], one["people"]) == ("openpose", 1)
     assert two["format"] == "npz"
     assert "people" not in two, "an .npz does not say"
-
-
-def test_control_characters_do_not_reach_the_terminal(tmp_path, capsys):
-    path = tmp_path / "clips.pkl"
-    names = ("train/\x1b[31m", "train/b")
-    path.write_bytes(pickle.dumps({name: {"keypoints": clip(1) + 0} for name in names}))
-    assert main(["pose", "info", str(path)]) == 0
-    assert "\x1b" not in capsys.readouterr().out

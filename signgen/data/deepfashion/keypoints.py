@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.deepfashion.names import ViewName, parse_name
-from signgen.pose.formats import deepfashion_csv, deepfashion_text
+from signgen.pose.formats import deepfashion
 from signgen.pose.formats.reading import read_bytes
 from signgen.structures import UserError
 
@@ -108,7 +108,7 @@ def _folder(
             if name is None or (wanted is not None and name not in wanted):
                 continue
             try:
-                yield name, _checked(deepfashion_text.rows(read_bytes(path), path), path)
+                yield name, _checked(deepfashion.text_rows(read_bytes(path), path), path)
             except UserError as error:
                 yield name, f"has no usable key points: {error}"
 
@@ -117,7 +117,7 @@ def _table(
     path: Path, wanted: Collection[ViewName] | None
 ) -> Iterator[tuple[ViewName, Rows | str]]:
     data = read_bytes(path)
-    if not deepfashion_csv.sniff(data):
+    if not deepfashion.is_table(data):
         raise UserError(f"{path} does not begin with the line name:keypoints_y:keypoints_x.")
     for number, line in enumerate(data.splitlines()[1:], 2):
         name = parse_name(line.split(b":")[0].decode(errors="replace").strip())
@@ -125,7 +125,7 @@ def _table(
             continue
         what = f"{path}, line {number}"
         try:
-            yield name, _checked(deepfashion_csv.parse_row(line, what, path)[1], what)
+            yield name, _checked(deepfashion.table_row(line, what, path)[1], what)
         except UserError as error:
             yield name, f"has no usable key points: {error}"
 

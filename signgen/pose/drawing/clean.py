@@ -201,16 +201,9 @@ def draw_clean(
     skeleton: str,
     size: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """Draw one pose in the clean style.
+    """Draw one pose in the clean style, as `draw_pose` says.
 
-    Args:
-        points: (K, 2) float32, (x, y) in pixels of `size`; may lie outside the frame.
-        visible: (K,) bool; other points are left out together with the lines that end there.
-        skeleton: A key of `SKELETONS`.
-        size: (H, W) of the drawing.
-
-    Returns:
-        (H, W, 3) uint8 RGB on black.
+    Points that are not `visible`, (K,), are left out together with the lines that end there.
     """
     description = SKELETONS[skeleton]
     pen = _Pen(points, visible, size)

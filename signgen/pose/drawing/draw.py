@@ -38,10 +38,6 @@ def draw_pose(
 
     Returns:
         (H, W, 3) uint8 RGB on black.
-
-    Raises:
-        ValueError: If the skeleton or style is unknown, a shape does not fit it, or a size is not
-            positive.
     """
     points, scores = np.asarray(keypoints), np.asarray(confidence)
     if skeleton not in SKELETONS:

@@ -148,18 +148,9 @@ def draw_fpdm(
     size: tuple[int, int],
     drawing: FPDMDrawing | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw one pose as the published FPDM does.
+    """Draw one pose as the published FPDM does, as `draw_pose` says.
 
-    Args:
-        points: (K, 2), (x, y) in pixels of `size`. A coordinate of -1, with 133 points also of 0,
-            marks its point as missing, as in the original.
-        visible: (K,) bool.
-        skeleton: A key of `SKELETONS`.
-        size: (H, W) of the drawing.
-        drawing: Radius, stick width and colours; None for the published ones.
-
-    Returns:
-        (H, W, 3) uint8 RGB on black.
+    A coordinate of -1, with 133 points also of 0, marks its point as missing, as in the original.
     """
     drawing = drawing or FPDMDrawing.default(skeleton)
     exact = points.astype(np.float64)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from signgen.config.pose import Device, EstimatorName
 from signgen.errors import ExitCode, UserError
-from signgen.pose.estimators.base import Box, Frame, Person, PoseEstimator
+from signgen.pose.estimators.base import (
+    Box,
+    Frame,
+    Person,
+    PoseEstimator,
+    StretchedEstimator,
+    open_first,
+)
 from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, find_weights
-from signgen.pose.estimators.stretched import StretchedEstimator
 
 __all__ = ["Box", "Frame", "Person", "PoseEstimator", "StretchedEstimator", "open_estimator"]
 
@@ -64,40 +71,30 @@ def _open(
         case "mmpose":
             from signgen.pose.estimators.mmpose import MMPoseEstimator
 
-            return MMPoseEstimator(weights, device=device, batch_size=batch_size)
+            return MMPoseEstimator(weights, device, batch_size)
         case "hrnet":
             # Before torch is imported, which takes seconds.
             file = find_weights(weights, WHOLE_BODY_WEIGHTS)
             from signgen.pose.estimators.hrnet.estimator import HRNetEstimator
 
-            return HRNetEstimator(file, device=device, batch_size=batch_size)
+            return HRNetEstimator(file, device, batch_size)
         case _:
             assert_never(name)
 
 
 def _open_best(weights: Path | None, device: Device, batch_size: int) -> PoseEstimator:
-    """Return HRNet, else MediaPipe; what is there but broken is an error, not passed over."""
+    """Return HRNet, else MediaPipe."""
     if weights is not None:
         return _open("hrnet", weights, device, batch_size)
-    reasons = []
-    # With the exit code that says that it is not there, and not that it is broken.
-    choices: tuple[tuple[EstimatorName, ExitCode], ...] = (
-        ("hrnet", ExitCode.NO_INPUT),
-        ("mediapipe", ExitCode.UNAVAILABLE),
-    )
-    for choice, absent in choices:
-        try:
-            estimator = _open(choice, None, device, batch_size)
-        except UserError as error:
-            if error.code != absent:
-                raise
-            reasons.append(str(error))
-        else:
-            why = "; --estimator hrnet says what HRNet lacks here" if reasons else ""
-            log.info("key points are estimated by %s%s", estimator.name, why)
-            return estimator
-    raise UserError(
-        f"no estimator of key points is usable here; one of three is needed. 1: {reasons[0]} "
-        f"2: {reasons[1]} 3: mmpose, with make pose-mmpose and the same weights.",
-        ExitCode.UNAVAILABLE,
-    )
+    hrnet = partial(_open, "hrnet", None, device, batch_size)
+    mediapipe = partial(_open, "mediapipe", None, device, batch_size)
+    estimator, reasons = open_first(((hrnet, ExitCode.NO_INPUT), (mediapipe, ExitCode.UNAVAILABLE)))
+    if estimator is None:
+        raise UserError(
+            f"no estimator of key points is usable here; one of three is needed. 1: {reasons[0]} "
+            f"2: {reasons[1]} 3: mmpose, with make pose-mmpose and the same weights.",
+            ExitCode.UNAVAILABLE,
+        )
+    why = "; --estimator hrnet says what HRNet lacks here" if reasons else ""
+    log.info("key points are estimated by %s%s", estimator.name, why)
+    return estimator

@@ -1,4 +1,4 @@
-"""Key points with MediaPipe Holistic 0.10.21, whose models are inside its wheel: works offline."""
+"""MediaPipe 0.10.21, whose models are inside its wheel: works offline."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person
+from signgen.pose.estimators.hand_patches import PATCH_SIZE
 from signgen.pose.formats.pose_maps import Component, map_components
+from signgen.pose.skeleton import HAND_POINTS
 
-__all__ = ["MediaPipeEstimator", "load_solutions", "quiet"]
+__all__ = ["MediaPipeEstimator", "MediaPipeHands"]
 
 _INSTALL = (
     "make pose-mediapipe, or: pip install -r requirements/pose-mediapipe.txt "
@@ -27,7 +29,7 @@ _PADDING = 1.25
 """Side of the crop over side of the box, as top-down estimators have it (MMPose)."""
 
 _MESH = tuple(map(str, range(468)))  # without `refine_face_landmarks`, which adds the irises
-_HAND = tuple(map(str, range(21)))
+_HAND = tuple(map(str, range(HAND_POINTS)))
 
 
 class MediaPipeEstimator:
@@ -35,13 +37,10 @@ class MediaPipeEstimator:
 
     Only `model_complexity=1` is in the wheel. MediaPipe tells the visibility of body points, which
     becomes their confidence; points of hands and face have confidence 1 where they are found.
-
-    Raises:
-        UserError: If MediaPipe is not installed, or is another release without these models (69).
     """
 
     def __init__(self) -> None:
-        self._holistic = load_solutions().holistic
+        self._holistic = _load_solutions().holistic
         self._body = [point.name for point in self._holistic.PoseLandmark]
 
     @property
@@ -52,18 +51,11 @@ class MediaPipeEstimator:
     def estimate(
         self, frames: Iterable[Frame], boxes: Sequence[Box | None] | None = None
     ) -> Iterator[Person]:
-        """Estimate one clip, in order; every call starts a new graph.
+        """Estimate one clip, in order (see `PoseEstimator`); every call starts a new graph.
 
-        Args:
-            frames: Frames of one size, read as they are needed.
-            boxes: Where the signer is, one per frame; None for the whole frame. MediaPipe tracks,
-                so that the crop must hold still: it is what covers all boxes, and a quarter more.
-
-        Yields:
-            One person per frame, with confidence 0 throughout where nobody is found.
-
-        Raises:
-            ValueError: If there are not as many boxes as frames.
+        MediaPipe tracks, so that the crop must hold still: it is what covers all boxes, and a
+        quarter more. Where nobody is found confidence is 0 throughout. ValueError if there are not
+        as many boxes as frames.
         """
         places = itertools.repeat(None) if boxes is None else boxes
         around = None if boxes is None else _around(boxes)
@@ -72,7 +64,7 @@ class MediaPipeEstimator:
             for frame, _ in zip(frames, places, strict=boxes is not None):
                 left, top, right, bottom = _crop(around, frame.shape)
                 seen = np.ascontiguousarray(frame[top:bottom, left:right])
-                with quiet():
+                with _quiet():
                     # Opened here, because its threads go on logging until the first frame is done.
                     graph = graph or self._holistic.Holistic(
                         static_image_mode=False, model_complexity=1
@@ -81,12 +73,12 @@ class MediaPipeEstimator:
                 yield self._person(result, (left, top), (right - left, bottom - top))
         finally:
             if graph is not None:
-                with quiet():
+                with _quiet():
                     graph.close()
 
     def _person(self, result: Any, corner: tuple[int, int], extent: tuple[int, int]) -> Person:
         """Map one frame's landmarks, 0 to 1 in the crop, to 133 points in pixels of the frame."""
-        found = map_components(
+        mapped = map_components(
             {
                 name: _component(landmarks, names, corner, extent)
                 for name, landmarks, names in (
@@ -97,9 +89,9 @@ class MediaPipeEstimator:
                 )
             }
         )
-        if found is None:
+        if mapped is None:
             raise RuntimeError(f"no map fits the points of MediaPipe: {self._body}")
-        points, confidence = found[0][0], found[1][0]
+        points, confidence = mapped[0][0], mapped[1][0]
         return (
             np.where(confidence[:, None] > 0, points, 0).astype(np.float32),
             confidence.astype(np.float32),
@@ -134,23 +126,60 @@ def _crop(around: NDArray[np.float64] | None, shape: tuple[int, ...]) -> tuple[i
     height, width = shape[:2]
     if around is None:
         return 0, 0, width, height
-    left, top = (
-        int(np.clip(np.floor(around[axis]), 0, side - 1))
-        for axis, side in enumerate((width, height))
-    )
-    right = int(np.clip(np.ceil(around[2]), left + 1, width))
-    bottom = int(np.clip(np.ceil(around[3]), top + 1, height))
+    low = np.clip(np.floor(around[:2]), 0, (width - 1, height - 1))
+    high = np.clip(np.ceil(around[2:]), low + 1, (width, height))
+    left, top, right, bottom = map(int, (*low, *high))
     return left, top, right, bottom
 
 
-def load_solutions() -> Any:
-    """Import MediaPipe and return its solutions, such as `holistic` and `hands`.
+class MediaPipeHands:
+    """MediaPipe Hands, a `HandPatchEstimator`.
 
-    Raises:
-        UserError: If it is not installed, or is another release without these models (69).
+    Pictures are taken one by one (`static_image_mode`), at most one hand in each, with the larger
+    models (`model_complexity=1`) and MediaPipe's own thresholds of 0.5. They get a black margin of
+    `margin` pixels, because the detector of palms looks for hands that are small in the picture:
+    on the two clips that FPDM published it finds 2 of 49 true hands without the margin, 32 with it.
+
+    Args:
+        margin: Pixels on each side of the 256.
     """
+
+    def __init__(self, margin: int = 192) -> None:
+        self._margin = margin
+        self._solution = _load_solutions().hands
+        self._graph: Any = None
+
+    @property
+    def name(self) -> str:
+        """Package, version and margin."""
+        return f"mediapipe-hands-{importlib.metadata.version('mediapipe')}-margin{self._margin}"
+
+    def find(self, patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Find the points; see `HandPatchEstimator.find`."""
+        points = np.zeros((len(patches), HAND_POINTS, 2), np.float32)
+        found = np.zeros(len(patches), np.bool_)
+        m = self._margin
+        pictures = np.pad(patches, ((0, 0), (m, m), (m, m), (0, 0)))
+        for index, picture in enumerate(pictures):
+            with _quiet():
+                # Opened here, because its threads go on logging until the first picture is done.
+                self._graph = self._graph or self._solution.Hands(
+                    static_image_mode=True, max_num_hands=1
+                )
+                hands = self._graph.process(picture).multi_hand_landmarks
+            if hands:
+                marks = [(mark.x, mark.y) for mark in hands[0].landmark]
+                points[index], found[index] = np.array(marks) * (PATCH_SIZE + 2 * m) - m, True
+        return points, found
+
+
+# ----- the library --------------------------------------------------------------------------------
+
+
+def _load_solutions() -> Any:
+    """Return MediaPipe's solutions, such as `holistic`; UserError (69) where they are missing."""
     try:
-        with quiet():
+        with _quiet():
             import mediapipe
     except ModuleNotFoundError as error:
         raise UserError(
@@ -173,7 +202,7 @@ def load_solutions() -> Any:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep MediaPipe's C++ log off stderr while it runs; our own lines before and after get there.
 
     Its libraries write to file descriptor 2 before they look at GLOG_minloglevel or

@@ -1,7 +1,7 @@
 """MMPose 1.1 itself, with the configuration of HRNet-W48 whole-body that its wheel ships.
 
-The reference for `hrnet.py`, and there for those who have MMPose anyway. Weights pass through our
-own reader, so that no pickle is run.
+The reference for `hrnet`, and there for those who have MMPose anyway. Weights pass through our own
+reader, so that no pickle is run.
 """
 
 from __future__ import annotations
@@ -18,15 +18,9 @@ from signgen.config.pose import Device
 from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person
-from signgen.pose.estimators.hrnet.boxes import crop_of
-from signgen.pose.estimators.hrnet.estimator import boxed_chunks, check_batch_size
-from signgen.pose.estimators.hrnet.network import WHOLE_BODY, draw_weights
-from signgen.pose.estimators.hrnet.weights import (
-    WHOLE_BODY_WEIGHTS,
-    check_names,
-    find_weights,
-    read_weights,
-)
+from signgen.pose.estimators.hrnet.boxes import boxed_chunks, check_batch_size, crop_of
+from signgen.pose.estimators.hrnet.network import WHOLE_BODY
+from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, weights_for
 
 __all__ = ["HAND_CONFIG", "WHOLE_BODY_CONFIG", "MMPoseEstimator", "open_mmpose"]
 
@@ -44,68 +38,32 @@ HAND_CONFIG = (
 class MMPoseEstimator:
     """Whole-body estimator of MMPose 1.1: HRNet-W48 at 384 x 288 with DARK and flip test.
 
-    Args:
-        weights: As for `HRNetEstimator`: the same files, found in the same places.
-        device: `auto` is the GPU where there is one.
-        batch_size: Frames computed at a time.
-        random_seed: Draw weights instead of reading them; only for tests.
-
-    Raises:
-        UserError: If MMPose is not installed (69), or the weights are missing or of another
-            network.
+    The arguments are those of `HRNetEstimator`.
     """
 
     def __init__(
-        self,
-        weights: Path | None = None,
-        device: Device = "auto",
-        batch_size: int = 8,
-        random_seed: int | None = None,
+        self, weights: Path | None = None, device: Device = "auto", batch_size: int = 8
     ) -> None:
-        if weights is not None and random_seed is not None:
-            raise UserError(
-                f"{weights}: either a file of weights or a random seed, not both.", ExitCode.USAGE
-            )
-        self._model = open_mmpose(WHOLE_BODY_CONFIG, torch.device(choose_device(device)))
-        if random_seed is None:
-            read = read_weights(find_weights(weights, WHOLE_BODY_WEIGHTS))
-            check_names(read, self._model.state_dict(), WHOLE_BODY.name)
-            state, source = read.state, read.digest[:8]
-        else:
-            state, source = draw_weights(self._model, random_seed), f"random{random_seed}"
-        self._model.load_state_dict(state)
         self._batch_size = check_batch_size(batch_size)
-        self.name = f"mmpose-{_version()}-hrnet-w48-384x288-{source}"
+        self._model = open_mmpose(WHOLE_BODY_CONFIG, torch.device(choose_device(device)))
+        read = weights_for(self._model, WHOLE_BODY.name, weights, WHOLE_BODY_WEIGHTS)
+        self._model.load_state_dict(read.state)
+        self.name = f"mmpose-{_version()}-hrnet-w48-384x288-{read.digest[:8]}"
 
     def estimate(
         self, frames: Iterable[Frame], boxes: Sequence[Box | None] | None = None
     ) -> Iterator[Person]:
-        """Estimate one clip, in order (see `PoseEstimator`).
-
-        Raises:
-            UserError: If the number of boxes is not that of the frames, or a box is empty.
-        """
+        """Estimate one clip, in order (see `PoseEstimator`)."""
         for chunk in boxed_chunks(frames, boxes, self._batch_size):
-            for found in _infer(self._model, chunk):
-                points = found.keypoints[0].astype(np.float32)
-                confidence = found.keypoint_scores[0].clip(min=0).astype(np.float32)
+            for prediction in _infer(self._model, chunk):
+                points = prediction.keypoints[0].astype(np.float32)
+                confidence = prediction.keypoint_scores[0].clip(min=0).astype(np.float32)
                 points[confidence == 0] = 0
                 yield points, confidence
 
 
 def open_mmpose(config: str, device: torch.device) -> Any:
-    """Build a model of MMPose from a configuration in its wheel, without weights.
-
-    Args:
-        config: Path below its `.mim/configs`.
-        device: Where the model is put.
-
-    Returns:
-        What `mmpose.apis.init_model` returns.
-
-    Raises:
-        UserError: If MMPose is not installed or does not work (69).
-    """
+    """Return what `mmpose.apis.init_model` builds from a configuration of its wheel."""
     try:
         with warnings.catch_warnings():
             # It speaks of operators that no heatmap network needs.

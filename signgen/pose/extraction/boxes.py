@@ -22,7 +22,8 @@ from pathlib import Path
 from signgen.errors import UserError
 from signgen.files.reading import parse_json
 from signgen.pose.estimators.base import Box
-from signgen.pose.formats.reading import MAX_FRAMES, read_bytes
+from signgen.pose.formats.checks import MAX_FRAMES
+from signgen.pose.formats.reading import read_bytes
 
 __all__ = ["PersonBoxes", "read_boxes"]
 
@@ -46,47 +47,37 @@ class PersonBoxes:
         """Return one box per frame of a clip, None for frames that have none.
 
         Args:
-            clip: Name of the clip.
-            frames: Number of its frames.
-            size: (H, W) of its frames.
-
-        Raises:
-            UserError: If the file has no box for the clip, one for a frame that the clip has not,
-                or one that lies outside the frame.
+            clip: Name of the clip; UserError if the file has no box for it.
+            frames: Number of its frames; no box may be for a later one.
+            size: (H, W) of its frames; no box may lie outside.
         """
-        known = self.boxes.get(clip)
-        if known is None:
+        boxes = self.boxes.get(clip)
+        if boxes is None:
             raise UserError(
                 f"{self.path} has no box of score {_LEAST_SCORE} or more for clip {clip}. "
                 "Add one, or extract this clip without --boxes."
             )
-        last = max((frame for frame in known if frame is not None), default=0)
+        last = max((frame for frame in boxes if frame is not None), default=0)
         if last >= frames:
             raise UserError(
                 f"{self.path} has a box for frame {last} of clip {clip}, which has {frames} "
                 "frames, counted from 0."
             )
-        for frame, (x0, y0, x1, y1) in known.items():
+        for frame, (x0, y0, x1, y1) in boxes.items():
             if x0 >= size[1] or y0 >= size[0] or x1 <= 0 or y1 <= 0:
                 where = "" if frame is None else f" in frame {frame}"
                 raise UserError(
                     f"{self.path}: the box of clip {clip}{where} lies outside its frames of "
                     f"{size[1]} x {size[0]} pixels. Are the boxes those of another size?"
                 )
-        return [known.get(frame, known.get(None)) for frame in range(frames)]
+        return [boxes.get(frame, boxes.get(None)) for frame in range(frames)]
 
 
 def read_boxes(path: str | Path) -> PersonBoxes:
-    """Read a file of boxes, JSON or CSV by its content.
-
-    Raises:
-        UserError: If the file is missing or unreadable (66), or a row is not as the description of
-            this module says (65).
-    """
+    """Read a file of boxes, JSON or CSV by its content."""
     path = Path(path)
-    data = read_bytes(path)
     boxes: dict[str, dict[int | None, Box]] = {}
-    for number, row in _rows(data, path):
+    for number, row in _rows(read_bytes(path), path):
         where = f"{path}, {number}"
         clip = row.get("clip")
         if not isinstance(clip, str) or not clip:
@@ -101,7 +92,7 @@ def read_boxes(path: str | Path) -> PersonBoxes:
         if score is not None and score != "" and _number(score, "score", where) < _LEAST_SCORE:
             continue
         frames = boxes.setdefault(clip, {})
-        if frame not in frames or _area(frames[frame]) < (x1 - x0) * (y1 - y0):
+        if frame not in frames or _area(frames[frame]) < _area((x0, y0, x1, y1)):
             frames[frame] = (x0, y0, x1, y1)
     if not boxes:
         raise UserError(f"{path} holds no box of score {_LEAST_SCORE} or more. Detect again.")

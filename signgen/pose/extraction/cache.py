@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from signgen.errors import UserError
 from signgen.files.digests import sha256
-from signgen.files.paths import check_input, one_line
+from signgen.files.paths import check_input
+from signgen.files.writing import make_folder
 from signgen.media import Frames, read_frames
-from signgen.pose.estimators import Frame, PoseEstimator
+from signgen.pose.estimators import PoseEstimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import read_poses, write_poses
-from signgen.structures import PoseSequence
+from signgen.structures import PoseSequence, Progress
 
 __all__ = ["VideoPoses", "cache_folder", "open_video_poses"]
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,7 @@ class VideoPoses:
         return self.clip.fps
 
     def read(self, progress: Progress | None = None) -> PoseSequence:
-        """Return the poses from the cache, else extract and keep them; the log says which.
-
-        Args:
-            progress: Wraps the frames as they are read, with their number.
-
-        Raises:
-            UserError: If the video cannot be decoded to its end, or shows nobody.
-        """
+        """Return the poses from the cache, else extract and keep them; the log says which."""
         if self.file.is_file():
             try:
                 poses = read_poses(self.file)
@@ -70,28 +61,22 @@ class VideoPoses:
                 return poses
         log.info("extracting poses from %s with %s", self.clip.path, self.estimator.name)
         poses = extract_clip(
-            self.clip, self.estimator, wrap=progress and (lambda clip: progress(clip, self.frames))
+            self.clip,
+            self.estimator,
+            wrap=None if progress is None else lambda clip: progress(clip, self.frames),
         )
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.file.parent)
             write_poses(poses, self.file)
-        except (OSError, UserError) as error:
-            log.warning("the poses are not kept for next time: %s", one_line(error))
+        except UserError as error:
+            log.warning("the poses are not kept for next time: %s", error)
             return poses
         # The file rounds: what is read now is what the cache gives next time.
         return read_poses(self.file)
 
 
 def open_video_poses(path: str | Path, estimator: PoseEstimator) -> VideoPoses:
-    """Check a video and find the place of its poses in the cache; extracts nothing.
-
-    Args:
-        path: The video.
-        estimator: What would extract the poses.
-
-    Raises:
-        UserError: If the video is missing (66), or is none that can be read (65).
-    """
+    """Check a video and find the place of its poses in the cache; extracts nothing."""
     clip = read_frames(check_input(path, "video"))
     frames = clip.info.num_frames or sum(1 for _ in clip)
     maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)

@@ -16,18 +16,19 @@ from typing import Literal
 import numpy as np
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import one_line
+from signgen.files.writing import make_folder
 from signgen.media import Frames, open_clip
 from signgen.pose.estimators import Box, Frame, PoseEstimator
 from signgen.pose.extraction.boxes import PersonBoxes
 from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import coverage
 from signgen.structures import PoseSequence
 
 __all__ = [
     "ClipResult",
     "ExtractionReport",
-    "Progress",
+    "FrameCounter",
     "estimate_source",
     "extract_clip",
     "extract_files",
@@ -35,9 +36,10 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-SKELETON = "coco-wholebody-133"
+SKELETON = COCO_WHOLEBODY
+Status = Literal["done", "skipped", "failed"]
 
-Progress = Callable[[int, int], None]
+FrameCounter = Callable[[int, int], None]
 """Takes the number of frames done and the number of clips begun."""
 
 
@@ -50,12 +52,12 @@ class ClipResult:
         status: `done`, `skipped` (was done already) or `failed`.
         error: Why it failed, on one line; empty otherwise.
         file: The file of poses; empty where it failed.
-        frames: Number of frames of poses.
-        coverage: Share of frames that show body, face and each hand, see `pose.summary.coverage`.
+        frames: Number of poses.
+        coverage: Share of them that shows each part, see `summary.coverage`.
     """
 
     id: str
-    status: Literal["done", "skipped", "failed"]
+    status: Status
     error: str = ""
     file: str = ""
     frames: int = 0
@@ -78,18 +80,18 @@ class ExtractionReport:
     seconds: float
     frames_per_second: float
 
-    def count(self, status: Literal["done", "skipped", "failed"]) -> int:
+    def count(self, status: Status) -> int:
         """Return the number of clips of one status."""
         return sum(result.status == status for result in self.results)
 
     @property
     def coverage(self) -> dict[str, float]:
         """Share of all frames that show each part."""
-        shown = [result for result in self.results if result.frames]
-        total = sum(result.frames for result in shown)
+        rows = [result for result in self.results if result.frames]
+        total = sum(row.frames for row in rows)
         return {
-            part: round(sum(row.coverage[part] * row.frames for row in shown) / total, 4)
-            for part in (shown[0].coverage if shown else ())
+            part: round(sum(row.coverage[part] * row.frames for row in rows) / total, 4)
+            for part in (rows[0].coverage if rows else ())
         }
 
     def as_json(self) -> dict[str, object]:
@@ -119,50 +121,39 @@ def extract_clip(
     *,
     wrap: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
 ) -> PoseSequence:
-    """Estimate the key points of one clip.
+    """Estimate as many poses as a clip has frames, at its size and rate.
 
     Args:
         clip: Its frames.
         estimator: Finds the points.
         boxes: Where the signer is, one per frame; None for the whole frame.
         wrap: Wraps the frames as they are read; for a progress bar.
-
-    Returns:
-        As many frames as the clip, at its size and rate.
-
-    Raises:
-        UserError: If the clip cannot be read, or shows nobody.
     """
-    points, confidence = [], []
-    for found, sure in estimator.estimate(clip if wrap is None else wrap(clip), boxes):
-        points.append(found)
-        confidence.append(sure)
-    if not any(bool((sure > 0).any()) for sure in confidence):
+    signer = list(estimator.estimate(clip if wrap is None else wrap(clip), boxes))
+    if not any((confidence > 0).any() for _, confidence in signer):
         raise UserError(
-            f"{clip.path}: {estimator.name} finds nobody in {len(points)} frames; expected a "
+            f"{clip.path}: {estimator.name} finds nobody in {len(signer)} frames; expected a "
             "signer. Name where the signer is with boxes, or choose another estimator."
         )
     return PoseSequence(
-        np.stack(points), np.stack(confidence), SKELETON, clip.info.size, clip.info.fps
+        np.stack([points for points, _ in signer]),  # (T, 133, 2)
+        np.stack([confidence for _, confidence in signer]),  # (T, 133)
+        SKELETON,
+        clip.info.size,
+        clip.info.fps,
     )
 
 
 def estimate_source(
     image: Frame, estimator: PoseEstimator, box: Box | None = None, *, name: str = "the picture"
 ) -> PoseSequence:
-    """Estimate the key points of one picture, such as the source of a render.
+    """Estimate the pose in one picture, such as the source of a render.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         estimator: Finds the points.
         box: Where the signer is; None for the whole picture.
         name: What to call the picture in a message.
-
-    Returns:
-        One frame of poses at the picture's size.
-
-    Raises:
-        UserError: If the picture shows nobody.
     """
     ((points, confidence),) = estimator.estimate([image], None if box is None else [box])
     if not (confidence > 0).any():
@@ -181,20 +172,19 @@ def extract_files(
     *,
     fps: float = 25.0,
     strict: bool = False,
-    progress: Progress | None = None,
+    progress: FrameCounter | None = None,
 ) -> ExtractionReport:
     """Estimate clips and write a file of poses for each.
 
+    A clip that fails stops nothing, unless poses cannot be written at all (73, 74).
+
     Args:
-        files: Clip and file of poses by name, from `pose_extract_files.plan_files`.
+        files: Clip and file of poses by name, from `files.plan_files`.
         estimator: Finds the points.
         boxes: Where the signer is, by clip; None for whole frames.
         fps: Frame rate of folders of pictures.
         strict: Do all clips again, and stop at the first that fails.
         progress: Called after each frame.
-
-    Raises:
-        UserError: If poses cannot be written (73, 74); with `strict` also if a clip cannot be read.
     """
     results: list[ClipResult] = []
     estimated, seconds = 0, 0.0
@@ -212,13 +202,14 @@ def extract_files(
         try:
             clip = open_clip(path, fps)
             poses = None if strict else _finished(file, clip)
-            status: Literal["done", "skipped"] = "done" if poses is None else "skipped"
+            status: Status = "done" if poses is None else "skipped"
             if poses is None:
                 places = None
                 if boxes is not None:
                     places = boxes.of_clip(id, _num_frames(clip), clip.info.size)
                 poses = extract_clip(clip, estimator, places, wrap=counted)
-                _write(poses, file)
+                make_folder(file.parent)
+                write_poses(poses, file)
                 seconds += time.perf_counter() - started
             result = ClipResult(id, status, "", str(file), len(poses), coverage(poses))
         except Exception as error:
@@ -265,13 +256,3 @@ def _finished(file: Path, clip: Frames) -> PoseSequence | None:
 
 def _num_frames(clip: Frames) -> int:
     return len(clip.pictures) if clip.pictures is not None else sum(1 for _ in clip)
-
-
-def _write(poses: PoseSequence, file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{file.parent} cannot be created: {one_line(error)}.", ExitCode.CANNOT_CREATE
-        ) from error
-    write_poses(poses, file)

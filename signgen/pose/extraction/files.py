@@ -9,12 +9,13 @@ from pathlib import Path
 from signgen.config.pose import PoseExtractConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.digests import sha256
-from signgen.files.paths import check_output, one_line
-from signgen.files.writing import save_text
+from signgen.files.paths import check_output
+from signgen.files.reading import read_text
+from signgen.files.writing import make_folder, save_text
 from signgen.media import find_clips
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.boxes import read_boxes
-from signgen.pose.extraction.clips import ExtractionReport, Progress, extract_files
+from signgen.pose.extraction.clips import ExtractionReport, FrameCounter, extract_files
 
 __all__ = ["extract", "plan_files", "take_shard"]
 
@@ -24,12 +25,10 @@ RECORD = ".extraction.json"
 """Name of the file in the folder of poses that says what made them."""
 
 
-def extract(config: PoseExtractConfig, progress: Progress | None = None) -> ExtractionReport:
+def extract(config: PoseExtractConfig, progress: FrameCounter | None = None) -> ExtractionReport:
     """Run `signgen pose extract`: check everything that costs nothing, then estimate.
 
-    Raises:
-        UserError: If a setting, an input or the place of the output is unusable; of one clip with a
-            named file also whatever is wrong with it.
+    What is wrong with one clip stops the run only where its file is named.
     """
     if not config.inputs or not config.out:
         raise UserError(
@@ -47,11 +46,7 @@ def extract(config: PoseExtractConfig, progress: Progress | None = None) -> Extr
     if config.report is not None:
         check_output(config.report)
     estimator = open_estimator(
-        config.estimator,
-        config.weights,
-        config.device,
-        config.batch_size,
-        aspect=config.aspect,
+        config.estimator, config.weights, config.device, config.batch_size, aspect=config.aspect
     )
     if not named:
         digest = "" if config.boxes is None else sha256(Path(config.boxes))
@@ -65,19 +60,12 @@ def extract(config: PoseExtractConfig, progress: Progress | None = None) -> Extr
 def plan_files(
     inputs: Sequence[str | Path], out: Path, suffix: str = "pose"
 ) -> dict[str, tuple[Path, Path]]:
-    """Say which clips there are and where the poses of each go.
+    """Return clip and file of poses by name of the clip, sorted.
 
     Args:
         inputs: Videos, pictures, folders; see `signgen.media.find_clips`.
         out: A file for one clip, by its ending; else a folder, made when it is needed.
         suffix: Ending of the files in a folder, without the dot.
-
-    Returns:
-        Clip and file of poses by name of the clip, sorted.
-
-    Raises:
-        UserError: If an input is missing (66) or holds no clips, two clips have one name, or `out`
-            cannot be what it should be (73, 2).
     """
     clips: dict[str, Path] = {}
     for path in inputs:
@@ -98,11 +86,7 @@ def plan_files(
 
 
 def take_shard(ids: Sequence[str], shard: str | None) -> Sequence[str]:
-    """Return every n-th name from the i-th on, for a shard `i/n` with i from 0 to n - 1.
-
-    Raises:
-        UserError: If the shard is anything else (2).
-    """
+    """Return every n-th name from the i-th on, for a shard `i/n` with i from 0 to n - 1."""
     if shard is None:
         return ids
     part, slash, parts = shard.partition("/")
@@ -114,20 +98,11 @@ def take_shard(ids: Sequence[str], shard: str | None) -> Sequence[str]:
 
 
 def _record(folder: Path, made_by: Mapping[str, str]) -> None:
-    """Note in the folder of poses what makes them, and refuse to mix two makers.
-
-    Raises:
-        UserError: If the folder holds poses of another maker (2), or cannot be written (73).
-    """
+    """Note in the folder of poses what makes them, and refuse to mix two makers."""
     record = folder / RECORD
     text = json.dumps(dict(made_by), indent=1) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        known = record.read_text("utf-8") if record.is_file() else text
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{folder} cannot be created or read: {one_line(error)}.", ExitCode.CANNOT_CREATE
-        ) from error
+    make_folder(folder)
+    known = read_text(record, 2**16, "what made these poses") if record.is_file() else text
     if known != text:
         raise UserError(
             f"{folder} holds poses made with {' '.join(known.split())[:200]}; now it would be "

@@ -1,20 +1,7 @@
 """Read and write key points; the format is chosen by what a file holds, never by its suffix.
 
-================  ==================================================================================
-own, npz          our own JSON (`own_json`) and numpy archive (`npz_file`)
-pose              `.pose` files (`pose_file`, `pose_file_writer`)
-openpose          OpenPose JSON, a file, a list or a folder (`openpose_json`, `openpose_writer`)
-mmpose            MMPose predictions, a file or a folder (`mmpose_json`)
-alphapose         AlphaPose results (`alphapose_json`)
-coco              COCO-WholeBody annotations and results (`coco_json`)
-mska, slrt,       clips in a pickle, plain or gzipped, read without running it (`pickle_clips`)
-arrays
-dwpose            frames of DWPose in a pickle or an .npz (`dwpose`)
-deepfashion,      key points of DeepFashion: a text (`deepfashion_text`) or a table
-deepfashion-csv   (`deepfashion_csv`)
-================  ==================================================================================
-
-The first four can be written.
+`FORMATS` lists what can be read; each of its modules says what it looks like. Our own JSON (`own`)
+and numpy archive (`npz`), `.pose` files (`pose`) and OpenPose JSON (`openpose`) can be written.
 """
 
 from __future__ import annotations
@@ -22,42 +9,50 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.foreign import pickles
-from signgen.files.reading import parse_json
 from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
-    alphapose_json,
-    coco_json,
-    deepfashion_csv,
-    deepfashion_text,
-    mmpose_json,
+    deepfashion,
+    detectors,
     npz_file,
-    openpose_json,
-    openpose_writer,
+    openpose,
     own_json,
     pickle_clips,
     pose_file,
-    pose_file_writer,
 )
-from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.persons import json_files
-from signgen.pose.formats.reading import (
-    checked_fps,
-    checked_size,
-    read_bytes,
-    read_head,
-)
+from signgen.pose.formats.checks import checked_fps, checked_size
+from signgen.pose.formats.reading import KNOWN, Clips, Format, InputFile, Reading
+from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence
 
-__all__ = ["SUFFIXES", "Clips", "Reading", "read_clips", "read_poses", "write_poses"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "Clips",
+    "Reading",
+    "read_clip",
+    "read_clips",
+    "read_poses",
+    "read_poses_of",
+    "write_poses",
+]
 
+#: Every format that can be read; pickles first, because only they may be large.
+FORMATS: tuple[Format, ...] = (
+    pickle_clips.FORMAT,
+    own_json.FORMAT,
+    detectors.COCO,
+    openpose.FORMAT,
+    detectors.MMPOSE,
+    detectors.ALPHAPOSE,
+    npz_file.FORMAT,
+    pose_file.FORMAT,
+    deepfashion.TABLE,
+    deepfashion.TEXT,
+)
 #: Suffix of a file by the format that is written.
 SUFFIXES = {"own": ".json", "npz": ".npz", "pose": ".pose", "openpose": ""}
 
-_KNOWN = (
-    "JSON of signgen, MMPose, OpenPose, AlphaPose or COCO-WholeBody, .pose, .npz, a pickle of "
-    "MSKA, SLRT or DWPose, or DeepFashion text"
-)
+_SAME_SHAPE = 0.02
 
 
 def read_poses(
@@ -67,6 +62,17 @@ def read_poses(
     fps: float | None = None,
     clip: str | None = None,
 ) -> PoseSequence:
+    """Read one clip as `read_clip` does."""
+    return read_clip(path, size=size, fps=fps, clip=clip).poses
+
+
+def read_clip(
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    clip: str | None = None,
+) -> Reading:
     """Read one clip from a file, or from a folder of MMPose or OpenPose JSON, one file per frame.
 
     Args:
@@ -78,44 +84,53 @@ def read_poses(
         fps: Frames per second for formats that carry none; 25 where it is None too.
         clip: Name of the clip, for files that hold many.
 
-    Returns:
-        The sequence, `coco-wholebody-133` or `openpose-18`.
-
     Raises:
         UserError: If the file is missing or unreadable or has no such clip (66), is not poses in a
             known format, or holds many clips and none is named (65).
     """
-    return read_clips(path, size=size, fps=fps).reading(clip).poses
+    return read_clips(path, size=size, fps=fps).reading(clip)
 
 
 def read_clips(
     path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None
 ) -> Clips:
-    """List the clips of a file; each is read when it is looked up.
+    """List the clips of a file, as `read_clip` reads them; each is read when it is looked up.
 
     Pickles may have `pickles.MAX_PICKLE_BYTES`, because only the clip that is looked up is
-    loaded; other files `checked.MAX_BYTES`.
-
-    Args:
-        path: As for `read_poses`.
-        size: As for `read_poses`.
-        fps: As for `read_poses`.
-
-    Returns:
-        Sequences by name; a format of one clip names it as the file, without the suffix.
-
-    Raises:
-        UserError: As `read_poses`; what is wrong with one clip of many only when it is looked up.
+    loaded; other files `reading.MAX_BYTES`. A format of one clip names it as the file, without the
+    suffix. What is wrong with one clip of many is said when it is looked up.
     """
     path = Path(path)
-    size = None if size is None else checked_size(tuple(size), path)
-    fps = None if fps is None else checked_fps(fps, path)
-    if path.is_dir():
-        return _one(path, *_read_folder(path, size, fps))
-    head = read_head(path)
-    if pickles.sniff(head):
-        return pickle_clips.read(path, size=size, fps=fps)
-    return _read_bytes(read_bytes(path), path, size, fps)
+    file = InputFile(
+        path,
+        None if size is None else checked_size(tuple(size), path),
+        None if fps is None else checked_fps(fps, path),
+    )
+    for format in FORMATS:
+        if (format.folders or not file.parts) and format.recognise(file):
+            return format.read(file)
+    raise UserError(
+        f"{path} is {'not a file of' if file.document is None else 'JSON but not'} poses; expected "
+        f"{KNOWN}."
+    )
+
+
+def read_poses_of(path: Path, picture: str, size: tuple[int, int]) -> PoseSequence:
+    """Read the poses of a picture or video, in its pixels.
+
+    Args:
+        path: File of poses; UserError if they are of frames of another shape.
+        picture: Name of the picture or video, for messages.
+        size: (H, W) of its frames.
+    """
+    poses = read_poses(path, size=size)
+    height, width = poses.size
+    if abs(width / height * size[0] / size[1] - 1) > _SAME_SHAPE:
+        raise UserError(
+            f"{path} is of frames of {width} x {height} pixels, {picture} has {size[1]} x "
+            f"{size[0]}: another shape. Take the poses of this picture."
+        )
+    return resize(poses, size)
 
 
 def write_poses(poses: PoseSequence, path: Path, format: str | None = None) -> None:
@@ -130,86 +145,33 @@ def write_poses(poses: PoseSequence, path: Path, format: str | None = None) -> N
 
     Raises:
         UserError: If the suffix or format is unknown (2), the format cannot carry the skeleton
-            (65), or the file cannot be created (73).
+            (65), or the file cannot be created (73) or written (74).
     """
     path = Path(path)
     if format is None:
-        chosen = [name for name, suffix in SUFFIXES.items() if suffix == path.suffix.lower() != ""]
-        if not chosen:
+        by_suffix = {suffix: name for name, suffix in SUFFIXES.items() if suffix}
+        if path.suffix.lower() not in by_suffix:
             raise UserError(
                 f"{path} ends in {path.suffix or 'nothing'!r}; expected .json, .npz or .pose, or a "
                 "format: --format openpose.",
                 ExitCode.USAGE,
             )
-        format = chosen[0]
+        format = by_suffix[path.suffix.lower()]
     match format:
         case "own":
             save_bytes(path, own_json.to_bytes(poses))
         case "npz":
             save_bytes(path, npz_file.to_bytes(poses))
         case "pose":
-            save_bytes(path, pose_file_writer.to_bytes(poses, path))
+            save_bytes(path, pose_file.to_bytes(poses, path))
         case "openpose" if path.suffix.lower() == ".json":
-            save_bytes(path, openpose_writer.list_bytes(poses))
+            save_bytes(path, openpose.list_bytes(poses))
         case "openpose":
             with atomic_folder(path) as temporary:
-                for name, data in openpose_writer.frame_files(poses, path.name).items():
+                for name, data in openpose.frame_files(poses, path.name).items():
                     (temporary / name).write_bytes(data)
         case _:
             raise UserError(
                 f"{path}: format is {format[:40]!r}; expected one of {', '.join(SUFFIXES)}.",
                 ExitCode.USAGE,
             )
-
-
-# ----- recognising --------------------------------------------------------------------------------
-
-
-def _one(path: Path, format: str, reading: Reading) -> Clips:
-    return Clips(path, format, {path.stem: lambda: reading})
-
-
-def _read_folder(
-    folder: Path, size: tuple[int, int] | None, fps: float | None
-) -> tuple[str, Reading]:
-    files = json_files(folder, "MMPose or OpenPose JSON, one file per frame")
-    first = parse_json(read_bytes(files[0]), files[0], "poses")
-    if openpose_json.sniff(first):
-        return "openpose", openpose_json.read_folder(folder, files, size=size, fps=fps)
-    return "mmpose", mmpose_json.read_folder(folder, files, size=size, fps=fps)
-
-
-def _read_bytes(data: bytes, path: Path, size: tuple[int, int] | None, fps: float | None) -> Clips:
-    if _looks_like_json(data):
-        return _read_json(parse_json(data, path, "poses"), path, size, fps)
-    if npz_file.sniff(data):
-        return _one(path, *npz_file.read(data, path, size=size, fps=fps))
-    if pose_file.sniff(data):
-        return _one(path, "pose", pose_file.read(data, path))
-    if deepfashion_csv.sniff(data):
-        return deepfashion_csv.read(data, path, size=size, fps=fps)
-    if deepfashion_text.sniff(data):
-        poses = deepfashion_text.parse(data, path, size=size, fps=fps)
-        return _one(path, "deepfashion", Reading(poses))
-    raise UserError(f"{path} is not a file of poses; expected {_KNOWN}.")
-
-
-def _looks_like_json(data: bytes) -> bool:
-    return data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
-
-
-def _read_json(
-    document: object, path: Path, size: tuple[int, int] | None, fps: float | None
-) -> Clips:
-    if own_json.sniff(document):
-        return _one(path, "own", Reading(own_json.read(document, path)))
-    if coco_json.sniff(document):
-        return coco_json.read(document, path, size=size, fps=fps)
-    for format, module in (
-        ("mmpose", mmpose_json),
-        ("openpose", openpose_json),
-        ("alphapose", alphapose_json),
-    ):
-        if module.sniff(document):
-            return _one(path, format, module.read(document, path, size=size, fps=fps))
-    raise UserError(f"{path} is JSON but not poses; expected {_KNOWN}.")

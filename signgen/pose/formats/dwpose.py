@@ -19,18 +19,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.persons import NUM_KEYPOINTS, Person
+from signgen.pose.formats.checks import Numbers
+from signgen.pose.formats.persons import Person
 from signgen.pose.formats.pose_maps import COCO_18
 
-__all__ = ["NUM_POINTS", "from_array", "is_frame", "persons"]
+__all__ = ["NUM_POINTS", "PARTS", "from_array", "from_dictionary", "is_frame", "to_numbers"]
 
 NUM_POINTS = 134
+PARTS = ("candidate", "subset", "score", "hands", "hands_score", "faces", "faces_score")
 _FROM_134 = (*COCO_18, *range(18, NUM_POINTS))
-
-Numbers = NDArray[np.float64]
 
 
 def is_frame(value: object) -> bool:
@@ -38,58 +39,54 @@ def is_frame(value: object) -> bool:
     return isinstance(value, Mapping) and "bodies" in value
 
 
-def persons(frame: Mapping[str, Any], what: str) -> list[Person]:
+def from_dictionary(frame: Mapping[str, Any], what: str) -> list[Person]:
     """Return the persons of one frame.
 
     Args:
         frame: As above, its values arrays or nested lists; `bodies` may also be the array of the
             candidates.
         what: File and frame, the beginning of messages.
-
-    Raises:
-        UserError: If a part is missing or has another shape.
     """
     bodies = frame["bodies"]
     if not isinstance(bodies, Mapping):
         bodies = {"candidate": bodies, "subset": frame.get("subset"), "score": frame.get("score")}
-    body = _points(bodies.get("candidate"), 18, f"{what}: candidate")
-    count = len(body)
-    shown = np.ones((count, 18))
+    body = _points(bodies.get("candidate"), 18, f"{what}: candidate")  # (n, 18, 2)
+    people = len(body)
+    scores = np.ones((people, 18))
     if bodies.get("subset") is not None:
-        subset = _scores(bodies["subset"], (count, 18), f"{what}: subset")
-        body, shown = _chosen(body, subset, what)
+        subset = _scores(bodies["subset"], (people, 18), f"{what}: subset")
+        body, scores = _chosen(body, subset, what)
     if bodies.get("score") is not None:
-        shown = shown * _scores(bodies["score"], (count, 18), f"{what}: score")
-    parts = [(body[:, COCO_18], shown[:, COCO_18]), (np.zeros((count, 6, 2)), np.zeros((count, 6)))]
-    for name, length, groups in (("faces", 68, 1), ("hands", 21, 2)):
-        part, score = _part(frame, name, (count * groups, length), what)
-        parts += [
-            (part[i * count : (i + 1) * count], score[i * count : (i + 1) * count])
-            for i in range(groups)
-        ]
-    points = np.concatenate([part for part, _ in parts], axis=1)
-    scores = np.concatenate([score for _, score in parts], axis=1)
-    return _present(points, scores)
+        scores = scores * _scores(bodies["score"], (people, 18), f"{what}: score")
+    face = _part(frame, "faces", (people, 68), what)
+    hands = _part(frame, "hands", (2 * people, 21), what)
+    feet = np.zeros((people, 6, 2)), np.zeros((people, 6))
+    parts = (
+        (body[:, COCO_18], scores[:, COCO_18]),
+        feet,
+        face,
+        *((hands[0][side], hands[1][side]) for side in (slice(people), slice(people, None))),
+    )
+    return _present(
+        np.concatenate([points for points, _ in parts], axis=1),  # (n, 133, 2)
+        np.concatenate([confidence for _, confidence in parts], axis=1),  # (n, 133)
+    )
 
 
 def from_array(values: NDArray[Any], what: str) -> list[Person]:
-    """Return the persons of one frame given as an array (134, 2 or 3) or (people, 134, 2 or 3).
-
-    Raises:
-        UserError: If it has another shape.
-    """
-    table = _numbers(values, what)
+    """Return the persons of a frame that is an array (134, 2 or 3) or (people, 134, 2 or 3)."""
+    table = to_numbers(values, what)
     table = table[None] if table.ndim == 2 else table
     if table.ndim != 3 or table.shape[1] != NUM_POINTS or table.shape[2] not in (2, 3):
         raise UserError(f"{what} has shape {list(values.shape)}; expected (134, 2 or 3).")
-    chosen = table[:, _FROM_134]
-    scores = chosen[..., 2] if table.shape[2] == 3 else np.ones(chosen.shape[:2])
-    return _present(chosen[..., :2], scores)
+    table = table[:, _FROM_134]  # (n, 133, 2 or 3)
+    return _present(
+        table[..., :2], table[..., 2] if table.shape[2] == 3 else np.ones(table.shape[:2])
+    )
 
 
 def _present(points: Numbers, scores: Numbers) -> list[Person]:
     """Mark what lies at -1 as missing, and leave out people without a point."""
-    assert points.shape[1:] == (NUM_KEYPOINTS, 2)
     missing = (points == -1).any(axis=-1)
     scores = np.where(missing, 0, np.maximum(scores, 0))
     return [(p, s) for p, s in zip(points, scores, strict=True) if s.any()]
@@ -102,8 +99,8 @@ def _chosen(body: Numbers, subset: Numbers, what: str) -> tuple[Numbers, Numbers
     if not known.all():
         raise UserError(f"{what}: subset holds {subset[~known][0]:g}; expected an index or -1.")
     index = subset.astype(np.int64)
-    shown = (index >= 0).astype(np.float64)
-    return body.reshape(-1, 2)[np.maximum(index, 0)], shown
+    candidates = rearrange(body, "n k xy -> (n k) xy")
+    return candidates[np.maximum(index, 0)], (index >= 0).astype(np.float64)
 
 
 def _part(
@@ -123,25 +120,26 @@ def _part(
 
 def _points(values: object, length: int, what: str) -> Numbers:
     """Return (n, length, 2)."""
-    table = _numbers(values, what)
+    table = to_numbers(values, what)
     if table.ndim < 2 or table.shape[-1] not in (2, 3) or table[..., 0].size % length:
         raise UserError(f"{what} has shape {list(table.shape)}; expected (n, {length}, 2).")
     return table[..., :2].reshape(-1, length, 2)
 
 
 def _scores(values: object, shape: tuple[int, int], what: str) -> Numbers:
-    table = _numbers(values, what)
+    table = to_numbers(values, what)
     if table.size != shape[0] * shape[1]:
         raise UserError(f"{what} has shape {list(table.shape)}; expected {list(shape)}.")
     return table.reshape(shape)
 
 
-def _numbers(values: object, what: str) -> Numbers:
+def to_numbers(values: object, what: str) -> Numbers:
+    """Convert an array or nested lists to float64; NaN is named later, with its place."""
     try:
         table = np.asarray(values)
     except ValueError as error:
         raise UserError(f"{what} is not a regular array of numbers.") from error
     if table.dtype.kind not in "iufb":
         raise UserError(f"{what} is not an array of numbers.")
-    with np.errstate(all="ignore"):  # NaN is named later, with its place
+    with np.errstate(all="ignore"):
         return table.astype(np.float64)

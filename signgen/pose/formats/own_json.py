@@ -15,61 +15,44 @@ Infinity are refused.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.reading import (
+from signgen.pose.formats.checks import (
     checked_fps,
     checked_sequence,
     checked_size,
+    checked_skeleton,
     number_array,
 )
+from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 
-__all__ = ["FORMAT", "VERSION", "read", "sniff", "to_bytes"]
+__all__ = ["FORMAT", "NAME", "VERSION", "to_bytes"]
 
-FORMAT = "signgen-poses"
+NAME = "signgen-poses"
 VERSION = 1
 
 
-def sniff(document: object) -> bool:
-    """Tell whether a parsed JSON document says that it is this format."""
-    return isinstance(document, dict) and document.get("format") == FORMAT
+def _recognise(file: InputFile) -> bool:
+    return isinstance(file.document, dict) and file.document.get("format") == NAME
 
 
-def read(document: object, path: Path) -> PoseSequence:
-    """Read a parsed document.
-
-    Args:
-        document: What `sniff` recognised.
-        path: Named in messages.
-
-    Returns:
-        The sequence.
-
-    Raises:
-        UserError: If a key is missing or a value is not as the module's description says.
-    """
-    if not isinstance(document, dict):
-        raise UserError(f"{path} is not an object of {FORMAT}.")
+def _read(file: InputFile) -> Clips:
+    document, path = file.document, file.path
+    assert isinstance(document, dict)
     for key in ("version", "skeleton", "fps", "size", "frames"):
         if key not in document:
-            raise UserError(f"{path} has no {key!r}; {FORMAT} needs it. Add it.")
-    if document["version"] != VERSION or isinstance(document["version"], bool):
+            raise UserError(f"{path} has no {key!r}; {NAME} needs it. Add it.")
+    version, frames = document["version"], document["frames"]
+    if version != VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path} has version {str(document['version'])[:40]!r}; this signgen reads {VERSION}. "
+            f"{path} has version {str(version)[:40]!r}; this signgen reads {VERSION}. "
             "Update signgen."
         )
-    skeleton = document["skeleton"]
-    if not isinstance(skeleton, str) or skeleton not in SKELETONS:
-        raise UserError(
-            f"{path} has skeleton {str(skeleton)[:40]!r}; expected one of {', '.join(SKELETONS)}."
-        )
+    skeleton = checked_skeleton(document["skeleton"], path)
     fps, size = checked_fps(document["fps"], path), checked_size(document["size"], path)
-    frames = document["frames"]
     if not isinstance(frames, list):
         raise UserError(f"{path}: frames is not a list; expected a list of frames.")
     if not frames:
@@ -81,10 +64,14 @@ def read(document: object, path: Path) -> PoseSequence:
             raise UserError(
                 f"{path}: frame {index} has {found} key points; expected {count} ({skeleton})."
             )
-    values = number_array(frames, (None, count, 3), f"{path}: frames")
-    return checked_sequence(
-        values[..., :2], values[..., 2], path, skeleton=skeleton, size=size, fps=fps
+    table = number_array(frames, (None, count, 3), f"{path}: frames")
+    poses = checked_sequence(
+        table[..., :2], table[..., 2], path, size=size, fps=fps, skeleton=skeleton
     )
+    return Clips.of_one(file, "own", Reading(poses))
+
+
+FORMAT = Format(_recognise, _read)
 
 
 def to_bytes(poses: PoseSequence) -> bytes:
@@ -92,18 +79,16 @@ def to_bytes(poses: PoseSequence) -> bytes:
 
     Coordinates are kept to 0.01 pixel and confidences to 0.001; confidences above 0 stay above 0.
     """
-    shown = np.where(poses.visible, np.maximum(np.round(poses.confidence, 3), 0.001), 0.0)
+    confidence = np.where(poses.visible, np.maximum(np.round(poses.confidence, 3), 0.001), 0.0)
     points = np.round(poses.keypoints.astype(np.float64), 2)
-    values = np.concatenate([points, shown.astype(np.float64)[..., None]], axis=-1)
-    frames = ",\n".join(_frame_text(frame) for frame in values.tolist())
+    table = np.concatenate([points, confidence.astype(np.float64)[..., None]], axis=-1)  # (T, K, 3)
+    frames = ",\n".join(
+        f"[{','.join(f'[{x:.7g},{y:.7g},{c:.4g}]' for x, y, c in frame)}]"
+        for frame in table.tolist()
+    )
     height, width = poses.size
     text = (
-        f'{{"format":"{FORMAT}","version":{VERSION},"skeleton":"{poses.skeleton}",'
+        f'{{"format":"{NAME}","version":{VERSION},"skeleton":"{poses.skeleton}",'
         f'"fps":{float(poses.fps)!r},"size":[{height},{width}],"frames":[\n{frames}\n]}}\n'
     )
     return text.encode()
-
-
-def _frame_text(frame: list[list[float]]) -> str:
-    points = (f"[{x:.7g},{y:.7g},{c:.4g}]" for x, y, c in frame)
-    return f"[{','.join(points)}]"

@@ -1,4 +1,4 @@
-"""Clips in a pickle, plain or gzipped: MSKA, SLRT, NLA-SLR and DWPose.
+"""Clips in a pickle, plain or gzipped, read without running it: MSKA, SLRT, NLA-SLR and DWPose.
 
 ================  ==================================================================================
 mska              {clip: {"name", "gloss", "text", "num_frames", "keypoint": tensor (T, 133, 3)}}
@@ -24,65 +24,59 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from signgen.errors import UserError
+from signgen.files.foreign import pickles
 from signgen.files.foreign.arrays import Array, read_arrays
 from signgen.files.foreign.unpickling import PickleError
 from signgen.pose.formats import dwpose
-from signgen.pose.formats.clips import Clips, Reading
-from signgen.pose.formats.persons import NUM_KEYPOINTS, Person, in_pixels, reading
-from signgen.pose.formats.reading import DEFAULT_FPS, MAX_BYTES, checked_sequence
+from signgen.pose.formats.checks import DEFAULT_FPS, Numbers, checked_sequence
+from signgen.pose.formats.persons import NUM_KEYPOINTS, read_signer
+from signgen.pose.formats.reading import MAX_BYTES, Clips, Format, InputFile, Reading
 
-__all__ = ["read"]
+__all__ = ["FORMAT"]
 
 _EXPECTED = "key points of MSKA, SLRT, NLA-SLR or DWPose"
 _SIZES = (
     (re.compile(r"(train|dev|test|fullFrame-210x260px)/"), (260, 210)),
     (re.compile(r"S\d+_P\d+_T\d+$"), (512, 512)),
 )
-_PARTS = ("faces", "faces_score", "hands", "hands_score")
 _KEYS = {"keypoint": "mska", "keypoints": "slrt"}
 
 _MAX_FRAMES = 500_000
 
+Clip = Array | list[Any]
+"""What a pickle has of a clip: an array, or frames of DWPose."""
 
-def read(path: Path, *, size: tuple[int, int] | None = None, fps: float | None = None) -> Clips:
-    """List the clips of a pickle; a clip's numbers are read when it is looked up.
 
-    Args:
-        path: The file.
-        size: (H, W) of the pictures; by the clip's name without it.
-        fps: Frames per second, or None for 25.
-
-    Returns:
-        The clips, `coco-wholebody-133`.
-
-    Raises:
-        UserError: If the pickle is not one of those above.
-    """
-    value, length = read_arrays(path, MAX_BYTES, "key points")
-    entries = [(path.stem, value, str(path))]
-    if _is_dict(value) and not dwpose.is_frame(value):
-        entries = [(str(n), v, f"{path}: clip {str(n)[:60]!a}") for n, v in value.items()]
+def _read(file: InputFile) -> Clips:
+    """List the clips of a pickle; a clip's numbers are read when it is looked up."""
+    path = file.path
+    pickled, length = read_arrays(path, MAX_BYTES, "key points")
+    entries = [(path.stem, pickled, str(path))]
+    if _is_dict(pickled) and not dwpose.is_frame(pickled):
+        entries = [(str(n), clip, f"{path}: clip {str(n)[:60]!a}") for n, clip in pickled.items()]
     kinds: set[str] = set()
-    numbers: dict[str, Array | list[Any]] = {}
+    clips: dict[str, Clip] = {}
     for name, entry, what in entries:
-        kind, numbers[name] = _found(entry, what)
+        kind, clips[name] = _clip(entry, what)
         kinds.add(kind)
     if len(kinds) > 1:
         raise UserError(f"{path} mixes {' and '.join(sorted(kinds))}; expected one of them.")
-    _check_total(numbers.values(), path, length)
+    _check_total(clips.values(), path, length)
     readers: dict[str, Callable[[], Reading]] = {
-        name: partial(_array, array, path, name, size, fps)
-        if isinstance(array, Array)
-        else partial(_dwpose, array, path, size, fps)
-        for name, array in numbers.items()
+        name: partial(_read_array, file, name, clip)
+        if isinstance(clip, Array)
+        else partial(_read_dwpose, file, clip)
+        for name, clip in clips.items()
     }
     return Clips(path, "".join(kinds), readers)
 
 
-def _found(entry: object, what: str) -> tuple[str, Array | list[Any]]:
+FORMAT = Format(lambda file: pickles.sniff(file.head), _read)
+
+
+def _clip(entry: object, what: str) -> tuple[str, Clip]:
     """Return the format of a clip, and its array or its list of frames."""
     if isinstance(entry, Array):
         return "arrays", entry
@@ -94,15 +88,15 @@ def _found(entry: object, what: str) -> tuple[str, Array | list[Any]]:
         if isinstance(entry, dict) and isinstance(entry.get(key), Array):
             return kind, entry[key]
     first = entry[0] if isinstance(entry, list) and entry else entry
-    held = f" but {', '.join(str(key)[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
-    raise UserError(f"{what} has no key points{ascii(held)[1:-1]}; expected {_EXPECTED}.")
+    keys = f" but {', '.join(str(key)[:20] for key in list(first)[:6])}" if _is_dict(first) else ""
+    raise UserError(f"{what} has no key points{ascii(keys)[1:-1]}; expected {_EXPECTED}.")
 
 
 def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _check_total(clips: Iterable[Array | list[Any]], path: Path, length: int) -> None:
+def _check_total(clips: Iterable[Clip], path: Path, length: int) -> None:
     """Refuse numbers that stand in a pickle many times over, which costs it two bytes each time."""
     total = frames = 0
     for clip in clips:
@@ -116,72 +110,63 @@ def _check_total(clips: Iterable[Array | list[Any]], path: Path, length: int) ->
                 )
 
 
-def _arrays(value: object) -> Iterable[Array]:
-    if isinstance(value, Array):
-        return [value]
-    parts = value if _is_dict(value) else {}
+def _arrays(frame: object) -> Iterable[Array]:
+    if isinstance(frame, Array):
+        return [frame]
+    parts = frame if _is_dict(frame) else {}
     bodies = parts.get("bodies")
     inner = list(bodies.values()) if _is_dict(bodies) else []
     return [part for part in [*parts.values(), *inner] if isinstance(part, Array)]
 
 
-def _loaded(array: Array, what: str) -> NDArray[np.float64]:
+def _loaded(array: Array, what: str) -> Numbers:
     try:
         values = array.load()
     except PickleError as error:
         raise UserError(f"{what} {error}. Nothing of it was run. Write the file again.") from None
     if values.dtype.kind not in "iuf":
         raise UserError(f"{what} holds {values.dtype.name}; expected numbers.")
-    with np.errstate(all="ignore"):  # NaN is named later, with its place
-        return values.astype(np.float64)
+    return dwpose.to_numbers(values, what)
 
 
-def _array(
-    array: Array, path: Path, name: str, size: tuple[int, int] | None, fps: float | None
-) -> Reading:
-    what = f"{path}: clip {name[:60]!a}"
-    values = _loaded(array, what)
-    if values.ndim != 3 or values.shape[1] not in (NUM_KEYPOINTS, dwpose.NUM_POINTS):
+def _read_array(file: InputFile, name: str, array: Array) -> Reading:
+    what = f"{file.path}: clip {name[:60]!a}"
+    values = _loaded(array, what)  # (T, 133 or 134, 3)
+    if (
+        values.ndim != 3
+        or values.shape[1] not in (NUM_KEYPOINTS, dwpose.NUM_POINTS)
+        or values.shape[2] != 3
+        or not len(values)
+    ):
         raise UserError(f"{what} has shape {list(values.shape)}; expected (T, 133, 3).")
-    if values.shape[2] != 3 or not len(values):
-        raise UserError(f"{what} has shape {list(values.shape)}; expected (T, 133, 3).")
-    place = Path(what)
     if values.shape[1] == dwpose.NUM_POINTS:
-        persons = [dwpose.from_array(frame, f"{what}: frame {t}") for t, frame in enumerate(values)]
-        return reading(in_pixels(persons, place, size), place, size, fps)
+        frames = [dwpose.from_array(frame, f"{what}: frame {t}") for t, frame in enumerate(values)]
+        return read_signer(frames, file, normalised=True, what=what)
+    by_name = next((size for pattern, size in _SIZES if pattern.match(name)), None)
+    size = file.size or by_name
+    if size is None:
+        raise UserError(
+            f"{what}: the file does not say the size of the pictures. Name it with --size HEIGHT "
+            "WIDTH."
+        )
     poses = checked_sequence(
         values[..., :2],
         np.maximum(values[..., 2], 0),
-        place,
-        skeleton="coco-wholebody-133",
-        size=size or _size_of(name, what),
-        fps=fps or DEFAULT_FPS,
+        what,
+        size=size,
+        fps=file.fps or DEFAULT_FPS,
     )
-    return Reading(poses)
+    return Reading(poses, assumed=("fps",) if file.size == by_name else ("size", "fps"))
 
 
-def _size_of(name: str, what: str) -> tuple[int, int]:
-    for pattern, size in _SIZES:
-        if pattern.match(name):
-            return size
-    raise UserError(
-        f"{what}: the file does not say the size of the pictures. Name it with --size HEIGHT WIDTH."
-    )
-
-
-def _dwpose(
-    frames: list[Mapping[str, Any]],
-    path: Path,
-    size: tuple[int, int] | None,
-    fps: float | None,
-) -> Reading:
-    persons: list[list[Person]] = []
+def _read_dwpose(file: InputFile, frames: list[Mapping[str, Any]]) -> Reading:
+    persons = []
     for t, frame in enumerate(frames):
-        what = f"{path}: frame {t}"
+        what = f"{file.path}: frame {t}"
         if not dwpose.is_frame(frame):
             raise UserError(f"{what} has no bodies; expected a frame of DWPose.")
-        persons.append(dwpose.persons(_tree(frame, what), what))
-    return reading(in_pixels(persons, path, size), path, size, fps)
+        persons.append(dwpose.from_dictionary(_tree(frame, what), what))
+    return read_signer(persons, file, normalised=True)
 
 
 def _tree(frame: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -191,7 +176,7 @@ def _tree(frame: Mapping[str, Any], what: str) -> dict[str, Any]:
     would become billions of numbers.
     """
     loaded: dict[str, Any] = {}
-    for key in ("bodies", "candidate", "subset", "score", *_PARTS):
+    for key in ("bodies", *dwpose.PARTS):
         value = frame.get(key)
         if isinstance(value, Array):
             loaded[key] = _loaded(value, f"{what}: {key}")

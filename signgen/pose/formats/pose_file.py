@@ -1,74 +1,54 @@
-"""Binary `.pose` files, read with the pose-format library.
+"""Binary `.pose` files, with the pose-format library.
 
-Versions 0.0, 0.1 and 0.2 with the components of MediaPipe Holistic (543, 576, 586 or the reduced
-178 points), OpenPose (137) or COCO-WholeBody (133). World landmarks are ignored. Masked and
+Read are versions 0.0, 0.1 and 0.2 with the components of MediaPipe Holistic (543, 576, 586 or the
+reduced 178 points), OpenPose (137) or COCO-WholeBody (133). World landmarks are ignored. Masked and
 undetected points are missing; the file's confidences are kept. Of several people one is followed
-(`frames.follow_signer`), because their order in the file says nothing.
+(`persons.follow_signer`), because their order in the file says nothing.
+
+Written is version 0.2 with pose-format's own components for COCO-WholeBody-133: BODY 23, FACE 68,
+LEFT_HAND 21 and RIGHT_HAND 21 points of x, y and confidence; one person; coordinates, confidences
+and the frame rate in float32, which is what the format can carry.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.clips import Reading
+from signgen.pose.formats.checks import Numbers, checked_fps, checked_sequence, checked_size
 from signgen.pose.formats.persons import follow_signer
-from signgen.pose.formats.pose_maps import HAND_COMPONENTS, Component, Points, map_components
-from signgen.pose.formats.reading import checked_fps, checked_sequence, checked_size
+from signgen.pose.formats.pose_maps import Component, map_components
+from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
+from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.structures import PoseSequence
 
-__all__ = ["read", "sniff"]
+__all__ = ["FORMAT", "to_bytes"]
 
 _VERSIONS = (0.0, 0.1, 0.2)
-_EXPECTED = "MediaPipe Holistic, OpenPose BODY_25 with hands, or COCO-WholeBody 133"
-#: Everything that pose-format is known to raise on broken files.
-_LIBRARY_ERRORS = (
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    TypeError,
-    ValueError,  # includes UnicodeDecodeError
-)
 
 
-def sniff(data: bytes) -> bool:
+def _recognise(file: InputFile) -> bool:
     """Tell whether the bytes begin with a known version and a named component."""
-    if len(data) < 14:
+    if len(file.head) < 14:
         return False
-    version, _, _, _, components, name = struct.unpack_from("<f5H", data)
+    version, _, _, _, components, name = struct.unpack_from("<f5H", file.head)
     known = any(abs(version - v) < 1e-4 for v in _VERSIONS)
     return known and 0 < components < 64 and 0 < name < 256
 
 
-def read(data: bytes, path: Path) -> Reading:
-    """Read the bytes of one file.
-
-    Args:
-        data: What `sniff` recognised.
-        path: Named in messages.
-
-    Returns:
-        The sequence, `coco-wholebody-133`.
-
-    Raises:
-        UserError: If the file is truncated or broken, has only hands or unknown components, no
-            people, or bad numbers.
-    """
-    pose = _parse(data, path)
+def _read(file: InputFile) -> Clips:
+    path, pose = file.path, _parse(file.data, file.path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
     fps = checked_fps(float(pose.body.fps), path)
     with np.errstate(all="ignore"):  # NaN is named later, with its place
         confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
-    values = np.ma.asarray(pose.body.data)
+    values = np.ma.asarray(pose.body.data)  # (T, people, N, dimensions)
     if confidence.ndim != 3 or values.ndim != 4 or values.shape[:3] != confidence.shape:
         raise UserError(f"{path} is a broken .pose file: points and confidences differ in number.")
     if 0 in confidence.shape:
@@ -78,19 +58,20 @@ def read(data: bytes, path: Path) -> Reading:
         )
     people = []
     for person in range(confidence.shape[1]):
-        parts = _components(pose, values[:, person], confidence[:, person], path)
-        mapped = map_components(parts)
+        components = _components(pose, values[:, person], confidence[:, person], path)
+        mapped = map_components(components)
         if mapped is None:
-            _refuse(parts, path)
+            raise _unknown(components, path)
         people.append(mapped)
     points, scores = people[0] if len(people) == 1 else _followed(people)
-    poses = checked_sequence(
-        points, scores, path, skeleton="coco-wholebody-133", size=size, fps=fps
-    )
+    poses = checked_sequence(points, scores, path, size=size, fps=fps)
     _check_pixels(poses, path)
     # Of version 0.0 the library reads the first person only.
     count = None if pose.header.version < 0.05 else confidence.shape[1]
-    return Reading(poses, people=count)
+    return Clips.of_one(file, "pose", Reading(poses, people=count))
+
+
+FORMAT = Format(_recognise, _read)
 
 
 def _parse(data: bytes, path: Path) -> Any:
@@ -106,7 +87,7 @@ def _parse(data: bytes, path: Path) -> Any:
         with np.errstate(all="ignore"):
             pose = Pose.read(data)
         frames = len(pose.body.confidence)
-    except _LIBRARY_ERRORS as error:
+    except Exception as error:  # the library raises nearly anything on broken files
         raise UserError(
             f"{path} is a broken or truncated .pose file ({type(error).__name__}). Write it again."
         ) from error
@@ -120,21 +101,22 @@ def _parse(data: bytes, path: Path) -> Any:
     return pose
 
 
-def _followed(people: list[tuple[Points, Points]]) -> tuple[Points, Points]:
+def _followed(people: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
     """Return (T, 133, 2) points and (T, 133) confidence of the signer among several people."""
-    frames = [
-        [(points[t], scores[t]) for points, scores in people if scores[t].any()]
-        for t in range(len(people[0][1]))
-    ]
-    kept = follow_signer(frames)
-    return np.stack([points for points, _ in kept]), np.stack([scores for _, scores in kept])
+    signer = follow_signer(
+        [
+            [(points[t], scores[t]) for points, scores in people if scores[t].any()]
+            for t in range(len(people[0][1]))
+        ]
+    )
+    return np.stack([points for points, _ in signer]), np.stack([scores for _, scores in signer])
 
 
 def _components(
     pose: Any, values: np.ma.MaskedArray[Any, Any], confidence: NDArray[np.float64], path: Path
 ) -> dict[str, Component]:
     """Cut one person into components, taking x and y by their letters."""
-    parts: dict[str, Component] = {}
+    components: dict[str, Component] = {}
     start = 0
     for part in pose.header.components:
         stop = start + len(part.points)
@@ -143,26 +125,28 @@ def _components(
         x, y = part.format.index("X"), part.format.index("Y")
         if max(x, y) >= values.shape[-1]:
             raise UserError(f"{path} is a broken .pose file: its points have too few dimensions.")
-        chosen = values[:, start:stop, [x, y]]
+        chosen = values[:, start:stop, [x, y]]  # (T, N, 2)
         hidden = np.ma.getmaskarray(chosen).any(axis=-1)
         scores = np.where(hidden, 0.0, confidence[:, start:stop])
         with np.errstate(all="ignore"):
             points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
-        parts[part.name] = Component(list(part.points), points, scores)
+        components[part.name] = Component(list(part.points), points, scores)
         start = stop
-    return parts
+    return components
 
 
-def _refuse(parts: dict[str, Component], path: Path) -> NoReturn:
-    names = set(parts)
-    if names and names <= HAND_COMPONENTS:
-        count = sum(len(part.names) for part in parts.values())
-        raise UserError(
-            f"{path} has only hand points ({count}); body points are needed to draw a signer. "
-            "Estimate the whole body."
+def _unknown(components: dict[str, Component], path: Path) -> UserError:
+    lengths = {name: len(part.names) for name, part in components.items()}
+    if lengths and all("hand" in name.lower() for name in lengths):
+        return UserError(
+            f"{path} has only hand points ({sum(lengths.values())}); body points are needed to "
+            "draw a signer. Estimate the whole body."
         )
-    listed = ", ".join(f"{name[:40]} {len(part.names)}" for name, part in list(parts.items())[:6])
-    raise UserError(f"{path} has components {listed!a}; expected those of {_EXPECTED}.")
+    listed = ", ".join(f"{name[:40]} {count}" for name, count in list(lengths.items())[:6])
+    return UserError(
+        f"{path} has components {listed!a}; expected those of MediaPipe Holistic, OpenPose BODY_25 "
+        "with hands, or COCO-WholeBody 133."
+    )
 
 
 def _check_pixels(poses: PoseSequence, path: Path) -> None:
@@ -175,3 +159,29 @@ def _check_pixels(poses: PoseSequence, path: Path) -> None:
             f"{poses.size[1]}x{poses.size[0]} frame; "
             "expected pixels, not normalised coordinates."
         )
+
+
+def to_bytes(poses: PoseSequence, path: Path) -> bytes:
+    """Return the file of a sequence; UserError naming `path` if the skeleton does not fit."""
+    if poses.skeleton != COCO_WHOLEBODY:
+        raise UserError(
+            f"{path}: .pose cannot carry the skeleton {poses.skeleton}; expected "
+            f"{COCO_WHOLEBODY}. Write .json or .npz."
+        )
+    from pose_format import Pose
+    from pose_format.numpy import NumPyPoseBody
+    from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
+    from pose_format.utils.cocowholebody133_header import cocowholebody_components
+
+    height, width = poses.size
+    header = PoseHeader(
+        version=0.2,
+        dimensions=PoseHeaderDimensions(width, height, 0),
+        components=cocowholebody_components(),
+    )
+    data = np.ma.masked_array(
+        poses.keypoints[:, None], mask=np.repeat(~poses.visible[:, None, :, None], 2, axis=-1)
+    )  # (T, 1, 133, 2)
+    out = io.BytesIO()
+    Pose(header, NumPyPoseBody(poses.fps, data, poses.confidence[:, None])).write(out)
+    return out.getvalue()

@@ -1,214 +1,204 @@
-"""Checks that all readers of key points share: no number of a file is trusted."""
+"""A file of poses as it is read: its bytes, the format that recognises it, and its clips."""
 
 from __future__ import annotations
 
-import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
-from signgen.pose.skeleton import SKELETONS
+from signgen.pose.formats.checks import MAX_FRAMES
 from signgen.structures import PoseSequence
 
 __all__ = [
-    "DEFAULT_FPS",
+    "KNOWN",
     "MAX_BYTES",
-    "MAX_FPS",
-    "MAX_FRAMES",
-    "MAX_SIDE",
-    "checked_fps",
-    "checked_sequence",
-    "checked_size",
-    "number_array",
+    "Clips",
+    "Format",
+    "InputFile",
+    "Reading",
     "read_bytes",
-    "read_head",
+    "read_json",
 ]
 
 MAX_BYTES = 512 * 2**20
-MAX_FRAMES = 1_000_000
-MAX_SIDE = 65_535
-MAX_FPS = 1000.0
-#: Frame rate of files that carry none, where the caller gives none: that of PHOENIX-2014T.
-DEFAULT_FPS = 25.0
-_MAX_COORDINATE = 1e6
-
-
-def read_head(path: Path, count: int = 16) -> bytes:
-    """Read the first bytes of a file, whatever its size.
-
-    Raises:
-        UserError: If it is missing or unreadable (66), or empty (65).
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(count)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    if not data:
-        raise UserError(f"{path} is empty (0 bytes); expected poses. Write the file again.")
-    return data
+KNOWN = (
+    "JSON of signgen, MMPose, OpenPose, AlphaPose or COCO-WholeBody, .pose, .npz, a pickle of "
+    "MSKA, SLRT or DWPose, or DeepFashion text"
+)
+_HEAD = 4096
 
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole file of at most `MAX_BYTES`, which may not be empty."""
-    data = reading.read_bytes(path, MAX_BYTES, "a file of poses")
+    return _filled(reading.read_bytes(path, MAX_BYTES, "a file of poses"), path)
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file as `read_bytes` does; NaN is let through, to be named with its place."""
+    return reading.parse_json(read_bytes(path), path, "poses")
+
+
+def _filled(data: bytes, path: Path) -> bytes:
     if not data:
         raise UserError(f"{path} is empty (0 bytes); expected poses. Write the file again.")
     return data
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"{path} does not exist; expected a file of poses.", ExitCode.NO_INPUT)
-    reason = getattr(error, "strerror", None) or error
-    return UserError(f"{path} cannot be read: {reason}.", ExitCode.NO_INPUT)
-
-
-def checked_fps(value: object, path: Path) -> float:
-    """Return a frame rate as float, above 0 and at most `MAX_FPS`.
-
-    Raises:
-        UserError: If it is anything else.
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_FPS:
-        return float(value)
-    raise UserError(
-        f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}."
-    )
-
-
-def checked_size(value: object, path: Path) -> tuple[int, int]:
-    """Return a size as (H, W), whole numbers from 1 to `MAX_SIDE`.
-
-    Raises:
-        UserError: If it is anything else.
-    """
-    if isinstance(value, (list, tuple)) and len(value) == 2:
-        height, width = value
-        if _is_side(height) and _is_side(width):
-            return int(height), int(width)
-    raise UserError(
-        f"{path}: size is {_short(value)}; "
-        f"expected [height, width], whole numbers from 1 to {MAX_SIDE}."
-    )
-
-
-def _is_side(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return 1 <= value <= MAX_SIDE and value == int(value)
-
-
-def _short(value: object) -> str:
-    """Return a value for a message on one line; huge values are cut."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):
-        return "not printable"
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def number_array(values: object, shape: tuple[int | None, ...], what: str) -> NDArray[np.float64]:
-    """Convert nested lists of numbers.
+@dataclass(frozen=True)
+class InputFile:
+    """A file or folder of poses whose format is to be found; read as far as a format asks for it.
 
     Args:
-        values: Lists of parsed JSON.
-        shape: Expected shape; None matches any length.
-        what: File and place, the beginning of the message.
-
-    Returns:
-        float64 array of that shape; may still hold NaN or infinite values.
-
-    Raises:
-        UserError: If the lists are ragged, deeper or shallower, or hold anything but numbers.
+        path: The file or folder.
+        size: (H, W) of the pictures as the caller knows it; what the file says goes first.
+        fps: The same of the frames per second.
     """
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind == "O":  # whole numbers beyond 64 bits end up here, as do nulls
-            array = np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise UserError(f"{what} is not a regular list of numbers{_expected(shape)}.") from error
-    if array.dtype.kind not in "iuf":
-        raise UserError(f"{what} holds something other than numbers{_expected(shape)}.")
-    fits = array.ndim == len(shape) and all(
-        n is None or n == m for n, m in zip(shape, array.shape, strict=False)
-    )
-    if not fits:
-        raise UserError(f"{what} has shape {list(array.shape)}{_expected(shape)}.")
-    return array.astype(np.float64)
+
+    path: Path
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of a file, whatever its size."""
+        try:
+            with self.path.open("rb") as stream:
+                return _filled(stream.read(_HEAD), self.path)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.path} does not exist; expected a file of poses.", ExitCode.NO_INPUT
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{self.path} cannot be read: {reason}.", ExitCode.NO_INPUT) from error
+
+    @cached_property
+    def data(self) -> bytes:
+        """The whole file."""
+        return read_bytes(self.path)
+
+    @cached_property
+    def document(self) -> object:
+        """The parsed JSON of a file, or of a folder's first one; None where it is no JSON."""
+        if self.parts:
+            return read_json(self.parts[0])
+        if self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
+            return None
+        return read_json(self.path)
+
+    @cached_property
+    def parts(self) -> list[Path]:
+        """The JSON files of a folder, one per frame, by the numbers in their names."""
+        if not self.path.is_dir():
+            return []
+        files = sorted(self.path.glob("*.json"), key=_numbers)
+        if not files:
+            raise UserError(
+                f"{self.path} is a folder without *.json; expected MMPose or OpenPose JSON, one "
+                "file per frame."
+            )
+        if len(files) > MAX_FRAMES:
+            raise UserError(f"{self.path} has {len(files)} files; at most {MAX_FRAMES} are read.")
+        return files
 
 
-def _expected(shape: tuple[int | None, ...]) -> str:
-    return f"; expected shape [{', '.join('any' if n is None else str(n) for n in shape)}]"
+def _numbers(file: Path) -> tuple[list[int], str]:
+    return [int(digits) for digits in re.findall(r"\d{1,18}", file.stem)], file.name
 
 
-def checked_sequence(
-    points: NDArray[np.floating],
-    confidence: NDArray[np.floating],
-    path: Path,
-    *,
-    skeleton: str,
-    size: tuple[int, int],
-    fps: float,
-) -> PoseSequence:
-    """Build the sequence after looking at every number; missing points become 0.
+@dataclass(frozen=True)
+class Format:
+    """One format of poses; `signgen.pose.formats.FORMATS` lists them all.
 
     Args:
-        points: (T, K, 2), (x, y) in pixels of `size`.
-        confidence: (T, K), 0 means missing.
-        path: Named in messages.
-        skeleton: A key of `SKELETONS`.
-        size: (H, W), already checked.
-        fps: Frames per second, already checked.
+        recognise: Tells by its content whether a file is of this format.
+        read: Lists the clips of such a file, and says what is wrong with it.
+        folders: Whether folders with one file per frame may be of this format.
+    """
 
-    Returns:
-        The sequence in float32.
+    recognise: Callable[[InputFile], bool]
+    read: Callable[[InputFile], Clips]
+    folders: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of one clip.
+
+    Args:
+        poses: The signer's sequence.
+        people: Most people in one frame; None where the format does not say.
+        assumed: Which of `size` and `fps` the file does not say: the caller's, else guessed.
+    """
+
+    poses: PoseSequence
+    people: int | None = None
+    assumed: tuple[str, ...] = ()
+
+
+class Clips(Mapping[str, PoseSequence]):
+    """The clips of a file by name; a clip is read each time it is looked up, and not kept.
+
+    Args:
+        path: The file or folder; named in messages.
+        format: Name of the format, such as `own` or `mska`.
+        readers: Function that reads a clip, by its name, in the order of the file.
 
     Raises:
-        UserError: If there are no frames or too many, a number is NaN, infinite or absurdly large,
-            a confidence is negative, or every point is missing.
+        UserError: If there are no clips. Looking up a clip also raises it where the clip is broken.
     """
-    frames, count = confidence.shape
-    if frames == 0:
-        raise UserError(f"{path} holds 0 frames; expected at least 1.")
-    if frames > MAX_FRAMES:
-        raise UserError(f"{path} holds {frames} frames; at most {MAX_FRAMES} are read. Split it.")
-    if count != SKELETONS[skeleton].num_keypoints:
-        raise UserError(
-            f"{path} has {count} key points; "
-            f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
-        )
-    _check_numbers(confidence, path, "confidence", 0.0)
-    scores = confidence.astype(np.float32)
-    visible = scores > 0  # what is too small for float32 is missing as well
-    if not visible.any():
-        raise UserError(
-            f"{path}: every key point of all {frames} frames is missing (confidence 0); "
-            "expected a visible signer. Estimate the poses again."
-        )
-    _check_numbers(points, path, "coordinate", -_MAX_COORDINATE)
-    return PoseSequence(
-        keypoints=np.where(visible[..., None], points, 0).astype(np.float32),
-        confidence=scores * visible,
-        skeleton=skeleton,
-        size=size,
-        fps=fps,
-    )
+
+    def __init__(
+        self, path: Path, format: str, readers: Mapping[str, Callable[[], Reading]]
+    ) -> None:
+        if not readers:
+            raise UserError(f"{path} holds 0 clips; expected at least 1.")
+        self.path = path
+        self.format = format
+        self._readers = readers
+
+    @staticmethod
+    def of_one(file: InputFile, format: str, reading: Reading) -> Clips:
+        """Return the one clip of a file, named as the file without its suffix."""
+        return Clips(file.path, format, {file.path.stem: lambda: reading})
+
+    def __getitem__(self, name: str) -> PoseSequence:
+        return self._readers[name]().poses
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._readers  # without reading the clip
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def reading(self, clip: str | None = None) -> Reading:
+        """Read one clip; without a name the only one."""
+        if clip is None:
+            if len(self) > 1:
+                some = ", ".join(_short(name) for name in list(self)[:3])
+                raise UserError(
+                    f"{self.path} holds {len(self)} clips ({some}{', ...' * (len(self) > 3)}); "
+                    "name one with --clip."
+                )
+            clip = next(iter(self))
+        if clip not in self._readers:
+            near = get_close_matches(clip, list(self), n=1) if len(self) <= 20_000 else []
+            hint = f" Did you mean {_short(near[0])}?" if near else ""
+            raise UserError(
+                f"{self.path} holds no clip {_short(clip)}; it holds {len(self)}, such as "
+                f"{_short(next(iter(self)))}.{hint}",
+                ExitCode.NO_INPUT,
+            )
+        return self._readers[clip]()
 
 
-def _check_numbers(values: NDArray[np.floating], path: Path, what: str, low: float) -> None:
-    """Name the first number that is not finite or out of range, with frame and key point."""
-    with np.errstate(invalid="ignore"):
-        bad = ~((values >= low) & (values <= _MAX_COORDINATE))
-    if not bad.any():
-        return
-    place = np.argwhere(bad)[0].tolist()
-    value = float(values[tuple(place)])
-    expected = "a finite number" if not math.isfinite(value) else f"{low:g} to {_MAX_COORDINATE:g}"
-    raise UserError(
-        f"{path}: {what} of key point {place[1]} in frame {place[0]} is {value:g}; "
-        f"expected {expected}."
-    )
+def _short(name: str) -> str:
+    return repr(name) if len(name) <= 80 else f"{name[:77]!r}..."

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from signgen.pose.retargeting.proportions import bridged
+from signgen.pose.retargeting.proportions import Array, Mask, bridged
 
 __all__ = ["Nearness", "held", "nearness"]
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 NEAR, FAR = 0.3, 2.0
 """Distances in head radii at and below which the weight of a contact is 1, and above which 0."""
@@ -56,18 +52,20 @@ def nearness(
         unit: Radius of the head in the same pixels, above 0.
         handicap: (n,) units that count on top of each point's distance, so that others go first.
     """
-    apart = np.full(seen.shape, np.inf)
+    # Distance of each point from the nearest other one, in units
+    apart = np.full(seen.shape, np.inf)  # (T, n)
     for k in range(points.shape[1]):
         every = np.linalg.norm(points[:, k, None] - others, axis=-1)
         apart[:, k] = np.where(others_seen, every, np.inf).min(axis=1, initial=np.inf)
     apart = np.where(seen, apart, np.inf) / unit + handicap
-    least = apart.min(axis=1, initial=np.inf)
+    least = apart.min(axis=1, initial=np.inf)  # (T,)
     known = np.isfinite(least)
     least = np.where(known, least, FAR)
+    # Smooth step for the weight, soft minimum for the place
     share = np.clip((FAR - least) / (FAR - NEAR), 0, 1)
     focus = np.exp(-(apart - least[:, None]) / FOCUS)
     total = np.where(known, focus.sum(axis=1), 1)
-    place = (focus[..., None] * points).sum(axis=1) / total[:, None]
+    place = (focus[..., None] * points).sum(axis=1) / total[:, None]  # (T, 2)
     return Nearness(share**2 * (3 - 2 * share), place, known)
 
 

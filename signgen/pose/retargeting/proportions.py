@@ -17,7 +17,7 @@ taken as the shoulders', a palm as the forearm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from signgen.config.pose import Align
 from signgen.errors import UserError
-from signgen.pose.skeleton import SKELETONS
+from signgen.pose.skeleton import SIDES, SKELETONS
 from signgen.pose.transforms import fit_scale
 from signgen.structures import PoseSequence
 
-__all__ = ["Alignment", "bridged", "head_points", "measure"]
+__all__ = ["Alignment", "Array", "Mask", "bridged", "head_points", "measure"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 RELIABLE = 0.3
 """Least confidence of a point that lengths are measured from."""
@@ -46,9 +47,16 @@ SEATED = 2.0
 SIDEWAYS = 1.6
 """Shoulders that the other parts exceed by this factor, in the median, are seen from the side."""
 
-_SIDES = ("left", "right")
 _LIMB_PERCENTILE = 90.0
 _HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+_SHOULDERS = ("left_shoulder", "right_shoulder")
+#: Ends of a limb, whose names follow the side.
+_LIMBS = {
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "hand": ("hand_root", "middle_1"),
+    "thigh": ("hip", "knee"),
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,14 @@ class Alignment:
         return {name: _rounded(value) for name, value in numbers.items()}
 
 
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, tuple) else value
+
+
 def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
     """Compare the proportions of two signers.
 
@@ -118,19 +134,15 @@ def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
         UserError: If shoulders are never seen, or a signer stands sideways, is mirrored, or sits
             where the other stands.
     """
-    shoulders = {"driving": _shoulders(driving, "driving"), "source": _shoulders(source, "source")}
-    width = {
-        name: float(np.median(np.hypot(*(pair[:, 0] - pair[:, 1]).T)))
-        for name, pair in shoulders.items()
-    }
-    neck = {name: np.median(pair.mean(axis=1), axis=0) for name, pair in shoulders.items()}
+    # Width and middle of the shoulders
+    shoulders = [_shoulders(driving, "driving"), _shoulders(source, "source")]
+    widths = [float(np.median(np.hypot(*(pair[:, 0] - pair[:, 1]).T))) for pair in shoulders]
+    _check_facing(shoulders, widths)
+    necks = [np.median(pair.mean(axis=1), axis=0).tolist() for pair in shoulders]
+    scale = widths[1] / widths[0]
+    # Ratios of the other parts
     heads = _head_radii(driving, source)
-    _check_facing(shoulders, width)
-    scale = width["source"] / width["driving"]
-    measured = {
-        part: None if lengths is None else lengths[1] / lengths[0] / scale
-        for part, lengths in _lengths(driving, source, heads)
-    }
+    measured = _ratios(driving, source, heads, scale)
     thigh = measured.pop("thigh")
     _check_front(measured)
     if thigh is not None and not 1 / SEATED < thigh < SEATED:
@@ -144,21 +156,16 @@ def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
         fitted=fit_scale(driving.size, source.size),
         used=_limited(measured),
         measured=measured,
-        driving_neck=_point(neck["driving"]),
-        source_neck=_point(neck["source"]),
-        head_radius=heads[0] if heads else width["driving"] / 4,
+        driving_neck=(necks[0][0], necks[0][1]),
+        source_neck=(necks[1][0], necks[1][1]),
+        head_radius=heads[0] if heads else widths[0] / 4,
     )
 
 
-def bridged(points: Array, seen: NDArray[np.bool_]) -> Array:
-    """Bridge the gaps of points over time by straight lines; ends are held.
+def bridged(points: Array, seen: Mask) -> Array:
+    """Bridge the gaps of (T, K, d) points over time by straight lines; ends are held.
 
-    Args:
-        points: (T, K, d) values of K points.
-        seen: (T, K).
-
-    Returns:
-        (T, K, d); a point that is never seen stays as it is.
+    A point that is never `seen`, (T, K), stays as it is.
     """
     filled, times = points.copy(), np.arange(len(points))
     for k in np.flatnonzero(seen.any(axis=0) & ~seen.all(axis=0)):
@@ -173,16 +180,22 @@ def head_points(skeleton: str) -> list[str]:
     return [name for name in SKELETONS[skeleton].names if name in _HEAD or name.startswith("face_")]
 
 
-def _reliable(poses: PoseSequence) -> NDArray[np.bool_]:
+# ----- lengths ------------------------------------------------------------------------------------
+
+
+def _reliable(poses: PoseSequence) -> Mask:
     limits = np.array([poses.size[1], poses.size[0]])
     inside = ((poses.keypoints >= 0) & (poses.keypoints <= limits)).all(axis=-1)
     return np.asarray((poses.confidence >= RELIABLE) & inside, dtype=np.bool_)
 
 
+def _indices(poses: PoseSequence, names: Sequence[str]) -> list[int]:
+    return [SKELETONS[poses.skeleton].index(name) for name in names]
+
+
 def _shoulders(poses: PoseSequence, who: str) -> Array:
     """Return (T', 2, 2): left and right shoulder in the frames that show both."""
-    names = SKELETONS[poses.skeleton].names
-    pair = [names.index(f"{side}_shoulder") for side in _SIDES]
+    pair = _indices(poses, _SHOULDERS)
     shown = _reliable(poses)[:, pair].all(axis=1)
     if not shown.any():
         raise UserError(
@@ -192,105 +205,60 @@ def _shoulders(poses: PoseSequence, who: str) -> Array:
     return poses.keypoints[shown][:, pair].astype(np.float64)
 
 
-def _check_facing(shoulders: Mapping[str, Array], width: Mapping[str, float]) -> None:
-    """Refuse signers who show their narrow side or their back, or are mirrored."""
-    for name, wide in width.items():
-        if wide < 1:
-            raise UserError(
-                f"{name} poses cannot be aligned: the shoulders are {wide:.1f} pixels apart. "
-                "Choose poses seen from the front."
-            )
-    facing = {name: np.median(pair[:, 0, 0] - pair[:, 1, 0]) for name, pair in shoulders.items()}
-    if facing["driving"] * facing["source"] < 0:
-        mirrored = min(facing, key=lambda name: float(facing[name]))
-        raise UserError(
-            f"{mirrored} poses cannot be aligned: the signer's left shoulder is on the left of the "
-            "picture, in the other poses on the right. Is it mirrored, or seen from behind?"
-        )
-
-
-def _check_front(measured: Mapping[str, float | None]) -> None:
-    """Refuse a pair of which one shows narrow shoulders beside all its other parts."""
-    others = [ratio for part, ratio in measured.items() if part != "hand" and ratio is not None]
-    if not others:
-        return
-    middle = float(np.median(others))
-    if not 1 / SIDEWAYS < middle < SIDEWAYS:
-        narrow = "source" if middle > 1 else "driving"
-        raise UserError(
-            f"{narrow} poses cannot be aligned: beside the shoulders, head, trunk and arms are "
-            f"{max(middle, 1 / middle):.1f} times as long as in the other poses, as if the signer "
-            "stood sideways. Choose poses seen from the front."
-        )
-
-
 def _head_radii(driving: PoseSequence, source: PoseSequence) -> tuple[float, float] | None:
     """Return the size of both heads from the points that both show, at least two of them."""
-    pair = (driving, source)
-    shown = [
-        {
-            name
-            for name in head_points(poses.skeleton)
-            if reliable[:, SKELETONS[poses.skeleton].index(name)].any()
-        }
-        for poses, reliable in ((poses, _reliable(poses)) for poses in pair)
-    ]
+    shown = []
+    for poses in (driving, source):
+        names, reliable = head_points(poses.skeleton), _reliable(poses)
+        index = SKELETONS[poses.skeleton].index
+        shown.append({name for name in names if reliable[:, index(name)].any()})
     common = sorted(shown[0] & shown[1])
     if len(common) < 2:
         return None
-    radii = [_head_radius(poses, common) for poses in pair]
-    return (radii[0], radii[1]) if min(radii) > 0 else None
+    radii = _head_radius(driving, common), _head_radius(source, common)
+    return radii if min(radii) > 0 else None
 
 
-def _head_radius(poses: PoseSequence, names: Iterable[str]) -> float:
-    chosen = [SKELETONS[poses.skeleton].index(name) for name in names]
-    points = poses.keypoints[:, chosen].astype(np.float64)
+def _head_radius(poses: PoseSequence, names: Sequence[str]) -> float:
+    chosen = _indices(poses, names)
+    points = poses.keypoints[:, chosen].astype(np.float64)  # (T, n, 2)
     points = bridged(points, _reliable(poses)[:, chosen])
     spread = points - points.mean(axis=1, keepdims=True)
     return float(np.median(np.sqrt((spread**2).sum(axis=-1).mean(axis=1))))
 
 
-def _lengths(
-    driving: PoseSequence, source: PoseSequence, heads: tuple[float, float] | None
-) -> Iterable[tuple[str, tuple[float, float] | None]]:
-    """Yield every part with its lengths in the driver and in the source, None where hidden."""
-    limbs = {
-        "upper_arm": ("{}_shoulder", "{}_elbow"),
-        "forearm": ("{}_elbow", "{}_wrist"),
-        "hand": ("{}_hand_root", "{}_middle_1"),
-        "thigh": ("{}_hip", "{}_knee"),
+def _ratios(
+    driving: PoseSequence, source: PoseSequence, heads: tuple[float, float] | None, scale: float
+) -> dict[str, float | None]:
+    """Return the ratio of every part relative to the shoulders', None where a signer hides it."""
+    pair = (driving, source)
+    lengths: dict[str, Sequence[float | None]] = {
+        "torso": [_length(poses, _SHOULDERS, ("left_hip", "right_hip"), 50.0) for poses in pair],
+        "neck": [_length(poses, _SHOULDERS, ("nose",), 50.0) for poses in pair],
+        "head": heads or (None, None),
     }
-    middles: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-        "torso": (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")),
-        "neck": (("left_shoulder", "right_shoulder"), ("nose",)),
-    }
-    for part, (ends, others) in middles.items():
-        found = [_length(poses, ends, others, 50.0) for poses in (driving, source)]
-        yield part, _both(found[0], found[1])
-    yield "head", heads
-    for part, (start, stop) in limbs.items():
-        longest = []
-        for poses in (driving, source):
+    for part, (start, stop) in _LIMBS.items():
+        lengths[part] = []
+        for poses in pair:
             sides = [
-                _length(poses, (start.format(side),), (stop.format(side),), _LIMB_PERCENTILE)
-                for side in _SIDES
+                _length(poses, (f"{side}_{start}",), (f"{side}_{stop}",), _LIMB_PERCENTILE)
+                for side in SIDES
             ]
-            longest.append(max((side for side in sides if side is not None), default=None))
-        yield part, _both(longest[0], longest[1])
-
-
-def _both(first: float | None, second: float | None) -> tuple[float, float] | None:
-    return (first, second) if first and second else None
+            longest = max((side for side in sides if side is not None), default=None)
+            lengths[part] = [*lengths[part], longest]
+    return {
+        part: theirs / ours / scale if ours and theirs else None
+        for part, (ours, theirs) in lengths.items()
+    }
 
 
 def _length(
-    poses: PoseSequence, ends: tuple[str, ...], others: tuple[str, ...], percentile: float
+    poses: PoseSequence, starts: Sequence[str], stops: Sequence[str], percentile: float
 ) -> float | None:
     """Return a percentile over time of the distance between the middles of two sets of points."""
-    names = SKELETONS[poses.skeleton].names
-    if not {*ends, *others} <= set(names):
+    if not {*starts, *stops} <= set(SKELETONS[poses.skeleton].names):
         return None
-    start, stop = ([names.index(name) for name in group] for group in (ends, others))
+    start, stop = _indices(poses, starts), _indices(poses, stops)
     shown = _reliable(poses)[:, [*start, *stop]].all(axis=1)
     if not shown.any():
         return None
@@ -311,15 +279,37 @@ def _limited(measured: Mapping[str, float | None]) -> dict[str, float]:
     return used
 
 
-def _point(values: Array) -> tuple[float, float]:
-    return float(values[0]), float(values[1])
+# ----- pairs that cannot be compared --------------------------------------------------------------
 
 
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, Mapping):
-        return {name: _rounded(item) for name, item in value.items()}
-    if isinstance(value, tuple):
-        return [_rounded(item) for item in value]
-    return value
+def _check_facing(shoulders: Sequence[Array], widths: Sequence[float]) -> None:
+    """Refuse signers who show their narrow side or their back, or are mirrored."""
+    names = ("driving", "source")
+    for name, width in zip(names, widths, strict=True):
+        if width < 1:
+            raise UserError(
+                f"{name} poses cannot be aligned: the shoulders are {width:.1f} pixels apart. "
+                "Choose poses seen from the front."
+            )
+    facing = [float(np.median(pair[:, 0, 0] - pair[:, 1, 0])) for pair in shoulders]
+    if facing[0] * facing[1] < 0:
+        mirrored = names[int(np.argmin(facing))]
+        raise UserError(
+            f"{mirrored} poses cannot be aligned: the signer's left shoulder is on the left of the "
+            "picture, in the other poses on the right. Is it mirrored, or seen from behind?"
+        )
+
+
+def _check_front(measured: Mapping[str, float | None]) -> None:
+    """Refuse a pair of which one shows narrow shoulders beside all its other parts."""
+    others = [ratio for part, ratio in measured.items() if part != "hand" and ratio is not None]
+    if not others:
+        return
+    middle = float(np.median(others))
+    if not 1 / SIDEWAYS < middle < SIDEWAYS:
+        narrow = "source" if middle > 1 else "driving"
+        raise UserError(
+            f"{narrow} poses cannot be aligned: beside the shoulders, head, trunk and arms are "
+            f"{max(middle, 1 / middle):.1f} times as long as in the other poses, as if the signer "
+            "stood sideways. Choose poses seen from the front."
+        )

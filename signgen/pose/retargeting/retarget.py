@@ -1,10 +1,7 @@
-"""Give the motion of one signer the proportions and place of another.
+"""Give the motion of one signer the proportions and place of another, limb by limb.
 
-Three modes. `none` fits the frame only. `affine` moves the driver's neck (the middle of the
-shoulders, median over the clip) to the source's and scales everything by the ratio of shoulder
-widths. `limb` keeps the place and gives every part its own ratio `r` = scale * part, see
-`signgen.pose.retargeting.proportions`. With m the middle of the shoulders, m0 its median and primes
-for the result, frame by frame:
+Every part gets its own ratio `r` = scale * part, see `signgen.pose.retargeting.proportions`. With m
+the middle of the shoulders, m0 its median and primes for the result, frame by frame:
 
     m' = source neck + scale (m - m0)              shoulder' = m' + scale (shoulder - m)
     nose' = m' + r_neck (nose - m)                 head point' = nose' + r_head (head point - nose)
@@ -27,66 +24,26 @@ While a hand is not seen its move is bridged, so that its wrist does not jump.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
-from signgen.config.pose import Align
 from signgen.pose.retargeting.contact import Nearness, held, nearness
-from signgen.pose.retargeting.proportions import Alignment, bridged, head_points, measure
-from signgen.pose.skeleton import FINGERS, SKELETONS, Skeleton
-from signgen.pose.transforms import fit_to_source
+from signgen.pose.retargeting.proportions import (
+    Alignment,
+    Array,
+    Mask,
+    bridged,
+    head_points,
+    measure,
+)
+from signgen.pose.skeleton import FINGERS, SIDES, SKELETONS
+from signgen.pose.transforms import with_points
 from signgen.structures import PoseSequence
 
-__all__ = ["align", "retarget"]
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+__all__ = ["retarget"]
 
 _HANDICAP = 0.15
 """Head radii by which fingertips go before other points of a hand that is in contact."""
-
-
-def align(
-    driving: PoseSequence,
-    source: PoseSequence,
-    mode: Align,
-    alignment: Alignment | None = None,
-) -> PoseSequence:
-    """Bring driving poses into the source's frame.
-
-    Args:
-        driving: The motion.
-        source: Poses of the source signer, one frame or more; only its size counts for `none`.
-        mode: `none`, `affine` or `limb`, see the module.
-        alignment: What `measure` says of the two; measured here if not given.
-
-    Returns:
-        Poses in pixels of the source's frame, with the driver's confidences and frame rate.
-
-    Raises:
-        UserError: If the two cannot be compared, see `measure`; never for `none`.
-    """
-    match mode:
-        case "none":
-            return fit_to_source(driving, source.size)
-        case "affine":
-            return _affine(driving, source.size, alignment or measure(driving, source))
-        case "limb":
-            return retarget(driving, source, alignment)
-        case _:
-            assert_never(mode)
-
-
-def _affine(driving: PoseSequence, size: tuple[int, int], alignment: Alignment) -> PoseSequence:
-    points = driving.keypoints.astype(np.float64) - alignment.driving_neck
-    return _placed(driving, alignment.source_neck + alignment.scale * points, size)
-
-
-def _placed(driving: PoseSequence, points: Array, size: tuple[int, int]) -> PoseSequence:
-    shown = np.where(driving.visible[..., None], points, 0)
-    return replace(driving, keypoints=shown.astype(np.float32), size=size)
 
 
 def retarget(
@@ -94,26 +51,19 @@ def retarget(
 ) -> PoseSequence:
     """Give the driving motion the source signer's proportions, limb by limb.
 
-    Args:
-        driving: The motion.
-        source: Poses of the source signer, one frame or more; its skeleton may be another one.
-        alignment: What `measure` says of the two; measured here if not given.
-
-    Returns:
-        Poses in pixels of the source's frame, with the driver's confidences and frame rate.
-
-    Raises:
-        UserError: If the two cannot be compared, see `measure`.
+    Arguments and result are those of `align`; the source's skeleton may be another one.
     """
     alignment = measure(driving, source) if alignment is None else alignment
     body = _Body(driving, alignment)
+    # Place every part as its own ratio says
     points = body.rest()
     head = body.move_head(points)
-    arms = [body.arm(side) for side in ("left", "right")]
+    arms = [body.arm(side) for side in SIDES]
+    # Keep contacts of hands with the head and with each other
     shifts = _contact_shifts(body, head, arms)
     for arm, shift in zip(arms, shifts, strict=True):
         arm.write(points, shift)
-    return _placed(driving, points, source.size)
+    return with_points(driving, points, source.size)
 
 
 @dataclass(frozen=True)
@@ -150,20 +100,16 @@ class _Arm:
 
 
 class _Body:
-    """The driver's points and how its parts are mapped.
-
-    Args:
-        driving: The motion.
-        alignment: Ratios and places.
-    """
+    """The driver's points, (T, K, 2), and how its parts are mapped."""
 
     def __init__(self, driving: PoseSequence, alignment: Alignment) -> None:
-        self.skeleton: Skeleton = SKELETONS[driving.skeleton]
+        self.skeleton = SKELETONS[driving.skeleton]
         self.points = driving.keypoints.astype(np.float64)
         self.seen = driving.visible
         self.unit = alignment.head_radius
+        self.head = [self.skeleton.index(name) for name in head_points(driving.skeleton)]
         self.ratio = {part: alignment.scale * value for part, value in alignment.used.items()}
-        self.shoulders = {side: self.joint(f"{side}_shoulder") for side in ("left", "right")}
+        self.shoulders = {side: self.joint(f"{side}_shoulder") for side in SIDES}
         middle = (self.shoulders["left"] + self.shoulders["right"]) / 2
         to = alignment.source_neck + alignment.scale * (middle - alignment.driving_neck)
         self.trunk = _Similarity(middle, np.asarray(to), alignment.scale)
@@ -191,13 +137,8 @@ class _Body:
         # Without a nose the head hangs on the middle of the shoulders.
         nose = self.joint("nose") if self.ever("nose") else self.trunk.about
         head = _Similarity(nose, neck(nose), self.ratio["head"])
-        chosen = self.head()
-        points[:, chosen] = head(self.points[:, chosen])
+        points[:, self.head] = head(self.points[:, self.head])
         return head
-
-    def head(self) -> list[int]:
-        """Return the indices of the points of the head."""
-        return [self.skeleton.index(name) for name in head_points(self.skeleton.name)]
 
     def arm(self, side: str) -> _Arm:
         """Map one arm; an elbow that is never seen is left out of the chain."""
@@ -235,12 +176,14 @@ class _Body:
 
 def _contact_shifts(body: _Body, head: _Similarity, arms: list[_Arm]) -> list[Array]:
     """Return by how much each hand moves, (T, 2), to keep its place at the head and the other."""
-    chosen = body.head()
-    faces = [_near(body, arm.hand, body.points[:, chosen], body.seen[:, chosen]) for arm in arms]
+    # Each hand at the head
+    face, face_seen = body.points[:, body.head], body.seen[:, body.head]
+    faces = [_near(body, arm.hand, face, face_seen) for arm in arms]
     shifts = [
         held(near.weight[:, None] * (head(near.place) - arm.map(near.place)), near.known)
         for near, arm in zip(faces, arms, strict=True)
     ]
+    # Both hands at each other
     hands = [
         _near(body, arm.hand, body.points[:, other.hand], body.seen[:, other.hand])
         for arm, other in zip(arms, reversed(arms), strict=True)

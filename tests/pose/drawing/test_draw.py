@@ -1,3 +1,5 @@
+"""Both drawing styles: the published one pixel by pixel, the clean one by what it must show."""
+
 import json
 import time
 from pathlib import Path
@@ -8,12 +10,12 @@ from PIL import Image
 
 from signgen.pose.drawing.draw import FPDMDrawing, draw_pose
 from signgen.pose.drawing.fpdm import fpdm_edges, fpdm_palette
-from signgen.pose.formats import deepfashion_text
+from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import HAND_ROOT, SKELETONS
+from tests.material import places
 
-SHARED = Path(__file__).resolve().parents[3] / ".." / "shared"
-GOLDENS = SHARED / "goldens" / "pose"
-DEEPFASHION = SHARED / "real" / "deepfashion_fpdm"
+GOLDENS = places.GOLDENS / "pose"
+DEEPFASHION = places.REAL / "deepfashion_fpdm"
 COCO, OPENPOSE = "coco-wholebody-133", "openpose-18"
 needs_goldens = pytest.mark.skipif(not GOLDENS.is_dir(), reason="shared goldens are absent")
 needs_deepfashion = pytest.mark.skipif(
@@ -94,7 +96,7 @@ def test_fpdm_style_is_pixel_exact(drawing):
 def test_deepfashion_redraw_matches_the_published_picture(text):
     picture = DEEPFASHION / "pose_img" / text.relative_to(DEEPFASHION / "pose").with_suffix(".jpg")
     expected = np.asarray(Image.open(picture).convert("RGB")).astype(float)
-    poses = deepfashion_text.read(text, (1101, 750))
+    poses = read_poses(text, size=(1101, 750))
     drawn = draw_pose(poses.keypoints[0], poses.confidence[0], OPENPOSE, (1101, 750), "fpdm")
     assert np.abs(drawn - expected).mean() < 0.5
 

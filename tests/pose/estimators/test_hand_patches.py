@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 from pathlib import Path
 
@@ -13,13 +12,9 @@ import pytest
 import signgen
 from signgen.errors import ExitCode, UserError
 from signgen.media import read_frames
-from signgen.pose.estimators.hand_patches import (
-    WHOLE_PICTURE,
-    HRNetHands,
-    MediaPipeHands,
-    open_hand_estimator,
-)
+from signgen.pose.estimators.hand_patches import open_hand_estimator
 from signgen.pose.estimators.hrnet.boxes import crop_frame, crop_of
+from signgen.pose.estimators.hrnet.estimator import WHOLE_PATCH
 from signgen.pose.formats import read_poses
 
 HAS_MEDIAPIPE = importlib.util.find_spec("mediapipe") is not None
@@ -28,17 +23,16 @@ SAMPLE = Path(signgen.__file__).parent / "assets" / "sample"
 
 def test_hrnet_sees_the_picture_as_it_is() -> None:
     patch = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    seen = crop_frame(patch, crop_of(WHOLE_PICTURE, (256, 256), (256, 256)))
+    seen = crop_frame(patch, crop_of(WHOLE_PATCH, (256, 256), (256, 256)))
     np.testing.assert_array_equal(seen, patch)
 
 
-def test_hrnet_answers_for_every_picture() -> None:
-    estimator = HRNetHands(device="cpu", random_seed=0)
+def test_hrnet_answers_for_every_picture(hand_file: Path) -> None:
+    estimator = open_hand_estimator("hrnet", hand_file, "cpu")
     patches = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     points, found = estimator.find(patches)
     assert (points.shape, found.shape) == ((1, 21, 2), (1,))
     assert not points[~found].any()
-    assert copy.deepcopy(estimator) is estimator
     assert [part.shape for part in estimator.find(patches[:0])] == [(0, 21, 2), (0,)]
 
 
@@ -78,7 +72,7 @@ def test_mediapipe_finds_the_points_of_drawn_hands() -> None:
             cut = frame[y : y + 60, x : x + 60]
             patches.append(cv2.resize(cut, (256, 256), interpolation=cv2.INTER_CUBIC))
             expected.append((points - (x, y)) * 256 / 60)
-    estimator = MediaPipeHands()
+    estimator = open_hand_estimator("mediapipe")
     patches.append(np.zeros((256, 256, 3), np.uint8))
     points, found = estimator.find(np.stack(patches))
     assert not found[-1]
@@ -88,4 +82,3 @@ def test_mediapipe_finds_the_points_of_drawn_hands() -> None:
     # Pictures have nothing to do with each other.
     alone = estimator.find(np.stack(patches[2:3]))
     np.testing.assert_allclose(alone[0][0], points[2], atol=1e-3)
-    assert copy.deepcopy(estimator) is estimator

@@ -3,7 +3,6 @@
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from signgen.pose.estimators.hrnet.network import (
     WHOLE_BODY,
     HeatmapNetwork,
     HRNetSize,
-    draw_weights,
 )
 from signgen.pose.estimators.mmpose import (
     HAND_CONFIG,
@@ -28,10 +26,11 @@ from signgen.pose.estimators.mmpose import (
     MMPoseEstimator,
     open_mmpose,
 )
+from tests.material.hrnet_weights import draw_weights
+from tests.material.places import REAL, ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "signgen" / "assets" / "sample" / "demo" / "source.png"
-PHOTOS = sorted((ROOT / ".." / "shared" / "real" / "coco_wholebody").glob("*.jpg"))
+PHOTOS = sorted((REAL / "coco_wholebody").glob("*.jpg"))
 needs_mmpose = pytest.mark.skipif(
     importlib.util.find_spec("mmpose") is None, reason="mmpose is not installed: make test-mmpose"
 )
@@ -182,24 +181,13 @@ def test_both_backends_are_interchangeable(whole_body: Reference, record_propert
 
 
 @needs_mmpose
-def test_drawn_weights_are_the_same_in_both() -> None:
-    model: Any = MMPoseEstimator(random_seed=5, device="cpu")._model
-    with torch.device("meta"):
-        network = HeatmapNetwork(WHOLE_BODY)
-    drawn = draw_weights(network, 5)
-    assert model.state_dict().keys() == drawn.keys()
-    assert all(torch.equal(value, drawn[name]) for name, value in model.state_dict().items())
-
-
-@needs_mmpose
-def test_mmpose_refuses_weights_of_another_network(tmp_path: Path) -> None:
-    torch.save(draw_weights(HeatmapNetwork(HAND), 0), tmp_path / "hand.pth")
+def test_mmpose_refuses_weights_of_another_network(hand_file: Path) -> None:
     with pytest.raises(UserError, match="not weights of HRNet-W48 whole-body"):
-        MMPoseEstimator(tmp_path / "hand.pth", device="cpu")
+        MMPoseEstimator(hand_file, device="cpu")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mmpose") is not None, reason="mmpose is installed")
 def test_absent_mmpose_says_how_to_install_it() -> None:
     with pytest.raises(UserError, match="make pose-mmpose") as caught:
-        MMPoseEstimator(random_seed=0)
+        MMPoseEstimator()
     assert caught.value.code == ExitCode.UNAVAILABLE

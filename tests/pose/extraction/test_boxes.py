@@ -48,54 +48,46 @@ def test_frames_without_their_own_box_take_that_of_the_clip(tmp_path):
     assert [place[2] for place in found.of_clip("a", 3, SIZE)] == [60, 99, 60]
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
+def test_what_is_wrong_is_named_with_its_row(tmp_path):
+    path = tmp_path / "boxes"
+    rows = [
         ([box(clip="")], "box 0: clip is ''"),
         ([box(), box(clip=3)], "box 1: clip is 3"),
         ([box(frame=-1)], "frame is -1"),
         ([box(frame=0.5)], "frame is 0.5"),
-        ([box(frame=[0])], r"frame is \[0\]"),
+        ([box(frame=[0])], "frame is [0]"),
         ([box(x0="left")], "x0 is 'left'; expected a number"),
         ([box(x0=None)], "x0 is None"),
         ([box(y1=float("nan"))], "y1 is nan"),
         ([box(y1=True)], "y1 is True"),
-        ([box(score=[1])], r"score is \[1\]"),
+        ([box(score=[1])], "score is [1]"),
         ([box(x1=10)], "expected x0 < x1"),
         ([box(score=0.1)], "no box of score"),
         ([], "no box of score"),
         ([3], "box 0: 3 is no object"),
         ({"clip": "a"}, "no list"),
-    ],
-)
-def test_wrong_rows_are_named(tmp_path, rows, message):
-    with pytest.raises(UserError, match=message) as caught:
-        boxes_of(tmp_path, rows)
-    assert str(tmp_path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
+    ]
+    for data, message in (
+        *((json.dumps(value).encode(), message) for value, message in rows),
         (b"clip,x0,y0,x1\na,1,2,3\n", "has no column y1"),
         (b"clip,x0,y0,x1,y1\na,1,2,3\n", "line 2: y1 is None"),
         (b"\xff\xfe\x00", "neither JSON nor CSV"),
         (b"[1, 2", "not valid JSON"),
         (b"", "is empty"),
-    ],
-)
-def test_wrong_files_are_named(tmp_path, data, message):
-    path = tmp_path / "boxes.csv"
-    path.write_bytes(data)
-    with pytest.raises(UserError, match=message):
-        read_boxes(path)
+    ):
+        path.write_bytes(data)
+        with pytest.raises(UserError) as caught:
+            read_boxes(path)
+        assert str(caught.value).startswith(str(path))
+        assert message in str(caught.value)
 
 
 def test_boxes_that_do_not_fit_the_clip(tmp_path):
-    found = boxes_of(tmp_path, [box(frame=5), box("b", x0=300, x1=400)])
-    with pytest.raises(UserError, match="box for frame 5 of clip a, which has 5 frames"):
-        found.of_clip("a", 5, SIZE)
-    with pytest.raises(UserError, match="outside its frames of 200 x 100"):
-        found.of_clip("b", 5, SIZE)
-    with pytest.raises(UserError, match="for clip c"):
-        found.of_clip("c", 5, SIZE)
+    boxes = boxes_of(tmp_path, [box(frame=5), box("b", x0=300, x1=400)])
+    for clip, message in (
+        ("a", "box for frame 5 of clip a, which has 5 frames"),
+        ("b", "outside its frames of 200 x 100"),
+        ("c", "for clip c"),
+    ):
+        with pytest.raises(UserError, match=message):
+            boxes.of_clip(clip, 5, SIZE)

@@ -197,39 +197,32 @@ def test_the_command_shards_and_one_folder_has_one_maker(corpus, tmp_path, opene
     monkeypatch.setattr(DotEstimator, "name", "dots-2")
     with pytest.raises(UserError, match=r"dots-1.*dots-2"):
         extract(PoseExtractConfig((str(corpus),), out, format="json"))
-
-
-def test_other_boxes_are_another_maker(corpus, tmp_path, opened):
-    path, out = tmp_path / "boxes.csv", str(tmp_path / "out")
+    # Other boxes are another maker
+    path, out = tmp_path / "boxes.csv", str(tmp_path / "boxed")
     path.write_text("clip,x0,y0,x1,y1\none,0,0,80,64\n")
     config = PoseExtractConfig((str(corpus / "one.mp4"),), out, format="json", boxes=str(path))
     assert extract(config).count("done") == 1
     path.write_text("clip,x0,y0,x1,y1\none,0,0,80,50\n")
     with pytest.raises(UserError, match="boxes_sha256"):
         extract(config)
+    # An empty shard of one file makes nothing
+    file = tmp_path / "x.json"
+    config = PoseExtractConfig((str(corpus / "one.mp4"),), str(file), shard="1/2")
+    assert extract(config).results == ()
+    assert not file.exists()
 
 
-def test_an_empty_shard_of_one_file_makes_nothing(corpus, tmp_path, opened):
-    out = tmp_path / "x.json"
-    report = extract(PoseExtractConfig((str(corpus / "one.mp4"),), str(out), shard="1/2"))
-    assert report.results == ()
-    assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("line", "code", "message"),
-    [
-        ("pose extract", 2, "nothing to extract from"),
-        ("pose extract a.mp4", 2, "--out is missing"),
-        ("pose extract a.mp4 --out x.json", 66, "a.mp4 does not exist"),
-        ("pose extract . --out x.json --fps 0", 2, "--fps is 0"),
-        ("pose extract . --out x.json --estimator magic", 2, "expected one of auto, mediapipe"),
-    ],
-)
-def test_wrong_words(line, code, message, capsys, tmp_path, monkeypatch):
+def test_wrong_words(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(line.split()) == code
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    for words, code, message in (
+        ("", 2, "nothing to extract from"),
+        ("a.mp4", 2, "--out is missing"),
+        ("a.mp4 --out x.json", 66, "a.mp4 does not exist"),
+        (". --out x.json --fps 0", 2, "--fps is 0"),
+        (". --out x.json --estimator magic", 2, "expected one of auto, mediapipe"),
+    ):
+        assert main(["pose", "extract", *words.split()]) == code
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert captured.err.count("\n") == 1
+        assert not list(tmp_path.iterdir())

@@ -1,37 +1,28 @@
+"""`.pose` files of every version and size: which number goes where, and genuine files."""
+
 import numpy as np
 import pytest
 
-from signgen.errors import ExitCode, UserError
+from signgen.errors import UserError
 from signgen.pose.formats import read_clips, read_poses
+from tests.material.places import REAL, needs_real
 from tests.material.pose_samples import (
-    HAND,
-    HOLISTIC_BODY,
-    REAL,
     SIZE,
     coco,
+    components,
+    halpe,
     holistic,
-    needs_real,
     numbered,
     openpose,
     pose_bytes,
     reduced,
 )
 
-MISSING = 1000.0
-
 
 def read(tmp_path, data: bytes):
     path = tmp_path / "clip.pose"
     path.write_bytes(data)
     return read_poses(path)
-
-
-def refused(tmp_path, data: bytes) -> str:
-    with pytest.raises(UserError) as caught:
-        read(tmp_path, data)
-    assert caught.value.code == ExitCode.DATA
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
@@ -57,25 +48,7 @@ def test_dimensions_go_by_letter(tmp_path):
     assert poses.keypoints[0, 5].tolist() == [11, 7]
 
 
-def test_fractional_rate_of_the_newest_version(tmp_path):
-    poses = read(tmp_path, pose_bytes(coco(), version=0.2, fps=29.97))
-    assert poses.fps == pytest.approx(29.97)
-
-
-@pytest.mark.parametrize("version", [0.0, 0.1])
-def test_openpose_map(version, tmp_path):
-    x = read(tmp_path, pose_bytes(openpose(), version=version)).keypoints[0, :, 0]
-    assert x[:17].tolist() == [0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11]
-    assert x[17:23].tolist() == list(range(19, 25))
-    assert x[23:91].tolist() == list(range(25, 93))
-    assert x[91:].tolist() == list(range(95, 137))
-
-
-def test_coco_map(tmp_path):
-    x = read(tmp_path, pose_bytes(coco())).keypoints[0, :, 0]
-    assert x.tolist() == list(range(133))
-
-
+BODY_25 = [0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11, *range(19, 25)]
 HALPE = [*range(17), 20, 22, 24, 21, 23, 25, *range(26, 136)]
 BODY_135 = [
     *range(17),
@@ -84,22 +57,22 @@ BODY_135 = [
     *(9, *range(25, 45)),
     *(10, *range(45, 65)),
 ]
+COCO_133 = components(BODY_133=23, FACE_133=68, LEFT_HAND_133=21, RIGHT_HAND_133=21)
 
 
 @pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
-    [("133", range(133)), ("136", HALPE), ("135", BODY_135)],
+    ("parts", "wanted"),
+    [
+        (openpose(), [*BODY_25, *range(25, 93), *range(95, 137)]),
+        (coco(), range(133)),
+        (COCO_133, range(133)),
+        (halpe(), HALPE),
+        (components(BODY_135=135), BODY_135),
+    ],
+    ids=["openpose", "coco", "133", "136", "135"],
 )
-def test_alphapose_and_body_135_maps(kind, wanted, version, tmp_path):
-    if kind == "135":
-        parts = [("BODY_135", [f"p{i}" for i in range(135)], "XYC")]
-    else:
-        lengths = {"BODY": int(kind) - 110, "FACE": 68, "LEFT_HAND": 21, "RIGHT_HAND": 21}
-        parts = [
-            (f"{name}_{kind}", [f"p{i}" for i in range(count)], "XYC")
-            for name, count in lengths.items()
-        ]
+def test_maps_by_position(parts, wanted, version, tmp_path):
     poses = read(tmp_path, pose_bytes(parts, version=version))
     assert poses.keypoints[0, :, 0].tolist() == list(wanted)
 
@@ -109,23 +82,14 @@ def test_components_of_pose_format_itself(tmp_path):
     from pose_format.utils.alphapose_133 import get_alphapose_133_components
     from pose_format.utils.openpose_135 import OpenPose_Components
 
-    for components in (
-        get_alphapose_components(),
-        get_alphapose_133_components(),
-        OpenPose_Components,
-    ):
-        parts = [(part.name, list(part.points), part.format) for part in components]
+    for known in (get_alphapose_components(), get_alphapose_133_components(), OpenPose_Components):
+        parts = [(part.name, list(part.points), part.format) for part in known]
         names = [name.lower() for _, points, _ in parts for name in points]
         x = read(tmp_path, pose_bytes(parts)).keypoints[0, :, 0].astype(int)
         # The points have names: check the ends of both sides by them.
         chosen = [names[i].replace("_", "") for i in x[[0, 5, 10, 17, 22]]]
         long = ["nose", "leftshoulder", "rightwrist", "leftbigtoe", "rightheel"]
         assert chosen in (long, ["nose", "lshoulder", "rwrist", "lbigtoe", "rheel"])
-
-
-def test_hands_of_136_points_alone(tmp_path):
-    parts = [("LEFT_HAND_136", HAND, "XYC"), ("RIGHT_HAND_136", HAND, "XYC")]
-    assert "only hand points" in refused(tmp_path, pose_bytes(parts))
 
 
 @pytest.mark.parametrize(("version", "people"), [(0.0, None), (0.1, 3), (0.2, 3)])
@@ -208,75 +172,6 @@ def test_people_who_change_places_in_the_file_do_not_change_the_signer(tmp_path)
     data[2:] = data[2:, ::-1].copy()
     poses = read(tmp_path, pose_bytes(parts, data, confidence))
     assert poses.keypoints[:, 0, 1].tolist() == [7, 8, 9, 10]
-
-
-@pytest.mark.parametrize(
-    "names", [["RIGHT_HAND_LANDMARKS"], ["LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"]]
-)
-def test_hands_alone_are_refused_with_the_reason(names, tmp_path):
-    message = refused(tmp_path, pose_bytes([(name, HAND, "XYZC") for name in names]))
-    assert "only hand points" in message
-    assert "body points are needed" in message
-
-
-def test_unknown_components_are_listed(tmp_path):
-    message = refused(tmp_path, pose_bytes([("BODY_135", HOLISTIC_BODY, "XYC")]))
-    assert "BODY_135 33" in message
-    no_shoulders = [("POSE_LANDMARKS", HOLISTIC_BODY[:5], "XYZC")]
-    assert "POSE_LANDMARKS 5" in refused(tmp_path, pose_bytes(no_shoulders))
-
-
-@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
-def test_truncated_files_are_refused_at_every_length(version, tmp_path):
-    data = pose_bytes(coco(), version=version)
-    lengths = [*range(1, 40), *range(40, len(data), 101), len(data) - 1]
-    for length in lengths:
-        refused(tmp_path, data[:length])
-
-
-@pytest.mark.parametrize("fps", [0, 2000])
-def test_frame_rate(fps, tmp_path):
-    assert "fps" in refused(tmp_path, pose_bytes(coco(), fps=fps))
-
-
-def test_nan_frame_rate(tmp_path):
-    assert "fps is nan" in refused(tmp_path, pose_bytes(coco(), fps=float("nan"), version=0.2))
-
-
-def test_size_zero(tmp_path):
-    assert "size" in refused(tmp_path, pose_bytes(coco(), size=(0, 210)))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-def test_bad_coordinates_are_named(value, tmp_path):
-    data, confidence = numbered(coco())
-    data[1, 0, 5, 1] = value
-    message = refused(tmp_path, pose_bytes(coco(), data, confidence, version=0.2))
-    assert "coordinate of key point 5 in frame 1" in message
-
-
-@pytest.mark.parametrize("value", [np.nan, -1.0])
-def test_bad_confidence_is_named(value, tmp_path):
-    data, confidence = numbered(coco())
-    confidence[1, 0, 5] = value
-    message = refused(tmp_path, pose_bytes(coco(), data, confidence, version=0.2))
-    assert "confidence of key point 5 in frame 1" in message
-
-
-@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
-def test_no_frames_and_no_people(version, tmp_path):
-    refused(tmp_path, pose_bytes(coco(), *numbered(coco(), frames=0), version=version))
-    refused(tmp_path, pose_bytes(coco(), *numbered(coco(), people=0), version=version))
-
-
-def test_everything_missing(tmp_path):
-    data, confidence = numbered(coco())
-    assert "missing" in refused(tmp_path, pose_bytes(coco(), data, confidence * 0))
-
-
-def test_normalised_coordinates_are_refused(tmp_path):
-    data, confidence = numbered(coco())
-    assert "pixels" in refused(tmp_path, pose_bytes(coco(), data / 500, confidence))
 
 
 @needs_real

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from signgen.errors import UserError
 from signgen.pose.retargeting.proportions import bridged, measure
 from signgen.pose.transforms import crop, flip, resize
-from tests.material.pose_figures import Build, figure, waving
+from tests.material.pose_figures import WHOLEBODY, Build, figure, waving
 
 PARTS = ("torso", "neck", "head", "upper_arm", "forearm", "hand")
 
@@ -35,6 +36,9 @@ def test_scale_is_that_of_the_shoulders_and_the_frame_is_compared():
     assert found.fitted == 0.5
     assert all(ratio == pytest.approx(1, rel=1e-4) for ratio in found.measured.values())
     assert found.warnings("none") == ()
+    numbers = found.as_json()
+    assert json.loads(json.dumps(numbers)) == numbers
+    assert numbers["scale"] == 0.5
     near = crop(resize(driving, (1000, 1000)), (200, 100, 900, 800))
     warned = measure(driving, near).warnings
     lines = warned("none")
@@ -99,7 +103,7 @@ def test_views_that_no_scaling_makes_one_are_refused():
     driving, source = figure(Build(), waving()), figure(Build(), waving(1))
     # Mirrored back without swapping sides: the picture of a mirror.
     points = flip(source).keypoints
-    unswapped = replace(source, keypoints=points[:, list(mirror())])
+    unswapped = replace(source, keypoints=points[:, list(WHOLEBODY.mirror)])
     with pytest.raises(UserError, match="mirrored, or seen from behind"):
         measure(driving, unswapped)
     with pytest.raises(UserError, match=r"source poses cannot be aligned.*sideways"):
@@ -110,20 +114,6 @@ def test_views_that_no_scaling_makes_one_are_refused():
     knees[:, 13:15, 1] -= 0.7 * Build().torso
     with pytest.raises(UserError, match="one sat and the other stood"):
         measure(replace(driving, keypoints=knees), source)
-
-
-def mirror() -> tuple[int, ...]:
-    from signgen.pose.skeleton import SKELETONS
-
-    return SKELETONS["coco-wholebody-133"].mirror
-
-
-def test_as_json_is_plain():
-    import json
-
-    found = measure(figure(Build(), waving()), figure(Build(), waving(1))).as_json()
-    assert json.loads(json.dumps(found)) == found
-    assert found["scale"] == 1.0
 
 
 def test_bridged_draws_lines_and_holds_ends():

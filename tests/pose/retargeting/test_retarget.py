@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from signgen.errors import UserError
 from signgen.pose.formats import read_poses
+from signgen.pose.retargeting.align import align
 from signgen.pose.retargeting.proportions import measure
-from signgen.pose.retargeting.retarget import align, retarget
+from signgen.pose.retargeting.retarget import retarget
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import crop, fit_to_source, resize
 from signgen.structures import PoseSequence
+from tests.material.places import REAL, needs_real
 from tests.material.pose_figures import (
     HANDS,
     HEAD,
@@ -26,8 +27,6 @@ from tests.material.pose_figures import (
     waving,
 )
 
-REAL = Path(__file__).resolve().parents[3] / ".." / "shared" / "real"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="shared real samples are absent")
 TALL = Build(
     shoulders=60.0,
     torso=110.0,

@@ -6,16 +6,18 @@ the network's input equal MMPose's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.errors import UserError
+from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame
 
-__all__ = ["PADDING", "Crop", "crop_frame", "crop_of"]
+__all__ = ["PADDING", "Crop", "boxed_chunks", "check_batch_size", "crop_frame", "crop_of"]
 
 #: The network sees this much more than the box, as in its training.
 PADDING = 1.25
@@ -66,9 +68,6 @@ def crop_of(box: Box | None, frame_size: Size, input_size: Size) -> Crop:
         frame_size: (H, W) of the frame.
         input_size: (H, W) of the network's input.
 
-    Returns:
-        What the network looks at.
-
     Raises:
         UserError: If the box is empty or not finite.
     """
@@ -86,11 +85,7 @@ def crop_of(box: Box | None, frame_size: Size, input_size: Size) -> Crop:
 
 
 def crop_frame(frame: Frame, crop: Crop) -> Frame:
-    """Cut and resize (bilinear, black outside the frame) to the (H, W, 3) input.
-
-    Raises:
-        ValueError: If the frame is not (H, W, 3) uint8.
-    """
+    """Cut and resize (bilinear, black outside the frame) to the (H, W, 3) input."""
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.shape} {frame.dtype}")
     height, width = crop.input_size
@@ -98,3 +93,33 @@ def crop_frame(frame: Frame, crop: Crop) -> Frame:
         np.ascontiguousarray(frame), crop.matrix(), (width, height), flags=cv2.INTER_LINEAR
     )
     return np.asarray(picture, np.uint8)
+
+
+def check_batch_size(batch_size: int) -> int:
+    """Return it; UserError (2) if it is no number of frames."""
+    if batch_size < 1:
+        raise UserError(f"batch size is {batch_size}; expected at least 1.", ExitCode.USAGE)
+    return batch_size
+
+
+def boxed_chunks(
+    frames: Iterable[Frame], boxes: Sequence[Box | None] | None, batch_size: int
+) -> Iterator[list[tuple[Frame, Box | None]]]:
+    """Pair each frame with its box and group them; no frame is read before its group is asked for.
+
+    Raises:
+        UserError: If there are more frames than boxes, or, at the end, fewer.
+    """
+    rest, count = iter(frames), 0
+    while chunk := list(islice(rest, batch_size)):
+        start, count = count, count + len(chunk)
+        if boxes is not None and count > len(boxes):
+            raise _unpaired(len(boxes), f"at least {count}")
+        places = [None] * len(chunk) if boxes is None else boxes[start:count]
+        yield list(zip(chunk, places, strict=True))
+    if boxes is not None and count != len(boxes):
+        raise _unpaired(len(boxes), str(count))
+
+
+def _unpaired(boxes: int, frames: str) -> UserError:
+    return UserError(f"boxes: {boxes} boxes for {frames} frames; give one box per frame.")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
 __all__ = ["BLUR", "decode_dark", "merge_flipped"]
@@ -20,17 +21,16 @@ BLUR = 11
 
 
 def merge_flipped(heatmaps: Tensor, flipped: Tensor, mirror: Sequence[int]) -> Tensor:
-    """Average the heatmaps of a picture and of its mirror image.
+    """Average the (B, K, h, w) heatmaps of a picture and of its mirror image.
+
+    The mirrored heatmaps are shifted by one cell to the right, because cell i is the mirror image
+    of cell w - i: convolutions of stride 2 see the pixels left of it, too (`shift_heatmap` of
+    MMPose).
 
     Args:
-        heatmaps: (B, K, h, w) of the picture.
-        flipped: (B, K, h, w) of the picture mirrored left to right.
+        heatmaps: Of the picture.
+        flipped: Of the picture mirrored left to right.
         mirror: For each point its counterpart on the other side.
-
-    Returns:
-        (B, K, h, w). The mirrored heatmaps are shifted by one cell to the right, because cell i is
-        the mirror image of cell w - i: convolutions of stride 2 see the pixels left of it, too
-        (`shift_heatmap` of MMPose).
     """
     back = flipped.flip(-1)[:, list(mirror)]
     back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
@@ -48,24 +48,28 @@ def decode_dark(heatmaps: Tensor, blur: int = BLUR) -> tuple[Tensor, Tensor]:
         (B, K, 2) float64 x, y in cells, and the (B, K) maxima before the blur. A maximum closer
         than two cells to the edge is not refined.
     """
+    # The highest cell
     height, width = heatmaps.shape[-2:]
-    peak, place = heatmaps.flatten(2).max(dim=-1)
+    peak, place = rearrange(heatmaps, "b k h w -> b k (h w)").max(dim=-1)  # (B, K)
     x, y = place % width, place // width
 
+    # Logarithm of the blurred heatmap, whose maximum stays as high as it was
     smooth = _gaussian_blur(heatmaps, blur)
-    smooth = smooth * (peak / smooth.flatten(2).amax(-1))[..., None, None]
-    logs = smooth.clamp(min=1e-10).log().flatten(2).double()
+    smooth = smooth * (peak / smooth.amax((-2, -1)))[..., None, None]
+    logs = rearrange(smooth.clamp(min=1e-10).log(), "b k h w -> b k (h w)").double()
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (peak > 0)
     origin = torch.where(inside, place, 2 * width + 2)
 
     def at(right: int, down: int) -> Tensor:
         return logs.gather(2, (origin + down * width + right)[..., None])[..., 0]
 
+    # Slope and curvature around the highest cell
     dx = 0.5 * (at(1, 0) - at(-1, 0))
     dy = 0.5 * (at(0, 1) - at(0, -1))
     dxx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
     dyy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
     dxy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1))
+    # One step of Newton's method
     determinant = dxx * dyy - dxy**2
     refine = inside & (determinant != 0)
     divisor = torch.where(refine, determinant, 1.0)
@@ -80,7 +84,7 @@ def _gaussian_blur(heatmaps: Tensor, size: int) -> Tensor:
     steps = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     kernel = torch.exp(-(steps**2) / (2 * deviation**2))
     kernel = (kernel / kernel.sum()).to(heatmaps)
-    flat = heatmaps.reshape(-1, 1, *heatmaps.shape[-2:])
+    flat = rearrange(heatmaps, "b k h w -> (b k) 1 h w")
     flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, size // 2))
     flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(size // 2, 0))
-    return flat.reshape(heatmaps.shape)
+    return rearrange(flat, "(b k) 1 h w -> b k h w", b=len(heatmaps))

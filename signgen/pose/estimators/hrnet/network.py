@@ -2,7 +2,7 @@
 
 The architecture of Sun et al. 2019 (arXiv 1902.09212) and, for the hand, its second version (arXiv
 1904.04514), in the sizes that MMPose published. Modules bear the names of MMPose 1.x, so that its
-weights load by name; `hrnet_weights.py` says which names of older files differ.
+weights load by name; `weights` says which names of older files differ.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HAND", "STRIDE", "WHOLE_BODY", "HRNetSize", "HeatmapNetwork", "draw_weights"]
+__all__ = ["HAND", "STRIDE", "WHOLE_BODY", "HRNetSize", "HeatmapNetwork"]
 
 #: Pixels of the input per cell of a heatmap.
 STRIDE = 4
@@ -204,8 +204,8 @@ class Backbone(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Map (B, 3, H, W) to branches of (B, C, H / 4, W / 4), (B, 2 C, H / 8, W / 8), ...."""
-        x = F.relu(self.bn1(self.conv1(pictures)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = F.relu(self.bn1(self.conv1(pictures)))  # (B, stem, H / 2, W / 2)
+        x = F.relu(self.bn2(self.conv2(x)))  # (B, stem, H / 4, W / 4)
         maps: list[Tensor] = [self.layer1(x)]
         for transition, stage in (
             (self.transition1, self.stage2),
@@ -238,11 +238,7 @@ class HeatmapHead(nn.Module):
 
 
 class HeatmapNetwork(nn.Module):
-    """From normalised pictures to heatmaps.
-
-    Args:
-        size: Which network.
-    """
+    """From normalised pictures to heatmaps."""
 
     def __init__(self, size: HRNetSize) -> None:
         super().__init__()
@@ -260,41 +256,10 @@ class HeatmapNetwork(nn.Module):
             (B, K, H / 4, W / 4); near 1 at a visible point, near 0 elsewhere.
         """
         finest, *coarser = self.backbone(pictures)
+        # Bring every branch to the size of the finest
         resized = [
             F.interpolate(x, finest.shape[-2:], mode="bilinear", align_corners=False)
             for x in coarser
         ]
         heatmaps: Tensor = self.head(torch.cat([finest, *resized], dim=1))
         return heatmaps
-
-
-def draw_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Draw weights that carry signals through; for tests, because the points then mean nothing.
-
-    Args:
-        network: Any module of convolutions and batch norms.
-        seed: Same seed and names, same weights.
-
-    Returns:
-        A state dict for it, on the CPU.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def uniform(shape: torch.Size, low: float, high: float) -> Tensor:
-        return torch.rand(shape, generator=generator) * (high - low) + low
-
-    state = {}
-    # Sorted, so that the order in which modules were made does not matter.
-    for name, value in sorted(network.state_dict().items()):
-        if name.endswith("num_batches_tracked"):
-            state[name] = torch.zeros((), dtype=value.dtype)
-        elif value.ndim == 4:
-            fan_in = value[0].numel()
-            state[name] = torch.randn(value.shape, generator=generator) * (2 / fan_in) ** 0.5
-        elif name.endswith("running_var"):
-            state[name] = uniform(value.shape, 0.8, 1.5)
-        elif name.endswith("weight"):  # of a batch norm; below 1, as residual blocks add up
-            state[name] = uniform(value.shape, 0.2, 0.6)
-        else:
-            state[name] = uniform(value.shape, -0.1, 0.1)
-    return state

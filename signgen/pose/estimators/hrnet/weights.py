@@ -13,21 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signgen.files import published_weights as weight_files
+from signgen.files import published_weights
 from signgen.files.published_weights import Published, Weights, find_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = [
     "HAND_WEIGHTS",
     "WHOLE_BODY_WEIGHTS",
-    "Published",
-    "Weights",
-    "check_names",
     "find_weights",
     "published_names",
     "read_weights",
+    "weights_for",
 ]
 
 _SERVER = "https://download.openmmlab.com/mmpose"
@@ -71,34 +69,27 @@ _IGNORED = (
 )
 
 
-def read_weights(path: Path) -> Weights:
-    """Read a `.pth` or `.safetensors` file; no code in it is run.
+def weights_for(
+    network: nn.Module, title: str, weights: Path | None, published: Published
+) -> Weights:
+    """Read the weights of a network, called `title` in messages, from a file or the published one.
 
-    Args:
-        path: A state dict, or a checkpoint with one under `state_dict`.
-
-    Returns:
-        Its tensors by the names of MMPose 1.x.
-
-    Raises:
-        UserError: If it is no such file, is damaged, or holds more than tensors.
+    The network says the names and shapes; its own weights are not looked at.
     """
-    read = weight_files.read_weights(
+    read = read_weights(find_weights(weights, published))
+    published_weights.check_names(read, network.state_dict(), title, "MMPose")
+    return read
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file as `published_weights.read_weights` does, by the names of MMPose 1.x."""
+    read = published_weights.read_weights(
         path,
         (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS),
         "HRNet from MMPose",
         [(_Ignored, name) for name in _IGNORED],
     )
     return replace(read, state=published_names(read.state))
-
-
-def check_names(weights: Weights, wanted: Mapping[str, Tensor], network: str) -> None:
-    """Refuse weights of another network; see `weight_files.check_names`.
-
-    Raises:
-        UserError: On one line, with the first name of each kind that does not match.
-    """
-    weight_files.check_names(weights, wanted, network, "MMPose")
 
 
 def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,8 @@ from torch import Tensor, nn
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, PoseEstimator
 from signgen.pose.estimators.hrnet.estimator import HandEstimator, HRNetEstimator, TopDownNetwork
-from signgen.pose.estimators.hrnet.network import (
-    HAND,
-    HeatmapNetwork,
-    HRNetSize,
-    draw_weights,
-)
+from signgen.pose.estimators.hrnet.network import WHOLE_BODY, HeatmapNetwork, HRNetSize
+from tests.material.hrnet_weights import draw_weights, drawn_file
 
 TINY = HRNetSize("tiny", 8, 5, (64, 96), all_branches=False, modules=(1, 1, 1), blocks=1, stem=8)
 INPUT = (384, 288)
@@ -104,8 +101,8 @@ def test_result_does_not_depend_on_the_batch(tiny: TopDownNetwork) -> None:
 
 
 @pytest.fixture(scope="module")
-def hands() -> HandEstimator:
-    return HandEstimator(random_seed=0, device="cpu", batch_size=2)
+def hands(hand_file: Path) -> HandEstimator:
+    return HandEstimator(hand_file, device="cpu", batch_size=2)
 
 
 def test_hands_are_estimated_in_batches(hands: HandEstimator) -> None:
@@ -137,10 +134,12 @@ def test_no_patches_give_no_hands(hands: HandEstimator) -> None:
     assert confidence.shape == (0, 21)
 
 
-def test_whole_body_streams_one_person_per_frame() -> None:
-    estimator = HRNetEstimator(random_seed=0, device="cpu", batch_size=2, flip_test=False)
+def test_whole_body_streams_one_person_per_frame(tmp_path: Path) -> None:
+    file = drawn_file(WHOLE_BODY, tmp_path)
+    estimator = HRNetEstimator(file, device="cpu", batch_size=2, flip_test=False)
+    file.unlink()  # 250 MB
     protocol: PoseEstimator = estimator
-    assert protocol.name == "hrnet-w48-384x288-random0-noflip"
+    assert re.fullmatch(r"hrnet-w48-384x288-[0-9a-f]{8}-noflip", protocol.name)
     read: list[int] = []
 
     def frames() -> Iterator[Frame]:
@@ -169,9 +168,9 @@ def test_number_of_boxes_must_be_that_of_frames(
         hands.estimate(noise(frames), [None] * boxes)
 
 
-def test_batch_of_no_frames_is_refused() -> None:
+def test_batch_of_no_frames_is_refused(hand_file: Path) -> None:
     with pytest.raises(UserError, match="batch size is 0") as caught:
-        HandEstimator(random_seed=0, device="cpu", batch_size=0)
+        HandEstimator(hand_file, device="cpu", batch_size=0)
     assert caught.value.code == ExitCode.USAGE
 
 
@@ -180,11 +179,9 @@ def test_frames_of_floats_are_refused(hands: HandEstimator) -> None:
         hands.estimate([np.zeros((60, 60, 3))])  # type: ignore[list-item]
 
 
-def test_weights_of_the_hand_are_refused_for_the_body(tmp_path: Path) -> None:
-    torch.save(draw_weights(HeatmapNetwork(HAND), 0), tmp_path / "hand.pth")
-    assert HandEstimator(tmp_path / "hand.pth", device="cpu").name.startswith("hrnetv2-w18-hand")
+def test_weights_of_the_hand_are_refused_for_the_body(hand_file: Path) -> None:
     with pytest.raises(UserError, match=r"not weights of HRNet-W48 whole-body: .* has shape"):
-        HRNetEstimator(tmp_path / "hand.pth")
+        HRNetEstimator(hand_file)
 
 
 def test_missing_weights_are_said_when_opening(
@@ -197,23 +194,18 @@ def test_missing_weights_are_said_when_opening(
     assert caught.value.code == ExitCode.NO_INPUT
 
 
-def test_weights_and_seed_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not both"):
-        HandEstimator(tmp_path / "w.pth", random_seed=1)
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
-def test_cuda_is_never_replaced_silently() -> None:
+def test_cuda_is_never_replaced_silently(hand_file: Path) -> None:
     with pytest.raises(UserError, match="no CUDA device") as caught:
-        HandEstimator(device="cuda", random_seed=0)
+        HandEstimator(hand_file, device="cuda")
     assert caught.value.code == ExitCode.UNAVAILABLE
 
 
 @pytest.mark.gpu
-def test_gpu_agrees_with_cpu(hands: HandEstimator) -> None:
+def test_gpu_agrees_with_cpu(hands: HandEstimator, hand_file: Path) -> None:
     patches = np.stack(noise(4, (60, 60)))
     points, confidence = hands.estimate(patches)
-    on_gpu = HandEstimator(random_seed=0, device="cuda").estimate(patches)
+    on_gpu = HandEstimator(hand_file, device="cuda").estimate(patches)
     seen = confidence > 0.05
     assert np.median(np.abs(on_gpu[0] - points)[seen]) < 0.1
     np.testing.assert_allclose(on_gpu[1], confidence, atol=1e-2)

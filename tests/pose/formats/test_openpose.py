@@ -1,3 +1,5 @@
+"""OpenPose JSON: which number goes where, folders of frames, and who the signer is."""
+
 import json
 
 import numpy as np
@@ -6,14 +8,8 @@ import pytest
 from signgen.errors import UserError
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
-from tests.material.pose_samples import (
-    REAL,
-    SIZE,
-    canvas_frames,
-    needs_real,
-    openpose_frame,
-    openpose_person,
-)
+from tests.material.places import REAL, needs_real
+from tests.material.pose_samples import SIZE, canvas_frames, openpose_frame, openpose_person
 
 NAMES = list(SKELETONS["coco-wholebody-133"].names)
 COCO_18 = list(SKELETONS["openpose-18"].names)
@@ -113,40 +109,6 @@ def test_one_person_is_followed_whatever_the_order(tmp_path):
 def test_canvas_gives_the_size(tmp_path):
     poses = read(tmp_path, canvas_frames(4), size=(10, 10))
     assert (poses.size, len(poses)) == (SIZE, 4)
-
-
-def test_normalised_coordinates_need_a_size(tmp_path):
-    person = openpose_person()
-    scale = np.array([SIZE[1], SIZE[0], 1])
-    divided = {
-        name: (np.array(values).reshape(-1, 3) / scale).ravel().tolist()
-        for name, values in person.items()
-    }
-    whole = read(tmp_path, openpose_frame(person), size=SIZE)
-    poses = read(tmp_path, openpose_frame(divided), size=SIZE)
-    np.testing.assert_allclose(poses.keypoints, whole.keypoints, atol=1e-3)
-    with pytest.raises(UserError, match="known picture size"):
-        read(tmp_path, openpose_frame(divided))
-    with pytest.raises(UserError, match=r"coordinates go from -"):
-        read(tmp_path, openpose_frame(moved(divided, -0.5)), size=SIZE)
-
-
-@pytest.mark.parametrize(
-    ("person", "message"),
-    [
-        ({"pose_keypoints_2d": [1.0] * 51}, "has 51 numbers; expected 3 for each of 18 or 25"),
-        (openpose_person() | {"hand_left_keypoints_2d": [1.0] * 60}, "has 60 numbers"),
-        (openpose_person() | {"face_keypoints_2d": ["1"] * 210}, "other than numbers"),
-        (openpose_person() | {"face_keypoints_2d": [float("nan")] * 210}, "nan"),
-        ({"pose_keypoints_2d": [0.0] * 75}, "missing"),
-        ({}, "missing"),
-        (3, "not an object"),
-    ],
-)
-def test_bad_persons_are_named(person, message, tmp_path):
-    with pytest.raises(UserError, match=message) as caught:
-        read(tmp_path, openpose_frame(person), size=SIZE)
-    assert "clip.json" in str(caught.value)
 
 
 def test_frames_of_two_clips_in_one_folder_are_refused(tmp_path):

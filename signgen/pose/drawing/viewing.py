@@ -1,0 +1,131 @@
+"""Draw poses over pictures and videos and write them: `signgen pose view`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.errors import ExitCode, UserError
+from signgen.files.paths import check_output
+from signgen.media import VideoWriter, contact_sheet, read_frames, read_image, save_image
+from signgen.pose.drawing.draw import draw_pose
+from signgen.pose.formats import read_poses, read_poses_of
+from signgen.pose.transforms import resize
+from signgen.structures import PoseSequence
+
+__all__ = ["check_outputs", "overlay", "view_file", "write_frames"]
+
+Frame = NDArray[np.uint8]
+
+LONGEST_SIDE = 1080
+"""Poses without a picture are drawn at their own size, larger ones scaled down to this."""
+SHEET_FRAMES = 8
+_SOLID = 96.0
+
+
+def view_file(poses: str, out: str, *, video: str | None = None, picture: str | None = None) -> int:
+    """Draw a file of poses on a video, on a picture, or on black.
+
+    Args:
+        poses: File of poses.
+        out: `.mp4` to write, or `.png` for a sheet of up to eight frames.
+        video: Video or folder of pictures with as many frames, or None.
+        picture: One picture that every pose is drawn on, or None.
+
+    Returns:
+        The number of frames.
+    """
+    if video is not None and picture is not None:
+        raise UserError(
+            f"--video is {video} and --frame is {picture}; expected one of them.", ExitCode.USAGE
+        )
+    check_outputs([Path(out)], [poses, video, picture])
+    frames: Iterable[Frame]
+    if video is not None:
+        clip = read_frames(video)
+        sequence = read_poses_of(Path(poses), video, clip.info.size)
+        frames = _as_many(clip, len(sequence), video, poses)
+    elif picture is not None:
+        still = read_image(picture)
+        sequence = read_poses_of(Path(poses), picture, still.shape[:2])
+        frames = repeat(still, len(sequence))
+    else:
+        sequence = read_poses(Path(poses))
+        longest = max(LONGEST_SIDE, *sequence.size)
+        height, width = (max(1, round(side * LONGEST_SIDE / longest)) for side in sequence.size)
+        sequence = resize(sequence, (height, width))
+        frames = repeat(np.zeros((height, width, 3), np.uint8), len(sequence))
+    write_frames(Path(out), overlay(sequence, frames), sequence, poses)
+    return len(sequence)
+
+
+def overlay(poses: PoseSequence, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Draw each pose over its frame; what shines in the drawing covers the frame.
+
+    Args:
+        poses: T poses in pixels of the frames.
+        frames: At least T frames, (H, W, 3) uint8 RGB, as those that are yielded.
+    """
+    # Frames come first, so that a video is read to its end and its frames are counted.
+    for frame, keypoints, confidence in zip(
+        frames, poses.keypoints, poses.confidence, strict=False
+    ):
+        drawn = draw_pose(keypoints, confidence, poses.skeleton, poses.size).astype(np.float32)
+        cover = np.clip(drawn.max(axis=-1, keepdims=True) / _SOLID, 0, 1)  # (H, W, 1)
+        yield np.rint(cover * drawn + (1 - cover) * frame).astype(np.uint8)
+
+
+def _as_many(frames: Iterable[Frame], count: int, video: str, poses: str) -> Iterator[Frame]:
+    """Yield the frames of a video; raise where there are more or fewer than poses."""
+    total = 0
+    for frame in frames:
+        total += 1
+        if total <= count:
+            yield frame
+    if total != count:
+        raise UserError(
+            f"{video} has {total} frames, {poses} {count} poses; expected as many. Take the poses "
+            "of this video."
+        )
+
+
+def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | None]) -> None:
+    """Check that files can be written, and that none is an input or another one of them."""
+    taken = {Path(name).resolve() for name in inputs if name is not None}
+    for path in outputs:
+        check_output(path)
+        if path.resolve() in taken:
+            raise UserError(
+                f"{path} is an input, or written twice. Choose another name.", ExitCode.USAGE
+            )
+        taken.add(path.resolve())
+
+
+def write_frames(path: Path, frames: Iterator[Frame], poses: PoseSequence, origin: str) -> None:
+    """Write a frame per pose as MP4, or up to eight of them on a PNG sheet.
+
+    The poses tell the number of frames and the rate; `origin` is their file, for messages.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        chosen = np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int)
+        rows = [frame for index, frame in enumerate(frames) if index in set(chosen.tolist())]
+        save_image(path, contact_sheet(rows, columns=min(4, len(rows))))
+        return
+    if suffix != ".mp4":
+        raise UserError(f"{path}: expected a name ending in .mp4 or .png.", ExitCode.USAGE)
+    if not 1 <= poses.fps <= 240:
+        raise UserError(
+            f"{origin}: fps is {poses.fps:g}; a video can have 1 to 240. Write a .png, or the file "
+            "with another fps."
+        )
+    first = next(frames)
+    height, width = first.shape[:2]
+    with VideoWriter(path, poses.fps, (height, width)) as writer:
+        writer.write(first)
+        for frame in frames:
+            writer.write(frame)
