@@ -31,7 +31,7 @@ from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.synthetic import write_corpus
 from signgen.media import VideoWriter
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.structures import FrameRef, Triplet
 
 SIZES = ((256, 256), (512, 512), (128, 104))
@@ -94,8 +94,8 @@ def tasks(
 
     frames = {
         BASE: both(lambda ref: straightforward(pictures, ref, size)),
-        "pictures": both(lambda ref: squash(pictures.frame(ref), size, model.resize)),
-        "videos": both(lambda ref: squash(videos.frame(ref), size, model.resize)),
+        "pictures": both(lambda ref: resize_image(pictures.frame(ref), size, model.resize)),
+        "videos": both(lambda ref: resize_image(videos.frame(ref), size, model.resize)),
         "cache": both(lambda ref: cache.frame(ref.record.id, ref.record.split, ref.index).copy()),
     }
     samples: dict[str, Task] = {

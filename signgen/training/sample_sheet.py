@@ -13,7 +13,7 @@ from torch import Tensor
 from signgen.config.sampling import Sampling
 from signgen.data.examples.loading import TripletDataset
 from signgen.media import save_image
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.autoencoder import AutoencoderStage
 from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.rendering.renderer import generate
@@ -54,7 +54,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     size = (int(target.shape[-2]), int(target.shape[-1]))
     rows = [
-        [squash(_to_uint8(cell), size, "area") for cell in row]
+        [resize_image(_to_uint8(cell), size, "area") for cell in row]
         for row in zip(*columns, strict=True)
     ]
     save_image(path, np.concatenate([np.concatenate(row, axis=1) for row in rows]))

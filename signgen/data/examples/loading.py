@@ -17,7 +17,7 @@ from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import choose_side, flips, jitter
 from signgen.data.examples.triplets import draw, shuffled, vary
 from signgen.data.frame_cache.reading import FrameCache
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import flip, hand_boxes, resize
 from signgen.structures import Batch, ExitCode, FrameRef, PoseSequence, Triplet, UserError
@@ -132,7 +132,7 @@ class TripletDataset(Dataset[Sample]):
             return self._frames[ref, sizes]
         frame = self.adapter.frame(ref)
         for size in sizes:
-            frame = squash(frame, size, self.model.resize)
+            frame = resize_image(frame, size, self.model.resize)
         if self.config.cache:
             self._frames[ref, sizes] = frame
         return frame

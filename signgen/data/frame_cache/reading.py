@@ -178,7 +178,7 @@ class FrameCache:
             index: Number of the frame, from 0.
 
         Returns:
-            (H, W, 3) uint8 RGB, equal to `squash(adapter.frame(ref), size, resize)`.
+            (H, W, 3) uint8 RGB, equal to `resize_image(adapter.frame(ref), size, resize)`.
 
         Raises:
             UserError: If the cache does not hold it.

@@ -30,7 +30,7 @@ from signgen.data.frame_cache.reading import (
 from signgen.files.digests import sha256
 from signgen.files.paths import one_line
 from signgen.files.writing import atomic_path, remove_leftovers, save_text
-from signgen.media.resizing import METHODS, Resize, squash
+from signgen.media.resizing import METHODS, Resize, resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
 __all__ = ["write_cache"]
@@ -183,7 +183,7 @@ def _write_shard(
                 continue
             record = known[place.split, place.id]
             for number in range(place.count):
-                frame = squash(adapter.frame(FrameRef(record, number)), plan.size, resize)
+                frame = resize_image(adapter.frame(FrameRef(record, number)), plan.size, resize)
                 file.write(np.ascontiguousarray(frame, np.uint8).tobytes())
             yield place.count
         file.flush()

@@ -17,7 +17,7 @@ from signgen.data.deepfashion.layouts import LAYOUTS, find_tree
 from signgen.data.deepfashion.names import parse_name
 from signgen.data.deepfashion.preparation import DeepFashionReport, prepare_deepfashion
 from signgen.media import read_image
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.pose.drawing.draw import draw_pose
 from signgen.structures import ExitCode, FrameRef, Triplet, UserError
 from tests.material import deepfashion_trees as trees
@@ -403,7 +403,7 @@ def test_genuine_sample_draws_like_its_published_poses(tmp_path: Path) -> None:
                 )
                 published = read_image(REAL / "pose_img" / f"{ref_name(dataset, ref)}.jpg")
                 difference = np.abs(
-                    drawn.astype(int) - squash(published, poses.size, "area")
+                    drawn.astype(int) - resize_image(published, poses.size, "area")
                 ).mean()
                 assert difference < 0.35  # JPEG noise; another canvas or frame gives 1.8 and more
                 compared += 1

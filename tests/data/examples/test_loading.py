@@ -16,7 +16,7 @@ from signgen.data.dataset import open_dataset
 from signgen.data.deepfashion.preparation import prepare_deepfashion
 from signgen.data.examples.augmentation import choose_side, flips
 from signgen.data.examples.loading import TripletDataset, batches, hand_mask, to_pixels
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import flip, hand_boxes, resize
 from signgen.structures import PoseSequence, UserError
@@ -131,7 +131,7 @@ def test_without_rates_an_example_is_what_the_files_hold(
         points, confidence = poses.keypoints[0], poses.confidence[0]
         assert torch.equal(sample["pose"], drawing(dataset, poses))
         for part in ("source", "target"):
-            frame = squash(dataset.adapter.frame(getattr(triplet, part)), size, "area")
+            frame = resize_image(dataset.adapter.frame(getattr(triplet, part)), size, "area")
             assert torch.equal(sample[part], to_pixels(frame))
         assert torch.equal(sample["hands"], hand_mask(hand_boxes(points, confidence), size))
 
@@ -168,7 +168,7 @@ def test_coarse_sources_lose_detail_and_targets_do_not(fashion: TripletDataset) 
     coarse = varied(fashion, source_sides=(16,))
     one, other = fashion[1], coarse[1]
     native = fashion.adapter.frame(fashion.triplet(1).source)
-    expected = squash(squash(native, (16, 16), "area"), fashion.model.size, "area")
+    expected = resize_image(resize_image(native, (16, 16), "area"), fashion.model.size, "area")
     assert torch.equal(other["source"], to_pixels(expected))
     assert torch.equal(one["target"], other["target"])
     assert other["source"].diff(dim=-1).abs().mean() < one["source"].diff(dim=-1).abs().mean()

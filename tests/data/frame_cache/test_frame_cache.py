@@ -20,7 +20,7 @@ from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.frame_cache.reading import INDEX, FrameCache
 from signgen.data.frame_cache.writing import PLAN, write_cache
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
 SIZE = (64, 48)
@@ -50,7 +50,7 @@ def test_every_frame_is_the_resized_one(sample: ManifestDataset, made: Path) -> 
     for split in ("train", "dev"):
         for ref in all_frames(sample, split):
             frame = cache.frame(ref.record.id, split, ref.index)
-            assert np.array_equal(frame, squash(sample.frame(ref), SIZE, "area"))
+            assert np.array_equal(frame, resize_image(sample.frame(ref), SIZE, "area"))
             assert (frame.dtype, frame.shape) == (np.uint8, (*SIZE, 3))
             assert not frame.flags.writeable
     assert cache.verify() == sum(path.stat().st_size for path in made.glob("*.bin"))
@@ -63,7 +63,7 @@ def test_enlarged_and_unchanged_frames_are_the_same_too(
 ) -> None:
     cache = write_cache(sample, ("dev",), tmp_path / "c", size)
     for ref in all_frames(sample, "dev")[::5]:
-        wanted = squash(sample.frame(ref), size, "area")
+        wanted = resize_image(sample.frame(ref), size, "area")
         assert np.array_equal(cache.frame(ref.record.id, "dev", ref.index), wanted)
 
 
