@@ -97,7 +97,7 @@ def test_impossible_rates_are_refused(tmp_path: Path, fps: float) -> None:
         VideoWriter(tmp_path / "a.mp4", fps, (32, 32))
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError, UserError])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError, UserError])
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, interruption: type[BaseException]
 ) -> None:

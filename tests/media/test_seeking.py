@@ -159,7 +159,7 @@ def test_decord_gives_the_same_frames_or_is_refused(name: str, clips: dict[str, 
     if name in DECORD_SAME:
         same_as_reading_in_order(clips[name], "decord")
     else:
-        with pytest.raises(UserError, match="expected backend pyav") as caught:
+        with pytest.raises(UserError, match="expected video_reader pyav") as caught:
             open_video(clips[name], "decord").frame(0)
         assert name in str(caught.value)
 
