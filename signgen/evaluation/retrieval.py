@@ -227,7 +227,7 @@ def embed(
         return lambda picture: to_pixels(resize_image(adapter.frame(picture), size, config.resize))
 
     def pose(picture: FrameRef) -> Tensor:
-        poses = adapter.pose(picture.record).frames(slice(picture.index, picture.index + 1))
+        poses = adapter.pose(picture)
         drawn = drawing.draw(poses)
         return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255)
 

@@ -51,6 +51,13 @@ def _why_not(index: VideoIndex) -> str:
     return "" if index.closed else "key frames that do not begin anew"
 
 
+def _unfit(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} has {reason}, which decord reads wrongly or not at all; "
+        "expected video_reader pyav."
+    )
+
+
 class DecordFrames:
     """The frames of an open video file by number. Must not be used after a fork.
 
@@ -65,10 +72,7 @@ class DecordFrames:
 
     def __init__(self, path: Path, index: VideoIndex, threads: int) -> None:
         if reason := _why_not(index):
-            raise UserError(
-                f"{path} has {reason}, which decord reads wrongly or not at all; "
-                "expected video_reader pyav."
-            )
+            raise _unfit(path, reason)
         decord = import_decord()
         self.path = path
         self._failure: type[Exception] = decord.DECORDError
@@ -88,10 +92,13 @@ class DecordFrames:
         """Decode frames by number, each (H, W, 3) uint8 RGB."""
         for number in numbers:
             try:
-                frame = self._reader[number].asnumpy()
+                frame = np.asarray(self._reader[number].asnumpy(), np.uint8)
             except (self._failure, RuntimeError, IndexError, OSError) as error:
                 raise self._damaged(error) from error
-            yield np.asarray(frame, np.uint8)
+            # Rows of some narrow frames are padded, and decord takes that for more channels.
+            if frame.shape[2] != 3:
+                raise _unfit(self.path, f"frames of width {frame.shape[1]}")
+            yield frame
 
     def _damaged(self, error: Exception) -> UserError:
         # decord prefixes its messages with time and place in its own source, then a stack.
