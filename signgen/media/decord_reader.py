@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +58,9 @@ def _unfit(path: Path, reason: str) -> UserError:
 
 
 class DecordFrames:
-    """The frames of an open video file by number. Must not be used after a fork.
+    """The frames of an open video file by number; one that decord reads otherwise is refused.
 
-    Args:
-        path: The file.
-        index: Of the file.
-        threads: Threads of the decoder; 0 leaves their number to it.
-
-    Raises:
-        UserError: If decord is not installed (69), or cannot read the file as PyAV does (65).
+    Must not be used after a fork.
     """
 
     def __init__(self, path: Path, index: VideoIndex, threads: int) -> None:
@@ -88,17 +81,16 @@ class DecordFrames:
                 "expected video_reader pyav."
             )
 
-    def read(self, numbers: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Decode frames by number, each (H, W, 3) uint8 RGB."""
-        for number in numbers:
-            try:
-                frame = np.asarray(self._reader[number].asnumpy(), np.uint8)
-            except (self._failure, RuntimeError, IndexError, OSError) as error:
-                raise self._damaged(error) from error
-            # Rows of some narrow frames are padded, and decord takes that for more channels.
-            if frame.shape[2] != 3:
-                raise _unfit(self.path, f"frames of width {frame.shape[1]}")
-            yield frame
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """Decode one frame, (H, W, 3) uint8 RGB."""
+        try:
+            frame = np.asarray(self._reader[number].asnumpy(), np.uint8)
+        except (self._failure, RuntimeError, IndexError, OSError) as error:
+            raise self._damaged(error) from error
+        # Rows of some narrow frames are padded, and decord takes that for more channels.
+        if frame.shape[2] != 3:
+            raise _unfit(self.path, f"frames of width {frame.shape[1]}")
+        return frame
 
     def _damaged(self, error: Exception) -> UserError:
         # decord prefixes its messages with time and place in its own source, then a stack.

@@ -49,9 +49,9 @@ class VideoIndex:
         starts: Places where decoding can begin, by presentation time; none without `times`.
         positions: Number of each packet in the order of the file by its presentation time; decoding
             times are not the same after a seek in MKV.
-        format: Family of the container, such as `mov` (also MP4) or `matroska` (also WebM).
-        codec: Name of the codec, such as `h264`.
-        pixels: Format of the decoded pixels, such as `yuv420p`.
+        format: Family of the container, such as `mov` (also MP4), `matroska` (also WebM) or `avi`.
+        codec: Such as `h264`.
+        pixels: Such as `yuv420p`.
         hidden: Whether an edit list hides frames.
         closed: Whether every key frame begins anew: nothing after it is shown before it, and in
             H.264 it is an IDR frame.
@@ -163,6 +163,7 @@ def _is_idr(data: bytes, length_bytes: int) -> bool:
 
 
 def _closed(packets: Sequence[_Packet]) -> bool:
+    """Tell whether every key frame begins anew."""
     begun = -math.inf
     for packet in packets:
         if packet.pts is None or packet.pts < begun or (packet.key and not packet.anew):

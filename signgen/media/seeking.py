@@ -11,7 +11,7 @@ import os
 import sys
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
@@ -59,17 +59,16 @@ class SeekingFrames:
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next: int | None = None
 
-    def read(self, numbers: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Decode frames by number, cheapest in ascending order, as (H, W, 3) uint8 RGB."""
-        for number in numbers:
-            try:
-                frame = self._frame(number)
-            except BaseException:
-                self._next = None
-                raise
-            yield self._converter.upright(frame)
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """Decode one frame, (H, W, 3) uint8 RGB."""
+        try:
+            frame = self._decoded(number)
+        except BaseException:
+            self._next = None
+            raise
+        return self._converter.upright(frame)
 
-    def _frame(self, number: int) -> av.VideoFrame:
+    def _decoded(self, number: int) -> av.VideoFrame:
         if self._needs_seek(number):
             starts = islice(self.index.starts_before(number), _TRIES) if self.index.times else ()
             if not any(self._seek(start) for start in starts):
@@ -203,35 +202,18 @@ class VideoReader:
 
     def frame(self, index: int) -> NDArray[np.uint8]:
         """Decode frame `index` of `read_video`, (H, W, 3) uint8 RGB."""
-        return next(self._read([self._checked(index)]))
-
-    def frames(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        """Decode several frames, each once and in the order of the file, whatever is asked for.
-
-        Args:
-            indices: Their numbers, in any order, repeated or not.
-
-        Returns:
-            (N, H, W, 3) uint8 RGB in the order of `indices`.
-        """
-        numbers = [self._checked(index) for index in indices]
-        frames = np.empty((len(numbers), *self.size, 3), np.uint8)
-        rows: dict[int, list[int]] = {}
-        for row, number in enumerate(numbers):
-            rows.setdefault(number, []).append(row)
-        ascending = sorted(rows)
-        for number, frame in zip(ascending, self._read(ascending), strict=True):
-            frames[rows[number]] = frame
-        return frames
-
-    def _read(self, numbers: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        seeking = self._opened()
+        seeking, number = self._opened(), operator.index(index)
+        if not 0 <= number < len(self):
+            raise UserError(
+                f"{self.path} has {len(self)} frames; frame {number} was asked for, expected 0 to "
+                f"{len(self) - 1}."
+            )
         if self.backend != "decord":
-            return seeking.read(numbers)
+            return seeking.frame(number)
         if self._decord is None:
             self._decord = DecordFrames(self.path, seeking.index, self.threads)
             _OPEN.add(self._decord)
-        return self._decord.read(numbers)
+        return self._decord.frame(number)
 
     def _opened(self) -> SeekingFrames:
         if self._process != os.getpid():
@@ -239,15 +221,6 @@ class VideoReader:
             self._decord, self._process = None, os.getpid()
             _OPEN.add(self._seeking)
         return self._seeking
-
-    def _checked(self, index: int) -> int:
-        number = operator.index(index)
-        if not 0 <= number < len(self):
-            raise UserError(
-                f"{self.path} has {len(self)} frames; frame {number} was asked for, expected 0 to "
-                f"{len(self) - 1}."
-            )
-        return number
 
 
 def check_backend(backend: Backend) -> None:

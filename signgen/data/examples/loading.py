@@ -85,7 +85,7 @@ class TripletDataset(Dataset[Example]):
         self._frames: dict[tuple[FrameRef, tuple[tuple[int, int], ...]], NDArray[np.uint8]] = {}
         self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
         if self._cached is not None:
-            _check_sources(config, model, self.source_size)
+            _check_sources(config, model.size, self.source_size)
             self._cached.check(adapter, config.split, model.size, model.resize)
 
     def __getitem__(self, position: int) -> Example:
@@ -153,20 +153,19 @@ def _check_rates(config: DataConfig) -> None:
         raise UserError(f"data: {problem}.", ExitCode.USAGE)
 
 
-def _check_sources(config: DataConfig, model: ModelConfig, size: tuple[int, int]) -> None:
+def _check_sources(config: DataConfig, size: tuple[int, int], source: tuple[int, int]) -> None:
     """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
-    problem = ""
-    if size != model.size:
-        problem = f"source_size is {size[0]} {size[1]}"
-    elif config.source_sides:
-        problem = f"source_sides is {list(config.source_sides)}"
-    if problem:
-        raise UserError(
-            f"{config.frame_cache} holds frames at the model's size, {model.size[0]} "
-            f"{model.size[1]}; {problem}, and such sources are made from frames as recorded. Leave "
-            "out --data.frame-cache, or that setting.",
-            ExitCode.USAGE,
-        )
+    if source == size and not config.source_sides:
+        return
+    setting = f"source_sides is {list(config.source_sides)}"
+    if source != size:
+        setting = f"source_size is {source[0]} {source[1]}"
+    raise UserError(
+        f"{config.frame_cache} holds frames at the model's size, {size[0]} {size[1]}; {setting}, "
+        "and such sources are made from frames as recorded. Leave out --data.frame-cache, or that "
+        "setting.",
+        ExitCode.USAGE,
+    )
 
 
 def batches(
