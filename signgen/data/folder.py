@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -61,7 +61,9 @@ def scan_folder(
         if not _NO_CLIPS & set(path.relative_to(folder).parts)
     }
     signers = {name: _signer(name, folder.name) for name in clips}
-    splits = _named_splits(clips) or drawn_splits(signers, split_by)
+    splits = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
+    if not all(splits.values()):
+        splits = drawn_splits(signers, split_by)
     entries, problems = [], []
     for name, path in clips.items():
         record = Record(name, splits[name], signers[name], 1)
@@ -91,12 +93,6 @@ def _signer(name: str, default: str) -> str:
     return above[0] if above else default
 
 
-def _named_splits(clips: Iterable[str]) -> dict[str, str]:
-    """Return the split of each clip by its first folder; nothing unless all of them name one."""
-    named = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
-    return named if all(named.values()) else {}
-
-
 def drawn_splits(
     signers: Mapping[str, str],
     split_by: Literal["clip", "signer"] = "clip",
@@ -116,7 +112,9 @@ def drawn_splits(
         are all for training.
     """
     unit = {name: signer if split_by == "signer" else name for name, signer in signers.items()}
-    drawn = {key: _draw(key) for key in unit.values()}
+    # Numbers from 0 to 1, excluded, that only the names decide
+    digests = {key: hashlib.sha256(key.encode()).digest() for key in unit.values()}
+    drawn = {key: int.from_bytes(digest[:6]) / 2**48 for key, digest in digests.items()}
     if len(drawn) < 3:
         return dict.fromkeys(signers, "train")
     dev, test = shares
@@ -128,8 +126,3 @@ def drawn_splits(
         fullest = Counter(split.values()).most_common(1)[0][0]
         split[next(key for key, name in split.items() if name == fullest)] = empty
     return {name: split[key] for name, key in unit.items()}
-
-
-def _draw(name: str) -> float:
-    """Return a number from 0 to 1, excluded, that only the name decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,15 +158,11 @@ def _marked(root: Path, layout: Layout) -> bool:
     if layout.name != "mcld":
         return bool(files)
     # `data/train.csv` is a name that anything may have.
-    return any(_first_line(path) == "from,to" for path in files)
-
-
-def _first_line(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.readline(256).decode("utf-8-sig", "replace").strip()
-    except OSError:
-        return ""
+    for path in files:
+        with suppress(OSError), path.open("rb") as file:
+            if file.readline(256).decode("utf-8-sig", "replace").strip() == "from,to":
+                return True
+    return False
 
 
 def _refuse_others(roots: Sequence[Path]) -> None:
