@@ -109,14 +109,6 @@ def test_all_layouts_give_the_same_manifest(tmp_path: Path) -> None:
 # ----- lists --------------------------------------------------------------------------------------
 
 
-def test_grouped_lines_keep_every_source(nted: Path, tmp_path: Path) -> None:
-    lines = (nted / "train_pairs.txt").read_text().splitlines()
-    assert max(line.count(",") for line in lines) == 2
-    report, _ = prepared(nted, tmp_path / "out")
-    assert report.prepared.manifest.counts()["train"]["pairs"] == 10
-    assert len(lines) == 7
-
-
 def test_first_name_of_a_text_list_is_the_target(nted: Path, tmp_path: Path) -> None:
     trees.write_lines(nted / "test_pairs.txt", [f"{FRONT}.jpg,{SIDE}.jpg"])
     _, dataset = prepared(nted, tmp_path / "out")

@@ -22,7 +22,7 @@ from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
 from signgen.media import write_video
 from signgen.pose.estimators import Frame, Person
 from signgen.pose.formats import write_poses
-from signgen.structures import ExitCode, FrameRef, PoseSequence, UserError
+from signgen.structures import ExitCode, UserError
 
 SAMPLE = open_dataset("sample")
 RECORDS = [record for split in ("train", "dev", "test") for record in SAMPLE.records(split)]
@@ -113,46 +113,6 @@ def test_without_any_key_points_the_manifest_is_still_of_use(raw: Path, tmp_path
     assert phoenix(raw, tmp_path / "three", check=False)["left_out"] == 0
 
 
-def test_corpus_as_videos_gives_the_frames_of_the_videos(keys: Path, tmp_path: Path) -> None:
-    root = tmp_path / "corpus"
-    shutil.copytree(bundled_sample() / "annotations", root / "annotations")
-    for record in RECORDS:
-        path = root / "videos" / record.split / f"{record.id}.mp4"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frames = (SAMPLE.frame(FrameRef(record, index)) for index in range(record.num_frames))
-        write_video(path, frames, 25.0)
-    assert phoenix(tmp_path, tmp_path / "out", keys)["left_out"] == 0
-    videos = open_dataset(str(tmp_path / "out"))
-    record = videos.records("test")[0]
-    assert record == SAMPLE.records("test")[0]
-    for index in (record.num_frames - 1, 0, 2):
-        decoded, drawn = (d.frame(FrameRef(record, index)) for d in (videos, SAMPLE))
-        assert np.abs(decoded.astype(int) - drawn).mean() < 6  # H.264 is lossy
-
-
-def recording(path: Path, count: int, side: int = 32, *, with_poses: bool = True) -> None:
-    """Write a black video, and beside it poses in its middle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, [np.zeros((32, side, 3), np.uint8)] * count, 25)
-    points = np.full((count, 133, 2), 16, np.float32)
-    confidence = np.ones((count, 133), np.float32)
-    poses = PoseSequence(points, confidence, "coco-wholebody-133", (32, side), 25.0)
-    if with_poses:
-        write_poses(poses, path.with_suffix(".json"))
-
-
-def test_recordings_with_poses_beside_them(tmp_path: Path) -> None:
-    for signer, count in (("anna", 2), ("ben", 3)):
-        recording(tmp_path / "rec" / signer / "hello.mp4", count)
-    config = PrepareFolderConfig(
-        videos=str(tmp_path / "rec"), out=str(tmp_path / "out"), estimator="none"
-    )
-    report = prepare_folder(config)
-    assert (report["left_out"], report["signers"]) == (0, ["anna", "ben"])
-    made = open_dataset(str(tmp_path / "out"))
-    assert [len(made.poses(record)) for record in made.records("train")] == [2, 3]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -191,7 +151,8 @@ def test_a_video_is_estimated_once_and_again_when_it_is_replaced(
     monkeypatch.setattr("signgen.data.preparation.clips.open_estimator", lambda *_: estimator)
     config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(tmp_path / "videos"))
     for count, side in ((1, 32), (1, 32), (2, 48)):
-        recording(tmp_path / "videos" / "one.mp4", 1, side, with_poses=False)
+        (tmp_path / "videos").mkdir(exist_ok=True)
+        write_video(tmp_path / "videos" / "one.mp4", [np.zeros((32, side, 3), np.uint8)], 25)
         assert prepare_folder(config)["keypoints"] == {"counting-1": 1}
         assert estimator.clips == count
         packed = np.load(tmp_path / "out" / "poses" / "train.npy")
@@ -201,11 +162,16 @@ def test_a_video_is_estimated_once_and_again_when_it_is_replaced(
 def test_another_archive_is_not_taken_for_the_one_unpacked(tmp_path: Path) -> None:
     config = PrepareFolderConfig(out=str(tmp_path / "out"), estimator="none")
     for count, name in enumerate(("one", "two"), 1):
-        recording(tmp_path / name / f"{name}.mp4", count)
+        (tmp_path / name).mkdir()
+        frames = [np.zeros((32, 32, 3), np.uint8)] * count
+        write_video(tmp_path / name / f"{name}.mp4", frames, 25)
+        poses = SAMPLE.poses(RECORDS[0]).frames(slice(count))
+        write_poses(poses, tmp_path / name / f"{name}.json")
         shutil.make_archive(str(tmp_path / name), "zip", tmp_path / name)
     for _ in range(2):
         report = prepare_folder(replace(config, videos=str(tmp_path / "one.zip")))
         assert report["splits"] == {"train": {"records": 1, "frames": 1}}
+        assert report["signers"] == ["raw"]
     with pytest.raises(UserError, match=r"raw was unpacked from one\.zip, .*this is two\.zip"):
         prepare_folder(replace(config, videos=str(tmp_path / "two.zip")))
     (tmp_path / "file").write_text("x")
