@@ -188,9 +188,9 @@ def open_dataset(
     if folder.is_file() or (folder / MANIFEST).is_file():
         return ManifestDataset(read_manifest(folder), video_reader)
     # A tree in the PHOENIX-2014T layout; its first problem is an error.
-    found = scan(find_root(folder), splits, video_reader)
-    if found.problems:
-        raise UserError(str(found.problems[0]))
-    entries = tuple(replace(entry, poses=keypoint_file(entry)) for entry in found.entries)
-    manifest = Manifest("phoenix14t", "coco-wholebody-133", found.root, found.root, entries)
+    clips = scan(find_root(folder), splits, video_reader)
+    if clips.problems:
+        raise UserError(str(clips.problems[0]))
+    entries = tuple(replace(entry, poses=keypoint_file(entry)) for entry in clips.entries)
+    manifest = Manifest("phoenix14t", "coco-wholebody-133", clips.root, clips.root, entries)
     return ManifestDataset(manifest, video_reader)

@@ -66,12 +66,12 @@ class RawKeyPoints:
 # ----- reading ------------------------------------------------------------------------------------
 
 
-def read_keypoints(places: Sequence[Path], wanted: Collection[ViewName]) -> RawKeyPoints:
+def read_keypoints(places: Sequence[Path], names: Collection[ViewName]) -> RawKeyPoints:
     """Read key points from tables and folders of texts.
 
     Args:
         places: CSV files, and folders with one `.txt` per picture, nested or flat.
-        wanted: Pictures whose key points are read.
+        names: Pictures whose key points are read.
 
     Returns:
         The key points; pictures whose row or text is damaged are in `faults`.
@@ -82,7 +82,7 @@ def read_keypoints(places: Sequence[Path], wanted: Collection[ViewName]) -> RawK
     rows: dict[ViewName, Rows] = {}
     faults: dict[ViewName, str] = {}
     for place in places:
-        for name, joints in _folder(place, wanted) if place.is_dir() else _table(place, wanted):
+        for name, joints in _folder(place, names) if place.is_dir() else _table(place, names):
             if isinstance(joints, UserError):
                 faults[name] = f"has no usable key points: {joints}"
             elif (joints < 0).any(axis=1).all():
@@ -96,27 +96,27 @@ def read_keypoints(places: Sequence[Path], wanted: Collection[ViewName]) -> RawK
 
 
 def _folder(
-    folder: Path, wanted: Collection[ViewName]
+    folder: Path, names: Collection[ViewName]
 ) -> Iterator[tuple[ViewName, Rows | UserError]]:
     for top, below, files in os.walk(folder):
         below.sort()
         for file in sorted(files):
             path = Path(top) / file
             name = parse_name(path.as_posix()) if file.endswith(".txt") else None
-            if name is not None and name in wanted:
+            if name is not None and name in names:
                 try:
                     yield name, _checked(deepfashion_text.rows(read_bytes(path), path), str(path))
                 except UserError as error:
                     yield name, error
 
 
-def _table(path: Path, wanted: Collection[ViewName]) -> Iterator[tuple[ViewName, Rows | UserError]]:
+def _table(path: Path, names: Collection[ViewName]) -> Iterator[tuple[ViewName, Rows | UserError]]:
     data = read_bytes(path)
     if not deepfashion_csv.sniff(data):
         raise UserError(f"{path} does not begin with the line name:keypoints_y:keypoints_x.")
     for number, line in enumerate(data.splitlines()[1:], 2):
         name = parse_name(line.split(b":")[0].decode(errors="replace").strip())
-        if name is not None and name in wanted:
+        if name is not None and name in names:
             place = f"{path}, line {number}"
             try:
                 yield name, _checked(deepfashion_csv.parse_row(line, place, path)[1], place)

@@ -178,9 +178,9 @@ def prepare_deepfashion(
     facts += keypoint_facts(_names(pairs), pictures, points)
 
     # Records; pictures are looked at one by one, so that a bad view does not cost its whole record
-    found, left_out = _scan(tree.root, listing, pairs, pictures, points, subset, progress)
+    records, left_out = _scan(tree.root, listing, pairs, pictures, points, subset, progress)
     prepared = prepare_dataset(
-        found,
+        records,
         "deepfashion",
         _SKELETON,
         lambda entry: _poses(entry, points, frame),

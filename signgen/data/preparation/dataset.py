@@ -88,9 +88,9 @@ def prepare_dataset(
     for split in SPLITS:
         records = [entry for entry in scan.entries if entry.record.split == split]
         records.sort(key=lambda entry: entry.record.id)
-        shown = progress(records, len(records)) if progress and records else records
+        pending = progress(records, len(records)) if progress and records else records
         # One record after the other: its pictures, its key points, its rows of the packed file
-        sound = _with_whole_pictures(shown, scan.root, problems) if check else shown
+        sound = _with_whole_pictures(pending, scan.root, problems) if check else pending
         if poses_of is None:
             entries += sound
             continue

@@ -110,11 +110,11 @@ class KeypointFiles:
         return read_poses(place.path, size=entry.size, fps=entry.fps)
 
 
-def _look(folder: Path, below: Path, wanted: Container[str]) -> Iterator[tuple[str, Place]]:
+def _look(folder: Path, below: Path, names: Container[str]) -> Iterator[tuple[str, Place]]:
     """Yield the files and the folders of frames below a folder that may be those of a record."""
     for top, folders, files in os.walk(folder):
         for name in sorted(folders):
-            if _plain(name) in wanted and any(Path(top, name).glob("*.json")):
+            if _plain(name) in names and any(Path(top, name).glob("*.json")):
                 yield _plain(name), Place(Path(top, name), below)
                 folders.remove(name)
         folders.sort()
