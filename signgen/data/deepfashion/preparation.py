@@ -41,9 +41,9 @@ from signgen.data.deepfashion.layouts import (
 )
 from signgen.data.deepfashion.lists import ListedPair, ViewName, parse_name
 from signgen.data.manifest import Entry, Problem, Scan
-from signgen.data.preparation.dataset import Prepared, Progress, check_picture, prepare_dataset
+from signgen.data.preparation.dataset import Prepared, check_picture, prepare_dataset
 from signgen.media import image_size
-from signgen.structures import PoseSequence, Record, UserError
+from signgen.structures import PoseSequence, Progress, Record, UserError
 
 __all__ = ["DeepFashionReport", "prepare_deepfashion"]
 

@@ -13,7 +13,7 @@ from signgen.data.folder import scan_folder
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.manifest import Entry, Scan
 from signgen.data.phoenix14t import COUNTS, find_root, scan
-from signgen.data.preparation.dataset import PROBLEMS, Prepared, Progress, prepare_dataset
+from signgen.data.preparation.dataset import PROBLEMS, Prepared, prepare_dataset
 from signgen.data.preparation.keypoint_files import KeypointFiles
 from signgen.files.archive import unpack
 from signgen.files.digests import sha256
@@ -22,7 +22,7 @@ from signgen.media import Frames, VideoInfo, check_backend, open_clip
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import read_poses, write_poses
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["prepare_folder", "prepare_phoenix14t"]
 

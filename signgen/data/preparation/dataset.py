@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,24 +17,15 @@ from signgen.files.paths import check_output
 from signgen.files.writing import atomic_paths, make_folder, save_text
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
-from signgen.structures import PoseSequence, UserError
+from signgen.structures import PoseSequence, Progress, UserError
 
-__all__ = ["PROBLEMS", "PosesOf", "Prepared", "Progress", "check_picture", "prepare_dataset"]
+__all__ = ["PROBLEMS", "PosesOf", "Prepared", "check_picture", "prepare_dataset"]
 
 PROBLEMS = "problems.jsonl"
 """What was left out, one JSON object a line, beside the manifest."""
 
 PosesOf = Callable[[Entry], PoseSequence]
 """Returns the key points of a record, one per frame; a `UserError` keeps the record out."""
-
-ItemT = TypeVar("ItemT")
-
-
-class Progress(Protocol):
-    """Shows how far a loop is."""
-
-    def __call__(self, items: Iterable[ItemT], total: int, /) -> Iterable[ItemT]:
-        """Wrap the items that are worked on, with their number."""
 
 
 @dataclass(frozen=True)
