@@ -25,13 +25,13 @@ from PIL import Image
 
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
-from signgen.data.dataset import ManifestDataset, open_dataset, picture_path
+from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.examples.loading import TripletDataset, to_pixels
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.synthetic import write_corpus
 from signgen.media import VideoWriter
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.structures import FrameRef, Triplet
 
 SIZES = ((256, 256), (512, 512), (128, 104))
@@ -54,7 +54,7 @@ def as_videos(pictures: ManifestDataset, folder: Path) -> ManifestDataset:
 
 def straightforward(dataset: ManifestDataset, ref: FrameRef, size: tuple[int, int]) -> np.ndarray:
     """Read and resize a frame as most loaders do."""
-    path = dataset.manifest.root / picture_path(dataset.entry(ref.record), ref.index)
+    path = dataset.manifest.root / dataset.entry(ref.record).frame_path(ref.index)
     with Image.open(path) as picture:
         small = picture.convert("RGB").resize((size[1], size[0]), Image.Resampling.BICUBIC)
         return np.array(small)
@@ -62,16 +62,14 @@ def straightforward(dataset: ManifestDataset, ref: FrameRef, size: tuple[int, in
 
 def draw(dataset: TripletDataset, triplet: Triplet) -> np.ndarray:
     """Draw the pose of a target as `TripletDataset` does."""
-    index = triplet.target.index
-    poses = dataset.adapter.pose(triplet.target.record).frames(slice(index, index + 1))
-    return dataset.drawing.draw(poses)
+    return dataset.drawing.draw(dataset.adapter.pose(triplet.target))
 
 
 def tasks(
     pictures: ManifestDataset, videos: ManifestDataset, cache: FrameCache
 ) -> tuple[dict[str, Task], dict[str, Task]]:
     """Return what to measure: for the frames of a sample, and for whole samples."""
-    size = cache.size
+    size = cache.index.size
     model = replace(tiny_fpdm(), size=size)
     config = DataConfig(workers=0)
     plain = TripletDataset(pictures, config, model, 1)
@@ -94,9 +92,9 @@ def tasks(
 
     frames = {
         BASE: both(lambda ref: straightforward(pictures, ref, size)),
-        "pictures": both(lambda ref: squash(pictures.frame(ref), size, model.resize)),
-        "videos": both(lambda ref: squash(videos.frame(ref), size, model.resize)),
-        "cache": both(lambda ref: cache.frame(ref.record.id, ref.record.split, ref.index).copy()),
+        "pictures": both(lambda ref: resize_image(pictures.frame(ref), size, model.resize)),
+        "videos": both(lambda ref: resize_image(videos.frame(ref), size, model.resize)),
+        "cache": both(lambda ref: cache.frame(ref).copy()),
     }
     samples: dict[str, Task] = {
         BASE: whole,

@@ -24,8 +24,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from signgen.errors import UserError
-from signgen.media import VideoReader, open_video, read_video
-from signgen.media.random_access import Backend
+from signgen.media import Backend, VideoReader, open_video, read_video
 
 ROUNDS = 7
 PICKS = 40

@@ -75,7 +75,7 @@ def main() -> None:
     dataset, renderer = open_dataset(options.data), Renderer(load_model(options.model))
     errors: dict[str, list[float]] = {"model": [], "copy of the source": []}
     for record in dataset.records(options.split)[: options.clips or None]:
-        poses, source = dataset.pose(record), dataset.frame(FrameRef(record, 0))
+        poses, source = dataset.poses(record), dataset.frame(FrameRef(record, 0))
         for index, frame in enumerate(renderer.render(source, poses)):
             true = dataset.frame(FrameRef(record, index))
             for knuckle in MIDDLE_KNUCKLE.values():

@@ -163,7 +163,7 @@ def cache(config: PrepareCacheConfig) -> int:
 
     with counter("frame") as progress:
         written = write_cache(
-            open_dataset(config.data, config.splits),
+            open_dataset(config.data, config.splits, config.video_reader),
             config.splits,
             config.out,
             config.size,

@@ -48,6 +48,9 @@ class DataConfig:
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""
+    video_reader: Literal["auto", "pyav", "decord"] = "auto"
+    """What decodes videos: PyAV (`auto`), or decord, which is optional and refuses files of which
+    it would give other frames."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class ClipsConfig:
     """Where HRNet and MMPose compute."""
     check: bool = True
     """Look at the first and last bytes of every picture."""
+    video_reader: Literal["auto", "pyav", "decord"] = "auto"
+    """What decodes videos: PyAV (`auto`), or decord, which is optional."""
     cache: tuple[int, int] | None = None
     """Also write all frames at this height and width into `OUT/cache`, to train faster: give that
     to `signgen train` as --data.frame-cache."""
@@ -136,6 +141,8 @@ class PrepareCacheConfig:
     """How frames are resized: the model's `resize`."""
     splits: tuple[str, ...] = ("train",)
     """Splits to cache."""
+    video_reader: Literal["auto", "pyav", "decord"] = "auto"
+    """What decodes videos: PyAV (`auto`), or decord, which is optional."""
     workers: int = 1
     """Processes."""
     json: bool = False

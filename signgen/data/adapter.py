@@ -33,7 +33,10 @@ class DatasetAdapter(Protocol):
     def frame(self, ref: FrameRef) -> NDArray[np.uint8]:
         """Read one frame, (H, W, 3) uint8 RGB."""
 
-    def pose(self, record: Record) -> PoseSequence:
+    def pose(self, ref: FrameRef) -> PoseSequence:
+        """Read the pose of one frame, a sequence of length 1, in pixels of the frame."""
+
+    def poses(self, record: Record) -> PoseSequence:
         """Read the poses of a record, one per frame, in pixels of its frames."""
 
     def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,12 +13,12 @@ from PIL import Image
 
 from signgen.data.manifest import MANIFEST, SPLITS, Entry, Manifest, read_manifest
 from signgen.data.phoenix14t import find_root, keypoint_file, scan
-from signgen.media import VideoReader, open_video, read_image
+from signgen.media import Backend, VideoReader, check_backend, open_video, read_image
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, Triplet, UserError
 
-__all__ = ["ManifestDataset", "bundled_sample", "is_video", "open_dataset", "picture_path"]
+__all__ = ["ManifestDataset", "bundled_sample", "open_dataset"]
 
 
 class ManifestDataset:
@@ -27,20 +26,16 @@ class ManifestDataset:
 
     Args:
         manifest: Where everything lies.
-        splits: Splits the manifest may have; another one is an error when it is asked for.
+        video_reader: What decodes frames of videos.
     """
 
-    def __init__(self, manifest: Manifest, splits: Sequence[str] = SPLITS) -> None:
-        self.manifest, self.splits = manifest, tuple(splits)
+    def __init__(self, manifest: Manifest, video_reader: Backend = "auto") -> None:
+        self.manifest, self.video_reader = manifest, video_reader
         self.name, self.skeleton = manifest.dataset, manifest.skeleton
         self._entries = {(e.record.split, e.record.id): e for e in manifest.entries}
 
     def records(self, split: str) -> list[Record]:
-        """List the records of a split, sorted by id.
-
-        Raises:
-            UserError: If there are none.
-        """
+        """List the records of a split, sorted by id; none is an error."""
         records = [entry.record for entry in self.manifest.split(split)]
         if not records:
             known = ", ".join(self.manifest.counts()) or "none"
@@ -72,8 +67,11 @@ class ManifestDataset:
             UserError: If the picture is missing or broken, or has another size than the record.
         """
         entry = self.entry(ref.record)
-        path = self.manifest.root / picture_path(entry, ref.index)
-        frame = _reader(path).frame(ref.index) if is_video(entry) else read_image(path)
+        path = self.manifest.root / entry.frame_path(ref.index)
+        if entry.is_video:
+            frame = _video(path, self.video_reader).frame(ref.index)
+        else:
+            frame = read_image(path)
         if frame.shape[:2] != entry.size:
             raise UserError(
                 f"{path} is {frame.shape[1]} x {frame.shape[0]} pixels (width x height); its "
@@ -81,82 +79,60 @@ class ManifestDataset:
             )
         return frame
 
-    def pose(self, record: Record) -> PoseSequence:
+    def pose(self, ref: FrameRef) -> PoseSequence:
+        """Read the key points of one frame, (1, K) in its pixels; nothing else is read."""
+        return self._poses(ref.record, slice(ref.index, ref.index + 1))
+
+    def poses(self, record: Record) -> PoseSequence:
         """Read the key points of a record, (T, K) in pixels of its frames.
 
         Raises:
             UserError: If there are none, or the file is missing, broken or of another length.
         """
+        return self._poses(record, slice(None))
+
+    def _poses(self, record: Record, frames: slice) -> PoseSequence:
         entry = self.entry(record)
         if not entry.poses:
             raise UserError(
-                f"{self.manifest.folder}: {record.split}/{record.id} has no key points. "
+                f"{self.manifest.folder}: {entry.name} has no key points. "
                 "Run `signgen prepare` with --keypoints or --estimator.",
                 ExitCode.NO_INPUT,
             )
         path = self.manifest.folder / entry.poses
+        # What changes when a file is replaced, so that an old one is not read from memory
+        version = path.stat().st_mtime_ns if path.is_file() else 0
         if entry.first_pose is None:
-            return _read_clip_poses(path, record.num_frames, _version(path))
-        rows = packed_poses(path, SKELETONS[self.skeleton].num_keypoints, _version(path))
+            return _clip_poses(path, record.num_frames, version).frames(frames)
+        rows = _packed_poses(path, SKELETONS[self.skeleton].num_keypoints, version)
         stop = entry.first_pose + record.num_frames
         if stop > len(rows):
             raise UserError(
                 f"{path} has {len(rows)} poses; {record.id} needs rows up to {stop}. "
                 "Run `signgen prepare` again."
             )
-        part = np.array(rows[entry.first_pose : stop])
-        return PoseSequence(part[..., :2], part[..., 2], self.skeleton, entry.size, entry.fps)
+        chosen = np.array(rows[entry.first_pose : stop][frames])  # (T, K, 3)
+        return PoseSequence(chosen[..., :2], chosen[..., 2], self.skeleton, entry.size, entry.fps)
 
     def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:
         """Read the (H, W) human-parsing labels of a frame, or None if the record has none."""
         entry = self.entry(ref.record)
         if not entry.parts:
             return None
-        path = self.manifest.root / _numbered(entry.parts, ref.index + entry.first_frame)
+        path = self.manifest.root / entry.parts_path(ref.index)
         with Image.open(path, formats=["PNG"]) as labels:
             return np.asarray(labels.convert("L"))
 
 
-def is_video(entry: Entry) -> bool:
-    """Tell whether the frames of a record are those of one video file."""
-    return isinstance(entry.frames, str) and "#" not in entry.frames
-
-
 @lru_cache(maxsize=16)
-def _reader(path: Path) -> VideoReader:
-    """Keep the readers of a few videos: frames of one clip are often read one after another."""
-    return open_video(path)
-
-
-def picture_path(entry: Entry, index: int) -> str:
-    """Return the path of a record's picture number `index`, from 0, or of its video.
-
-    Paths are below the manifest's root.
-    """
-    if isinstance(entry.frames, tuple):
-        return entry.frames[index]
-    return _numbered(entry.frames, index + entry.first_frame)
-
-
-def _numbered(pattern: str, number: int) -> str:
-    """Put a number into the run of `#` of a pattern, with zeros in front."""
-    return re.sub("#+", lambda run: f"{number:0{len(run[0])}d}", pattern, count=1)
-
-
-def _version(path: Path) -> int:
-    """Return what changes when a file is replaced, so that an old one is not read from memory."""
-    return path.stat().st_mtime_ns if path.is_file() else 0
+def _video(path: Path, video_reader: Backend) -> VideoReader:
+    """Keep a few videos open: frames of one clip are often read one after another."""
+    return open_video(path, video_reader)
 
 
 @lru_cache(maxsize=8)
-def packed_poses(path: Path, num_keypoints: int, _: int) -> NDArray[np.float32]:
-    """Map a packed file of poses into memory, (rows, K, 3): x, y, confidence.
-
-    The last argument tells versions of the file apart, see `_version`.
-
-    Raises:
-        UserError: If it is missing (66) or is not such a file (65).
-    """
+def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.float32]:
+    """Map a packed file of poses into memory, (rows, K, 3): x, y, confidence."""
     try:
         rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -175,7 +151,7 @@ def packed_poses(path: Path, num_keypoints: int, _: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4096)
-def _read_clip_poses(path: Path, num_frames: int, _: int) -> PoseSequence:
+def _clip_poses(path: Path, num_frames: int, _version: int) -> PoseSequence:
     poses = read_poses(path)
     if len(poses) != num_frames:
         raise UserError(
@@ -192,31 +168,29 @@ def bundled_sample() -> Path:
     return Path(__file__).resolve().parent.parent / "assets" / "sample"
 
 
-def open_dataset(root: str, splits: Sequence[str] = SPLITS) -> ManifestDataset:
+def open_dataset(
+    root: str, splits: Sequence[str] = SPLITS, video_reader: Backend = "auto"
+) -> ManifestDataset:
     """Open the dataset a user names.
 
     Args:
         root: A folder with a manifest (or the manifest itself), a folder in the PHOENIX-2014T
             layout with key points in `keypoints/`, or `sample` for the bundled sample.
         splits: Splits that will be asked for; others are not looked at where there is no manifest.
+        video_reader: What decodes frames of videos.
 
     Raises:
-        UserError: If it is neither, or the layout is damaged in one of the splits.
+        UserError: If it is neither, the layout is damaged in one of the splits, or the video reader
+            is not installed.
     """
+    check_backend(video_reader)
     folder = bundled_sample() if root == "sample" else Path(root)
     if folder.is_file() or (folder / MANIFEST).is_file():
-        return ManifestDataset(read_manifest(folder))
-    return ManifestDataset(_unprepared(find_root(folder), splits), splits)
-
-
-def _unprepared(root: Path, splits: Sequence[str]) -> Manifest:
-    """Look through a tree in the PHOENIX-2014T layout; its first problem is an error."""
-    found = scan(root, splits)
-    for problem in found.problems:
-        raise UserError(f"{problem.path} {problem.what}")
-    entries = []
-    for entry in found.entries:
-        path = keypoint_file(root, entry.record)
-        poses = path.relative_to(root).as_posix()
-        entries.append(replace(entry, poses=poses))
-    return Manifest("phoenix14t", "coco-wholebody-133", root, root, tuple(entries))
+        return ManifestDataset(read_manifest(folder), video_reader)
+    # A tree in the PHOENIX-2014T layout; its first problem is an error.
+    clips = scan(find_root(folder), splits, video_reader)
+    if clips.problems:
+        raise UserError(str(clips.problems[0]))
+    entries = tuple(replace(entry, poses=keypoint_file(entry)) for entry in clips.entries)
+    manifest = Manifest("phoenix14t", "coco-wholebody-133", clips.root, clips.root, entries)
+    return ManifestDataset(manifest, video_reader)

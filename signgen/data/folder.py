@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from signgen.data.manifest import SPLITS, Entry, Problem, Scan
-from signgen.media import find_clips, open_clip, open_video
+from signgen.media import Backend, find_clips, open_clip, open_video
 from signgen.structures import ExitCode, Record, UserError
 
 __all__ = ["SPLIT_NAMES", "drawn_splits", "scan_folder"]
@@ -34,7 +35,7 @@ def scan_folder(
     *,
     fps: float = 25.0,
     split_by: Literal["clip", "signer"] = "clip",
-    shares: tuple[float, float] = (0.1, 0.1),
+    video_reader: Backend = "auto",
 ) -> Scan:
     """Look for the clips of a folder.
 
@@ -43,8 +44,7 @@ def scan_folder(
         fps: Frame rate of folders of pictures, which have none of their own.
         split_by: What is kept together when clips are put into splits: each clip, or all clips of a
             signer. Not used where folders name the splits.
-        shares: Shares of the clips (or signers) for dev and test, each at least one where there are
-            three or more; fewer are all for training.
+        video_reader: What decodes videos.
 
     Returns:
         The clips that can be read, and one problem for each other.
@@ -61,27 +61,28 @@ def scan_folder(
         if not _NO_CLIPS & set(path.relative_to(folder).parts)
     }
     signers = {name: _signer(name, folder.name) for name in clips}
-    splits = _named_splits(clips) or drawn_splits(signers, split_by, shares)
+    splits = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
+    if not all(splits.values()):
+        splits = drawn_splits(signers, split_by)
     entries, problems = [], []
     for name, path in clips.items():
+        record = Record(name, splits[name], signers[name], 1)
         try:
-            entries.append(_entry(folder, name, path, splits[name], signers[name], fps))
+            entries.append(_entry(folder, path, record, fps, video_reader))
         except UserError as error:
-            what = str(error).removeprefix(f"{path} ")
-            problems.append(Problem(path, what, f"{splits[name]}/{name}"))
+            problems.append(Problem.of(error, path, f"{record.split}/{name}"))
     return Scan(folder, tuple(entries), tuple(problems))
 
 
-def _entry(folder: Path, name: str, path: Path, split: str, signer: str, fps: float) -> Entry:
+def _entry(folder: Path, path: Path, record: Record, fps: float, video_reader: Backend) -> Entry:
+    """Count the frames of a clip and say where they lie."""
     if path.is_file():
-        video = open_video(path)
-        record = Record(name, split, signer, len(video))
+        video = open_video(path, video_reader)
+        record = replace(record, num_frames=len(video))
         return Entry(record, path.relative_to(folder).as_posix(), video.size, video.fps)
     clip = open_clip(path, fps)
-    pictures = clip.pictures or ()
-    record = Record(name, split, signer, len(pictures))
-    names = tuple(picture.relative_to(folder).as_posix() for picture in pictures)
-    return Entry(record, names, clip.info.size, clip.fps)
+    names = tuple(picture.relative_to(folder).as_posix() for picture in clip.pictures or ())
+    return Entry(replace(record, num_frames=len(names)), names, clip.info.size, clip.fps)
 
 
 def _signer(name: str, default: str) -> str:
@@ -92,14 +93,10 @@ def _signer(name: str, default: str) -> str:
     return above[0] if above else default
 
 
-def _named_splits(clips: Iterable[str]) -> dict[str, str]:
-    """Return the split of each clip by its first folder; nothing unless all of them name one."""
-    named = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
-    return named if all(named.values()) else {}
-
-
 def drawn_splits(
-    signers: Mapping[str, str], split_by: str, shares: tuple[float, float]
+    signers: Mapping[str, str],
+    split_by: Literal["clip", "signer"] = "clip",
+    shares: tuple[float, float] = (0.1, 0.1),
 ) -> dict[str, str]:
     """Draw splits by the checksum of names, so that a clip keeps its split when others come.
 
@@ -107,14 +104,17 @@ def drawn_splits(
 
     Args:
         signers: The signer of every clip.
-        split_by: `clip`, or `signer` to keep the clips of a signer together.
-        shares: Shares of dev and test, each 0 to 1.
+        split_by: `signer` keeps the clips of a signer together.
+        shares: Shares of the clips (or signers) for dev and test, each 0 to 1.
 
     Returns:
-        The split of every clip; each split has one where there are three clips (or signers).
+        The split of every clip; each split has one where there are three clips (or signers), fewer
+        are all for training.
     """
     unit = {name: signer if split_by == "signer" else name for name, signer in signers.items()}
-    drawn = {key: _draw(key) for key in unit.values()}
+    # Numbers from 0 to 1, excluded, that only the names decide
+    digests = {key: hashlib.sha256(key.encode()).digest() for key in unit.values()}
+    drawn = {key: int.from_bytes(digest[:6]) / 2**48 for key, digest in digests.items()}
     if len(drawn) < 3:
         return dict.fromkeys(signers, "train")
     dev, test = shares
@@ -122,13 +122,7 @@ def drawn_splits(
         key: "dev" if drawn[key] < dev else "test" if drawn[key] < dev + test else "train"
         for key in sorted(drawn, key=lambda key: (drawn[key], key))
     }
-    for wanted in SPLITS:
-        if wanted not in split.values():
-            fullest = Counter(split.values()).most_common(1)[0][0]
-            split[next(key for key, had in split.items() if had == fullest)] = wanted
+    for empty in [name for name in SPLITS if name not in split.values()]:
+        fullest = Counter(split.values()).most_common(1)[0][0]
+        split[next(key for key, name in split.items() if name == fullest)] = empty
     return {name: split[key] for name, key in unit.items()}
-
-
-def _draw(name: str) -> float:
-    """Return a number from 0 to 1, excluded, that only the name decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +38,7 @@ __all__ = [
 MANIFEST = "manifest.jsonl"
 SPLITS = ("train", "dev", "test")
 _FORMAT, _VERSION = "signgen-manifest", 1
+_AGAIN = "Run `signgen prepare` again."
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,30 @@ class Entry:
     parts: str = ""
     pairs: tuple[tuple[int, int], ...] | None = None
 
+    @property
+    def name(self) -> str:
+        """`split/id`, unique in the dataset."""
+        return f"{self.record.split}/{self.record.id}"
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the frames are those of one video file."""
+        return isinstance(self.frames, str) and "#" not in self.frames
+
+    def frame_path(self, index: int) -> str:
+        """Return the path of frame `index`, from 0, or of its video below the root."""
+        if isinstance(self.frames, tuple):
+            return self.frames[index]
+        return self._numbered(self.frames, index)
+
+    def parts_path(self, index: int) -> str:
+        """Return the path of the parsing of frame `index`, from 0, below the root."""
+        return self._numbered(self.parts, index)
+
+    def _numbered(self, pattern: str, index: int) -> str:
+        number = index + self.first_frame
+        return re.sub("#+", lambda run: f"{number:0{len(run[0])}d}", pattern, count=1)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -100,21 +126,21 @@ class Manifest:
 
     def split(self, name: str) -> tuple[Entry, ...]:
         """Return the entries of a split, sorted by id."""
-        chosen = [entry for entry in self.entries if entry.record.split == name]
-        return tuple(sorted(chosen, key=lambda entry: entry.record.id))
+        entries = [entry for entry in self.entries if entry.record.split == name]
+        return tuple(sorted(entries, key=lambda entry: entry.record.id))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return records, frames and listed pairs of every split that has any."""
-        found = {}
+        counts = {}
         for name in SPLITS:
             if entries := self.split(name):
-                listed = [len(entry.pairs) for entry in entries if entry.pairs is not None]
-                found[name] = {
+                pairs = [len(entry.pairs) for entry in entries if entry.pairs is not None]
+                counts[name] = {
                     "records": len(entries),
                     "frames": sum(entry.record.num_frames for entry in entries),
-                    **({"pairs": sum(listed)} if listed else {}),
+                    **({"pairs": sum(pairs)} if pairs else {}),
                 }
-        return found
+        return counts
 
 
 @dataclass(frozen=True)
@@ -123,13 +149,21 @@ class Problem:
 
     Args:
         path: The file or folder at fault.
-        what: What is wrong with it and what was expected, the rest of the sentence.
+        message: What is wrong with it and what was expected, the rest of the sentence.
         record: `split/id` of the record that is left out; empty where no record is.
     """
 
     path: Path
-    what: str
+    message: str
     record: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.message}"
+
+    @staticmethod
+    def of(error: UserError, path: Path, record: str = "") -> Problem:
+        """Return what an error says of a file."""
+        return Problem(path, str(error).removeprefix(f"{path} "), record)
 
 
 @dataclass(frozen=True)
@@ -151,14 +185,7 @@ class Scan:
 
 
 def write_manifest(manifest: Manifest) -> Path:
-    """Write `manifest.jsonl` into the manifest's folder, atomically.
-
-    Returns:
-        The file.
-
-    Raises:
-        UserError: If it cannot be created.
-    """
+    """Write `manifest.jsonl` into the manifest's folder, atomically; return the file."""
     path = manifest.folder / MANIFEST
     header = {
         "format": _FORMAT,
@@ -187,11 +214,8 @@ def _portable(root: Path, folder: Path) -> str:
 
 def _row(entry: Entry) -> dict[str, object]:
     """Return an entry as one flat JSON object without what equals its default."""
-    row: dict[str, object] = {
-        name: value
-        for name, value in asdict(entry.record).items()
-        if value or name not in {"gloss", "text"}
-    }
+    record = asdict(entry.record)
+    row = {name: value for name, value in record.items() if value or name not in {"gloss", "text"}}
     for part in fields(Entry):
         value = getattr(entry, part.name)
         if part.name != "record" and value != part.default:
@@ -203,10 +227,7 @@ def _row(entry: Entry) -> dict[str, object]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest.
-
-    Args:
-        path: The file, or the folder that holds it.
+    """Read and check a manifest: the file, or the folder that holds it.
 
     Raises:
         UserError: If it is missing (66), is cut or changed, or holds anything unexpected (65).
@@ -243,25 +264,21 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-_AGAIN = "Run `signgen prepare` again."
-
-
 def _checked_lines(data: bytes, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the header and the records."""
-    cut = data.rstrip(b"\n").rfind(b"\n") + 1
-    body = data[:cut]
+    end = data.rstrip(b"\n").rfind(b"\n") + 1
+    body = data[:end]
     try:
-        last = json.loads(data[cut:])
+        last = json.loads(data[end:])
         rows = [json.loads(line) for line in body.splitlines()]
-        fits = rows[0]["format"] == _FORMAT
+        known = rows[0]["format"] == _FORMAT
     except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a signgen manifest, or is cut off. {_AGAIN}") from error
-    if not fits or not all(isinstance(row, dict) for row in rows):
+    if not known or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path} is not a signgen manifest. {_AGAIN}")
-    if rows[0].get("version") != _VERSION:
-        raise UserError(
-            f"{path} has version {rows[0].get('version')!r}; expected {_VERSION}. {_AGAIN}"
-        )
+    version = rows[0].get("version")
+    if version != _VERSION:
+        raise UserError(f"{path} has version {version!r}; expected {_VERSION}. {_AGAIN}")
     if not isinstance(last, dict) or last.get("sha256") != hashlib.sha256(body).hexdigest():
         raise UserError(f"{path} was changed or cut: its checksum does not fit. {_AGAIN}")
     return rows[0], rows[1:]
@@ -282,37 +299,34 @@ def _entry(row: dict[str, Any], place: str) -> Entry:
         )
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{place} is not a record ({error}). {_AGAIN}") from error
-    _check_entry(entry, place)
+    for problem in _problems(entry):
+        raise UserError(f"{place} {problem}. {_AGAIN}")
     return entry
 
 
-def _check_entry(entry: Entry, place: str) -> None:
-    record = entry.record
+def _problems(entry: Entry) -> Iterator[str]:
+    """Yield what is wrong with the values of an entry; the first makes sense of the next."""
+    record, count = entry.record, entry.record.num_frames
     texts = (record.id, record.signer, record.gloss, record.text, entry.poses, entry.parts)
-    listed = (entry.frames,) if isinstance(entry.frames, str) else entry.frames
-    problem = ""
-    if not all(isinstance(text, str) for text in (*texts, *listed)):
-        problem = "holds something other than text where a name or path belongs"
-    elif record.split not in SPLITS:
-        problem = f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
-    elif not _counts(record.num_frames, 1) or not _counts(entry.first_frame, 0):
-        problem = f"has num_frames {record.num_frames!r}; expected a whole number from 1"
-    elif not (isinstance(entry.fps, int | float) and entry.fps > 0 and min(entry.size) > 0):
-        problem = f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
-    elif len(listed) != (1 if isinstance(entry.frames, str) else record.num_frames):
-        problem = f"lists {len(listed)} pictures for {record.num_frames} frames"
-    elif not all(_stays_below(path) for path in (*listed, entry.poses, entry.parts) if path):
-        problem = "names a path that leaves the dataset's folder"
-    elif entry.first_pose is not None and not _counts(entry.first_pose, 0):
-        problem = f"has first_pose {entry.first_pose!r}; expected a whole number from 0"
-    elif any(not 0 <= view < record.num_frames for pair in entry.pairs or () for view in pair):
-        problem = f"pairs a view beyond its {record.num_frames} frames"
-    if problem:
-        raise UserError(f"{place} {problem}. {_AGAIN}")
-
-
-def _counts(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    paths = (entry.frames,) if isinstance(entry.frames, str) else entry.frames
+    if not all(isinstance(text, str) for text in (*texts, *paths)):
+        yield "holds something other than text where a name or path belongs"
+    if record.split not in SPLITS:
+        yield f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
+    first_pose = 0 if entry.first_pose is None else entry.first_pose
+    numbers = {"num_frames": count, "first_frame": entry.first_frame, "first_pose": first_pose}
+    for name, number in numbers.items():
+        least = 1 if name == "num_frames" else 0
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            yield f"has {name} {number!r}; expected a whole number from {least}"
+    if not (isinstance(entry.fps, int | float) and entry.fps > 0 and min(entry.size) > 0):
+        yield f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
+    if len(paths) != (1 if isinstance(entry.frames, str) else count):
+        yield f"lists {len(paths)} pictures for {count} frames"
+    if not all(_stays_below(path) for path in (*paths, entry.poses, entry.parts) if path):
+        yield "names a path that leaves the dataset's folder"
+    if any(not 0 <= view < count for pair in entry.pairs or () for view in pair):
+        yield f"pairs a view beyond its {count} frames"
 
 
 def _stays_below(path: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from signgen.data.deepfashion.layouts import LAYOUTS, Tree, index_pictures
-from signgen.data.deepfashion.names import ViewName, parse_name, parse_result
+from signgen.data.deepfashion.layouts import index_pictures
+from signgen.data.deepfashion.lists import ViewName, parse_name, parse_result
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.clips import ClipFiles, Failure, Pairing, match
 from signgen.media.video import PICTURE_SUFFIXES
@@ -120,7 +120,7 @@ def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
     """Return the true pictures by the pair that they are named by, and by view."""
     try:
         # The folders of pictures are the same in every layout, and no list is needed.
-        found = index_pictures(Tree(reference, LAYOUTS["fpdm"]))
+        found = index_pictures(reference)
         return {}, {view: reference / path for view, path in found.items()}
     except UserError:
         by_pair: dict[str, Path] = {}

@@ -49,7 +49,7 @@ from signgen.evaluation.metrics.keypoints.pose_error import MISSED
 from signgen.evaluation.metrics.pixels.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
 from signgen.evaluation.protocols import View
 from signgen.media import read_image
-from signgen.media.resizing import resample, resampler
+from signgen.media.resizing import filter_version, resize_image
 from signgen.structures import PoseSequence
 
 if TYPE_CHECKING:
@@ -229,14 +229,16 @@ def _statistics(wanted: Wanted, extractor: FeatureExtractor) -> FeatureStatistic
     path, view = Path(str(wanted.config.fid_reference)), wanted.view
     frames = "resize:none"
     if view.size is not None:
-        frames = f"resize:{resampler(view.resize)}-{view.size[0]}x{view.size[1]}"
+        frames = f"resize:{filter_version(view.resize)}-{view.size[0]}x{view.size[1]}"
     if not path.is_dir():
         return load_statistics(path, join_signature(extractor.signature, frames))
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
         for picture in pictures_below(path):
             pixels = read_image(picture)
-            yield (pixels if view.size is None else resample(pixels, view.size, view.resize))[None]
+            if view.size is not None:
+                pixels = resize_image(pixels, view.size, view.resize)
+            yield pixels[None]
 
     statistics = gather_statistics(pictures(), extractor, frames)
     if wanted.config.save_statistics is not None:

@@ -76,7 +76,7 @@ def _lazy_pair(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet) 
     name = f"{record.id}:{pair.source.index}-{view}"
 
     def opening() -> ClipPair:
-        poses = adapter.pose(record).frames(slice(view, view + 1))
+        poses = adapter.pose(pair.target)
         source = adapter.frame(pair.source)
         truth = [adapter.frame(pair.target)]
         frames = renderer.render(source, poses)
@@ -88,7 +88,7 @@ def _lazy_pair(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet) 
 def _lazy_clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> LazyClip:
     def opening() -> ClipPair:
         source = adapter.frame(FrameRef(record, 0))
-        poses = adapter.pose(record)
+        poses = adapter.poses(record)
         truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
         return ClipPair(record.id, record.signer, renderer.render(source, poses), truth, poses)
 

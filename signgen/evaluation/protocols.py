@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from signgen.config.evaluation import ProtocolName, ScoredFrames
 from signgen.errors import ExitCode, UserError
-from signgen.media.resizing import Resample
+from signgen.media.resizing import Filter
 
 __all__ = ["PROTOCOLS", "Choice", "Protocol", "View", "describe", "with_size"]
 
@@ -28,7 +28,7 @@ class View:
     """
 
     size: tuple[int, int] | None = None
-    resize: Resample = "pillow-bicubic"
+    resize: Filter = "pillow-bicubic"
     frames: ScoredFrames = "all"
 
     @property
@@ -53,7 +53,7 @@ class Choice:
     metric: str
     options: Mapping[str, Any] | None = None
     full_batches: int = 0
-    resize: Resample | None = None
+    resize: Filter | None = None
     size: tuple[int, int] | None = None
 
 
@@ -78,7 +78,7 @@ class Protocol:
     source: str
     items: Literal["clips", "images"]
     sizes: tuple[tuple[int, int], ...]
-    resize: Resample
+    resize: Filter
     frames: tuple[ScoredFrames, ...]
     metrics: tuple[Choice, ...]
     real_set: str

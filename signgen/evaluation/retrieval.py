@@ -20,7 +20,7 @@ from signgen.evaluation.metrics.base import Score
 from signgen.evaluation.metrics.retrieval import retrieval_scores, target_ranks
 from signgen.evaluation.reports.report import RETRIEVAL, Report, Result
 from signgen.files.paths import check_output
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.rendering.renderer import check_skeleton
 from signgen.structures import FrameRef
@@ -224,10 +224,10 @@ def embed(
     drawing, source_side = PoseDrawing.of(config), source_size(config)
 
     def photo(size: tuple[int, int]) -> Load:
-        return lambda picture: to_pixels(squash(adapter.frame(picture), size, config.resize))
+        return lambda picture: to_pixels(resize_image(adapter.frame(picture), size, config.resize))
 
     def pose(picture: FrameRef) -> Tensor:
-        poses = adapter.pose(picture.record).frames(slice(picture.index, picture.index + 1))
+        poses = adapter.pose(picture)
         drawn = drawing.draw(poses)
         return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255)
 

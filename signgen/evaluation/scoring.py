@@ -18,7 +18,7 @@ from signgen.evaluation.reports.from_scores import frames_report
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, ClipResult, Report, System
 from signgen.evaluation.reports.worst_frames import WorstFrames
 from signgen.evaluation.stream import CHUNK, Pass
-from signgen.media.resizing import resampler
+from signgen.media.resizing import filter_version
 
 __all__ = ["BASELINES", "Clip", "Setup", "evaluate_clips", "evaluate_pairs", "make_slots"]
 
@@ -203,7 +203,7 @@ def make_slots(metrics: Sequence[Metric], view: View) -> list[Slot]:
 def _score(slot: Slot, setup: Setup, clips: Sequence[ClipResult]) -> Score:
     """Return the score of a slot, with all that its number depends on in its signature."""
     score = slot.metric.compute()
-    resized = "none" if slot.view.size is None else resampler(slot.view.resize)
+    resized = "none" if slot.view.size is None else filter_version(slot.view.resize)
     listed = hashlib.sha256("\n".join(sorted(clip.id for clip in clips)).encode()).hexdigest()
     parts = (
         score.signature,

@@ -23,7 +23,7 @@ from signgen.evaluation.protocols import View
 from signgen.evaluation.reading import TRUTH, ClipReader, frames_of, unequal
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, ClipResult
 from signgen.evaluation.reports.worst_frames import WorstFrames
-from signgen.media.resizing import resample
+from signgen.media.resizing import resize_image
 from signgen.structures import PoseSequence
 
 __all__ = ["CHUNK", "Pass"]
@@ -190,7 +190,7 @@ def _resized(frames: Frames, view: View) -> Frames:
     """Return (T, H, W, 3) frames at the size of a view."""
     if view.size is None or frames.shape[1:3] == view.size:
         return frames
-    return np.stack([resample(frame, view.size, view.resize) for frame in frames])
+    return np.stack([resize_image(frame, view.size, view.resize) for frame in frames])
 
 
 def _without_padding(frames: Mapping[str, Frames]) -> dict[str, Frames]:

@@ -1,15 +1,22 @@
 """Pictures and video, in and out: the one place where frames become files and files become frames.
 
 Frames are (H, W, 3) uint8 RGB everywhere. Every reader turns a bad file into a `UserError`; every
-writer is atomic. The parts: `files` (paths), `image` (pictures, sheets), `video` (reading video in
-order), `random_access` (frames of video by number), `clips` (finding clips), `writer` (writing).
+writer is atomic. The parts: `image` (pictures, sheets), `resizing`, `clips` (finding clips),
+`video` (reading video in order), `seeking` (frames of video by number), `writer` (writing video).
 """
 
 from __future__ import annotations
 
 from signgen.media.clips import VIDEO_SUFFIXES, find_clips, open_clip
-from signgen.media.image import MAX_PIXELS, contact_sheet, read_image, save_image, side_by_side
-from signgen.media.random_access import VideoReader, open_video
+from signgen.media.image import (
+    MAX_PIXELS,
+    contact_sheet,
+    image_size,
+    read_image,
+    save_image,
+    side_by_side,
+)
+from signgen.media.seeking import Backend, VideoReader, check_backend, open_video
 from signgen.media.video import (
     Frames,
     VideoInfo,
@@ -19,17 +26,20 @@ from signgen.media.video import (
     read_frames,
     read_video,
 )
-from signgen.media.writer import VideoWriter
+from signgen.media.writer import VideoWriter, write_video
 
 __all__ = [
     "MAX_PIXELS",
     "VIDEO_SUFFIXES",
+    "Backend",
     "Frames",
     "VideoInfo",
     "VideoReader",
     "VideoWriter",
+    "check_backend",
     "contact_sheet",
     "find_clips",
+    "image_size",
     "list_pictures",
     "looks_like_video",
     "open_clip",
@@ -40,4 +50,5 @@ __all__ = [
     "read_video",
     "save_image",
     "side_by_side",
+    "write_video",
 ]

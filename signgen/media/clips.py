@@ -22,9 +22,6 @@ def find_clips(path: str | Path) -> dict[str, Path]:
     A file is one clip, whatever its ending, and so is a folder that holds pictures. In every other
     folder each video and each folder of pictures is one, at any depth; hidden entries are left out.
 
-    Args:
-        path: File or folder.
-
     Returns:
         Paths by name, sorted. In a tree the name is the way there without ending: `train/a`.
 
@@ -37,10 +34,10 @@ def find_clips(path: str | Path) -> dict[str, Path]:
     if _holds_pictures(path):
         return {path.resolve().name: path}
     clips: dict[str, Path] = {}
-    for name, found in _walk(path, "", {path.resolve()}):
+    for name, clip in _walk(path, "", {path.resolve()}):
         if name in clips:
-            raise UserError(f"{found} and {clips[name]} have the same name; expected one of them.")
-        clips[name] = found
+            raise UserError(f"{clip} and {clips[name]} have the same name; expected one of them.")
+        clips[name] = clip
     if not clips:
         raise UserError(
             f"{path} holds no clips; expected videos, pictures, or folders of pictures."
@@ -49,16 +46,7 @@ def find_clips(path: str | Path) -> dict[str, Path]:
 
 
 def open_clip(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXELS) -> Frames:
-    """Open a clip as `read_frames` does; a single picture is a clip of one frame.
-
-    Args:
-        path: Video, folder of pictures, or picture.
-        fps: Frame rate of pictures, which have none of their own.
-        max_pixels: Largest frame, in pixels.
-
-    Raises:
-        UserError: If it is missing (66), or is or holds no readable frames (65).
-    """
+    """Open a clip as `read_frames` does; a single picture is a clip of one frame."""
     path = Path(path)
     if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
         return read_frames(path, fps, max_pixels)
@@ -77,11 +65,7 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 
 def _holds_pictures(folder: Path) -> bool:
-    """Tell whether a folder is a clip.
-
-    Raises:
-        UserError: If it holds videos beside pictures: one frame's thumbnail must not pass for it.
-    """
+    """Tell whether a folder is a clip; a video's thumbnail beside it must not pass for one."""
     suffixes = {entry.suffix.lower() for entry in _entries(folder)}
     if suffixes & PICTURE_SUFFIXES and suffixes & VIDEO_SUFFIXES:
         raise UserError(

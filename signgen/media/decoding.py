@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import one_line
 
-_ITEM = TypeVar("_ITEM")
+ItemT = TypeVar("ItemT")
 
 # Playlists and concatenation scripts name other files and addresses: self-contained formats only.
 _OPEN_OPTIONS = {
@@ -25,27 +25,15 @@ _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
 }
 DECODE_ERRORS = (
-    av.FFmpegError,
-    OSError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    MemoryError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
+    *(av.FFmpegError, OSError, ValueError, LookupError, ArithmeticError, MemoryError, EOFError),
+    *(TypeError, AttributeError, RuntimeError),
 )
 """What PyAV raises on broken files; only calls into PyAV stand inside a `try`."""
 
 
 @contextmanager
 def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a self-contained video file and find its video stream.
-
-    Args:
-        path: The file.
-        max_pixels: Largest frame, in pixels, by the header.
+    """Open a self-contained video file whose frames have at most `max_pixels` by the header.
 
     Yields:
         The open file and its first video stream.
@@ -68,20 +56,12 @@ def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoS
         stream = container.streams.video[0]
         if stream.codec_context is None:
             raise UserError(f"{path} has an unknown video codec; expected H.264 or VP9, say.")
-        check_pixels(path, stream.width, stream.height, max_pixels)
+        _check_pixels(path, stream.width, stream.height, max_pixels)
         yield container, stream
 
 
 def frame_rate(path: Path, stream: VideoStream) -> float:
-    """Return the frames per second that the header states.
-
-    Args:
-        path: The file, for the message.
-        stream: Its video stream.
-
-    Raises:
-        UserError: If there is none, or it is outside (0, 1000].
-    """
+    """Return the frames per second that the header states; outside (0, 1000] is an error."""
     rate = stream.average_rate or stream.guessed_rate
     if not rate or not 0 < rate <= 1000:
         raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
@@ -89,22 +69,21 @@ def frame_rate(path: Path, stream: VideoStream) -> float:
 
 
 def no_frames(path: Path) -> UserError:
-    """Return the complaint about a video without frames."""
+    """Return the error for a video without frames."""
     return UserError(f"{path} holds no frames that can be decoded; expected a video.")
 
 
-def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse frames above the pixel limit.
+def check_count(path: Path, container: InputContainer, stream: VideoStream, frames: int) -> None:
+    """Refuse a file with fewer frames, those that edit lists hide included, than it declares."""
+    # Only the MP4 family declares an exact number.
+    if "mp4" in container.format.name and frames < stream.frames:
+        raise UserError(
+            f"{path} holds {frames} frames but declares {stream.frames}; it is cut off or damaged. "
+            "Copy or export the video again."
+        )
 
-    Args:
-        path: The file, for the message.
-        width: Width in pixels.
-        height: Height in pixels.
-        max_pixels: The limit.
 
-    Raises:
-        UserError: If there are more pixels than the limit.
-    """
+def _check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UserError(
             f"{path} has frames of {width} x {height} = {width * height} pixels; "
@@ -112,33 +91,8 @@ def check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def check_count(path: Path, container: InputContainer, stream: VideoStream, found: int) -> None:
-    """Refuse a file that holds fewer frames than it declares.
-
-    Args:
-        path: The file, for the message.
-        container: The open file.
-        stream: Its video stream.
-        found: Frames found, those that edit lists cut on purpose included.
-
-    Raises:
-        UserError: If there are fewer than declared.
-    """
-    # Only the MP4 family declares an exact number.
-    if "mp4" in container.format.name and found < stream.frames:
-        raise UserError(
-            f"{path} holds {found} frames but declares {stream.frames}; it is cut off or damaged. "
-            "Copy or export the video again."
-        )
-
-
-class CheckedFrames:
-    """Checks decoded frames of one clip and turns them into upright pictures.
-
-    Args:
-        path: The file, for messages.
-        max_pixels: Largest frame, in pixels.
-    """
+class FrameConverter:
+    """Checks decoded frames of one clip and turns them into upright pictures."""
 
     def __init__(self, path: Path, max_pixels: int) -> None:
         self.path, self.max_pixels = path, max_pixels
@@ -147,15 +101,7 @@ class CheckedFrames:
         self._converter = VideoReformatter()
 
     def check(self, frame: av.VideoFrame, index: int) -> None:
-        """Refuse a frame that is damaged, too large, or of another size than the first checked.
-
-        Args:
-            frame: As decoded.
-            index: Its number, for the message.
-
-        Raises:
-            UserError: If it is refused.
-        """
+        """Refuse a frame that is damaged, too large, or of another size than the first checked."""
         if frame.is_corrupt:
             raise UserError(f"{self.path} is damaged at frame {index}. Copy the video again.")
         height, width = self._size = self._size or (frame.height, frame.width)
@@ -164,7 +110,7 @@ class CheckedFrames:
                 f"{self.path} changes its frame size from {width} x {height} to "
                 f"{frame.width} x {frame.height} at frame {index}; expected one size."
             )
-        check_pixels(self.path, frame.width, frame.height, self.max_pixels)
+        _check_pixels(self.path, frame.width, frame.height, self.max_pixels)
 
     def upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Return a frame as (H, W, 3) uint8 RGB, turned by the rotation that is noted in it."""
@@ -174,19 +120,8 @@ class CheckedFrames:
         return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
 
 
-def guarded(path: Path, items: Iterable[_ITEM]) -> Iterator[_ITEM]:
-    """Turn decoder errors into `UserError`, but leave errors of whoever consumes the items.
-
-    Args:
-        path: The file, for the message.
-        items: Whatever is decoded from it.
-
-    Yields:
-        The items.
-
-    Raises:
-        UserError: If reading the next item fails.
-    """
+def guarded(path: Path, items: Iterable[ItemT]) -> Iterator[ItemT]:
+    """Turn errors of a decoder into `UserError`, but leave those of whoever consumes its items."""
     iterator = iter(items)
     while True:
         try:

@@ -21,6 +21,7 @@ MAX_PIXELS = 16_800_000
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 _ORIENTATION_TAG = 0x0112
+# `ImageOps.exif_transpose` also writes the EXIF block anew, and fails where other tags are damaged.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -32,18 +33,8 @@ _UPRIGHT = {
 }
 # What Pillow's decoders raise on broken files; only calls into Pillow stand inside the `try`.
 _DECODE_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
+    *(OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError),
+    *(AttributeError, RuntimeError, MemoryError, struct.error, zlib.error),
 )
 
 
@@ -52,10 +43,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
 
     It is turned upright by its EXIF orientation; transparent pixels are laid on white; 16-bit grey
     is reduced to 8 bits. The size is checked before anything is decoded.
-
-    Args:
-        path: The file.
-        max_pixels: Largest number of pixels.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -72,10 +59,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
             with Image.open(path, formats=_FORMATS) as picture:
                 _check_header(path, picture, max_pixels)
                 picture.load()
-                orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-                upright = _UPRIGHT.get(orientation)
-                turned = picture if upright is None else picture.transpose(upright)
-                return _rgb(turned)
+                upright = _UPRIGHT.get(picture.getexif().get(_ORIENTATION_TAG, 1))
+                return _rgb(picture if upright is None else picture.transpose(upright))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(
             f"{path} has far more than {max_pixels} pixels, the limit. Make it smaller."
@@ -114,15 +99,22 @@ def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
     return np.array(picture.convert("RGB"), dtype=np.uint8)
 
 
-def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
-    """Write a picture as PNG, atomically.
+def image_size(path: Path, formats: tuple[str, ...]) -> tuple[int, int]:
+    """Read the (H, W) of a picture from its header alone; too many pixels are an error."""
+    try:
+        with Image.open(path, formats=formats) as picture:
+            width, height = picture.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is no picture that can be read ({error}).") from error
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{path} has {width * height} pixels; too many.")
+    return height, width
 
-    Args:
-        path: The file; it is PNG whatever its ending.
-        image: (H, W, 3) uint8 RGB.
+
+def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+    """Write a picture, (H, W, 3) uint8 RGB, as PNG whatever its ending, atomically.
 
     Raises:
-        ValueError: If `image` has another shape or type.
         UserError: If the file cannot be created (73) or written (74).
     """
     check_frame(image)
@@ -131,15 +123,7 @@ def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
 
 
 def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -> None:
-    """Check that an array is a frame.
-
-    Args:
-        frame: Should be (H, W, 3) uint8.
-        size: Required (H, W), or None for any.
-
-    Raises:
-        ValueError: If shape or type differ.
-    """
+    """Raise `ValueError` unless an array is (H, W, 3) uint8, and of a (H, W) where one is given."""
     fits = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8 and frame.size > 0
     if not fits or (size is not None and frame.shape[:2] != size):
         wanted = "(H, W, 3)" if size is None else (*size, 3)
@@ -149,19 +133,7 @@ def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -
 def side_by_side(
     *frames: NDArray[np.uint8], gap: int = 4, background: int = 255
 ) -> NDArray[np.uint8]:
-    """Lay frames in a row, top-aligned; shorter ones are padded below, none is resized.
-
-    Args:
-        *frames: (H, W, 3) uint8 each; sizes may differ.
-        gap: Pixels between two frames.
-        background: Grey value of gaps and padding.
-
-    Returns:
-        (max H, sum W + gaps, 3) uint8.
-
-    Raises:
-        ValueError: If there is no frame.
-    """
+    """Lay frames in a row, top-aligned; shorter ones are padded below, none is resized."""
     return contact_sheet(frames, columns=max(len(frames), 1), gap=gap, background=background)
 
 
@@ -175,7 +147,7 @@ def contact_sheet(
     """Lay frames on a grid, row by row; columns and rows are as large as their largest frame.
 
     Args:
-        frames: (H, W, 3) uint8 each; sizes may differ.
+        frames: (H, W, 3) uint8 each, at least one; sizes may differ.
         columns: Frames in a row, at least 1.
         scale: Factor on the size of each frame.
         gap: Pixels between two frames.
@@ -183,9 +155,6 @@ def contact_sheet(
 
     Returns:
         (H', W', 3) uint8.
-
-    Raises:
-        ValueError: If there is no frame or `columns` is below 1.
     """
     cells = [_scaled(frame, scale) for frame in frames]
     if not cells or columns < 1:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -21,22 +22,15 @@ __all__ = ["Start", "VideoIndex", "index_video"]
 # in AVI) or none (VP8).
 _COMMON = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d", "mjpeg"})
 _EXACT = {"mov": _COMMON | {"mpeg4"}, "matroska": _COMMON, "avi": frozenset({"mjpeg"})}
+# MPEG-4 packets of fewer bytes may say "no new picture"; then frames are counted by decoding.
 _LEAST_MPEG4_FRAME = 16
-"""MPEG-4 packets of fewer bytes may say "no new picture"; then frames are counted by decoding."""
 # Decoding may begin at a key frame of these. A GIF has only one whole picture, and formats without
 # an index, such as MPEG-TS, would be searched by guessing.
 _SEEKABLE_CODECS = _COMMON | {"mpeg4", "vp8"}
 
 
-@dataclass(frozen=True)
-class Start:
-    """A key frame: a place where decoding can begin.
-
-    Args:
-        pts: Presentation time.
-        dts: Decoding time, or None where the file has none.
-        position: Number of its packet in the order of the file.
-    """
+class Start(NamedTuple):
+    """A key frame, where decoding can begin: its times, and its place among the file's packets."""
 
     pts: int
     dts: int | None
@@ -55,9 +49,9 @@ class VideoIndex:
         starts: Places where decoding can begin, by presentation time; none without `times`.
         positions: Number of each packet in the order of the file by its presentation time; decoding
             times are not the same after a seek in MKV.
-        format: Family of the container, such as `mov` (also MP4) or `matroska` (also WebM).
-        codec: Name of the codec, such as `h264`.
-        pixels: Format of the decoded pixels, such as `yuv420p`.
+        format: Family of the container, such as `mov` (also MP4), `matroska` (also WebM) or `avi`.
+        codec: Such as `h264`.
+        pixels: Such as `yuv420p`.
         hidden: Whether an edit list hides frames.
         closed: Whether every key frame begins anew: nothing after it is shown before it, and in
             H.264 it is an IDR frame.
@@ -80,8 +74,7 @@ class VideoIndex:
         return reversed(self.starts[:stop])
 
 
-@dataclass(frozen=True)
-class _Packet:
+class _Packet(NamedTuple):
     pts: int | None
     dts: int | None
     size: int
@@ -91,16 +84,11 @@ class _Packet:
 
 
 def index_video(path: Path, container: InputContainer, stream: VideoStream) -> VideoIndex:
-    """Read the packets of a video, decoding only where they do not tell enough.
+    """Read the packets of a video just opened, decoding only where they do not tell enough.
 
     Of H.264, HEVC, VP9, AV1, MJPEG and MPEG-4 in MP4 and MOV, of the first five in MKV and WebM,
     and of MJPEG in AVI nothing is decoded. Other files are decoded once, without converting pixels,
     to learn how many frames come out and when.
-
-    Args:
-        path: The file, for messages.
-        container: The file, just opened; it is read to its end.
-        stream: Its video stream.
 
     Raises:
         UserError: If the file is damaged, has no frames or frame rate, or fewer frames than it
@@ -110,6 +98,7 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     family, codec = container.format.name.split(",")[0], stream.codec_context.name
     packets = _packets(path, container, stream)
     hidden = sum(packet.hidden for packet in packets)
+    # Times by the packets, or by the frames that come out of them
     stated = [packet.pts for packet in packets if not packet.hidden]
     times = sorted(time for time in stated if time is not None)
     small = codec == "mpeg4" and min((p.size for p in packets), default=0) < _LEAST_MPEG4_FRAME
@@ -120,15 +109,21 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     check_count(path, container, stream, len(shown) + hidden)
     if not shown:
         raise no_frames(path)
+    # Key frames, where times tell frames apart
     seekable = family in _EXACT and codec in _SEEKABLE_CODECS
     if not (seekable and shown == times and len(set(times)) == len(times)):
         times = []
+    starts = [
+        Start(packet.pts, packet.dts, position)
+        for position, packet in enumerate(packets)
+        if times and packet.key and packet.pts is not None
+    ]
     return VideoIndex(
         count=len(shown),
         fps=fps,
         times=tuple(times),
-        starts=_starts(packets) if times else (),
-        positions={packet.pts: i for i, packet in enumerate(packets)},
+        starts=tuple(sorted(starts, key=lambda start: start.pts)),
+        positions={packet.pts: position for position, packet in enumerate(packets)},
         format=family,
         codec=codec,
         pixels=stream.codec_context.pix_fmt or "",
@@ -138,7 +133,11 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
 
 
 def _packets(path: Path, container: InputContainer, stream: VideoStream) -> list[_Packet]:
-    length = _length_bytes(stream)
+    length_bytes = 0
+    if stream.codec_context.name == "h264":
+        # Bytes of each length in the packets of MP4 and MKV
+        header = stream.codec_context.extradata or b""
+        length_bytes = (header[4] & 3) + 1 if len(header) > 4 and header[0] == 1 else 4
     return [
         _Packet(
             pts=packet.pts,
@@ -146,32 +145,25 @@ def _packets(path: Path, container: InputContainer, stream: VideoStream) -> list
             size=packet.size,
             key=packet.is_keyframe,
             hidden=packet.is_discard,
-            anew=length is None or (packet.is_keyframe and _is_idr(bytes(packet), length)),
+            anew=not length_bytes or (packet.is_keyframe and _is_idr(bytes(packet), length_bytes)),
         )
         for packet in guarded(path, container.demux(stream))
         if packet.size
     ]
 
 
-def _length_bytes(stream: VideoStream) -> int | None:
-    """Return the bytes of each length in H.264 packets of MP4 and MKV; None for other codecs."""
-    if stream.codec_context.name != "h264":
-        return None
-    header = stream.codec_context.extradata or b""
-    return (header[4] & 3) + 1 if len(header) > 4 and header[0] == 1 else 4
-
-
-def _is_idr(data: bytes, length: int) -> bool:
+def _is_idr(data: bytes, length_bytes: int) -> bool:
     """Tell whether an H.264 access unit is an IDR frame (ISO/IEC 14496-10, nal_unit_type 5)."""
     place = 0
-    while place + length < len(data):
-        if data[place + length] & 31 == 5:
+    while place + length_bytes < len(data):
+        if data[place + length_bytes] & 31 == 5:
             return True
-        place += length + int.from_bytes(data[place : place + length], "big")
+        place += length_bytes + int.from_bytes(data[place : place + length_bytes], "big")
     return False
 
 
-def _closed(packets: list[_Packet]) -> bool:
+def _closed(packets: Sequence[_Packet]) -> bool:
+    """Tell whether every key frame begins anew."""
     begun = -math.inf
     for packet in packets:
         if packet.pts is None or packet.pts < begun or (packet.key and not packet.anew):
@@ -180,18 +172,8 @@ def _closed(packets: list[_Packet]) -> bool:
     return True
 
 
-def _starts(packets: list[_Packet]) -> tuple[Start, ...]:
-    keys = [
-        Start(packet.pts, packet.dts, position)
-        for position, packet in enumerate(packets)
-        if packet.key and packet.pts is not None
-    ]
-    return tuple(sorted(keys, key=lambda start: start.pts))
-
-
 def _shown_times(path: Path, stream: VideoStream) -> list[int | None]:
     """Decode the whole file and return the presentation time of each frame that comes out."""
-    pixels = stream.width * stream.height
-    with opened(path, pixels) as (container, same):
+    with opened(path, stream.width * stream.height) as (container, same):
         frames = (frame for packet in container.demux(same) for frame in packet.decode())
         return [f.pts for f in guarded(path, frames) if isinstance(f, av.VideoFrame)]

@@ -1,38 +1,49 @@
-"""Random access to the frames of a video file with PyAV: seek to a key frame, decode forward."""
+"""Frames of a video file by number, with the checks and the very pixels of `read_video`.
+
+Decoding begins at a key frame and goes forward. PyAV does it, or decord where it is asked for.
+"""
 
 from __future__ import annotations
 
+import gc
+import operator
+import os
 import sys
+import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any, Literal
 
 import av
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from signgen.errors import UserError
-from signgen.media.decoding import DECODE_ERRORS, CheckedFrames, guarded, opened
+from signgen.errors import ExitCode, UserError
+from signgen.files.paths import check_input
+from signgen.media.decoding import DECODE_ERRORS, FrameConverter, guarded, opened
+from signgen.media.decord_reader import DecordFrames, import_decord
+from signgen.media.image import MAX_PIXELS
 from signgen.media.index import Start, index_video
 
-__all__ = ["SeekingFrames"]
+__all__ = ["Backend", "VideoReader", "check_backend", "open_video"]
 
+Backend = Literal["auto", "pyav", "decord"]
+"""What decodes. `auto` is PyAV: with one scaler per clip it decodes more frames per second of CPU
+than decord 0.6, one after the other and at random (`tools/benchmark_video.py`), and it reads every
+file; decord can be asked for where it is known to give the same frames."""
+
+# A seek costs about as much as decoding this many frames: the decoder is emptied and filled.
 _SEEK_COST = 4
-"""A seek costs about as much as decoding this many frames: the decoder is emptied and filled."""
+# Key frames to try before decoding from the start of the file
 _TRIES = 2
-"""Key frames to try before decoding from the start of the file."""
 
 
 class SeekingFrames:
     """The frames of an open video file by number; to read on where the last read ended is cheap.
-
-    Args:
-        path: The file.
-        max_pixels: Largest frame, in pixels.
-        threads: Threads of the decoder; 0 leaves their number to it.
 
     Raises:
         UserError: If the file is no video, damaged, cut off or without frames.
@@ -41,49 +52,38 @@ class SeekingFrames:
     def __init__(self, path: Path, max_pixels: int, threads: int) -> None:
         self.path = path
         self._max_pixels, self._threads = max_pixels, threads
-        self._checked = CheckedFrames(path, max_pixels)
+        self._converter = FrameConverter(path, max_pixels)
         self._file = ExitStack()
         self._open()
         self.index = index_video(path, self._container, self._stream)
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next: int | None = None
 
-    def __len__(self) -> int:
-        return self.index.count
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """Decode one frame, (H, W, 3) uint8 RGB."""
+        try:
+            frame = self._decoded(number)
+        except BaseException:
+            self._next = None
+            raise
+        return self._converter.upright(frame)
 
-    def read(self, numbers: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Decode frames.
-
-        Args:
-            numbers: Which ones, each from 0 to `len(self)` - 1; cheapest in ascending order.
-
-        Yields:
-            (H, W, 3) uint8 RGB.
-
-        Raises:
-            UserError: If the file is damaged or has changed.
-        """
-        for number in numbers:
-            try:
-                frame = self._frame(number)
-            except BaseException:
-                self._next = None
-                raise
-            yield self._checked.upright(frame)
-
-    def _frame(self, number: int) -> av.VideoFrame:
+    def _decoded(self, number: int) -> av.VideoFrame:
         if self._needs_seek(number):
             starts = islice(self.index.starts_before(number), _TRIES) if self.index.times else ()
             if not any(self._seek(start) for start in starts):
                 self._rewind()
-        for found, frame in self._frames:
-            if found != self._next:
+        for decoded, frame in self._frames:
+            if decoded != self._next:
                 break
-            self._checked.check(frame, found)
-            self._next = found + 1
-            if found == number:
+            self._converter.check(frame, decoded)
+            self._next = decoded + 1
+            if decoded == number:
                 return frame
-        raise self._damaged(number if self._next is None else self._next)
+        raise UserError(
+            f"{self.path} is damaged: frame {number if self._next is None else self._next} of "
+            f"{self.index.count} cannot be decoded. Copy or export the video again."
+        )
 
     def _needs_seek(self, number: int) -> bool:
         if self._next is None or number < self._next:
@@ -126,9 +126,8 @@ class SeekingFrames:
 
     def _open(self) -> None:
         self._file.close()
-        self._container, self._stream = self._file.enter_context(
-            opened(self.path, self._max_pixels)
-        )
+        file = opened(self.path, self._max_pixels)
+        self._container, self._stream = self._file.enter_context(file)
         self._stream.codec_context.thread_count = self._threads
 
     def _numbered(
@@ -148,8 +147,111 @@ class SeekingFrames:
             count += 1
             yield number, frame
 
-    def _damaged(self, number: int) -> UserError:
-        return UserError(
-            f"{self.path} is damaged: frame {number} of {len(self)} cannot be decoded. "
-            "Copy or export the video again."
-        )
+
+# ----- in any process -----------------------------------------------------------------------------
+
+# Open files of this process, and those of the one it was forked from: the destructors of the latter
+# would wait for threads that a fork does not copy.
+_OPEN: weakref.WeakSet[SeekingFrames | DecordFrames] = weakref.WeakSet()
+_LEFT_BEHIND: list[object] = []
+
+
+def _leave_behind() -> None:
+    """Keep a forked process from destroying what its parent had open or not yet collected."""
+    _LEFT_BEHIND.extend(_OPEN)
+    _OPEN.clear()
+    gc.freeze()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_leave_behind)
+
+
+class VideoReader:
+    """Random access to the frames of a video file; made by `open_video`.
+
+    The file is opened when something is first asked for, and again in a forked or spawned process:
+    only the path travels to the workers of a loader. Not for several threads at a time.
+    """
+
+    def __init__(self, path: Path, backend: Backend, max_pixels: int, threads: int) -> None:
+        self.path, self.backend = path, backend
+        self.max_pixels, self.threads = max_pixels, threads
+        self._process: int | None = None
+        self._decord: DecordFrames | None = None
+        self._size: tuple[int, int] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return VideoReader, (self.path, self.backend, self.max_pixels, self.threads)
+
+    def __len__(self) -> int:
+        return self._opened().index.count
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self._opened().index.fps
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the frames as shown, after rotation."""
+        if self._size is None:
+            height, width = self.frame(0).shape[:2]
+            self._size = (height, width)
+        return self._size
+
+    def frame(self, index: int) -> NDArray[np.uint8]:
+        """Decode frame `index` of `read_video`, (H, W, 3) uint8 RGB."""
+        seeking, number = self._opened(), operator.index(index)
+        if not 0 <= number < len(self):
+            raise UserError(
+                f"{self.path} has {len(self)} frames; frame {number} was asked for, expected 0 to "
+                f"{len(self) - 1}."
+            )
+        if self.backend != "decord":
+            return seeking.frame(number)
+        if self._decord is None:
+            self._decord = DecordFrames(self.path, seeking.index, self.threads)
+            _OPEN.add(self._decord)
+        return self._decord.frame(number)
+
+    def _opened(self) -> SeekingFrames:
+        if self._process != os.getpid():
+            self._seeking = SeekingFrames(self.path, self.max_pixels, self.threads)
+            self._decord, self._process = None, os.getpid()
+            _OPEN.add(self._seeking)
+        return self._seeking
+
+
+def check_backend(backend: Backend) -> None:
+    """Refuse a backend that is unknown (2) or not installed (69)."""
+    if backend not in {"auto", "pyav", "decord"}:
+        raise UserError(f"backend is {backend!r}; expected auto, pyav or decord.", ExitCode.USAGE)
+    if backend == "decord":
+        import_decord()
+
+
+def open_video(
+    path: str | Path,
+    backend: Backend = "auto",
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 1,
+) -> VideoReader:
+    """Open a video file for random access to its frames.
+
+    Frames, order and checks are those of `read_video`. All packets are read once when something is
+    first asked for; then a frame costs decoding from the key frame before it, and reading on from
+    the frame before costs no more than that one frame.
+
+    Args:
+        path: The file.
+        backend: `auto` (see `Backend`), `pyav`, or `decord`, which is optional.
+        max_pixels: Largest frame, in pixels.
+        threads: Threads of the decoder; 1 suits the workers of a loader, 0 leaves the number to it.
+
+    Raises:
+        UserError: If the file is missing (66) or empty (65), or as `check_backend`. What is wrong
+            inside of a file is said when it is first read.
+    """
+    check_backend(backend)
+    return VideoReader(check_input(path, "video"), backend, max_pixels, threads)

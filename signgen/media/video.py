@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_input, check_local, one_line
 from signgen.media.decoding import (
-    CheckedFrames,
+    FrameConverter,
     check_count,
     frame_rate,
     guarded,
@@ -54,7 +54,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of one clip, read while they are iterated; can be iterated again.
+    """The frames of one clip, (H, W, 3) uint8 RGB, read as often as they are iterated.
 
     Args:
         path: Video file, or folder of pictures.
@@ -91,18 +91,12 @@ class Frames:
 
 
 def read_frames(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXELS) -> Frames:
-    """Open a clip: a video file, an animated GIF, or a folder of pictures.
-
-    In a folder, `images*.png` are taken if there are any (PHOENIX-2014T), else every picture,
-    in natural order (`2.png` before `10.png`); hidden and other files are left out.
+    """Open a clip: a video file, an animated GIF, or a folder of pictures (see `list_pictures`).
 
     Args:
         path: File or folder.
         fps: Frame rate of a folder of pictures, which has none of its own.
         max_pixels: Largest frame, in pixels.
-
-    Returns:
-        Frames to iterate, with their rate, size and number.
 
     Raises:
         UserError: If it is missing (66), or is or holds no readable frames (65).
@@ -118,22 +112,18 @@ def read_frames(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXEL
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
-    """List the pictures of a folder in natural order: `images*.png` if there are any, else all.
+    """List the pictures of a folder: `images*.png` if there are any (PHOENIX-2014T), else all.
 
-    Args:
-        folder: An existing folder.
-
-    Raises:
-        UserError: With exit code 66 if the folder cannot be listed.
+    They are in natural order (`2.png` before `10.png`); hidden files are left out.
     """
     try:
-        names = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
     except OSError as error:
         message = f"{folder} cannot be listed: {one_line(error)}."
         raise UserError(message, ExitCode.NO_INPUT) from error
-    shown = [path for path in names if not path.name.startswith(".")]
-    phoenix = [path for path in shown if path.match("images*.png")]
-    return tuple(sorted(phoenix or shown, key=_natural))
+    pictures = [path for path in paths if not path.name.startswith(".")]
+    phoenix = [path for path in pictures if path.match("images*.png")]
+    return tuple(sorted(phoenix or pictures, key=_natural))
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -142,11 +132,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def looks_like_video(path: str | Path) -> bool:
-    """Tell by its first bytes whether a file is a video of a known kind, damaged or not.
-
-    Args:
-        path: The file; one that cannot be read is none.
-    """
+    """Tell by its first bytes whether a file is a video, damaged or not; no file is none."""
     try:
         with Path(path).open("rb") as stream:
             head = stream.read(512)
@@ -156,23 +142,30 @@ def looks_like_video(path: str | Path) -> bool:
     return head[4:8] in _BOX_NAMES or head.startswith(_SIGNATURES) or transport_stream
 
 
-def probe_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> VideoInfo:
+def probe_video(
+    path: str | Path, max_pixels: int = MAX_PIXELS, *, count: bool = False
+) -> VideoInfo:
     """Read frame rate, size and number of frames of a video file, and decode its first frame.
 
     Args:
         path: The file.
         max_pixels: Largest frame, in pixels.
+        count: Decode all frames and count them, instead of believing the header.
 
     Raises:
         UserError: If the file is missing (66), is no video, has no frames or no frame rate (65).
     """
     path = check_input(path, "video")
     with opened(path, max_pixels) as (container, stream):
-        frame = next(guarded(path, _decoded(path, container, stream, max_pixels)), None)
-        if frame is None:
+        converter = FrameConverter(path, max_pixels)
+        frames = _decoded(path, container, stream, converter)
+        picture = next(guarded(path, map(converter.upright, frames)), None)
+        if picture is None:
             raise no_frames(path)
-        height, width = frame.shape[:2]
-        return VideoInfo(frame_rate(path, stream), (height, width), stream.frames or None)
+        height, width = picture.shape[:2]
+        fps = frame_rate(path, stream)
+        number = 1 + sum(1 for _ in guarded(path, frames)) if count else stream.frames or None
+        return VideoInfo(fps, (height, width), number)
 
 
 def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray[np.uint8]]:
@@ -194,25 +187,25 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArr
     """
     path = check_input(path, "video")
     with opened(path, max_pixels) as (container, stream):
-        count = 0
-        for frame in guarded(path, _decoded(path, container, stream, max_pixels)):
-            count += 1
-            yield frame
-        if count == 0:
+        converter = FrameConverter(path, max_pixels)
+        frames = _decoded(path, container, stream, converter)
+        picture = None
+        for picture in guarded(path, map(converter.upright, frames)):
+            yield picture
+        if picture is None:
             raise no_frames(path)
 
 
 def _decoded(
-    path: Path, container: InputContainer, stream: VideoStream, max_pixels: int
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield frames; raise where the file holds fewer than it declares."""
-    count = cut = 0
-    checked = CheckedFrames(path, max_pixels)
+    path: Path, container: InputContainer, stream: VideoStream, converter: FrameConverter
+) -> Iterator[av.VideoFrame]:
+    """Yield checked frames; raise where the file holds fewer than it declares."""
+    count = hidden = 0
     for packet in container.demux(stream):
-        cut += packet.is_discard
+        hidden += packet.is_discard
         for frame in packet.decode():
             if isinstance(frame, av.VideoFrame):
-                checked.check(frame, count)
+                converter.check(frame, count)
                 count += 1
-                yield checked.upright(frame)
-    check_count(path, container, stream, count + cut)
+                yield frame
+    check_count(path, container, stream, count + hidden)

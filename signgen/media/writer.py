@@ -1,11 +1,12 @@
-"""Write video: H.264 in MP4, atomically, re-opened and counted before it gets its final name."""
+"""Write video: H.264 in MP4, atomically, opened again and counted before it gets its final name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -17,25 +18,22 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_output, one_line
-from signgen.files.writing import atomic_path
+from signgen.files.writing import atomic_paths
 from signgen.media.image import check_frame
-from signgen.media.video import probe_video, read_video
+from signgen.media.video import probe_video
 
 _WRITE_ERRORS = (av.FFmpegError, OSError, MemoryError)
 _SMPTE170M = 6  # ITU-T H.273: the matrix that the RGB to YUV conversion uses
+_LIMITED_RANGE = 1
 # Without it, x264 picks code by CPU features and the bytes of equal videos may differ.
 DETERMINISTIC = "cpu-independent=1"
-_LIMITED_RANGE = 1
 
 
 def exact_rate(fps: float) -> Fraction:
     """Return a frame rate as a fraction; 23.976, 29.97 and 59.94 become n * 1000/1001 (broadcast).
 
-    Args:
-        fps: Frames per second, 1 to 240.
-
     Raises:
-        UserError: If it is outside.
+        UserError: If it is not 1 to 240.
     """
     if not 1 <= fps <= 240:
         raise UserError(f"frame rate is {fps}; expected 1 to 240 frames per second.")
@@ -63,8 +61,8 @@ class VideoWriter:
         crf: x264 quality, 0 (lossless) to 51; 17 is visually lossless.
 
     Raises:
-        UserError: If the video cannot be created (73), its name does not end in .mp4 (2), or fps is
-            out of range (65).
+        UserError: If the video cannot be created (73) or written (74), its name does not end in
+            .mp4 (2), or fps is out of range (65).
 
     Example:
         with VideoWriter("out.mp4", fps=25, size=(260, 210)) as writer:
@@ -86,45 +84,13 @@ class VideoWriter:
         self.size = size
         self.video_size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self.num_frames = 0
-        self._comment = None if metadata is None else json.dumps(metadata, sort_keys=True)
-        self._crf = crf
-        self._atomic: AbstractContextManager[Path] | None = None
-        self._temporary: Path | None = None
-        self._container: OutputContainer | None = None
-        self._stream: VideoStream | None = None
+        self._metadata, self._crf = metadata, crf
+        self._output: tuple[OutputContainer, VideoStream] | None = None
+        self._writing = self._write_file()
 
     def __enter__(self) -> VideoWriter:
-        self._atomic = atomic_path(self.path)
-        self._temporary = self._atomic.__enter__()
-        try:
-            self._open(self._temporary)
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
+        self._writing.__enter__()
         return self
-
-    def write(self, frame: NDArray[np.uint8]) -> None:
-        """Append one frame.
-
-        Args:
-            frame: (H, W, 3) uint8 RGB of the size given at the start.
-
-        Raises:
-            ValueError: If the frame has another shape or type.
-            RuntimeError: Outside of the `with` block.
-            UserError: With exit code 74 if the disk is full or fails.
-        """
-        check_frame(frame, self.size)
-        if self._container is None or self._stream is None:
-            raise RuntimeError("VideoWriter.write needs to be called inside a with block")
-        below, right = (self.video_size[i] - self.size[i] for i in (0, 1))
-        even = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
-        try:
-            for packet in self._stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")):
-                self._container.mux(packet)
-        except _WRITE_ERRORS as error:
-            raise self._failed(error) from error
-        self.num_frames += 1
 
     def __exit__(
         self,
@@ -132,29 +98,50 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._atomic is not None
-        try:
-            self._finish(keep=error is None)
-        except BaseException as failure:
-            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        # With an error, this removes the temporary file and raises the error again.
-        self._atomic.__exit__(kind, error, trace)
+        self._writing.__exit__(kind, error, trace)
 
-    def _open(self, temporary: Path) -> None:
-        try:
-            self._container = av.open(
-                str(temporary.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
-            )
-            if self._comment is not None:
-                self._container.metadata["comment"] = self._comment
-            stream = self._container.add_stream(
-                "libx264",
-                rate=self.rate,
-                options={"crf": str(self._crf), "preset": "medium", "x264-params": DETERMINISTIC},
-            )
-        except _WRITE_ERRORS as error:
-            raise self._failed(error) from error
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Append one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB of the size given at the start.
+        """
+        check_frame(frame, self.size)
+        below, right = (self.video_size[i] - self.size[i] for i in (0, 1))
+        even = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
+        self._encode(av.VideoFrame.from_ndarray(even, format="rgb24"))
+        self.num_frames += 1
+
+    @contextmanager
+    def _write_file(self) -> Iterator[None]:
+        """Make a file beside the final one and put it in its place when the block is left."""
+        with atomic_paths([self.path]) as (temporary,):
+            with self._disk_errors():
+                container, _ = self._output = self._opened(temporary)
+            try:
+                yield
+            except BaseException:
+                with suppress(*_WRITE_ERRORS):
+                    container.close()
+                raise
+            if self.num_frames:
+                self._encode(None)
+            self._output = None
+            with self._disk_errors():
+                container.close()
+            self._verify(temporary)
+
+    def _opened(self, temporary: Path) -> tuple[OutputContainer, VideoStream]:
+        container = av.open(
+            str(temporary.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
+        )
+        if self._metadata is not None:
+            container.metadata["comment"] = json.dumps(self._metadata, sort_keys=True)
+        stream = container.add_stream(
+            "libx264",
+            rate=self.rate,
+            options={"crf": str(self._crf), "preset": "medium", "x264-params": DETERMINISTIC},
+        )
         stream.height, stream.width = self.video_size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -162,46 +149,61 @@ class VideoWriter:
         context.thread_count = 2
         context.colorspace = context.color_trc = context.color_primaries = _SMPTE170M
         context.color_range = _LIMITED_RANGE
-        self._stream = stream
+        return container, stream
 
-    def _finish(self, keep: bool) -> None:
-        """Close the file; where it is to be kept, flush the encoder first and verify the result."""
-        container, stream, self._container, self._stream = self._container, self._stream, None, None
-        if container is None:
-            return
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        """Encode a frame; None flushes the encoder."""
+        if self._output is None:
+            raise RuntimeError("VideoWriter.write needs to be called inside a with block")
+        container, stream = self._output
+        with self._disk_errors():
+            for packet in stream.encode(frame):
+                container.mux(packet)
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
         try:
-            if keep and self.num_frames and stream is not None:
-                for packet in stream.encode(None):
-                    container.mux(packet)
-            container.close()
+            yield
         except _WRITE_ERRORS as error:
-            if keep:
-                raise self._failed(error) from error
-        if keep:
-            self._verify()
+            raise UserError(
+                f"{self.path} cannot be written: {one_line(error)}. "
+                "Check the free space of the disk.",
+                ExitCode.IO,
+            ) from error
 
-    def _verify(self) -> None:
+    def _verify(self, temporary: Path) -> None:
         if self.num_frames == 0:
             raise UserError(f"{self.path} was not written: there are no frames.")
-        assert self._temporary is not None
         try:
-            info = probe_video(self._temporary)
-            count = sum(1 for _ in read_video(self._temporary))
+            info = probe_video(temporary, count=True)
         except UserError as error:
             raise UserError(
                 f"{self.path} was not written: it cannot be read back ({error})", ExitCode.IO
             ) from error
-        found = (count, info.size, info.fps)
-        wanted = (self.num_frames, self.video_size, float(self.rate))
-        if found[:2] != wanted[:2] or abs(info.fps / float(self.rate) - 1) > 1e-4:
+        read = (info.num_frames, info.size, info.fps)
+        written = (self.num_frames, self.video_size, float(self.rate))
+        if read[:2] != written[:2] or abs(info.fps / float(self.rate) - 1) > 1e-4:
             raise UserError(
-                f"{self.path} was not written: read back (frames, size, fps) {found}; "
-                f"expected {wanted}.",
+                f"{self.path} was not written: read back (frames, size, fps) {read}; "
+                f"expected {written}.",
                 ExitCode.IO,
             )
 
-    def _failed(self, error: BaseException) -> UserError:
-        return UserError(
-            f"{self.path} cannot be written: {one_line(error)}. Check the free space of the disk.",
-            ExitCode.IO,
-        )
+
+def write_video(path: str | Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
+    """Write frames to an MP4 as `VideoWriter` does; the first one decides on the size.
+
+    Args:
+        path: The video; must end in `.mp4`. Checked before the first frame is taken.
+        frames: (H, W, 3) uint8 RGB each.
+        fps: Frames per second, 1 to 240.
+    """
+    check_output(path, ".mp4")
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise UserError(f"{path} was not written: there are no frames.")
+    check_frame(first)
+    with VideoWriter(path, fps, first.shape[:2]) as writer:
+        for frame in chain([first], frames):
+            writer.write(frame)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config.model import ModelConfig
-from signgen.media.resizing import Resize, squash
+from signgen.media.resizing import Resize, resize_image
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence, UserError
@@ -78,7 +78,7 @@ class PoseDrawing:
         drawn = draw_pose(
             placed.keypoints[0], placed.confidence[0], placed.skeleton, self.canvas, self.style
         )
-        return squash(drawn, self.size, self.method)
+        return resize_image(drawn, self.size, self.method)
 
 
 def _positive(name: str, size: tuple[int, int]) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from signgen.config.pose import Device
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
 from signgen.media import read_image
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source
@@ -192,7 +192,7 @@ class Renderer:
 
         from signgen.data.examples.loading import to_pixels
 
-        squashed = squash(picture, self.source_size, self.model.config.resize)
+        squashed = resize_image(picture, self.source_size, self.model.config.resize)
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
             return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
 

@@ -98,7 +98,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     check_settings(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
-    adapter = open_dataset(config.data.root, splits)
+    adapter = open_dataset(config.data.root, splits, config.data.video_reader)
 
     # Settings and weights of earlier runs
     latest = newest_checkpoint(folder) if resume else None

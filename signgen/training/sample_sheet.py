@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from signgen.config.sampling import Sampling
-from signgen.data.examples.loading import TripletDataset
+from signgen.data.examples.loading import TripletDataset, collate
 from signgen.media import save_image
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.autoencoder import AutoencoderStage
 from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.rendering.renderer import generate
@@ -33,11 +32,9 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
         path: PNG to write.
     """
     # Gather the examples
-    samples = [dataset[position] for position in range(ROWS)]
     device = next(stage.parameters()).device
-    source, target, pose = (
-        torch.stack([s[name] for s in samples]).to(device) for name in ("source", "target", "pose")
-    )
+    batch = collate([dataset[position] for position in range(ROWS)]).to(device)
+    source, target, pose = batch.source, batch.target, batch.pose
 
     # Let the stage make its pictures
     if isinstance(stage, AutoencoderStage):
@@ -54,7 +51,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     size = (int(target.shape[-2]), int(target.shape[-1]))
     rows = [
-        [squash(_to_uint8(cell), size, "area") for cell in row]
+        [resize_image(_to_uint8(cell), size, "area") for cell in row]
         for row in zip(*columns, strict=True)
     ]
     save_image(path, np.concatenate([np.concatenate(row, axis=1) for row in rows]))

@@ -58,7 +58,7 @@ def test_it_beats_copying_the_source(report: Report, metric: str) -> None:
 def test_the_source_decides_the_colours(renderer: Renderer) -> None:
     dataset: ManifestDataset = open_dataset("sample")
     records = dataset.records("test")
-    poses = dataset.pose(records[0]).frames([0])
+    poses = dataset.pose(FrameRef(records[0], 0))
     sources = [dataset.frame(FrameRef(record, 0)) for record in records]
     rendered = [next(renderer.render(source, poses)).astype(float) for source in sources]
     # The upper corners show the background alone.

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from signgen.cli.main import main
 from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.manifest import Entry, Manifest, read_manifest, write_manifest
-from signgen.media import VideoWriter, read_video, save_image
+from signgen.media import read_video, save_image, write_video
 from signgen.structures import ExitCode, FrameRef, Record, UserError
+from tests.material.places import ROOT
 
 SIZE = (6, 8)
+needs_decord = pytest.mark.skipif(
+    importlib.util.find_spec("decord") is None, reason="decord is not installed here"
+)
 
 
 @pytest.fixture
@@ -54,15 +62,11 @@ def manifest(tmp_path: Path) -> Manifest:
 
 def test_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
     path = write_manifest(manifest)
-    assert read_manifest(path) == manifest
-    assert read_manifest(path.parent) == manifest
-
-
-def test_record_of_an_unknown_signer_comes_back(manifest: Manifest) -> None:
+    assert read_manifest(path) == read_manifest(path.parent) == manifest
     first = manifest.entries[0]
     nameless = replace(first, record=replace(first.record, signer="", gloss="", text=""))
     write_manifest(replace(manifest, entries=(nameless,)))
-    assert read_manifest(manifest.folder).entries == (nameless,)
+    assert read_manifest(path).entries == (nameless,)
 
 
 def test_manifest_moves_with_data_below_it(manifest: Manifest, tmp_path: Path) -> None:
@@ -71,6 +75,10 @@ def test_manifest_moves_with_data_below_it(manifest: Manifest, tmp_path: Path) -
     tmp_path.rename(moved)
     dataset = open_dataset(str(moved))
     assert dataset.frame(FrameRef(dataset.records("train")[0], 0)).max() == 3
+    (moved / "raw").rename(moved / "elsewhere")
+    with pytest.raises(UserError, match="not a folder") as caught:
+        open_dataset(str(moved))
+    assert caught.value.code == ExitCode.NO_INPUT
 
 
 def test_frames_poses_and_pairs_are_those_of_the_record(manifest: Manifest) -> None:
@@ -80,34 +88,42 @@ def test_frames_poses_and_pairs_are_those_of_the_record(manifest: Manifest) -> N
     assert [int(dataset.frame(FrameRef(clip, i)).max()) for i in range(4)] == [3, 4, 5, 6]
     assert [int(dataset.frame(FrameRef(views, i)).max()) for i in range(2)] == [5, 4]
     rows = np.load(manifest.folder / "poses" / "train.npy")
-    np.testing.assert_array_equal(dataset.pose(clip).keypoints, rows[:4, :, :2])
-    np.testing.assert_array_equal(dataset.pose(views).confidence, rows[4:, :, 2])
-    assert not dataset.pose(clip).visible[2, 5]
+    np.testing.assert_array_equal(dataset.poses(clip).keypoints, rows[:4, :, :2])
+    np.testing.assert_array_equal(dataset.poses(views).confidence, rows[4:, :, 2])
+    assert not dataset.poses(clip).visible[2, 5]
+    for record, first in ((clip, 0), (views, 4)):
+        for index in range(record.num_frames):
+            pose = dataset.pose(FrameRef(record, index))
+            np.testing.assert_array_equal(pose.keypoints[0], rows[first + index, :, :2])
+            np.testing.assert_array_equal(pose.confidence[0], rows[first + index, :, 2])
+            assert (len(pose), pose.size, pose.fps) == (1, SIZE, 25.0)
     assert dataset.pairs("train") is None  # one of the records lists none
     assert dataset.parts(FrameRef(clip, 0)) is None
+    listed = ManifestDataset(replace(manifest, entries=manifest.entries[1:2])).pairs("train")
+    assert [(p.source.index, p.target.index) for p in listed or ()] == [(0, 1), (1, 0)]
 
 
-def test_listed_pairs_are_views_of_one_record(manifest: Manifest) -> None:
-    (views,) = [entry for entry in manifest.entries if entry.pairs]
-    dataset = ManifestDataset(replace(manifest, entries=(views,)))
-    pairs = dataset.pairs("train")
-    assert pairs is not None
-    assert [(p.source.index, p.target.index) for p in pairs] == [(0, 1), (1, 0)]
-
-
-def test_record_without_poses_says_so(manifest: Manifest) -> None:
+def test_what_is_missing_or_does_not_fit_is_named(manifest: Manifest) -> None:
     dataset = ManifestDataset(manifest)
+    clip = dataset.records("train")[0]
     with pytest.raises(UserError, match="has no key points"):
-        dataset.pose(dataset.records("test")[0])
+        dataset.poses(dataset.records("test")[0])
     with pytest.raises(UserError, match="no records of split dev; it has train, test"):
         dataset.records("dev")
-
-
-def test_picture_of_another_size_is_refused(manifest: Manifest) -> None:
-    dataset = ManifestDataset(manifest)
     save_image(manifest.root / "a" / "f003.png", np.zeros((5, 8, 3), np.uint8))
     with pytest.raises(UserError, match="8 x 5 pixels"):
-        dataset.frame(FrameRef(dataset.records("train")[0], 0))
+        dataset.frame(FrameRef(clip, 0))
+    path = manifest.folder / "poses" / "train.npy"
+    rows = np.load(path)
+    for broken, message in (
+        (lambda: path.write_bytes(path.read_bytes()[:-100]), "cut off"),
+        (lambda: np.save(path, rows[:3]), r"has 3 poses; a needs rows up to 4"),
+        (lambda: np.save(path, rows[:, :18]), r"expected float32 \(rows, 133, 3\)"),
+        (path.unlink, "does not exist"),
+    ):
+        broken()
+        with pytest.raises(UserError, match=message):
+            dataset.pose(FrameRef(clip, 0))
 
 
 def test_every_changed_byte_of_a_manifest_is_noticed(manifest: Manifest) -> None:
@@ -126,8 +142,6 @@ def test_every_changed_byte_of_a_manifest_is_noticed(manifest: Manifest) -> None
 
 def rewritten(manifest: Manifest, **changes: object) -> Path:
     """Write a manifest whose first record has other values, with a checksum that fits."""
-    import hashlib
-
     path = write_manifest(manifest)
     lines = path.read_text().splitlines()
     lines[1] = json.dumps(json.loads(lines[1]) | changes)
@@ -138,7 +152,7 @@ def rewritten(manifest: Manifest, **changes: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"frames": "../../etc/####.png"}, "leaves"),
         ({"poses": "/etc/passwd"}, "leaves"),
@@ -146,6 +160,7 @@ def rewritten(manifest: Manifest, **changes: object) -> Path:
         ({"split": "valid"}, "expected one of train, dev, test"),
         ({"num_frames": 0}, "num_frames 0"),
         ({"num_frames": "4"}, "num_frames '4'"),
+        ({"first_frame": -1}, "first_frame -1"),
         ({"fps": 0}, "fps 0"),
         ({"size": [6]}, "is not a record"),
         ({"first_pose": -1}, "first_pose -1"),
@@ -156,29 +171,13 @@ def rewritten(manifest: Manifest, **changes: object) -> Path:
     ],
 )
 def test_bad_records_are_named_with_their_line(
-    manifest: Manifest, changes: dict[str, object], said: str
+    manifest: Manifest, changes: dict[str, object], message: str
 ) -> None:
     path = rewritten(manifest, **changes)
     with pytest.raises(UserError) as caught:
         read_manifest(path)
     assert str(caught.value).startswith(f"{path}, line 2 ")
-    assert said in str(caught.value)
-
-
-def test_moved_data_are_named(manifest: Manifest) -> None:
-    write_manifest(manifest)
-    manifest.root.rename(manifest.folder / "elsewhere")
-    with pytest.raises(UserError, match="not a folder") as caught:
-        open_dataset(str(manifest.folder))
-    assert caught.value.code == ExitCode.NO_INPUT
-
-
-def test_cut_poses_are_refused(manifest: Manifest) -> None:
-    path = manifest.folder / "poses" / "train.npy"
-    path.write_bytes(path.read_bytes()[:-100])
-    dataset = ManifestDataset(manifest)
-    with pytest.raises(UserError, match="cut off"):
-        dataset.pose(dataset.records("train")[0])
+    assert message in str(caught.value)
 
 
 def test_sample_has_disjoint_signers_and_readable_clips() -> None:
@@ -191,23 +190,44 @@ def test_sample_has_disjoint_signers_and_readable_clips() -> None:
     assert not signers["train"] & signers["dev"]
     record = dataset.records("test")[0]
     frame = dataset.frame(FrameRef(record, record.num_frames - 1))
-    poses = dataset.pose(record)
+    poses = dataset.poses(record)
     assert frame.shape == (*poses.size, 3)
     assert poses.keypoints.shape == (record.num_frames, 133, 2)
 
 
-def test_frames_of_a_video_file(tmp_path: Path) -> None:
-    with VideoWriter(tmp_path / "clip.mp4", 25, (64, 48)) as writer:
-        for level in range(0, 250, 10):
-            writer.write(np.full((64, 48, 3), level, np.uint8))
+# ----- videos -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("video_reader", ["auto", pytest.param("decord", marks=needs_decord)])
+def test_frames_of_a_video_file(tmp_path: Path, video_reader: str) -> None:
+    frames = [np.full((64, 50, 3), level, np.uint8) for level in range(0, 250, 10)]
+    write_video(tmp_path / "clip.mp4", frames, 25)
     record = Record("clip", "train", "S1", 25)
-    entry = Entry(record, "clip.mp4", (64, 48), 25.0)
-    dataset = ManifestDataset(Manifest("made", "coco-wholebody-133", tmp_path, tmp_path, (entry,)))
-    wanted = list(read_video(tmp_path / "clip.mp4"))
+    entry = Entry(record, "clip.mp4", (64, 50), 25.0)
+    manifest = Manifest("made", "coco-wholebody-133", tmp_path, tmp_path, (entry,))
+    write_manifest(manifest)
+    dataset = open_dataset(str(tmp_path), video_reader=video_reader)
+    expected = list(read_video(tmp_path / "clip.mp4"))
     for index in (24, 3, 4, 0):
-        assert np.array_equal(dataset.frame(FrameRef(record, index)), wanted[index])
-    wrong = Manifest(
-        "made", "coco-wholebody-133", tmp_path, tmp_path, (replace(entry, size=(64, 50)),)
-    )
-    with pytest.raises(UserError, match=r"clip\.mp4 is 48 x 64 pixels"):
-        ManifestDataset(wrong).frame(FrameRef(record, 0))
+        assert np.array_equal(dataset.frame(FrameRef(record, index)), expected[index])
+    wrong = replace(manifest, entries=(replace(entry, size=(64, 48)),))
+    with pytest.raises(UserError, match=r"clip\.mp4 is 50 x 64 pixels"):
+        ManifestDataset(wrong, video_reader).frame(FrameRef(record, 0))
+
+
+def test_commands_say_how_to_install_the_video_reader_they_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "decord", None)
+    out = ["--out", str(tmp_path / "out")]
+    for words in (
+        ["train", str(ROOT / "configs" / "smoke-vae.yaml"), *out, "--data.video-reader", "decord"],
+        ["prepare", "cache", *out, "--video-reader", "decord"],
+        ["prepare", "folder", "--videos", str(tmp_path), *out, "--video-reader", "decord"],
+        ["prepare", "phoenix14t", "--raw", "sample", *out, "--video-reader", "decord"],
+    ):
+        assert main(words) == ExitCode.UNAVAILABLE
+        error = capsys.readouterr().err
+        assert "pip install decord==0.6.0" in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / "out").exists()

@@ -1,7 +1,10 @@
+"""The layout of PHOENIX-2014T: what is found, what is wrong, and its true numbers."""
+
 from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,10 @@ from signgen.data.examples.triplets import draw, first_frame_pairs
 from signgen.data.phoenix14t import COUNTS, find_root, scan
 from signgen.media import save_image
 from signgen.structures import ExitCode, FrameRef, Record, UserError
+from tests.material.places import REAL, needs_real
 
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "phoenix14t"
 HEADER = "name|video|start|end|speaker|orth|translation"
+RECORD = open_dataset("sample").records("test")[0]
 
 
 @pytest.fixture
@@ -27,115 +31,84 @@ def table(root: Path, split: str = "test") -> Path:
     return root / "annotations" / "manual" / f"PHOENIX-2014-T.{split}.corpus.csv"
 
 
-def clip_folder(root: Path, record: Record) -> Path:
-    return next((root / "features").glob("fullFrame-*px")) / record.split / record.id
-
-
-def problem(root: Path) -> str:
-    """The one problem of the test split, as one sentence."""
-    found = scan(root, ["test"])
-    (only,) = found.problems
-    assert only.record.startswith("test/")
-    assert only.record not in {f"test/{entry.record.id}" for entry in found.entries}
-    return f"{only.path} {only.what}"
+def clip_folder(root: Path) -> Path:
+    return next((root / "features").glob("fullFrame-*px")) / "test" / RECORD.id
 
 
 def test_root_is_found_below_the_named_folder(copied: Path, tmp_path: Path) -> None:
     assert find_root(tmp_path) == copied
-
-
-def test_missing_folder_and_other_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a folder") as missing:
         open_dataset(str(tmp_path / "nowhere"))
     assert missing.value.code == ExitCode.NO_INPUT
     with pytest.raises(UserError, match="fullFrame"):
-        open_dataset(str(tmp_path))
+        open_dataset(str(copied / "annotations"))
 
 
 def test_gloss_text_size_and_rate_are_kept(copied: Path) -> None:
+    text = table(copied).read_text()
+    first = text.split("\n")[1]
+    quoted = first.rpartition("|")[0] + '|er sagt "nein'  # a quote is text
+    table(copied).write_text(text.replace(first, quoted))
+    (clip_folder(copied) / "createDnnTrainingLabels-profile.py.lprof").write_text("stray")
     entry = scan(copied, ["test"]).entries[0]
-    row = dict(
-        zip(HEADER.split("|"), table(copied).read_text().split("\n")[1].split("|"), strict=True)
-    )
+    row = dict(zip(HEADER.split("|"), quoted.split("|"), strict=True))
     assert (entry.record.gloss, entry.record.text) == (row["orth"], row["translation"])
-    assert entry.fps == 25
-    frame = open_dataset(str(copied)).frame(FrameRef(entry.record, 0))
-    assert frame.shape[:2] == entry.size
-
-
-def test_clip_without_frames_is_named(copied: Path) -> None:
-    record = open_dataset(str(copied)).records("test")[0]
-    for frame in clip_folder(copied, record).glob("*.png"):
-        frame.unlink()
-    assert record.id in problem(copied)
-    with pytest.raises(UserError, match=record.id):
-        open_dataset(str(copied))
-    open_dataset(str(copied), ["train"]).records("train")  # the other splits are as good as before
-    shutil.rmtree(clip_folder(copied, record))
-    assert "is missing" in problem(copied)
-
-
-def test_missing_frame_in_the_middle_is_named(copied: Path) -> None:
-    record = open_dataset(str(copied)).records("test")[0]
-    (clip_folder(copied, record) / "images0002.png").unlink()
-    assert "lacks images0002.png" in problem(copied)
-
-
-def test_picture_that_is_none_is_named(copied: Path) -> None:
-    record = open_dataset(str(copied)).records("test")[0]
-    (clip_folder(copied, record) / "images0001.png").write_bytes(b"GIF89a")
-    assert "is no picture" in problem(copied)
-
-
-def test_key_points_of_another_length_are_refused(copied: Path) -> None:
-    record = open_dataset(str(copied)).records("test")[0]
-    (clip_folder(copied, record) / f"images{record.num_frames:04d}.png").unlink()
-    dataset = open_dataset(str(copied))
-    with pytest.raises(UserError, match="expected as many"):
-        dataset.pose(dataset.records("test")[0])
-
-
-def test_stray_files_are_ignored(copied: Path) -> None:
-    record = open_dataset(str(copied)).records("test")[0]
-    (clip_folder(copied, record) / "createDnnTrainingLabels-profile.py.lprof").write_text("x")
-    assert open_dataset(str(copied)).records("test")[0] == record
-
-
-def test_table_without_a_column_is_refused(copied: Path) -> None:
-    table(copied).write_text(table(copied).read_text().replace("speaker", "signer"))
-    with pytest.raises(UserError, match="lacks the column speaker"):
-        scan(copied, ["test"])
+    assert (entry.record.num_frames, entry.fps) == (RECORD.num_frames, 25)
+    assert open_dataset(str(copied)).frame(FrameRef(entry.record, 0)).shape[:2] == entry.size
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("spoil", "message"),
+    [
+        (lambda clip: [frame.unlink() for frame in clip.glob("*.png")], "holds no images"),
+        (shutil.rmtree, "is missing"),
+        (lambda clip: (clip / "images0002.png").unlink(), "lacks images0002.png"),
+        (lambda clip: (clip / "images0001.png").write_bytes(b"GIF89a"), "is no picture"),
+    ],
+)
+def test_clip_whose_frames_are_not_whole_is_named(
+    copied: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    spoil(clip_folder(copied))
+    found = scan(copied, ["test"])
+    (problem,) = found.problems
+    assert problem.record == f"test/{RECORD.id}"
+    assert message in problem.message
+    assert RECORD.id not in {entry.record.id for entry in found.entries}
+    with pytest.raises(UserError, match=RECORD.id):
+        open_dataset(str(copied))
+    open_dataset(str(copied), ["train"]).records("train")  # the other splits are as good as before
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
     [
         ("only|three|fields", "3 fields"),
         ("../train|x|-1|-1|S|g|t", "expected a folder's name"),
         ("..|x|-1|-1|S|g|t", "expected a folder's name"),
         ("|x|-1|-1|S|g|t", "expected a folder's name"),
-        ("FIRST|x|-1|-1|S|g|t", "second time"),
+        (f"{RECORD.id}|x|-1|-1|S|g|t", "second time"),
     ],
 )
-def test_bad_rows_are_named_and_left_out(copied: Path, row: str, said: str) -> None:
+def test_bad_rows_are_named_and_left_out(copied: Path, row: str, message: str) -> None:
     before = scan(copied, ["test"]).entries
-    row = row.replace("FIRST", before[0].record.id)
     with table(copied).open("a", encoding="utf-8") as file:
         file.write(row + "\n")
     found = scan(copied, ["test"])
     assert found.entries == before
-    (only,) = found.problems
-    assert f"line {len(before) + 2}" in only.what
-    assert said in only.what
+    (problem,) = found.problems
+    assert f"line {len(before) + 2}" in problem.message
+    assert message in problem.message
+    table(copied).write_text(table(copied).read_text().replace("speaker", "signer"))
+    with pytest.raises(UserError, match="lacks the column speaker"):
+        scan(copied, ["test"])
 
 
-def test_quotes_in_a_row_are_text(copied: Path) -> None:
-    text = table(copied).read_text()
-    first = text.split("\n")[1]
-    table(copied).write_text(text.replace(first, first.rpartition("|")[0] + '|er sagt "nein'))
-    found = scan(copied, ["test"])
-    assert not found.problems
-    assert 'er sagt "nein' in {entry.record.text for entry in found.entries}
+def test_key_points_of_another_length_are_refused(copied: Path) -> None:
+    (clip_folder(copied) / f"images{RECORD.num_frames:04d}.png").unlink()
+    dataset = open_dataset(str(copied))
+    with pytest.raises(UserError, match="expected as many"):
+        dataset.poses(dataset.records("test")[0])
 
 
 # ----- the true counts ----------------------------------------------------------------------------
@@ -198,11 +171,9 @@ def test_training_draws_its_pairs_within_videos_of_the_true_lengths() -> None:
     assert 0.72 < len({pair.target.record.id for pair in pairs}) / 7096 < 0.79
 
 
-@pytest.mark.skipif(
-    not REAL.is_dir(), reason="the genuine PHOENIX-2014T sample is not on this machine"
-)
+@needs_real
 def test_genuine_layout_is_read() -> None:
-    dataset = open_dataset(str(REAL))
+    dataset = open_dataset(str(REAL / "phoenix14t"))
     records = [record for split in ("train", "dev", "test") for record in dataset.records(split)]
     assert records
     assert all(record.signer.startswith("Signer") for record in records)

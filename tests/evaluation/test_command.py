@@ -68,7 +68,7 @@ class SquareSigners:
         return moving_poses(record.num_frames, seed=int(record.id[4:]))
 
     def frame(self, ref: FrameRef) -> np.ndarray:
-        return draw(self.pose(ref.record), ref.index)
+        return draw(self.poses(ref.record), ref.index)
 
     def parts(self, ref: FrameRef) -> None:
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signgen.data.deepfashion.names import ViewName
+from signgen.data.deepfashion.lists import ViewName
 from signgen.errors import UserError
 from signgen.evaluation.images import has_results, pair_images
 from signgen.media import save_image

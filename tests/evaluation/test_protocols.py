@@ -11,14 +11,14 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluation.metric_choice import build_slots
 from signgen.evaluation.metric_factories import FACTORIES
 from signgen.evaluation.protocols import PROTOCOLS, View, describe, with_size
-from signgen.media.resizing import Resample
+from signgen.media.resizing import Filter
 
 
 @pytest.mark.parametrize("name", get_args(ProtocolName))
 def test_every_protocol_names_metrics_that_can_be_made(name: ProtocolName) -> None:
     protocol = PROTOCOLS[name]
     assert {choice.metric for choice in protocol.metrics} <= set(FACTORIES)
-    assert protocol.resize in get_args(Resample)
+    assert protocol.resize in get_args(Filter)
     slots = build_slots(EvalConfig(hand_metrics=True), protocol, frames="all", images=True)
     names = [slot.name for slot in slots]
     assert len(set(names)) == len(names)

@@ -18,7 +18,7 @@ from signgen.config.model import FPDMConfig, tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import ManifestDataset, open_dataset
-from signgen.data.examples.loading import TripletDataset
+from signgen.data.examples.loading import TripletDataset, collate
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import evaluate
 from signgen.evaluation.reports.report import Report
@@ -137,13 +137,11 @@ def test_embeddings_are_those_that_stage_1_trains_on(settings: dict[str, object]
         tuple(pair.target.record.id for pair in pairs),
     )
     found = embed(ipf, config, adapter, questions)
-    samples = [dataset[position] for position in range(5)]
-    source, target, pose = (
-        torch.stack([sample[name] for sample in samples]) for name in ("source", "target", "pose")
-    )
+    batch = collate([dataset[position] for position in range(5)])
     with torch.no_grad():
-        embedded, truth = ipf.embed_photo(source), ipf.embed_photo(target)
-        expected = {"source (A1)": embedded, "fused (A3)": ipf.fuse(embedded, ipf.embed_pose(pose))}
+        embedded, truth = ipf.embed_photo(batch.source), ipf.embed_photo(batch.target)
+        fused = ipf.fuse(embedded, ipf.embed_pose(batch.pose))
+        expected = {"source (A1)": embedded, "fused (A3)": fused}
     assert set(found) == {"gallery", *expected}
     np.testing.assert_allclose(found["gallery"][questions.targets], truth, atol=1e-6)
     for query, numbers in expected.items():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from signgen.data.deepfashion.names import ViewName, parse_name
+from signgen.data.deepfashion.lists import ViewName, parse_name
 from signgen.data.synthetic import render_clip
 from signgen.pose.skeleton import SKELETONS
 

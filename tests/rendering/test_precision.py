@@ -45,7 +45,7 @@ def test_predictions_are_close_to_those_of_32_bits(
 def test_frames_of_the_bundled_model_look_the_same(precision: str, decibels: float) -> None:
     dataset = open_dataset("sample")
     record = dataset.records("test")[0]
-    source, poses = dataset.frame(FrameRef(record, 0)), dataset.pose(record).frames([5])
+    source, poses = dataset.frame(FrameRef(record, 0)), dataset.pose(FrameRef(record, 5))
     mini = load_model("mini")
     # One frame and step: a CPU has no fast fp16.
     wide, narrow = (

@@ -13,7 +13,7 @@ from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
-from signgen.data.examples.loading import batches
+from signgen.data.examples.loading import batches, collate
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.loop import take_step, train
 from signgen.training.run import LossModule, TrainingRun, open_run, save_run
@@ -197,8 +197,8 @@ def test_three_micro_batches_of_two_are_one_batch_of_six(tmp_path: Path) -> None
     # The same by hand: examples 0 to 5, then 6 to 11, each step against the mean gradient.
     tint = torch.ones(3, 1, 1)
     for start in (0, 6):
-        examples = [whole.dataset[position] for position in range(start, start + 6)]
-        x, y = (torch.stack([e[name] for e in examples]) for name in ("source", "target"))
+        batch = collate([whole.dataset[position] for position in range(start, start + 6)])
+        x, y = batch.source, batch.target
         gradient = (2 * (tint * x - y) * x).sum(dim=(0, 2, 3)) / x.numel()
         tint = tint - gradient.view(3, 1, 1)
     torch.testing.assert_close(parts.stage.tint.detach(), tint)

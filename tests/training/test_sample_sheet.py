@@ -13,7 +13,7 @@ from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset
 from signgen.media import read_image
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models import build_model
 from signgen.training.sample_sheet import ROWS, write_sheet
 
@@ -30,9 +30,11 @@ def test_rows_are_source_pose_target_and_what_was_made(
     assert sheet.shape == (ROWS * 64, 4 * 48, 3)
     for row in range(ROWS):
         triplet = dataset.triplet(row)
-        source = squash(adapter.frame(triplet.source), source_size or (64, 48), "area")
+        source = resize_image(adapter.frame(triplet.source), source_size or (64, 48), "area")
         cells = np.split(sheet[row * 64 : (row + 1) * 64], 4, axis=1)
-        assert np.array_equal(cells[0], squash(source, (64, 48), "area"))
-        assert np.array_equal(cells[2], squash(adapter.frame(triplet.target), (64, 48), "area"))
+        assert np.array_equal(cells[0], resize_image(source, (64, 48), "area"))
+        assert np.array_equal(
+            cells[2], resize_image(adapter.frame(triplet.target), (64, 48), "area")
+        )
         assert cells[1].max() > 100
         assert len({cell.tobytes() for cell in cells}) == 4

@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from signgen.data.deepfashion.keypoints import RawKeyPoints, has_torso
 from signgen.data.deepfashion.layouts import SPLITS, Listing
-from signgen.data.deepfashion.lists import ListedPair
-from signgen.data.deepfashion.names import ViewName
+from signgen.data.deepfashion.lists import ListedPair, ViewName
 
 __all__ = [
     "Fact",
-    "by_group",
     "keypoint_facts",
     "list_facts",
-    "ordered_pairs",
     "pairs_digest",
     "rebuild_pairs",
     "rebuilt_fact",
 ]
 
-IMAGES = {"train": 48_674, "test": 4_038}
-PAIRS = {"train": 101_966, "test": 8_570}
-USED = {"train": 37_016, "test": 3_144}
-"""Pictures in the lists, ordered pairs, and pictures that these use."""
+_IMAGES = {"train": 48_674, "test": 4_038}
+_PAIRS = {"train": 101_966, "test": 8_570}
+_USED = {"train": 37_016, "test": 3_144}  # pictures that the pairs use
+
+Pair = tuple[ViewName, ViewName]
 
 
 @dataclass(frozen=True)
@@ -57,112 +55,53 @@ class Fact:
         return self.found in {None, self.expected}
 
 
-def by_group(names: Iterable[ViewName]) -> dict[str, list[ViewName]]:
-    """Sort views into records, both in order."""
-    groups: dict[str, list[ViewName]] = {}
-    for name in sorted(set(names)):
-        groups.setdefault(name.group, []).append(name)
-    return groups
-
-
-def ordered_pairs(names: Iterable[ViewName]) -> list[tuple[ViewName, ViewName]]:
-    """Return all ordered pairs of different views within records."""
-    groups = by_group(names).values()
-    return [pair for views in groups for pair in permutations(views, 2)]
-
-
-def pairs_digest(pairs: Iterable[tuple[ViewName, ViewName]]) -> str:
-    """Return the SHA-256 of the sorted pairs, whatever the spelling of their names was."""
-    lines = sorted(f"{source.nested},{target.nested}\n" for source, target in pairs)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _views(pairs: Iterable[ListedPair]) -> set[ViewName]:
-    return {name for pair in pairs for name in (pair.source, pair.target)}
-
-
-def _shown(pairs: Collection[tuple[ViewName, ViewName]]) -> str:
-    return "; ".join(f"{a.nested} -> {b.nested}" for a, b in sorted(pairs)[:1])
-
-
 def list_facts(listing: Listing) -> list[Fact]:
-    """Compare the lists, from names alone.
-
-    Args:
-        listing: Lists of pairs and pictures.
-    """
-    images = listing.images
-    facts = [
-        Fact(f"pictures in {split}.lst", _size(images.get(split)), IMAGES[split])
-        for split in SPLITS
-    ]
-    if len(images) == len(SPLITS):
-        listed = [name for names in images.values() for name in names]
-        twice = [name for name, count in Counter(listed).items() if count > 1]
-        facts.append(
-            Fact("pictures in train.lst and test.lst", len(set(listed)), sum(IMAGES.values()))
-        )
-        facts.append(Fact("pictures listed twice", len(twice), 0, _first(twice)))
-    for split, pairs in listing.pairs.items():
-        used = _views(pairs)
-        different = {(pair.source, pair.target) for pair in pairs}
-        counts = Counter((pair.source, pair.target) for pair in pairs)
-        twice_listed = [pair for pair, count in counts.items() if count > 1]
-        facts += [
-            Fact(f"{split} pairs", len(different), PAIRS[split]),
-            Fact(f"pictures in {split} pairs", len(used), USED[split]),
-            Fact(f"{split} pairs listed twice", len(twice_listed), 0, _shown(twice_listed)),
-        ]
-        if split in images:
-            strange = sorted(used - set(images[split]))
-            facts.append(
-                Fact(
-                    f"pictures of {split} pairs not in {split}.lst",
-                    len(strange),
-                    0,
-                    _first(strange),
-                )
-            )
-    return facts + _closure_facts(listing.pairs)
-
-
-def _closure_facts(listed: Mapping[str, Sequence[ListedPair]]) -> list[Fact]:
-    """Compare what follows from the law of the pairs."""
+    """Compare the lists, from names alone."""
     facts = []
-    if "test" in listed:
-        pairs = {(pair.source, pair.target) for pair in listed["test"]}
-        one_way = {pair for pair in pairs if pair[::-1] not in pairs}
-        lacking = set(ordered_pairs(_views(listed["test"]))) - pairs
-        facts = [
-            Fact("test pairs without their reverse", len(one_way), 0, _shown(one_way)),
-            Fact("test pairs lacking between their pictures", len(lacking), 0, _shown(lacking)),
+    for split in SPLITS:
+        listed = listing.images.get(split)
+        count = None if listed is None else len(listed)
+        facts.append(Fact(f"pictures in {split}.lst", count, _IMAGES[split]))
+    if len(listing.images) == len(SPLITS):
+        names = Counter(name for listed in listing.images.values() for name in listed)
+        twice = [name for name, count in names.items() if count > 1]
+        total = sum(_IMAGES.values())
+        facts.append(Fact("pictures in train.lst and test.lst", len(names), total))
+        facts.append(_no("pictures listed twice", twice))
+    used = {split: _views(pairs) for split, pairs in listing.pairs.items()}
+    for split, listed_pairs in listing.pairs.items():
+        counts = Counter((pair.source, pair.target) for pair in listed_pairs)
+        facts += [
+            Fact(f"{split} pairs", len(counts), _PAIRS[split]),
+            Fact(f"pictures in {split} pairs", len(used[split]), _USED[split]),
+            _no(f"{split} pairs listed twice", sorted(p for p, n in counts.items() if n > 1)),
         ]
-    groups = [{name.group for name in _views(pairs)} for pairs in listed.values()]
-    if len(groups) == len(SPLITS):
-        shared = sorted(groups[0] & groups[1])
-        facts.append(Fact("records in both splits", len(shared), 0, "".join(shared[:1])))
+        if split in listing.images:
+            strangers = sorted(used[split] - set(listing.images[split]))
+            facts.append(_no(f"pictures of {split} pairs not in {split}.lst", strangers))
+    # What follows from the law of the pairs
+    if "test" in listing.pairs:
+        pairs = {(pair.source, pair.target) for pair in listing.pairs["test"]}
+        one_way = sorted(pair for pair in pairs if pair[::-1] not in pairs)
+        lacking = sorted(set(_ordered_pairs(used["test"])) - pairs)
+        facts.append(_no("test pairs without their reverse", one_way))
+        facts.append(_no("test pairs lacking between their pictures", lacking))
+    if len(used) == len(SPLITS):
+        train, test = ({name.group for name in used[split]} for split in SPLITS)
+        facts.append(_no("records in both splits", sorted(train & test)))
     return facts
 
 
 def keypoint_facts(
     names: Collection[ViewName], pictures: Collection[ViewName], points: RawKeyPoints
 ) -> list[Fact]:
-    """Compare pictures and key points with the names in pairs.
-
-    Args:
-        names: Pictures that pairs name.
-        pictures: Pictures that are there.
-        points: Their key points.
-    """
-    absent = sorted(name for name in names if name not in pictures)
-    bare = sorted(name for name in names if name not in points.rows)
-    torsoless = sorted(
-        name for name in names if name in points.rows and not has_torso(points.rows[name])
-    )
+    """Compare the pictures that pairs name with those that are there, and with their key points."""
+    rows, ordered = points.rows, sorted(names)
+    torsoless = [name for name in ordered if name in rows and not has_torso(rows[name])]
     return [
-        Fact("missing pictures of pairs", len(absent), 0, _first(absent)),
-        Fact("pictures of pairs without key points", len(bare), 0, _first(bare)),
-        Fact("pictures of pairs without shoulders and hips", len(torsoless), 0, _first(torsoless)),
+        _no("missing pictures of pairs", [name for name in ordered if name not in pictures]),
+        _no("pictures of pairs without key points", [name for name in ordered if name not in rows]),
+        _no("pictures of pairs without shoulders and hips", torsoless),
     ]
 
 
@@ -177,22 +116,39 @@ def rebuild_pairs(images: Sequence[ViewName], points: RawKeyPoints, place: str) 
         points: Key points of those that have any.
         place: What to call the origin of the pairs.
     """
-    kept = [name for name in images if name in points.rows and has_torso(points.rows[name])]
-    return [ListedPair(source, target, place) for source, target in ordered_pairs(kept)]
+    usable = {name for name in images if name in points.rows and has_torso(points.rows[name])}
+    return [ListedPair(source, target, place) for source, target in _ordered_pairs(usable)]
 
 
 def rebuilt_fact(split: str, rebuilt: Sequence[ListedPair], listed: Sequence[ListedPair]) -> Fact:
     """Compare rebuilt pairs with the listed ones: the number in one of both only."""
-    one = {(pair.source, pair.target) for pair in rebuilt}
-    other = {(pair.source, pair.target) for pair in listed}
-    return Fact(
-        f"{split} pairs rebuilt or listed, not both", len(one ^ other), 0, _shown(one ^ other)
-    )
+    ours, theirs = ({(pair.source, pair.target) for pair in pairs} for pairs in (rebuilt, listed))
+    return _no(f"{split} pairs rebuilt or listed, not both", sorted(ours ^ theirs))
 
 
-def _size(names: Sequence[ViewName] | None) -> int | None:
-    return None if names is None else len(names)
+def pairs_digest(pairs: Iterable[Pair]) -> str:
+    """Return the SHA-256 of the sorted pairs, whatever the spelling of their names was."""
+    lines = sorted(f"{source.nested},{target.nested}\n" for source, target in pairs)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _first(names: Sequence[ViewName]) -> str:
-    return names[0].nested if names else ""
+def _views(pairs: Iterable[ListedPair]) -> set[ViewName]:
+    return {name for pair in pairs for name in (pair.source, pair.target)}
+
+
+def _ordered_pairs(names: Collection[ViewName]) -> list[Pair]:
+    """Return all ordered pairs of different views within records."""
+    groups: dict[str, list[ViewName]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.group, []).append(name)
+    return [pair for views in groups.values() for pair in permutations(views, 2)]
+
+
+def _no(name: str, exceptions: Sequence[ViewName] | Sequence[Pair] | Sequence[str]) -> Fact:
+    """Return that there should be none of these, with the first of them as an example."""
+    first = exceptions[0] if exceptions else ""
+    if isinstance(first, ViewName):
+        first = first.nested
+    elif isinstance(first, tuple):
+        first = f"{first[0].nested} -> {first[1].nested}"
+    return Fact(name, len(exceptions), 0, first)

@@ -20,32 +20,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.data.deepfashion.names import ViewName, parse_name
+from signgen.data.deepfashion.lists import ViewName, parse_name
 from signgen.pose.formats import deepfashion
 from signgen.pose.formats.reading import read_bytes
 from signgen.structures import UserError
 
 __all__ = [
-    "FRAMES",
     "Frame",
     "RawKeyPoints",
-    "check_inside",
     "choose_frame",
     "has_torso",
     "read_keypoints",
+    "share_outside",
     "to_unit",
 ]
 
-Frame = Literal["padded256", "256x176", "unit"]
-FRAMES: tuple[Frame, ...] = ("padded256", "256x176", "unit")
-TORSO = (2, 5, 8, 11)
-"""Both shoulders and both hips: PATN keeps a picture only where all four are detected."""
-MAX_OUTSIDE = 0.01
-"""Largest share of visible joints outside their pictures before a frame is taken to be wrong."""
-
 Rows = NDArray[np.float64]
-_SHIFT = {"padded256": (40.0, 0.0), "256x176": (0.0, 0.0), "unit": (0.0, 0.0)}
-_SCALE = {"padded256": (176.0, 256.0), "256x176": (176.0, 256.0), "unit": (1.0, 1.0)}
+Frame = Literal["padded256", "256x176", "unit"]
+# Left edge and top of the picture, its width and height.
+_FRAMES: dict[Frame, tuple[tuple[float, float], tuple[float, float]]] = {
+    "padded256": ((40, 0), (176, 256)),
+    "256x176": ((0, 0), (176, 256)),
+    "unit": ((0, 0), (1, 1)),
+}
+_TORSO = (2, 5, 8, 11)  # both shoulders and both hips
+# Largest share of visible joints outside their pictures before a frame is taken to be wrong.
+_MAX_OUTSIDE = 0.01
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,12 @@ class RawKeyPoints:
 # ----- reading ------------------------------------------------------------------------------------
 
 
-def read_keypoints(
-    places: Sequence[Path], wanted: Collection[ViewName] | None = None
-) -> RawKeyPoints:
+def read_keypoints(places: Sequence[Path], names: Collection[ViewName]) -> RawKeyPoints:
     """Read key points from tables and folders of texts.
 
     Args:
         places: CSV files, and folders with one `.txt` per picture, nested or flat.
-        wanted: Pictures whose key points are read; None for all.
+        names: Pictures whose key points are read.
 
     Returns:
         The key points; pictures whose row or text is damaged are in `faults`.
@@ -84,13 +82,13 @@ def read_keypoints(
     rows: dict[ViewName, Rows] = {}
     faults: dict[ViewName, str] = {}
     for place in places:
-        for name, found in _folder(place, wanted) if place.is_dir() else _table(place, wanted):
-            if isinstance(found, str):
-                faults[name] = found
-            elif (found < 0).any(axis=1).all():
+        for name, joints in _folder(place, names) if place.is_dir() else _table(place, names):
+            if isinstance(joints, UserError):
+                faults[name] = f"has no usable key points: {joints}"
+            elif (joints < 0).any(axis=1).all():
                 faults[name] = f"has no detected joint in {place}"
             else:
-                rows[name] = found
+                rows[name] = joints
     if not rows:
         named = ", ".join(str(place) for place in places)
         raise UserError(f"{named} has key points of none of the listed pictures.")
@@ -98,114 +96,100 @@ def read_keypoints(
 
 
 def _folder(
-    folder: Path, wanted: Collection[ViewName] | None
-) -> Iterator[tuple[ViewName, Rows | str]]:
+    folder: Path, names: Collection[ViewName]
+) -> Iterator[tuple[ViewName, Rows | UserError]]:
     for top, below, files in os.walk(folder):
         below.sort()
         for file in sorted(files):
             path = Path(top) / file
             name = parse_name(path.as_posix()) if file.endswith(".txt") else None
-            if name is None or (wanted is not None and name not in wanted):
-                continue
-            try:
-                yield name, _checked(deepfashion.text_rows(read_bytes(path), path), path)
-            except UserError as error:
-                yield name, f"has no usable key points: {error}"
+            if name is not None and name in names:
+                try:
+                    yield name, _checked(deepfashion.text_rows(read_bytes(path), path), str(path))
+                except UserError as error:
+                    yield name, error
 
 
-def _table(
-    path: Path, wanted: Collection[ViewName] | None
-) -> Iterator[tuple[ViewName, Rows | str]]:
+def _table(path: Path, names: Collection[ViewName]) -> Iterator[tuple[ViewName, Rows | UserError]]:
     data = read_bytes(path)
     if not deepfashion.is_table(data):
         raise UserError(f"{path} does not begin with the line name:keypoints_y:keypoints_x.")
     for number, line in enumerate(data.splitlines()[1:], 2):
         name = parse_name(line.split(b":")[0].decode(errors="replace").strip())
-        if name is None or (wanted is not None and name not in wanted):
-            continue
-        what = f"{path}, line {number}"
-        try:
-            yield name, _checked(deepfashion.table_row(line, what, path)[1], what)
-        except UserError as error:
-            yield name, f"has no usable key points: {error}"
+        if name is not None and name in names:
+            place = f"{path}, line {number}"
+            try:
+                yield name, _checked(deepfashion.table_row(line, place, path)[1], place)
+            except UserError as error:
+                yield name, error
 
 
-def _checked(rows: Rows, where: object) -> Rows:
-    if not np.isfinite(rows).all() or np.abs(rows).max() > 1e6:
-        raise UserError(f"{where} holds numbers that are no coordinates.")
-    return rows
+def _checked(joints: Rows, place: str) -> Rows:
+    if not np.isfinite(joints).all() or np.abs(joints).max() > 1e6:
+        raise UserError(f"{place} holds numbers that are no coordinates.")
+    return joints
 
 
 # ----- frames -------------------------------------------------------------------------------------
 
 
-def choose_frame(points: RawKeyPoints, given: Frame | None = None) -> Frame:
+def choose_frame(points: RawKeyPoints) -> Frame:
     """Tell the frame of key points from all of them together.
 
     No coordinate above 1.5 is the unit frame. Texts are otherwise on the padded canvas; tables are
     on it where an x is above 176, and on 256x176 where an x is below 40.
 
-    Args:
-        points: All key points of the dataset.
-        given: The frame if the user named it.
-
     Raises:
         UserError: If the key points of a table fit both canvases and its name does not tell.
     """
-    if given is not None:
-        return given
-    stacked = np.stack(list(points.rows.values()))
-    seen = stacked[~_missing(stacked)]
-    if seen.max() <= 1.5:
+    joints = np.stack(list(points.rows.values()))
+    visible = joints[~_missing(joints)]
+    least, most = visible[:, 0].min(), visible[:, 0].max()
+    if visible.max() <= 1.5:
         return "unit"
-    if any(place.is_dir() for place in points.places) or seen[:, 0].max() > 176:
+    if any(place.is_dir() for place in points.places) or most > 176:
         return "padded256"
-    if seen[:, 0].min() < 40 or all("resize" in place.name for place in points.places):
+    if least < 40 or all("resize" in place.name for place in points.places):
         return "256x176"
     raise UserError(
-        f"{points.places[0]}: its x go from {seen[:, 0].min():g} to {seen[:, 0].max():g}, which "
+        f"{points.places[0]}: its x go from {least:g} to {most:g}, which "
         "fits both the padded 256 x 256 canvas and 256 x 176. Say which with --keypoint-frame."
     )
 
 
-def _missing(rows: Rows) -> NDArray[np.bool_]:
-    return np.asarray((rows < 0).any(axis=-1), dtype=np.bool_)
+def share_outside(points: RawKeyPoints, frame: Frame) -> float:
+    """Return the share of visible joints outside their pictures; above 1 % is an error.
+
+    Then the key points are in another frame.
+    """
+    unit, visible = to_unit(np.stack(list(points.rows.values())), frame)
+    outside = ((unit < 0) | (unit > 1)).any(axis=-1) & visible
+    share = float(outside.sum() / visible.sum())
+    if share > _MAX_OUTSIDE:
+        raise UserError(
+            f"{points.places[0]}: {outside.sum()} of {visible.sum()} visible joints "
+            f"({100 * share:.1f} %) lie outside their pictures in the frame {frame}; expected at "
+            f"most 1 %. Give another --keypoint-frame ({', '.join(_FRAMES)})."
+        )
+    return share
 
 
-def to_unit(rows: Rows, frame: Frame) -> tuple[Rows, NDArray[np.bool_]]:
-    """Map key points to their picture.
-
-    Args:
-        rows: (..., 18, 2) as read.
-        frame: Where they live.
+def to_unit(joints: Rows, frame: Frame) -> tuple[Rows, NDArray[np.bool_]]:
+    """Map key points, (..., 18, 2) as read, to their picture.
 
     Returns:
         (..., 18, 2) with 0 to 1 inside the picture, 0 where missing, and (..., 18) visible. Times
         (W, H) they are pixels: x' = (x - 40) * W / 176 and y' = y * H / 256 on the padded canvas.
     """
-    visible = ~_missing(rows)
-    unit = (rows - _SHIFT[frame]) / _SCALE[frame]
-    return np.where(visible[..., None], unit, 0.0), visible
+    visible = ~_missing(joints)
+    shift, scale = _FRAMES[frame]
+    return np.where(visible[..., None], (joints - shift) / scale, 0.0), visible
 
 
-def check_inside(points: RawKeyPoints, frame: Frame) -> float:
-    """Return the share of visible joints outside their pictures.
-
-    Raises:
-        UserError: If it is more than `MAX_OUTSIDE`: the frame is another one.
-    """
-    unit, visible = to_unit(np.stack(list(points.rows.values())), frame)
-    outside = ((unit < 0) | (unit > 1)).any(axis=-1) & visible
-    share = float(outside.sum() / visible.sum())
-    if share > MAX_OUTSIDE:
-        raise UserError(
-            f"{points.places[0]}: {outside.sum()} of {visible.sum()} visible joints "
-            f"({100 * share:.1f} %) lie outside their pictures in the frame {frame}; expected at "
-            f"most 1 %. Give another --keypoint-frame ({', '.join(FRAMES)})."
-        )
-    return share
-
-
-def has_torso(rows: Rows) -> bool:
+def has_torso(joints: Rows) -> bool:
     """Tell whether both shoulders and both hips are detected, PATN's rule for usable pictures."""
-    return not _missing(rows[list(TORSO)]).any()
+    return not _missing(joints[list(_TORSO)]).any()
+
+
+def _missing(joints: Rows) -> NDArray[np.bool_]:
+    return np.asarray((joints < 0).any(axis=-1), dtype=np.bool_)

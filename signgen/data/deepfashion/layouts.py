@@ -14,11 +14,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from signgen.data.deepfashion.lists import ListedPair, ListForm, read_images, read_pairs
-from signgen.data.deepfashion.names import ViewName, parse_name
+from signgen.data.deepfashion.lists import (
+    ListedPair,
+    ListForm,
+    ViewName,
+    parse_name,
+    read_images,
+    read_pairs,
+)
 from signgen.data.manifest import Problem
 from signgen.structures import ExitCode, UserError
 
@@ -37,14 +44,8 @@ __all__ = [
 
 SPLITS = ("train", "test")
 PICTURES: tuple[tuple[str, ...], ...] = (
-    ("img",),
-    ("img_highres",),
-    ("MEN", "WOMEN"),
-    ("train_highres", "test_highres"),
-    ("train", "test"),
-    ("train_resize", "test_resize"),
-    ("all_data_png",),
-    ("train_all_png",),
+    *(("img",), ("img_highres",), ("MEN", "WOMEN"), ("train_highres", "test_highres")),
+    *(("train", "test"), ("train_resize", "test_resize"), ("all_data_png",), ("train_all_png",)),
 )
 """Folders with pictures, nested or flat; the first that has any is used, so sizes do not mix."""
 
@@ -57,28 +58,24 @@ class Layout:
         name: What `--layout` takes.
         pairs: Pattern of the lists of pairs; `{}` stands for the split.
         form: How these are written.
-        keypoints: Patterns of the files or folders of key points; none where it has none.
+        keypoints: Pattern of the files or the folder of key points; empty where it has none.
     """
 
     name: str
     pairs: str
     form: ListForm
-    keypoints: tuple[str, ...]
+    keypoints: str
 
 
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout("fpdm", "{}_pairs_data.json", "json", ("pose",)),
-        Layout("nted", "{}_pairs.txt", "grouped", ("pose",)),
-        Layout(
-            "patn-csv", "fas*ion-resize-pairs-{}.csv", "csv", ("fas*ion-resize-annotation-*.csv",)
-        ),
-        Layout("gfla-csv", "fas*ion-pairs-{}.csv", "csv", ("fas*ion-annotation-*.csv",)),
-        Layout("pcdms", "{}_data.json", "json", ("normalized_pose_txt",)),
-        Layout("mcld", "data/{}.csv", "csv", ()),
-    )
-}
+_LAYOUTS = (
+    Layout("fpdm", "{}_pairs_data.json", "json", "pose"),
+    Layout("nted", "{}_pairs.txt", "grouped", "pose"),
+    Layout("patn-csv", "fas*ion-resize-pairs-{}.csv", "csv", "fas*ion-resize-annotation-*.csv"),
+    Layout("gfla-csv", "fas*ion-pairs-{}.csv", "csv", "fas*ion-annotation-*.csv"),
+    Layout("pcdms", "{}_data.json", "json", "normalized_pose_txt"),
+    Layout("mcld", "data/{}.csv", "csv", ""),
+)
+LAYOUTS = {layout.name: layout for layout in _LAYOUTS}
 """In the order in which they are looked for."""
 
 _REFUSED = {
@@ -133,23 +130,22 @@ def find_tree(folder: Path, layout: str | None = None) -> Tree:
         raise UserError(
             f"--layout is {layout!r}; expected one of {', '.join(LAYOUTS)}.", ExitCode.USAGE
         )
-    folders = [folder], sorted(path for path in folder.glob("*") if path.is_dir())
-    wanted = LAYOUTS.values() if layout is None else [LAYOUTS[layout]]
-    for level in folders:
+    candidates = _LAYOUTS if layout is None else (LAYOUTS[layout],)
+    for roots in ([folder], sorted(path for path in folder.glob("*") if path.is_dir())):
         if layout is None:
-            _refuse_others(level)
-        found = [Tree(root, one) for root in level for one in wanted if _marked(root, one)]
-        if len(found) > 1:
-            names = ", ".join(f"{tree.layout.name} in {tree.root}" for tree in found)
+            _refuse_others(roots)
+        trees = [Tree(root, one) for root in roots for one in candidates if _marked(root, one)]
+        if len(trees) > 1:
+            names = ", ".join(f"{tree.layout.name} in {tree.root}" for tree in trees)
             raise UserError(
                 f"{folder} has the lists of several layouts: {names}. Choose one with --layout, "
                 "and with --raw its folder."
             )
-        if found:
-            return found[0]
+        if trees:
+            return trees[0]
     if layout is not None:
         return Tree(folder, LAYOUTS[layout])
-    expected = ", ".join(one.pairs.replace("{}", "train") for one in LAYOUTS.values())
+    expected = ", ".join(one.pairs.replace("{}", "train") for one in _LAYOUTS)
     raise UserError(
         f"{folder} has no list of pairs of DeepFashion; expected one of {expected}. With lists of "
         "pictures and key points alone, give --layout and --rebuild-pairs.",
@@ -162,26 +158,27 @@ def _marked(root: Path, layout: Layout) -> bool:
     if layout.name != "mcld":
         return bool(files)
     # `data/train.csv` is a name that anything may have.
-    return any(_first_line(path) == "from,to" for path in files)
-
-
-def _first_line(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.readline(256).decode("utf-8-sig", "replace").strip()
-    except OSError:
-        return ""
+    for path in files:
+        with suppress(OSError), path.open("rb") as file:
+            if file.readline(256).decode("utf-8-sig", "replace").strip() == "from,to":
+                return True
+    return False
 
 
 def _refuse_others(roots: Sequence[Path]) -> None:
-    for root in roots:
-        for name, patterns in _REFUSED.items():
-            for pattern in patterns:
-                if marks := [*root.glob(pattern), *root.glob(f"data/{pattern}")]:
-                    raise UserError(
-                        f"{marks[0]} is of {name}, whose split is another one and does not mix "
-                        "with that of pose transfer; expected the lists of PATN and its successors."
-                    )
+    marks = [
+        (mark, name)
+        for root in roots
+        for name, patterns in _REFUSED.items()
+        for pattern in patterns
+        for mark in (*root.glob(pattern), *root.glob(f"data/{pattern}"))
+    ]
+    if marks:
+        mark, name = marks[0]
+        raise UserError(
+            f"{mark} is of {name}, whose split is another one and does not mix "
+            "with that of pose transfer; expected the lists of PATN and its successors."
+        )
 
 
 # ----- lists --------------------------------------------------------------------------------------
@@ -193,17 +190,14 @@ def read_listing(tree: Tree, *, pairs_needed: bool = True) -> Listing:
     Args:
         tree: The dataset.
         pairs_needed: Whether a dataset without any list of pairs is an error.
-
-    Raises:
-        UserError: If a list is missing or is written in another way.
     """
     listing = Listing({}, {}, {}, [])
     for split in SPLITS:
-        found = sorted(tree.root.glob(tree.layout.pairs.format(split)))
-        if len(found) > 1:
-            names = " and ".join(path.name for path in found)
+        paths = sorted(tree.root.glob(tree.layout.pairs.format(split)))
+        if len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
             raise UserError(f"{tree.root} has {names}; expected one of them. Move the other away.")
-        for path in found:
+        for path in paths:
             listing.pairs[split], problems = read_pairs(path, tree.layout.form)
             listing.files[split] = path
             listing.problems.extend(problems)
@@ -222,57 +216,38 @@ def read_listing(tree: Tree, *, pairs_needed: bool = True) -> Listing:
 # ----- pictures and key points --------------------------------------------------------------------
 
 
-def index_pictures(tree: Tree) -> dict[ViewName, str]:
-    """Find the pictures of a dataset.
-
-    Returns:
-        Path below the root, with `/`, by name.
-
-    Raises:
-        UserError: If there are none.
-    """
+def index_pictures(root: Path) -> dict[ViewName, str]:
+    """Find the pictures below a folder: their paths from there, with `/`, by name."""
     for folders in PICTURES:
-        found: dict[ViewName, str] = {}
+        pictures: dict[ViewName, str] = {}
         for top in folders:
-            for folder, _, files in os.walk(tree.root / top):
-                below = Path(folder).relative_to(tree.root).as_posix()
+            for folder, _, files in os.walk(root / top):
+                below = Path(folder).relative_to(root).as_posix()
                 for file in sorted(files):
                     path = f"{below}/{file}"
                     if file.endswith((".jpg", ".png")) and (name := parse_name(path)):
-                        found.setdefault(name, path)
-        if found:
-            return found
-    databases = sorted(tree.root.glob("*/data.mdb")) + sorted(tree.root.glob("*/*/data.mdb"))
-    if databases:
+                        pictures.setdefault(name, path)
+        if pictures:
+            return pictures
+    if databases := sorted(root.glob("*/data.mdb")) + sorted(root.glob("*/*/data.mdb")):
         raise UserError(
             f"{databases[0].parent} holds the pictures as an LMDB database, which is not read; "
             "expected the unpacked archive: put the folder of img_highres.zip beside it as img.",
             ExitCode.NO_INPUT,
         )
     places = ", ".join("/".join(folders) for folders in PICTURES)
-    raise UserError(
-        f"{tree.root} has no pictures; expected them in one of {places}.", ExitCode.NO_INPUT
-    )
+    raise UserError(f"{root} has no pictures; expected them in one of {places}.", ExitCode.NO_INPUT)
 
 
-def keypoint_places(tree: Tree, given: Sequence[str] = ()) -> list[Path]:
-    """Return the files and folders of key points.
-
-    Args:
-        tree: The dataset.
-        given: What the user named; goes before what the layout has.
-
-    Raises:
-        UserError: If there are none.
-    """
-    if given:
-        return [Path(text) for text in given]
-    found = [path for pattern in tree.layout.keypoints for path in sorted(tree.root.glob(pattern))]
-    if not found:
-        has = " or ".join(tree.layout.keypoints) or "DensePose pictures only"
+def keypoint_places(tree: Tree) -> list[Path]:
+    """Return the files and folders of key points that the layout has; none is an error."""
+    pattern = tree.layout.keypoints
+    places = sorted(tree.root.glob(pattern)) if pattern else []
+    if not places:
         raise UserError(
-            f"{tree.root} has no key points (layout {tree.layout.name} has {has}); name a CSV file "
-            "or a folder of texts with --keypoints.",
+            f"{tree.root} has no key points (layout {tree.layout.name} has "
+            f"{pattern or 'DensePose pictures only'}); name a CSV file or a folder of texts with "
+            "--keypoints.",
             ExitCode.NO_INPUT,
         )
-    return found
+    return places

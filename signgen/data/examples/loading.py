@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
+from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
@@ -17,35 +19,42 @@ from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import choose_side, flips, jitter
 from signgen.data.examples.triplets import draw, shuffled, vary
 from signgen.data.frame_cache.reading import FrameCache
-from signgen.media.resizing import squash
+from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import flip, hand_boxes, resize
-from signgen.structures import Batch, ExitCode, FrameRef, PoseSequence, Triplet, UserError
+from signgen.structures import Batch, ExitCode, FrameRef, Triplet, UserError
 
-Sample = dict[str, Tensor]
-Sizes = tuple[tuple[int, int], ...]
+__all__ = ["Example", "TripletDataset", "batches", "collate", "hand_mask", "to_pixels"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training example: the fields of `Batch` without their first axis."""
+
+    source: Tensor
+    target: Tensor
+    pose: Tensor
+    hands: Tensor
 
 
 def to_pixels(frame: NDArray[np.uint8]) -> Tensor:
     """Return a (H, W, 3) uint8 RGB frame as (3, H, W) float32 in [-1, 1]."""
     # In place: fresh memory for each step costs more than the arithmetic.
-    pixels = torch.from_numpy(frame.copy()).permute(2, 0, 1).float()
+    pixels = rearrange(torch.from_numpy(frame.copy()), "h w c -> c h w").float()
     return pixels.div_(127.5).sub_(1)
 
 
 def hand_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
     """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
     mask = torch.zeros(1, *size)
-    for x0, y0, x1, y1 in boxes:
-        mask[
-            :,
-            max(0, int(y0)) : max(0, int(np.ceil(y1))),
-            max(0, int(x0)) : max(0, int(np.ceil(x1))),
-        ] = 1
+    for box in boxes:
+        left, top = (max(0, int(edge)) for edge in box[:2])
+        right, bottom = (max(0, int(np.ceil(edge))) for edge in box[2:])
+        mask[:, top:bottom, left:right] = 1
     return mask
 
 
-class TripletDataset(Dataset[Sample]):
+class TripletDataset(Dataset[Example]):
     """Training examples by position; every item is a pure function of (seed, position).
 
     Args:
@@ -73,31 +82,37 @@ class TripletDataset(Dataset[Sample]):
         self.pairs = adapter.pairs(config.split)
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
-        self._frames: dict[tuple[FrameRef, Sizes], NDArray[np.uint8]] = {}
+        self._frames: dict[tuple[FrameRef, tuple[tuple[int, int], ...]], NDArray[np.uint8]] = {}
         self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
         if self._cached is not None:
-            _check_sources(config, model, self.source_size)
+            _check_sources(config, model.size, self.source_size)
             self._cached.check(adapter, config.split, model.size, model.resize)
 
-    def __getitem__(self, position: int) -> Sample:
-        """Return example `position`: the fields of `Batch` without the batch axis."""
-        triplet = self.triplet(position)
-        size = self.model.size
-        flipped = flips(self.seed, position, self.config.flip_rate)
-        poses = self._pose(triplet.target, position)
+    def __getitem__(self, position: int) -> Example:
+        """Return example `position`."""
+        size, triplet = self.model.size, self.triplet(position)
+        # Source, coarse where a side is chosen, and target
+        side = choose_side(self.config.source_sides, self.seed, position)
+        coarse = [] if side is None else [(side, side)]
+        source = self._frame(triplet.source, *coarse, self.source_size)
+        target = self._frame(triplet.target, size)
+        # Pose on the canvas for its drawing, at the model's size for the hands
+        poses = resize(self.adapter.pose(triplet.target), self.drawing.canvas)
+        if self.config.jitter:
+            poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        if flipped:
+        if flips(self.seed, position, self.config.flip_rate):
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W.
             poses, placed = flip(poses), flip(placed)
-        drawn = self.drawing.draw(poses)
-        step = -1 if flipped else 1
-        return {
-            "source": to_pixels(self._source(triplet.source, position)[:, ::step]),
-            "target": to_pixels(self._frame(triplet.target, size)[:, ::step]),
-            "pose": torch.from_numpy(drawn.copy()).permute(2, 0, 1).float().div_(255),
-            "hands": hand_mask(hand_boxes(placed.keypoints[0], placed.confidence[0]), size),
-        }
+            source, target = source[:, ::-1], target[:, ::-1]
+        drawn = torch.from_numpy(self.drawing.draw(poses).copy())
+        return Example(
+            source=to_pixels(source),
+            target=to_pixels(target),
+            pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
+            hands=hand_mask(hand_boxes(placed.keypoints[0], placed.confidence[0]), size),
+        )
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
@@ -108,31 +123,19 @@ class TripletDataset(Dataset[Sample]):
             return draw(self.records, self.seed, index, rate, self.config.min_distance)
         return vary(self.pairs[index], self.seed, position, rate)
 
-    def _pose(self, ref: FrameRef, position: int) -> PoseSequence:
-        """Return the pose of a frame on the canvas, jittered as example `position`."""
-        poses = self.adapter.pose(ref.record).frames(slice(ref.index, ref.index + 1))
-        poses = resize(poses, self.drawing.canvas)
-        deviation = self.config.jitter
-        return jitter(poses, self.seed, position, deviation) if deviation else poses
-
-    def _source(self, ref: FrameRef, position: int) -> NDArray[np.uint8]:
-        """Return a source at its size, as coarse as example `position` has it."""
-        side = choose_side(self.config.source_sides, self.seed, position)
-        return self._frame(ref, *([] if side is None else [(side, side)]), self.source_size)
-
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
-        """Return a frame squashed to one size after the other.
+        """Return a frame resized to one size after the other.
 
         It comes from the frame cache, where all frames are wanted at its size, or from memory where
         it is there.
         """
         if self._cached is not None:
-            return self._cached.frame(ref.record.id, ref.record.split, ref.index)
+            return self._cached.frame(ref)
         if (ref, sizes) in self._frames:
             return self._frames[ref, sizes]
         frame = self.adapter.frame(ref)
         for size in sizes:
-            frame = squash(frame, size, self.model.resize)
+            frame = resize_image(frame, size, self.model.resize)
         if self.config.cache:
             self._frames[ref, sizes] = frame
         return frame
@@ -150,20 +153,19 @@ def _check_rates(config: DataConfig) -> None:
         raise UserError(f"data: {problem}.", ExitCode.USAGE)
 
 
-def _check_sources(config: DataConfig, model: ModelConfig, size: tuple[int, int]) -> None:
+def _check_sources(config: DataConfig, size: tuple[int, int], source: tuple[int, int]) -> None:
     """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
-    problem = ""
-    if size != model.size:
-        problem = f"source_size is {size[0]} {size[1]}"
-    elif config.source_sides:
-        problem = f"source_sides is {list(config.source_sides)}"
-    if problem:
-        raise UserError(
-            f"{config.frame_cache} holds frames at the model's size, {model.size[0]} "
-            f"{model.size[1]}; {problem}, and such sources are made from frames as recorded. Leave "
-            "out --data.frame-cache, or that setting.",
-            ExitCode.USAGE,
-        )
+    if source == size and not config.source_sides:
+        return
+    setting = f"source_sides is {list(config.source_sides)}"
+    if source != size:
+        setting = f"source_size is {source[0]} {source[1]}"
+    raise UserError(
+        f"{config.frame_cache} holds frames at the model's size, {size[0]} {size[1]}; {setting}, "
+        "and such sources are made from frames as recorded. Leave out --data.frame-cache, or that "
+        "setting.",
+        ExitCode.USAGE,
+    )
 
 
 def batches(
@@ -199,16 +201,19 @@ def batches(
         # OpenCV's pool of threads does not survive a fork: a loader process would wait for it
         # forever. With one thread there is no pool.
         cv2.setNumThreads(1)
-    loader: DataLoader[Sample] = DataLoader(
+    yield from DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=positions,
         num_workers=workers,
+        collate_fn=collate,
         worker_init_fn=_one_thread if workers else None,
-        persistent_workers=False,
     )
-    for sample in loader:
-        yield Batch(**sample)
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Stack examples along a first axis; a loader process does so in memory that it shares."""
+    return Batch(**default_collate([vars(example) for example in examples]))
 
 
 def _one_thread(_: int) -> None:

@@ -1,4 +1,8 @@
-"""Which frames make an example: training triplets, and the pairs of the test protocol."""
+"""Which frames make an example: training triplets, and the pairs of the test protocol.
+
+All are pure functions of the seed of a run and a number from 0, so that examples depend neither on
+workers nor processes nor on where a run was interrupted.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,13 @@ def draw(
 ) -> Triplet:
     """Draw pair number `index`: a record, then two frames of it.
 
-    A pure function of its arguments, so that the pairs do not depend on workers, processes or where
-    a run was interrupted. FPDM draws 100,000 pairs of PHOENIX-2014T within videos; its law is not
-    published. Here every record, and every target frame of it, is equally probable.
+    FPDM draws 100,000 pairs of PHOENIX-2014T within videos; its law is not published. Here every
+    record, and every target frame of it, is equally probable.
 
     Args:
         records: Records to draw from.
         seed: Seed of the run.
-        index: Number of the pair, from 0.
+        index: Number of the pair.
         identity_rate: Probability that the source is the target itself (FPDM, data pipeline of
             stage 2).
         min_distance: Least number of frames between source and target; where a record is too short
@@ -45,6 +48,7 @@ def draw(
     record = records[int(rng.integers(len(records)))]
     count = record.num_frames
     target = int(rng.integers(count))
+    # Frames far enough before and after the target
     least = max(1, min(min_distance, max(target, count - 1 - target)))
     before, after = max(0, target - least + 1), max(0, count - target - least)
     source = target
@@ -55,14 +59,9 @@ def draw(
 
 
 def vary(pair: Triplet, seed: int, position: int, identity_rate: float = 0.05) -> Triplet:
-    """Turn a share of listed pairs into identity pairs, as FPDM does.
+    """Turn a share of listed pairs into identity pairs, as FPDM does: other ones in every epoch.
 
-    Args:
-        pair: A pair of a list.
-        seed: Seed of the run.
-        position: Number of the example, from 0 over the whole run: other pairs in every epoch.
-        identity_rate: Probability of an identity pair; half of them show the source, half the
-            target.
+    Half of them show the source, half the target.
     """
     chance = np.random.default_rng((seed, _VARY, position)).random()
     if chance < identity_rate / 2:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
-from signgen.files.digests import sha256
 from signgen.files.paths import check_input
 from signgen.media.resizing import METHODS, Resize
 from signgen.structures import ExitCode, FrameRef, UserError
@@ -27,21 +26,15 @@ from signgen.structures import ExitCode, FrameRef, UserError
 __all__ = ["INDEX", "CacheIndex", "FrameCache", "Place", "Shard", "fingerprint", "read_index"]
 
 INDEX = "index.json"
-FORMAT, VERSION = "signgen-frame-cache", 1
+_FORMAT, _VERSION = "signgen-frame-cache", 1
 _AGAIN = "Run `signgen prepare cache` into another folder."
+# Frames whose pixels enter a fingerprint; more would make opening slow.
 _SAMPLES = 8
-"""Frames whose pixels enter a fingerprint; more would make opening slow."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of frames.
-
-    Args:
-        file: Its name in the folder.
-        frames: Number of frames.
-        sha256: Hexadecimal digest of the file; empty while it is not written.
-    """
+    """One file of frames, with its SHA-256, empty while it is not written."""
 
     file: str
     frames: int
@@ -50,15 +43,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the frames of one record lie.
-
-    Args:
-        split: Split of the record.
-        id: Its name within the split.
-        shard: Number of the shard.
-        first: Number of its first frame within the shard.
-        count: Number of its frames.
-    """
+    """Where the `count` frames of a record lie: from number `first` of a shard."""
 
     split: str
     id: str
@@ -96,8 +81,8 @@ class CacheIndex:
 
     def text(self) -> str:
         """Return the index as JSON."""
-        fields = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        fields["records"] = [list(vars(place).values()) for place in self.records]
+        fields = {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        fields["records"] = [astuple(place) for place in self.records]
         return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
@@ -106,16 +91,11 @@ def fingerprint(adapter: DatasetAdapter, split: str) -> str:
 
     It covers the dataset's name, ids, signers and numbers of frames of all records, and the pixels
     of eight frames spread over them: data that differ only in other frames have the same one.
-
-    Args:
-        adapter: The dataset.
-        split: A split of it.
     """
     digest = hashlib.sha256(repr((adapter.name, split)).encode())
     records = adapter.records(split)
     for record in records:
-        row = (record.id, record.signer, record.num_frames)
-        digest.update(repr(row).encode())
+        digest.update(repr((record.id, record.signer, record.num_frames)).encode())
     for number in sorted({round(x) for x in np.linspace(0, len(records) - 1, _SAMPLES)}):
         record = records[number]
         frame = adapter.frame(FrameRef(record, number % record.num_frames))
@@ -129,10 +109,6 @@ class FrameCache:
 
     Files are mapped when a frame of theirs is first asked for, in each process for itself; only
     the index travels to the workers of a loader.
-
-    Args:
-        folder: Where it lies.
-        index: What it holds.
     """
 
     def __init__(self, folder: Path, index: CacheIndex) -> None:
@@ -143,9 +119,6 @@ class FrameCache:
     @staticmethod
     def open(folder: str | Path) -> FrameCache:
         """Open a finished cache: its index is read, the sizes of its files are checked.
-
-        Args:
-            folder: What `write_cache` wrote.
 
         Raises:
             UserError: If it is missing or not finished (66), or damaged (65).
@@ -161,36 +134,33 @@ class FrameCache:
                 )
         return FrameCache(folder, index)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W) of the frames."""
-        return self.index.size
-
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_maps": {}}
 
-    def frame(self, record_id: str, split: str, index: int) -> NDArray[np.uint8]:
+    def frame(self, ref: FrameRef) -> NDArray[np.uint8]:
         """Return one frame as a read-only view of the file, without copying.
 
-        Args:
-            record_id: Name of the record within its split.
-            split: The split.
-            index: Number of the frame, from 0.
-
         Returns:
-            (H, W, 3) uint8 RGB, equal to `squash(adapter.frame(ref), size, resize)`.
-
-        Raises:
-            UserError: If the cache does not hold it.
+            (H, W, 3) uint8 RGB, equal to `resize_image(adapter.frame(ref), size, resize)`.
         """
-        place = self._places.get((split, record_id))
-        if place is None or not 0 <= index < place.count:
+        record = ref.record
+        place = self._places.get((record.split, record.id))
+        if place is None or not 0 <= ref.index < place.count:
             raise UserError(
-                f"{self.folder} holds no frame {index} of {split}/{record_id}; expected a cache of "
-                f"these data. {_AGAIN}"
+                f"{self.folder} holds no frame {ref.index} of {record.split}/{record.id}; expected "
+                f"a cache of these data. {_AGAIN}"
             )
-        frame: NDArray[np.uint8] = self._map(place.shard)[place.first + index]
+        frame: NDArray[np.uint8] = self._map(place.shard)[place.first + ref.index]
         return frame
+
+    def _map(self, number: int) -> NDArray[np.uint8]:
+        if number not in self._maps:
+            shard = self.index.shards[number]
+            shape = (shard.frames, *self.index.size, 3)
+            mapped = np.memmap(self.folder / shard.file, np.uint8, "r", shape=shape)
+            # A view as a plain array: indexing a `memmap` costs ten times as much.
+            self._maps[number] = np.asarray(mapped)
+        return self._maps[number]
 
     def check(
         self, adapter: DatasetAdapter, split: str, size: tuple[int, int], resize: Resize
@@ -202,66 +172,28 @@ class FrameCache:
             split: The split that is wanted.
             size: (H, W) that is wanted.
             resize: How frames are to have come to that size.
-
-        Raises:
-            UserError: If anything differs.
         """
-        index = self.index
-        shown, held = (f"{h} x {w} pixels (height x width)" for h, w in (size, index.size))
-        problem = ""
+        index, problem = self.index, ""
         if index.size != size:
-            problem = f"frames of {held}; expected {shown}"
+            own, expected = (f"{h} x {w} pixels (height x width)" for h, w in (index.size, size))
+            problem = f"frames of {own}; expected {expected}"
         elif index.resize != METHODS[resize]:
-            problem = (
-                f"frames resized by {index.resize}; expected {METHODS[resize]} (--resize {resize})"
-            )
+            expected = f"{METHODS[resize]} (--resize {resize})"
+            problem = f"frames resized by {index.resize}; expected {expected}"
         elif index.dataset != adapter.name or split not in index.splits:
-            problem = (
-                f"{', '.join(index.splits)} of {index.dataset}; expected {split} of {adapter.name}"
-            )
+            own, expected = f"{', '.join(index.splits)} of {index.dataset}", split
+            problem = f"{own}; expected {expected} of {adapter.name}"
         elif index.splits[split] != fingerprint(adapter, split):
             problem = f"other data than {adapter.name} has now; expected the same"
         if problem:
             raise UserError(f"{self.folder} holds {problem}. {_AGAIN}")
-
-    def verify(self) -> int:
-        """Read every shard and compare its SHA-256 with the index.
-
-        Returns:
-            Number of bytes read.
-
-        Raises:
-            UserError: If one differs.
-        """
-        for shard in self.index.shards:
-            path = self.folder / shard.file
-            if sha256(path) != shard.sha256:
-                raise UserError(f"{path} was changed: its SHA-256 differs from the index. {_AGAIN}")
-        return sum(shard.frames for shard in self.index.shards) * self.index.item_bytes
-
-    def _map(self, shard: int) -> NDArray[np.uint8]:
-        if shard not in self._maps:
-            height, width = self.size
-            # A view as a plain array: indexing a `memmap` costs ten times as much.
-            self._maps[shard] = np.asarray(
-                np.memmap(
-                    self.folder / self.index.shards[shard].file,
-                    np.uint8,
-                    "r",
-                    shape=(self.index.shards[shard].frames, height, width, 3),
-                )
-            )
-        return self._maps[shard]
 
 
 # ----- the index ----------------------------------------------------------------------------------
 
 
 def read_index(path: Path) -> CacheIndex:
-    """Read and check the index of a cache.
-
-    Args:
-        path: `index.json`, or the plan of a cache that is not finished.
+    """Read and check `index.json`, or the plan of a cache that is not finished.
 
     Raises:
         UserError: If it is missing (66), or is not such an index (65).
@@ -274,8 +206,8 @@ def read_index(path: Path) -> CacheIndex:
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if (fields.pop("format"), fields.pop("version")) != (FORMAT, VERSION):
-            raise ValueError(f"expected format {FORMAT}, version {VERSION}")
+        if (fields.pop("format"), fields.pop("version")) != (_FORMAT, _VERSION):
+            raise ValueError(f"expected format {_FORMAT}, version {_VERSION}")
         height, width = fields.pop("size")
         index = CacheIndex(
             **{name: _text(fields.pop(name)) for name in ("kind", "resize", "dataset")},
@@ -290,19 +222,15 @@ def read_index(path: Path) -> CacheIndex:
                 for split, name, *numbers in fields.pop("records")
             ),
         )
-        _check_places(index)
+        for place in index.records:
+            if place.first + place.count > index.shards[place.shard].frames:
+                raise ValueError(f"{place.id} ends behind its shard")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = " ".join(str(error).split())[:100]
-        raise UserError(f"{path} is not the index of a frame cache ({said}). {_AGAIN}") from error
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"{path} is not the index of a frame cache ({reason}). {_AGAIN}") from error
     if index.kind != "frames":
         raise UserError(f"{path} holds {index.kind!r}; expected frames. {_AGAIN}")
     return index
-
-
-def _check_places(index: CacheIndex) -> None:
-    for place in index.records:
-        if place.first + place.count > index.shards[place.shard].frames:
-            raise ValueError(f"{place.id} ends behind its shard")
 
 
 def _text(value: object) -> str:

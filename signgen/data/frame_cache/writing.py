@@ -30,7 +30,7 @@ from signgen.data.frame_cache.reading import (
 from signgen.files.digests import sha256
 from signgen.files.paths import one_line
 from signgen.files.writing import atomic_path, remove_leftovers, save_text
-from signgen.media.resizing import METHODS, Resize, squash
+from signgen.media.resizing import METHODS, Resize, resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
 __all__ = ["write_cache"]
@@ -56,7 +56,7 @@ def write_cache(
         adapter: Where the frames come from; with several workers it is sent to them.
         splits: Splits to cache.
         folder: Folder to create, or one that holds a cache of the same data, finished or not.
-        size: (H, W) to squash frames to, the size of the model.
+        size: (H, W) to resize frames to, the size of the model.
         resize: How, as the model.
         progress: Called with (frames done, frames in all).
         workers: Processes; above 1 they are spawned, so the caller's main module must be
@@ -73,21 +73,28 @@ def write_cache(
     folder, plan = Path(folder), _plan(adapter, splits, size, resize, shard_bytes)
     if _claim(folder, plan):
         return FrameCache.open(folder)
-    whole = [shard.frames * plan.item_bytes for shard in plan.shards]
-    missing = [n for n, shard in enumerate(plan.shards) if _bytes(folder / shard.file) != whole[n]]
-    free, needed = shutil.disk_usage(folder).free, sum(whole[n] for n in missing)
+    # Shards that are not there yet, whole
+    paths = [folder / shard.file for shard in plan.shards]
+    sizes = [shard.frames * plan.item_bytes for shard in plan.shards]
+    missing = [
+        number
+        for number, path in enumerate(paths)
+        if not path.is_file() or path.stat().st_size != sizes[number]
+    ]
+    free, needed = shutil.disk_usage(folder).free, sum(sizes[number] for number in missing)
     if free < needed:
         raise UserError(
             f"{folder} needs {needed / 1e9:.1f} GB; its disk has {free / 1e9:.1f} GB left.",
             ExitCode.IO,
         )
+    # Write them, then the index in place of the plan
     total = sum(shard.frames for shard in plan.shards)
-    done = total - sum(plan.shards[n].frames for n in missing)
+    done = total - sum(plan.shards[number].frames for number in missing)
     for frames in _run(partial(_write_shard, adapter, plan, resize, folder), missing, workers):
         done += frames
         if progress is not None:
             progress(done, total)
-    shards = [replace(s, sha256=sha256(folder / s.file)) for s in plan.shards]
+    shards = [replace(s, sha256=sha256(path)) for s, path in zip(plan.shards, paths, strict=True)]
     save_text(folder / INDEX, replace(plan, shards=tuple(shards)).text())
     (folder / PLAN).unlink()
     return FrameCache.open(folder)
@@ -131,28 +138,23 @@ def _claim(folder: Path, plan: CacheIndex) -> bool:
         raise UserError(
             f"{folder} cannot be created: {one_line(error)}.", ExitCode.CANNOT_CREATE
         ) from error
-    found = next((name for name in (INDEX, PLAN) if name in names), None)
-    if found is None and names:
+    if not names:
+        save_text(folder / PLAN, plan.text())
+        return False
+    if not names & {INDEX, PLAN}:
         raise UserError(
             f"{folder} is not empty and holds no frame cache; expected a new folder.",
             ExitCode.CANNOT_CREATE,
         )
-    if found is None:
-        save_text(folder / PLAN, plan.text())
-        return False
-    held = read_index(folder / found)
-    if replace(held, shards=tuple(replace(s, sha256="") for s in held.shards)) != plan:
+    index = read_index(folder / (INDEX if INDEX in names else PLAN))
+    if replace(index, shards=tuple(replace(s, sha256="") for s in index.shards)) != plan:
         raise UserError(
             f"{folder} holds a cache of other data, of another size or resized otherwise. "
             "Remove it first.",
             ExitCode.CANNOT_CREATE,
         )
     remove_leftovers(folder, "frames-*")
-    return found == INDEX
-
-
-def _bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+    return INDEX in names
 
 
 def _run(
@@ -176,14 +178,12 @@ def _write_shard(
 ) -> Iterator[int]:
     """Write one shard and yield the number of frames of each record."""
     path = folder / plan.shards[shard].file
-    known = {(s, record.id): record for s in plan.splits for record in adapter.records(s)}
+    records = {(split, r.id): r for split in plan.splits for r in adapter.records(split)}
     with atomic_path(path) as temporary, temporary.open("xb") as file:
-        for place in plan.records:
-            if place.shard != shard:
-                continue
-            record = known[place.split, place.id]
+        for place in [place for place in plan.records if place.shard == shard]:
+            record = records[place.split, place.id]
             for number in range(place.count):
-                frame = squash(adapter.frame(FrameRef(record, number)), plan.size, resize)
+                frame = resize_image(adapter.frame(FrameRef(record, number)), plan.size, resize)
                 file.write(np.ascontiguousarray(frame, np.uint8).tobytes())
             yield place.count
         file.flush()

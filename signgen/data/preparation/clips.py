@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from signgen.config.data import ClipsConfig, PrepareFolderConfig, PreparePhoenixConfig
-from signgen.data.dataset import is_video, open_dataset, picture_path
+from signgen.data.dataset import open_dataset
 from signgen.data.folder import scan_folder
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.manifest import Entry, Scan
 from signgen.data.phoenix14t import COUNTS, find_root, scan
-from signgen.data.preparation.dataset import (
-    PROBLEMS,
-    PosesOf,
-    Prepared,
-    Progress,
-    prepare_dataset,
-)
+from signgen.data.preparation.dataset import PROBLEMS, Prepared, prepare_dataset
 from signgen.data.preparation.keypoint_files import KeypointFiles
 from signgen.files.archive import unpack
 from signgen.files.digests import sha256
 from signgen.files.writing import make_folder, save_text
-from signgen.media import Frames, VideoInfo, open_clip
+from signgen.media import Frames, VideoInfo, check_backend, open_clip
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import read_poses, write_poses
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["prepare_folder", "prepare_phoenix14t"]
 
@@ -49,19 +44,20 @@ def prepare_phoenix14t(
     Raises:
         UserError: If the corpus is not there, nothing of it can be used, or a setting does not fit.
     """
-    out = _out(config)
-    root = find_root(_unpacked(Path(config.raw), out))
-    found = scan(root)
-    own = root / "keypoints"
-    given = [Path(name) for name in config.keypoints] or ([own] if own.is_dir() else [])
-    made, report = _prepared(config, found, "phoenix14t", given, progress)
+    root = find_root(_unpacked(config, Path(config.raw)))
+    keypoints = [Path(name) for name in config.keypoints]
+    if not keypoints and (root / "keypoints").is_dir():
+        keypoints = [root / "keypoints"]
+    clips = scan(root, video_reader=config.video_reader)
+    prepared, report = _prepared(config, clips, "phoenix14t", keypoints, progress)
+    # Numbers beside those of the complete corpus
     splits: dict[str, dict[str, int]] = {}
     for split, (videos, frames) in COUNTS.items():
-        have = made.manifest.counts().get(split, {"records": 0, "frames": 0})
+        counts = prepared.manifest.counts().get(split, {"records": 0, "frames": 0})
         splits[split] = {
-            "videos": have["records"],
+            "videos": counts["records"],
             "expected_videos": videos,
-            "frames": have["frames"],
+            "frames": counts["frames"],
             "expected_frames": frames,
         }
     complete = all((row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items())
@@ -73,37 +69,26 @@ def prepare_folder(
 ) -> dict[str, object]:
     """Check a folder of recordings, gather key points and write the manifest.
 
-    Args:
-        config: Paths and settings.
-        progress: Wraps the clips as they are worked on, with their number.
-
-    Returns:
-        The report, one JSON object.
-
-    Raises:
-        UserError: If nothing in the folder can be used, or a setting does not fit.
+    Args and result are those of `prepare_phoenix14t`.
     """
-    out = _out(config)
-    found = scan_folder(
-        _unpacked(Path(config.videos), out), fps=config.fps, split_by=config.split_by
+    folder = _unpacked(config, Path(config.videos))
+    clips = scan_folder(
+        folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
     )
-    given = [Path(name) for name in config.keypoints] or [found.root]
-    made, report = _prepared(config, found, "folder", given, progress)
-    signers = sorted({entry.record.signer for entry in made.manifest.entries})
-    return report | {"splits": made.manifest.counts(), "signers": signers}
+    keypoints = [Path(name) for name in config.keypoints] or [clips.root]
+    prepared, report = _prepared(config, clips, "folder", keypoints, progress)
+    signers = sorted({entry.record.signer for entry in prepared.manifest.entries})
+    return report | {"splits": prepared.manifest.counts(), "signers": signers}
 
 
-def _out(config: ClipsConfig) -> Path:
+def _unpacked(config: ClipsConfig, raw: Path) -> Path:
+    """Unpack an archive beside the manifest; anything else is taken as it is."""
     if not config.out:
         raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
-    return Path(config.out)
-
-
-def _unpacked(raw: Path, out: Path) -> Path:
-    """Unpack an archive beside the manifest; anything else is taken as it is."""
+    check_backend(config.video_reader)
     if not raw.is_file():
         return raw
-    folder, note = out / "raw", out / "raw.txt"
+    folder, note = Path(config.out, "raw"), Path(config.out, "raw.txt")
     source = f"{raw.name}, {raw.stat().st_size} bytes"
     if folder.is_dir():
         before = note.read_text(encoding="utf-8").strip() if note.is_file() else "another archive"
@@ -115,34 +100,38 @@ def _unpacked(raw: Path, out: Path) -> Path:
         log.info("%s was unpacked into %s before", raw, folder)
         return folder
     log.info("unpacking %s into %s", raw, folder)
-    make_folder(out)
+    make_folder(folder.parent)
     save_text(note, source + "\n")
     unpack(raw, folder)
     return folder
 
 
 def _prepared(
-    config: ClipsConfig, found: Scan, name: str, given: list[Path], progress: Progress | None
+    config: ClipsConfig,
+    clips: Scan,
+    name: str,
+    keypoints: list[Path],
+    progress: Progress | None,
 ) -> tuple[Prepared, dict[str, object]]:
     """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
     out = Path(config.out)
-    source = _PoseSource(config, found, given, out)
-    made = prepare_dataset(
-        found, name, SKELETON, source.poses_of, out, check=config.check, progress=progress
+    source = _PoseSource(config, clips.root, KeypointFiles(keypoints, clips.entries))
+    poses_of = None if config.estimator == "none" and not keypoints else source.poses_of
+    prepared = prepare_dataset(
+        clips, name, SKELETON, poses_of, out, check=config.check, progress=progress
     )
     if config.cache is not None:
-        splits = list(made.manifest.counts())
-        write_cache(
-            open_dataset(str(out)), splits, out / "cache", config.cache, config.cache_resize
-        )
-    return made, {
+        dataset = open_dataset(config.out, video_reader=config.video_reader)
+        splits = list(prepared.manifest.counts())
+        write_cache(dataset, splits, out / "cache", config.cache, config.cache_resize)
+    return prepared, {
         "schema_version": 1,
         "dataset": name,
-        "manifest": str(made.path),
+        "manifest": str(prepared.path),
         "keypoints": dict(source.counts),
-        "left_out": len(made.problems),
-        "problems": [f"{problem.path} {problem.what}" for problem in made.problems[:5]],
-        "all_problems": str(made.path.with_name(PROBLEMS)),
+        "left_out": len(prepared.problems),
+        "problems": [str(problem) for problem in prepared.problems[:5]],
+        "all_problems": str(prepared.path.with_name(PROBLEMS)),
     }
 
 
@@ -154,81 +143,56 @@ class _PoseSource:
     """Key points of clips: from files where there are any, else estimated, once.
 
     Args:
-        config: Estimator and its settings.
-        found: The clips.
-        given: Files and folders of key points.
-        out: Folder of the manifest; estimated key points are kept below it.
+        config: Estimator and its settings; estimated key points are kept below its `out`.
+        root: Folder that the clips' frames are relative to.
+        files: Files of key points.
         counts: How many clips got their key points from where.
+        estimator: Opened when the first clip needs it.
     """
 
     config: ClipsConfig
-    found: Scan
-    given: list[Path]
-    out: Path
-    counts: dict[str, int] = field(default_factory=dict)
+    root: Path
+    files: KeypointFiles
+    counts: Counter[str] = field(default_factory=Counter)
+    estimator: PoseEstimator | None = None
 
-    def __post_init__(self) -> None:
-        self._files = KeypointFiles(self.given, self.found.entries)
-        self._estimator: PoseEstimator | None = None
-
-    @property
-    def poses_of(self) -> PosesOf | None:
-        """Where key points come from; None where none are wanted."""
-        return None if self.config.estimator == "none" and not self.given else self._poses
-
-    def _poses(self, entry: Entry) -> PoseSequence:
+    def poses_of(self, entry: Entry) -> PoseSequence:
         try:
-            place = self._files.place(entry)
+            place = self.files.place(entry)
         except UserError as error:
             # Only where there is no file at all: one that is broken must not be passed over.
             if error.code != ExitCode.NO_INPUT or self.config.estimator == "none":
                 raise
             return self._estimated(entry)
-        poses = self._files(entry)
-        self._count(str(place.path) if place.clip is not None else "files")
+        poses = self.files.read(place, entry)
+        self.counts[str(place.path) if place.clip is not None else "files"] += 1
         return poses
 
     def _estimated(self, entry: Entry) -> PoseSequence:
         """Return what was estimated before, or estimate it now and keep it."""
-        estimator = self._opened()
-        name = f"{entry.record.split}/{entry.record.id}{self._content(entry)}.npz"
-        file = self.out / "estimated" / estimator.name / name
-        self._count(estimator.name)
+        config = self.config
+        if self.estimator is None:
+            assert config.estimator != "none"
+            self.estimator = open_estimator(config.estimator, config.weights or None, config.device)
+        # A video is told from one that replaces it: recordings are cut and exported again, corpora
+        # of pictures are large and do not change.
+        digest = f"-{sha256(self.root / entry.frame_path(0))[:12]}" if entry.is_video else ""
+        file = Path(config.out, "estimated", self.estimator.name, f"{entry.name}{digest}.npz")
+        self.counts[self.estimator.name] += 1
         if file.is_file():
             poses = read_poses(file)
             if len(poses) == entry.record.num_frames and poses.size == entry.size:
                 return poses
-        poses = extract_clip(frames_of(self.found.root, entry), estimator)
+        poses = extract_clip(frames_of(self.root, entry), self.estimator)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_poses(poses, file)
         return poses
 
-    def _content(self, entry: Entry) -> str:
-        """Return what tells a video from one that replaces it; nothing for pictures.
-
-        Corpora of pictures are large and do not change; recordings are cut and exported again.
-        """
-        if not is_video(entry):
-            return ""
-        return f"-{sha256(self.found.root / picture_path(entry, 0))[:12]}"
-
-    def _opened(self) -> PoseEstimator:
-        """Open the estimator when the first clip needs it."""
-        config = self.config
-        if self._estimator is None:
-            assert config.estimator != "none"
-            weights = config.weights or None
-            self._estimator = open_estimator(config.estimator, weights, config.device)
-        return self._estimator
-
-    def _count(self, source: str) -> None:
-        self.counts[source] = self.counts.get(source, 0) + 1
-
 
 def frames_of(root: Path, entry: Entry) -> Frames:
     """Return the frames of a record, to iterate in order."""
-    if is_video(entry):
-        return open_clip(root / picture_path(entry, 0), entry.fps)
+    if entry.is_video:
+        return open_clip(root / entry.frame_path(0), entry.fps)
     count = entry.record.num_frames
-    pictures = tuple(root / picture_path(entry, index) for index in range(count))
+    pictures = tuple(root / entry.frame_path(index) for index in range(count))
     return Frames(root, VideoInfo(entry.fps, entry.size, count), pictures)

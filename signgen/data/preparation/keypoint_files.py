@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from signgen.data.folder import SPLIT_NAMES
 from signgen.data.manifest import Entry
 from signgen.pose.formats import Clips, read_clips, read_poses
 from signgen.structures import ExitCode, PoseSequence, UserError
 
-__all__ = ["KeypointFiles"]
+__all__ = ["KeypointFiles", "Place"]
 
 _SUFFIXES = frozenset({".json", ".npz", ".pkl", ".pose", ".txt"})
 _ENDINGS = ("_keypoints", "_pose", "_openpose", "_json", "_color")  # the last is AUTSL's
 
 
-@dataclass(frozen=True)
-class _Place:
+class Place(NamedTuple):
     """Poses of one clip: a file or folder of its own, or a clip of a file that holds many.
 
     Names above the folder `below` say nothing about the clip.
@@ -40,7 +39,7 @@ class _Place:
 
 
 class KeypointFiles:
-    """Finds the poses of a record in folders and in files that hold many clips; a `PosesOf`.
+    """Finds the poses of a record in folders and in files that hold many clips.
 
     A file belongs to a record where its name without ending is the record's name (both without
     what recorders and estimators append, such as `_color` and `_keypoints`). So do a folder of JSON
@@ -57,76 +56,71 @@ class KeypointFiles:
     """
 
     def __init__(self, paths: Sequence[Path], entries: Iterable[Entry]) -> None:
-        wanted: dict[str, list[Entry]] = {}
-        for entry in entries:
-            wanted.setdefault(_name(entry), []).append(entry)
         self.paths = tuple(paths)
-        self._namesakes = wanted
+        self._namesakes: dict[str, list[Entry]] = {}
+        for entry in entries:
+            self._namesakes.setdefault(_name(entry), []).append(entry)
         self._files: dict[Path, Clips] = {}
-        self._found: dict[str, list[_Place]] = {}
+        self._places: dict[str, list[Place]] = {}
         for path in paths:
             # The name of the only folder, such as `train`, cannot tell its files apart.
             below = path if len(paths) == 1 else path.parent
-            places = _places(path, below, wanted) if path.is_dir() else self._clips(path)
+            places = _look(path, below, self._namesakes) if path.is_dir() else self._clips(path)
             for name, place in places:
-                if name in wanted:
-                    self._found.setdefault(name, []).append(place)
+                if name in self._namesakes:
+                    self._places.setdefault(name, []).append(place)
 
-    def __len__(self) -> int:
-        return sum(map(len, self._found.values()))
-
-    def _clips(self, path: Path) -> Iterator[tuple[str, _Place]]:
+    def _clips(self, path: Path) -> Iterator[tuple[str, Place]]:
         self._files[path] = read_clips(path)
         for clip in self._files[path]:
-            yield _clip_name(clip), _Place(path, path.parent, clip)
+            yield _clip_name(clip), Place(path, path.parent, clip)
 
-    def place(self, entry: Entry) -> _Place:
+    def place(self, entry: Entry) -> Place:
         """Return where the poses of a record lie.
 
         Raises:
-            UserError: If there is no such place, or several fit equally well.
+            UserError: If there is no such place (66), or several fit equally well (65).
         """
         name = _name(entry)
-        found = self._found.get(name, [])
+        candidates = self._places.get(name, [])
         others = [other for other in self._namesakes.get(name, []) if other.record != entry.record]
         fits = {
             place: place.fit(entry)
-            for place in found
+            for place in candidates
             if all(place.fit(entry) >= place.fit(other) for other in others)
         }
-        places = [place for place, fit in fits.items() if fit == max(fits.values())]
-        if not places:
-            looked = ", ".join(map(str, self.paths))
-            raise UserError(f"no key points named {name} in {looked}.", ExitCode.NO_INPUT)
-        if len(places) > 1:
-            raise UserError(f"{places[0]} and {places[1]} both fit {_id(entry)}; expected one.")
+        best = [place for place, fit in fits.items() if fit == max(fits.values())]
+        if not best:
+            searched = ", ".join(map(str, self.paths))
+            raise UserError(f"no key points named {name} in {searched}.", ExitCode.NO_INPUT)
+        if len(best) > 1:
+            raise UserError(f"{best[0]} and {best[1]} both fit {entry.name}; expected one.")
         for other in others:
-            if fits[places[0]] == places[0].fit(other) == max(place.fit(other) for place in found):
+            if fits[best[0]] == best[0].fit(other) == max(place.fit(other) for place in candidates):
                 raise UserError(
-                    f"{places[0]} fits {_id(entry)} and {_id(other)}; expected folders that tell "
+                    f"{best[0]} fits {entry.name} and {other.name}; expected folders that tell "
                     "them apart, as the recordings have."
                 )
-        return places[0]
+        return best[0]
 
-    def __call__(self, entry: Entry) -> PoseSequence:
-        """Read the poses of a record."""
-        place = self.place(entry)
+    def read(self, place: Place, entry: Entry) -> PoseSequence:
+        """Read the poses of a record from where they lie."""
         if place.clip is not None:
             return self._files[place.path][place.clip]
         return read_poses(place.path, size=entry.size, fps=entry.fps)
 
 
-def _places(folder: Path, below: Path, wanted: Container[str]) -> Iterator[tuple[str, _Place]]:
+def _look(folder: Path, below: Path, names: Container[str]) -> Iterator[tuple[str, Place]]:
+    """Yield the files and the folders of frames below a folder that may be those of a record."""
     for top, folders, files in os.walk(folder):
-        here = Path(top)
         for name in sorted(folders):
-            if _plain(name) in wanted and any((here / name).glob("*.json")):
-                yield _plain(name), _Place(here / name, below)
+            if _plain(name) in names and any(Path(top, name).glob("*.json")):
+                yield _plain(name), Place(Path(top, name), below)
                 folders.remove(name)
         folders.sort()
         for name in sorted(files):
             if Path(name).suffix in _SUFFIXES:
-                yield _plain(Path(name).stem), _Place(here / name, below)
+                yield _plain(Path(name).stem), Place(Path(top, name), below)
 
 
 def _clip_name(clip: str) -> str:
@@ -140,10 +134,6 @@ def _clip_name(clip: str) -> str:
 
 def _name(entry: Entry) -> str:
     return _plain(entry.record.id.rpartition("/")[2])
-
-
-def _id(entry: Entry) -> str:
-    return f"{entry.record.split}/{entry.record.id}"
 
 
 def _plain(name: str) -> str:

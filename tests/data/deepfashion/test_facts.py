@@ -11,7 +11,7 @@ import pytest
 from signgen.data.deepfashion.facts import list_facts, rebuild_pairs, rebuilt_fact
 from signgen.data.deepfashion.keypoints import RawKeyPoints
 from signgen.data.deepfashion.layouts import LAYOUTS, Listing, Tree, read_listing
-from signgen.data.deepfashion.names import CATEGORIES, ViewName
+from signgen.data.deepfashion.lists import CATEGORIES, ViewName
 
 TAGS = (("1", "front"), ("2", "side"), ("3", "back"), ("4", "full"), ("7", "additional"))
 # Sizes of groups: the counted ones for test; for train the smallest mix of 2, 3 and 4 that gives

@@ -43,23 +43,6 @@ def test_jitter_has_its_deviation_on_the_canvas() -> None:
     assert abs(np.corrcoef(seen[..., 0].ravel(), seen[..., 1].ravel())[0, 1]) < 0.05
 
 
-def test_jitter_is_scaled_to_the_size_of_the_poses() -> None:
-    large = (2 * CANVAS[0], 4 * CANVAS[1])
-    small, wide = sequence(), sequence(large)
-    one = jitter(small, 7, 3, 1.0).keypoints - small.keypoints
-    other = jitter(wide, 7, 3, 1.0).keypoints - wide.keypoints
-    np.testing.assert_allclose(other, one * (4, 2), atol=1e-3)
-
-
-def test_jitter_leaves_missing_points_and_confidences() -> None:
-    poses = sequence(frames=3)
-    moved = jitter(poses, 1, 2, 5.0)
-    assert (moved.keypoints[:, 4] == 0).all()
-    np.testing.assert_array_equal(moved.confidence, poses.confidence)
-    np.testing.assert_array_equal(moved.keypoints, jitter(poses, 1, 2, 5.0).keypoints)
-    assert not np.array_equal(moved.keypoints, jitter(poses, 1, 3, 5.0).keypoints)
-
-
 def test_points_that_leave_the_canvas_go_missing_or_to_its_last_pixel() -> None:
     points = np.array(
         [(0.2, 100), (100, 0.2), (374.9, 100), (100, 549.9), (374.9, 0.2)], np.float32
@@ -83,13 +66,3 @@ def test_points_that_leave_the_canvas_go_missing_or_to_its_last_pixel() -> None:
                 np.testing.assert_allclose(moved.keypoints[frame, point], expected, rtol=1e-6)
     assert 0.3 < (moved.confidence[:, 0] == 0).mean() < 0.5
     assert 0.3 < (moved.keypoints[:, 2, 0] == 374).mean() < 0.6
-
-
-def test_the_last_pixel_is_that_of_the_canvas_whatever_the_size_of_the_poses() -> None:
-    points = np.full((50, 1, 2), (750, 1100), np.float32)
-    poses = PoseSequence(points, np.ones((50, 1), np.float32), "any", (1100, 750), 1.0)
-    moved = jitter(poses, 3, 9, 1.0).keypoints
-    noise = np.random.default_rng((3, 4, 9)).standard_normal((50, 1, 2))
-    assert (moved[noise > 0].reshape(-1) % 2 == 0).all()
-    assert set(moved[..., 0][noise[..., 0] > 0]) == {748.0}
-    assert set(moved[..., 1][noise[..., 1] > 0]) == {1098.0}

@@ -3,24 +3,34 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
-from signgen.data.dataset import open_dataset
+from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.deepfashion.preparation import prepare_deepfashion
 from signgen.data.examples.augmentation import choose_side, flips
-from signgen.data.examples.loading import TripletDataset, batches, hand_mask, to_pixels
-from signgen.media.resizing import squash
+from signgen.data.examples.loading import (
+    Example,
+    TripletDataset,
+    batches,
+    hand_mask,
+    to_pixels,
+)
+from signgen.media import write_video
+from signgen.media.resizing import resize_image
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import flip, hand_boxes, resize
-from signgen.structures import PoseSequence, UserError
+from signgen.structures import FrameRef, PoseSequence, UserError
 from tests.material.deepfashion_trees import write_tree
+from tests.material.places import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +63,23 @@ def test_batch_fields_have_the_documented_shapes_and_ranges(dataset: TripletData
 
 
 def test_order_does_not_depend_on_start_workers_or_processes(dataset: TripletDataset) -> None:
-    whole = [b.target for b in batches(dataset, start=0, steps=4, batch_size=2)]
-    resumed = [b.target for b in batches(dataset, start=2, steps=4, batch_size=2)]
-    torch.testing.assert_close(torch.stack(whole[2:]), torch.stack(resumed))
-    with_worker = TripletDataset(
-        dataset.adapter, replace(dataset.config, workers=1), dataset.model, dataset.seed
-    )
-    torch.testing.assert_close(
-        torch.stack(whole),
-        torch.stack([b.target for b in batches(with_worker, start=0, steps=4, batch_size=2)]),
-    )
-    ranks = [
-        list(batches(dataset, start=0, steps=2, batch_size=2, rank=r, world=2)) for r in range(2)
-    ]
-    interleaved = [ranks[r][s].target for s in range(2) for r in range(2)]
-    torch.testing.assert_close(torch.stack(whole), torch.stack(interleaved))
+    def targets(examples: TripletDataset, start: int, steps: int, **process: int) -> list[Tensor]:
+        made = batches(examples, start=start, steps=steps, batch_size=2, **process)
+        return [batch.target for batch in made]
+
+    whole = targets(dataset, 0, 4)
+    assert all(map(torch.equal, targets(dataset, 2, 4), whole[2:]))
+    assert all(map(torch.equal, targets(varied(dataset, workers=1), 0, 4), whole))
+    ranks = [targets(dataset, 0, 2, rank=rank, world=2) for rank in range(2)]
+    assert all(map(torch.equal, [ranks[r][s] for s in range(2) for r in range(2)], whole))
 
 
 def test_loader_processes_start_after_opencv_used_its_threads() -> None:
     script = """
 import cv2, numpy as np
-from signgen.config.train import DataConfig, tiny_fpdm
-from signgen.data.dataset import open_dataset
+from signgen.config.data import DataConfig
+from signgen.config.model import tiny_fpdm
+from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 cv2.setNumThreads(4)
 cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (900, 900), interpolation=cv2.INTER_AREA)
@@ -82,14 +87,28 @@ dataset = TripletDataset(open_dataset("sample"), DataConfig(workers=1), tiny_fpd
 next(batches(dataset, start=0, steps=1, batch_size=1))
 """
     # In a process of its own: a fork that waits for OpenCV's threads would wait forever.
-    root = Path(__file__).resolve().parents[3]
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=root, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, timeout=60)
 
 
-def test_other_skeleton_is_refused(dataset: TripletDataset) -> None:
-    model = replace(tiny_fpdm(), skeleton="openpose-18")
-    with pytest.raises(UserError, match="openpose-18"):
-        TripletDataset(dataset.adapter, dataset.config, model, 0)
+@pytest.mark.skipif(not find_spec("decord"), reason="decord is not installed here")
+def test_decord_gives_a_loader_process_the_batches_of_pyav(tmp_path: Path) -> None:
+    sample = open_dataset("sample")
+    entries = sample.manifest.split("train")[:2]
+    for entry in entries:
+        refs = [FrameRef(entry.record, index) for index in range(entry.record.num_frames)]
+        write_video(tmp_path / f"{entry.record.id}.mp4", map(sample.frame, refs), entry.fps)
+    videos = tuple(replace(entry, frames=f"{entry.record.id}.mp4") for entry in entries)
+    manifest = replace(sample.manifest, root=tmp_path, entries=videos)
+    plain, *others = (
+        TripletDataset(ManifestDataset(manifest, reader), DataConfig(workers=n), tiny_fpdm(), 1)
+        for reader, n in (("pyav", 0), ("pyav", 1), ("decord", 1))
+    )
+    expected = list(batches(plain, start=0, steps=3, batch_size=2))
+    for other in others:
+        other[0]  # a video is open when the loader forks
+        for one, two in zip(batches(other, start=0, steps=3, batch_size=2), expected, strict=True):
+            assert torch.equal(one.source, two.source)
+            assert torch.equal(one.target, two.target)
 
 
 # ----- augmentation -------------------------------------------------------------------------------
@@ -112,6 +131,10 @@ def drawing(dataset: TripletDataset, poses: PoseSequence) -> torch.Tensor:
     return torch.from_numpy(drawn.copy()).permute(2, 0, 1).float() / 255
 
 
+def equal(one: Example, other: Example) -> bool:
+    return all(map(torch.equal, vars(one).values(), vars(other).values()))
+
+
 def varied(dataset: TripletDataset, seed: int = 5, **rates) -> TripletDataset:
     return TripletDataset(
         dataset.adapter, replace(dataset.config, **rates), dataset.model, seed=seed
@@ -126,14 +149,13 @@ def test_without_rates_an_example_is_what_the_files_hold(
     size = dataset.model.size
     for position in range(6):
         sample, triplet = dataset[position], dataset.triplet(position)
-        index = triplet.target.index
-        poses = resize(dataset.adapter.pose(triplet.target.record).frames([index]), size)
+        poses = resize(dataset.adapter.pose(triplet.target), size)
         points, confidence = poses.keypoints[0], poses.confidence[0]
-        assert torch.equal(sample["pose"], drawing(dataset, poses))
+        assert torch.equal(sample.pose, drawing(dataset, poses))
         for part in ("source", "target"):
-            frame = squash(dataset.adapter.frame(getattr(triplet, part)), size, "area")
-            assert torch.equal(sample[part], to_pixels(frame))
-        assert torch.equal(sample["hands"], hand_mask(hand_boxes(points, confidence), size))
+            frame = resize_image(dataset.adapter.frame(getattr(triplet, part)), size, "area")
+            assert torch.equal(getattr(sample, part), to_pixels(frame))
+        assert torch.equal(sample.hands, hand_mask(hand_boxes(points, confidence), size))
 
 
 def test_flip_mirrors_all_of_an_example(dataset: TripletDataset, fashion: TripletDataset) -> None:
@@ -141,37 +163,15 @@ def test_flip_mirrors_all_of_an_example(dataset: TripletDataset, fashion: Triple
         flipped = varied(plain, flip_rate=1.0)
         for position in range(4):
             one, other = plain[position], flipped[position]
-            for name in ("source", "target"):
-                assert torch.equal(other[name], one[name].flip(-1))
-            assert (other["hands"] - one["hands"].flip(-1)).abs().mean() < 0.05
-            # Colours tell left from right and are swapped back, so only the outline is mirrored;
-            # rounding to pixels moves it by up to one.
-            drawn, mirrored = (s.amax(0) > 0 for s in (other["pose"], one["pose"].flip(-1)))
-            for inner, outer in ((drawn, mirrored), (mirrored, drawn)):
-                reach = torch.nn.functional.max_pool2d(outer[None].float(), 3, 1, 1)[0] > 0
-                assert (inner & ~reach).sum() < 0.01 * inner.sum()
-            assert not torch.equal(drawn, one["pose"].amax(0) > 0)
-            target = plain.triplet(position).target
-            poses = plain.adapter.pose(target.record).frames([target.index])
-            flipped_last = flip(resize(poses, plain.model.size))
-            assert torch.equal(other["pose"], drawing(plain, flipped_last))
-
-
-def test_jitter_moves_the_drawing_alone(fashion: TripletDataset) -> None:
-    one, other = fashion[2], varied(fashion, jitter=6.0)[2]
-    assert torch.equal(one["source"], other["source"])
-    assert torch.equal(one["target"], other["target"])
-    assert not torch.equal(one["pose"], other["pose"])
-
-
-def test_coarse_sources_lose_detail_and_targets_do_not(fashion: TripletDataset) -> None:
-    coarse = varied(fashion, source_sides=(16,))
-    one, other = fashion[1], coarse[1]
-    native = fashion.adapter.frame(fashion.triplet(1).source)
-    expected = squash(squash(native, (16, 16), "area"), fashion.model.size, "area")
-    assert torch.equal(other["source"], to_pixels(expected))
-    assert torch.equal(one["target"], other["target"])
-    assert other["source"].diff(dim=-1).abs().mean() < one["source"].diff(dim=-1).abs().mean()
+            assert torch.equal(other.source, one.source.flip(-1))
+            assert torch.equal(other.target, one.target.flip(-1))
+            assert (other.hands - one.hands.flip(-1)).abs().mean() < 0.05
+            # Colours tell left from right and are swapped back, so the drawing is made anew.
+            pose = plain.adapter.pose(plain.triplet(position).target)
+            assert torch.equal(other.pose, drawing(plain, flip(resize(pose, plain.model.size))))
+            assert not torch.equal(other.pose, one.pose)
+            mirrored = one.pose.flip(-1).amax(0) > 0
+            assert ((other.pose.amax(0) > 0) ^ mirrored).sum() < 0.5 * mirrored.sum()
 
 
 def test_augmented_examples_are_pure_functions_of_seed_and_position(
@@ -180,24 +180,24 @@ def test_augmented_examples_are_pure_functions_of_seed_and_position(
     rates = {"flip_rate": 0.5, "jitter": 1.0, "source_sides": (32, 128), "identity_rate": 0.0}
     one, again, other = (varied(fashion, seed, **rates) for seed in (5, 5, 6))
     order = range(8)
-    samples = {position: one[position] for position in order}
+    examples = [one[position] for position in order]
     for position in reversed(order):
-        repeated = again[position]
-        assert all(torch.equal(repeated[name], samples[position][name]) for name in repeated)
-    assert any(not torch.equal(other[p]["pose"], samples[p]["pose"]) for p in order)
+        assert equal(again[position], examples[position])
+    assert not any(equal(other[position], examples[position]) for position in order)
 
 
-@pytest.mark.parametrize(
-    ("rates", "said"),
-    [
+def test_rates_out_of_range_and_another_skeleton_are_refused(dataset: TripletDataset) -> None:
+    for rates, message in (
         ({"flip_rate": 1.5}, "flip_rate is 1.5"),
         ({"jitter": -1.0}, "jitter is -1.0"),
         ({"source_sides": (256, 0)}, r"source_sides is \[256, 0\]"),
-    ],
-)
-def test_rates_out_of_range_are_refused(dataset: TripletDataset, rates: dict, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        varied(dataset, **rates)
+    ):
+        with pytest.raises(UserError, match=message):
+            varied(dataset, **rates)
+    with pytest.raises(UserError, match="openpose-18"):
+        TripletDataset(
+            dataset.adapter, dataset.config, replace(tiny_fpdm(), skeleton="openpose-18"), 0
+        )
 
 
 # ----- as published -------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def slow_example(dataset: TripletDataset, position: int) -> dict[str, np.ndarray
     triplet, config = dataset.triplet(position), dataset.config
     side = choose_side(config.source_sides, 5, position)
     assert side is not None
-    poses = dataset.adapter.pose(triplet.target.record)
+    poses = dataset.adapter.poses(triplet.target.record)
     noise = np.random.default_rng((5, 4, position)).standard_normal((18, 2)) * config.jitter
     points, present = np.zeros((18, 2)), np.ones(18)
     for joint in range(18):
@@ -264,7 +264,7 @@ def test_examples_are_those_of_the_published_pipeline(published: TripletDataset)
         sample, slow = published[position], slow_example(published, position)
         for name, scale in (("source", 127.5), ("target", 127.5), ("pose", 255.0)):
             offset = 0 if name == "pose" else 1
-            got = ((sample[name].permute(1, 2, 0).numpy() + offset) * scale).round()
+            got = ((getattr(sample, name).permute(1, 2, 0).numpy() + offset) * scale).round()
             assert np.array_equal(got, slow[name]), (position, name)
         side = choose_side((32, 64), 5, position)
         seen.add((flips(5, position, 0.5), side))
@@ -282,8 +282,7 @@ def test_memory_holds_every_size_of_a_frame(published: TripletDataset) -> None:
     kept = varied(published, cache=True)
     for _ in range(2):
         for position in range(6):
-            one, other = published[position], kept[position]
-            assert all(torch.equal(one[name], other[name]) for name in one)
+            assert equal(published[position], kept[position])
 
 
 def test_hands_are_found_at_the_models_size(dataset: TripletDataset) -> None:
@@ -293,5 +292,5 @@ def test_hands_are_found_at_the_models_size(dataset: TripletDataset) -> None:
         drawn_larger = TripletDataset(dataset.adapter, plain.config, model, dataset.seed)
         for position in range(3):
             one, other = plain[position], drawn_larger[position]
-            assert torch.equal(one["hands"], other["hands"])
-            assert not torch.equal(one["pose"], other["pose"])
+            assert torch.equal(one.hands, other.hands)
+            assert not torch.equal(one.pose, other.pose)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signgen.data.examples.triplets import draw, first_frame_pairs, shuffled, vary
+from signgen.data.examples.triplets import draw, shuffled, vary
 from signgen.structures import FrameRef, Record, Triplet
 
 RECORDS = [Record(f"clip{i}", "train", f"Signer{i:02d}", 5 + i) for i in range(4)]
@@ -58,12 +58,6 @@ def test_min_distance_leaves_every_allowed_source() -> None:
         if t.target.index == 3
     }
     assert sources == {0, 1, 5}
-
-
-def test_first_frame_pairs_take_every_frame_as_target() -> None:
-    pairs = list(first_frame_pairs(RECORDS))
-    assert len(pairs) == sum(r.num_frames for r in RECORDS)
-    assert all(p.source == FrameRef(p.target.record, 0) for p in pairs)
 
 
 def test_an_epoch_shows_each_pair_once_and_epochs_differ() -> None:

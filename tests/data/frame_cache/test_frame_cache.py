@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from signgen.cli.main import main
 from signgen.config.data import DataConfig
@@ -20,7 +19,8 @@ from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.frame_cache.reading import INDEX, FrameCache
 from signgen.data.frame_cache.writing import PLAN, write_cache
-from signgen.media.resizing import squash
+from signgen.files.digests import sha256
+from signgen.media.resizing import resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
 SIZE = (64, 48)
@@ -49,11 +49,12 @@ def test_every_frame_is_the_resized_one(sample: ManifestDataset, made: Path) -> 
     assert len(cache.index.shards) > 2
     for split in ("train", "dev"):
         for ref in all_frames(sample, split):
-            frame = cache.frame(ref.record.id, split, ref.index)
-            assert np.array_equal(frame, squash(sample.frame(ref), SIZE, "area"))
+            frame = cache.frame(ref)
+            assert np.array_equal(frame, resize_image(sample.frame(ref), SIZE, "area"))
             assert (frame.dtype, frame.shape) == (np.uint8, (*SIZE, 3))
             assert not frame.flags.writeable
-    assert cache.verify() == sum(path.stat().st_size for path in made.glob("*.bin"))
+    for shard in cache.index.shards:
+        assert shard.sha256 == sha256(made / shard.file)
     assert sorted(p.name for p in made.iterdir())[-1] == INDEX
 
 
@@ -63,19 +64,14 @@ def test_enlarged_and_unchanged_frames_are_the_same_too(
 ) -> None:
     cache = write_cache(sample, ("dev",), tmp_path / "c", size)
     for ref in all_frames(sample, "dev")[::5]:
-        wanted = squash(sample.frame(ref), size, "area")
-        assert np.array_equal(cache.frame(ref.record.id, "dev", ref.index), wanted)
+        assert np.array_equal(cache.frame(ref), resize_image(sample.frame(ref), size, "area"))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_training_with_and_without_gives_identical_batches(
-    workers: int, sample: ManifestDataset, made: Path
-) -> None:
+def test_loader_processes_give_the_batches_of_decoding(sample: ManifestDataset, made: Path) -> None:
     model = tiny_fpdm()
     assert model.size == SIZE
     plain = TripletDataset(sample, DataConfig(workers=0), model, seed=5)
-    config = DataConfig(workers=workers, frame_cache=str(made))
-    cached = TripletDataset(sample, config, model, seed=5)
+    cached = TripletDataset(sample, DataConfig(workers=2, frame_cache=str(made)), model, seed=5)
     cached[0]
     for one, two in zip(
         batches(plain, start=0, steps=4, batch_size=3),
@@ -83,26 +79,14 @@ def test_training_with_and_without_gives_identical_batches(
         strict=True,
     ):
         for name in ("source", "target", "pose", "hands"):
-            torch.testing.assert_close(getattr(one, name), getattr(two, name), rtol=0, atol=0)
+            assert torch.equal(getattr(one, name), getattr(two, name))
 
 
-class Sums(Dataset[int]):
-    def __init__(self, cache: FrameCache, record: str) -> None:
-        self.cache, self.record = cache, record
-
-    def __len__(self) -> int:
-        return 8
-
-    def __getitem__(self, index: int) -> int:
-        return int(self.cache.frame(self.record, "train", index).sum())
-
-
-def test_workers_read_the_same(sample: ManifestDataset, made: Path) -> None:
-    sums = Sums(FrameCache.open(made), sample.records("train")[0].id)
-    here = [sums[index] for index in range(8)]
-    assert len(pickle.dumps(sums)) < 20_000, "frames must not travel"
-    assert list(DataLoader(sums, batch_size=None, num_workers=2)) == here
-    assert pickle.loads(pickle.dumps(sums))[3] == here[3]
+def test_only_the_index_travels(sample: ManifestDataset, made: Path) -> None:
+    cache, ref = FrameCache.open(made), FrameRef(sample.records("train")[0], 3)
+    frame = cache.frame(ref)
+    assert len(pickle.dumps(cache)) < 20_000, "frames must not travel"
+    assert np.array_equal(pickle.loads(pickle.dumps(cache)).frame(ref), frame)
 
 
 def test_several_processes_write_the_same_bytes(
@@ -172,75 +156,62 @@ def test_other_data_another_size_or_split_are_refused(
 ) -> None:
     shutil.copytree(bundled_sample(), tmp_path / "other")
     others = open_dataset(str(tmp_path / "other"))
-    cache = FrameCache.open(made)
+    cache, record = FrameCache.open(made), sample.records("train")[0]
     cache.check(others, "train", SIZE, "area")
-    with pytest.raises(UserError, match=r"64 x 48 pixels .* expected 32 x 32"):
-        cache.check(sample, "train", (32, 32), "area")
-    with pytest.raises(UserError, match="train, dev of phoenix14t; expected test"):
-        cache.check(sample, "test", SIZE, "area")
-    with pytest.raises(UserError, match="frames resized by other; expected"):
-        FrameCache(made, replace(cache.index, resize="other")).check(sample, "train", SIZE, "area")
-    with pytest.raises(UserError, match="32 x 32"):
-        TripletDataset(
-            sample,
-            DataConfig(frame_cache=str(made)),
-            replace(tiny_fpdm(), size=(32, 32)),
-            0,
-        )
     for clip in (tmp_path / "other").glob("features/*/train/*"):
         pictures = sorted(clip.glob("images*.png"))
         for one, two in zip(pictures[::2], pictures[1::2], strict=False):
             one.write_bytes(two.read_bytes())
-    with pytest.raises(UserError, match="other data than phoenix14t has now"):
-        cache.check(others, "train", SIZE, "area")
-    with pytest.raises(UserError, match="holds no frame 99999"):
-        cache.frame(sample.records("train")[0].id, "train", 99999)
-    with pytest.raises(UserError, match="holds no frame"):
-        cache.frame("nobody", "train", 0)
-
-
-def test_a_cache_resized_as_the_model_serves_it_and_no_other(
-    sample: ManifestDataset, made: Path, tmp_path: Path
-) -> None:
-    model = replace(tiny_fpdm(), resize="bicubic")
-    said = r"resized by opencv .*; expected pillow bicubic \(--resize bicubic\)"
-    with pytest.raises(UserError, match=said) as caught:
-        TripletDataset(sample, DataConfig(frame_cache=str(made)), model, 0)
-    assert "\n" not in str(caught.value)
-    folder = tmp_path / "c"
-    write_cache(sample, ("train",), folder, SIZE, "bicubic")
-    plain = TripletDataset(sample, DataConfig(), model, 0)
-    cached = TripletDataset(sample, DataConfig(frame_cache=str(folder)), model, 0)
-    area = TripletDataset(sample, DataConfig(), tiny_fpdm(), 0)
-    for name in ("source", "target"):
-        assert torch.equal(plain[1][name], cached[1][name])
-        assert not torch.equal(plain[1][name], area[1][name])
-    with pytest.raises(UserError, match="resized otherwise"):
-        write_cache(sample, ("train",), folder, SIZE, "area")
+    renamed = FrameCache(made, replace(cache.index, resize="other"))
+    for refused, message in (
+        (lambda: cache.check(sample, "train", (32, 32), "area"), r"64 x 48 .* expected 32 x 32"),
+        (lambda: cache.check(sample, "test", SIZE, "area"), "train, dev of .*; expected test"),
+        (lambda: renamed.check(sample, "train", SIZE, "area"), "frames resized by other; expected"),
+        (lambda: cache.check(others, "train", SIZE, "area"), "other data than phoenix14t has now"),
+        (lambda: cache.frame(FrameRef(record, 99_999)), "holds no frame 99999"),
+        (lambda: cache.frame(FrameRef(replace(record, id="nobody"), 0)), "holds no frame"),
+        (lambda: write_cache(sample, ("dev",), made, SIZE), "of other data, of another size"),
+    ):
+        with pytest.raises(UserError, match=message):
+            refused()
 
 
 @pytest.mark.parametrize(
-    ("changes", "sides", "said"),
+    ("changes", "sides", "message"),
     [
-        ({"source_size": (32, 32)}, (), "source_size is 32 32"),
-        ({}, (32, 64), r"source_sides is \[32, 64\]"),
+        ({"size": (32, 32)}, (), r"64 x 48 pixels .* expected 32 x 32"),
+        ({"resize": "bicubic"}, (), r"by opencv .*; expected pillow bicubic \(--resize bicubic\)"),
+        ({"source_size": (32, 32)}, (), "size, 64 48; source_size is 32 32"),
+        ({}, (32, 64), r"size, 64 48; source_sides is \[32, 64\]"),
     ],
 )
-def test_sources_that_are_not_made_from_cached_frames_are_refused(
-    changes: dict, sides: tuple[int, ...], said: str, sample: ManifestDataset, made: Path
+def test_a_model_that_wants_other_pixels_is_refused(
+    changes: dict, sides: tuple[int, ...], message: str, sample: ManifestDataset, made: Path
 ) -> None:
-    model = replace(tiny_fpdm(), **changes)
     config = DataConfig(frame_cache=str(made), source_sides=sides)
-    with pytest.raises(UserError, match=f"size, 64 48; {said}") as caught:
-        TripletDataset(sample, config, model, 0)
-    assert caught.value.code == ExitCode.USAGE
+    with pytest.raises(UserError, match=message) as caught:
+        TripletDataset(sample, config, replace(tiny_fpdm(), **changes), 0)
+    assert caught.value.code == (ExitCode.USAGE if "source" in message else ExitCode.DATA)
     assert "\n" not in str(caught.value)
     same = replace(tiny_fpdm(), source_size=SIZE)
     TripletDataset(sample, DataConfig(frame_cache=str(made)), same, 0)[0]
 
 
+def test_a_cache_resized_as_the_model_serves_it(sample: ManifestDataset, tmp_path: Path) -> None:
+    model = replace(tiny_fpdm(), resize="bicubic")
+    write_cache(sample, ("train",), tmp_path / "c", SIZE, "bicubic")
+    plain = TripletDataset(sample, DataConfig(), model, 0)[1]
+    cached = TripletDataset(sample, DataConfig(frame_cache=str(tmp_path / "c")), model, 0)[1]
+    area = TripletDataset(sample, DataConfig(), tiny_fpdm(), 0)[1]
+    for name in ("source", "target"):
+        assert torch.equal(getattr(plain, name), getattr(cached, name))
+        assert not torch.equal(getattr(plain, name), getattr(area, name))
+    with pytest.raises(UserError, match="resized otherwise"):
+        write_cache(sample, ("train",), tmp_path / "c", SIZE, "area")
+
+
 def test_folders_that_hold_something_else_are_refused(
-    sample: ManifestDataset, made: Path, tmp_path: Path
+    sample: ManifestDataset, tmp_path: Path
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
@@ -249,8 +220,6 @@ def test_folders_that_hold_something_else_are_refused(
         with pytest.raises(UserError) as caught:
             write_cache(sample, ("dev",), tmp_path / name, SIZE)
         assert caught.value.code == ExitCode.CANNOT_CREATE
-    with pytest.raises(UserError, match="of other data, of another size or resized otherwise"):
-        write_cache(sample, ("dev",), made, SIZE)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(
@@ -266,12 +235,7 @@ def test_damaged_caches_are_refused(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "c"
     shutil.copytree(made, folder)
     shard = folder / "frames-00001.bin"
-    data = bytearray(shard.read_bytes())
-    data[1000] ^= 1
-    shard.write_bytes(data)
-    with pytest.raises(UserError, match=r"frames-00001\.bin was changed"):
-        FrameCache.open(folder).verify()
-    shard.write_bytes(data[:-1])
+    shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"frames-00001\.bin has \d+ bytes; its index says"):
         FrameCache.open(folder)
     shard.unlink()
@@ -279,9 +243,9 @@ def test_damaged_caches_are_refused(made: Path, tmp_path: Path) -> None:
         FrameCache.open(folder)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_an_index_is_not_trusted(made: Path, tmp_path: Path) -> None:
+    index = json.loads((made / INDEX).read_text())
+    for change in (
         {"version": 2},
         {"format": "x"},
         {"kind": "latents"},
@@ -292,20 +256,15 @@ def test_damaged_caches_are_refused(made: Path, tmp_path: Path) -> None:
         {"records": [["train", "a", 99, 0, 1]]},
         {"records": [["train", "a", 0, -1, 1]]},
         {"records": [["train"]]},
+        {"records": None},
         {"shards": [{"file": "../../etc/passwd", "frames": "3", "sha256": ""}]},
         {"splits": 5},
         {"splits": {"train": 5}},
-        {"unknown": 1},
-    ],
-)
-def test_an_index_is_not_trusted(change: dict[str, object], made: Path, tmp_path: Path) -> None:
-    fields = json.loads((made / INDEX).read_text()) | change
-    if "unknown" in change:
-        fields.pop("records")
-    (tmp_path / INDEX).write_text(json.dumps(fields))
-    with pytest.raises(UserError, match=r"index\.json") as caught:
-        FrameCache.open(tmp_path)
-    assert "\n" not in str(caught.value)
+    ):
+        (tmp_path / INDEX).write_text(json.dumps(index | change))
+        with pytest.raises(UserError, match=r"index\.json") as caught:
+            FrameCache.open(tmp_path)
+        assert "\n" not in str(caught.value)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signgen.data.dataset import bundled_sample, open_dataset
+from signgen.data.dataset import open_dataset
 from signgen.data.manifest import Entry, Problem, Scan, read_manifest
-from signgen.data.phoenix14t import scan
-from signgen.data.preparation.dataset import PROBLEMS, check_pictures, prepare_dataset
+from signgen.data.preparation.dataset import PROBLEMS, check_picture, prepare_dataset
 from signgen.media import save_image
 from signgen.structures import PoseSequence, Record, UserError
 
@@ -51,7 +50,7 @@ def test_poses_are_packed_in_pixels_of_the_frames(found: Scan, tmp_path: Path) -
     dataset = open_dataset(str(tmp_path / "out"))
     for split in ("train", "test"):
         for record in dataset.records(split):
-            poses = dataset.pose(record)
+            poses = dataset.poses(record)
             assert poses.size == SIZE
             assert (poses.keypoints[:, 0, 0] == int(record.id[-1])).all()
             assert (poses.keypoints[:, 0, 1] == np.arange(record.num_frames)).all()
@@ -63,33 +62,43 @@ def test_poses_are_packed_in_pixels_of_the_frames(found: Scan, tmp_path: Path) -
 
 
 def test_preparing_again_gives_the_same_bytes(found: Scan, tmp_path: Path) -> None:
-    prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
-    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
-    assert before == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    def written() -> dict[Path, bytes]:
+        prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
+        return {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+
+    assert written() == written()
 
 
-@pytest.mark.parametrize("fault", ["length", "skeleton", "error"])
-def test_record_without_fitting_poses_is_left_out(found: Scan, tmp_path: Path, fault: str) -> None:
-    def faulty(entry: Entry) -> PoseSequence:
-        poses = poses_of(entry)
-        if entry.record.id != "clip0":
-            return poses
-        if fault == "length":
-            return poses.frames(slice(0, 2))
-        if fault == "error":
-            raise UserError("keys.pkl has no such clip.")
+def test_records_that_cannot_be_used_are_left_out(found: Scan, tmp_path: Path) -> None:
+    def reduced(poses: PoseSequence) -> PoseSequence:
         points, confidence = poses.keypoints[:, :18], poses.confidence[:, :18]
         return PoseSequence(points, confidence, "openpose-18", poses.size, 25.0)
 
-    made = prepare_dataset(found, "made", SKELETON, faulty, tmp_path / "out")
-    problem = made.problems[-1]
-    assert problem.record == "train/clip0"
-    said = {"length": "2 poses for 3", "skeleton": "openpose-18", "error": "no such clip"}
-    assert said[fault] in problem.what
-    dataset = open_dataset(str(tmp_path / "out"))
-    assert [record.id for record in dataset.records("train")] == ["clip1"]
-    assert (dataset.pose(dataset.records("train")[0]).keypoints[:, 0, 0] == 1).all()
+    def missing(_: PoseSequence) -> PoseSequence:
+        raise UserError("keys.pkl has no such clip.")
+
+    for spoil, message in (
+        (lambda poses: poses.frames(slice(0, 2)), "2 poses for 3"),
+        (reduced, "openpose-18"),
+        (missing, "no such clip"),
+    ):
+
+        def faulty(entry: Entry, spoil=spoil) -> PoseSequence:
+            return spoil(poses_of(entry)) if entry.record.id == "clip0" else poses_of(entry)
+
+        prepared = prepare_dataset(found, "made", SKELETON, faulty, tmp_path / "out")
+        problem = prepared.problems[-1]
+        assert problem.record == "train/clip0"
+        assert message in problem.message
+        dataset = open_dataset(str(tmp_path / "out"))
+        assert [record.id for record in dataset.records("train")] == ["clip1"]
+        assert (dataset.poses(dataset.records("train")[0]).keypoints[:, 0, 0] == 1).all()
+    broken = found.root / "clip1" / "images0003.png"
+    broken.write_bytes(broken.read_bytes()[:-7])
+    prepared = prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
+    assert (prepared.problems[-1].path, prepared.problems[-1].record) == (broken, "train/clip1")
+    with pytest.raises(UserError, match=r"no record that can be used. First: .*is gone"):
+        prepare_dataset(replace(found, entries=()), "made", SKELETON, None, tmp_path / "out")
 
 
 def test_interrupted_packing_leaves_nothing(found: Scan, tmp_path: Path) -> None:
@@ -103,48 +112,24 @@ def test_interrupted_packing_leaves_nothing(found: Scan, tmp_path: Path) -> None
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
 
 
-def test_nothing_left_is_an_error(found: Scan, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no record that can be used. First: .*is gone"):
-        prepare_dataset(replace(found, entries=()), "made", SKELETON, None, tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda data: data[:-7], "is cut off: a PNG"),
-        (lambda data: data[:6], "too short"),
-        (lambda data: b"", "too short"),
-        (lambda data: b"GIF89a" + data, "neither PNG nor JPEG"),
-        (lambda data: b"\xff\xd8\xff" + data, "is cut off: a JPEG"),
-    ],
-)
-def test_broken_pictures_are_named(found: Scan, tmp_path: Path, spoil, said: str) -> None:
-    entry = found.entries[1]
-    assert check_pictures(found.root, entry) is None
-    path = found.root / "clip1" / "images0003.png"
-    path.write_bytes(spoil(path.read_bytes()))
-    problem = check_pictures(found.root, entry)
-    assert problem is not None
-    assert problem.path == path
-    assert said in problem.what
+def test_broken_pictures_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    save_image(path, np.zeros((*SIZE, 3), np.uint8))
+    check_picture(path)
+    data = path.read_bytes()
+    for broken, message in (
+        (data[:-7], "is cut off: a PNG"),
+        (data[:6], "too short"),
+        (b"", "too short"),
+        (b"GIF89a" + data, "neither PNG nor JPEG"),
+        (b"\xff\xd8\xff" + data, "is cut off: a JPEG"),
+    ):
+        path.write_bytes(broken)
+        with pytest.raises(UserError, match=message):
+            check_picture(path)
     path.unlink()
-    problem = check_pictures(found.root, entry)
-    assert problem is not None
-    assert "No such file" in problem.what
-
-
-def test_sample_prepared_reads_like_the_sample_itself(tmp_path: Path) -> None:
-    plain = open_dataset("sample")
-    found = scan(bundled_sample())
-    prepare_dataset(
-        found, "phoenix14t", SKELETON, lambda entry: plain.pose(entry.record), tmp_path / "out"
-    )
-    prepared = open_dataset(str(tmp_path / "out"))
-    for record in plain.records("dev"):
-        assert record in prepared.records("dev")
-        one, two = plain.pose(record), prepared.pose(record)
-        np.testing.assert_array_equal(one.keypoints, two.keypoints)
-        np.testing.assert_array_equal(one.confidence, two.confidence)
+    with pytest.raises(UserError, match="No such file"):
+        check_picture(path)
 
 
 def test_poses_prepared_anew_are_read_anew(found: Scan, tmp_path: Path) -> None:
@@ -155,4 +140,4 @@ def test_poses_prepared_anew_are_read_anew(found: Scan, tmp_path: Path) -> None:
     for source, first in ((poses_of, 0), (moved, 4)):
         prepare_dataset(found, "made", SKELETON, source, tmp_path / "out")
         dataset = open_dataset(str(tmp_path / "out"))
-        assert dataset.pose(dataset.records("train")[0]).keypoints[0, 0, 0] == first
+        assert dataset.poses(dataset.records("train")[0]).keypoints[0, 0, 0] == first

@@ -1,0 +1,122 @@
+"""Reading video and folders of pictures in order: damaged, foreign and truncated files."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signgen.errors import ExitCode, UserError
+from signgen.media import read_frames, read_video, save_image, write_video
+from tests.material.places import REAL, needs_real
+
+
+def ramps(count: int, side: int = 32) -> list[np.ndarray]:
+    rows = np.linspace(0, 200, side).astype(np.uint8)[:, None, None]
+    return [np.broadcast_to(rows + 5 * t, (side, side, 3)).copy() for t in range(count)]
+
+
+def test_bad_video_inputs_have_the_right_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\n/etc/hostname\n#EXT-X-ENDLIST\n")
+    (tmp_path / "join.txt").write_text("ffconcat version 1.0\nfile text.mp4\n")
+    (tmp_path / "folder").mkdir()
+    cases = {"missing.mp4": 66} | dict.fromkeys(
+        ["empty.mp4", "text.mp4", "list.m3u8", "join.txt", "folder"], 65
+    )
+    for name, code in cases.items():
+        with pytest.raises(UserError) as caught:
+            read_frames(tmp_path / name)
+        assert caught.value.code == code, name
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+    for address in ("http://127.0.0.1/a.mp4", "concat:/etc/a|/etc/b", "https://127.0.0.1/a.mp4"):
+        with pytest.raises(UserError) as caught:
+            read_frames(address)
+        assert caught.value.code == ExitCode.NO_INPUT
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_videos_raise_user_errors_only(tmp_path: Path) -> None:
+    write_video(tmp_path / "seed.mp4", ramps(8), 25)
+    data = (tmp_path / "seed.mp4").read_bytes()
+    path = tmp_path / "mutated.mp4"
+    random_numbers = random.Random(1)
+    outcomes: list[int | str] = []
+    for _ in range(300):
+        path.write_bytes(mutate(data, random_numbers))
+        try:
+            outcomes.append(sum(1 for _ in read_frames(path)))
+        except UserError as error:
+            outcomes.append(str(error))
+    messages = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert len(messages) > 100
+    assert all("mutated.mp4" in message and "\n" not in message for message in messages)
+    assert outcomes.count(8) > 20
+    # A changed edit list is a valid way to show fewer frames; nothing else may pass unnoticed.
+    assert len(outcomes) - len(messages) - outcomes.count(8) <= 3
+
+
+def mutate(data: bytes, random_numbers: random.Random) -> bytes:
+    """Flip bytes, cut, insert or delete."""
+    changed = bytearray(data)
+    position = random_numbers.randrange(len(data))
+    match random_numbers.randrange(5):
+        case 0:
+            changed[position] ^= 1 << random_numbers.randrange(8)
+        case 1:
+            for _ in range(20):
+                changed[random_numbers.randrange(len(data))] = random_numbers.randrange(256)
+        case 2:
+            del changed[position:]
+        case 3:
+            changed[position:position] = random_numbers.randbytes(16)
+        case _:
+            changed[random_numbers.randrange(min(200, len(data)))] = random_numbers.randrange(256)
+    return bytes(changed)
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        save_image(tmp_path / f"f{number}.png", np.full((8, 6, 3), number, np.uint8))
+    (tmp_path / "createDnnTrainingLabels-profile.py.lprof").write_text("stray")
+    (tmp_path / ".hidden.png").write_text("stray")
+    frames = read_frames(tmp_path, fps=12)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [1, 2, 10]
+    assert [int(frame[0, 0, 0]) for frame in frames] == [1, 2, 10], "can be iterated again"
+    assert (frames.fps, frames.info.size, frames.info.num_frames) == (12, (8, 6), 3)
+    save_image(tmp_path / "images0001.png", np.full((8, 6, 3), 7, np.uint8))
+    assert [int(frame[0, 0, 0]) for frame in read_frames(tmp_path)] == [7], "PHOENIX layout wins"
+
+
+def test_a_folder_of_two_sizes_or_a_broken_picture_is_an_error(tmp_path: Path) -> None:
+    save_image(tmp_path / "1.png", np.zeros((8, 6, 3), np.uint8))
+    save_image(tmp_path / "2.png", np.zeros((8, 7, 3), np.uint8))
+    with pytest.raises(UserError, match=r"2\.png is 7 x 8"):
+        list(read_frames(tmp_path))
+    (tmp_path / "2.png").write_bytes(b"\x89PNG")
+    with pytest.raises(UserError, match=r"2\.png"):
+        list(read_frames(tmp_path))
+
+
+def test_errors_of_the_consumer_and_too_many_pixels(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", ramps(3, 64), 25)
+
+    def consumer() -> None:
+        for _ in read_video(tmp_path / "clip.mp4"):
+            raise IndexError("mine")
+
+    with pytest.raises(IndexError, match="mine"):
+        consumer()
+    with pytest.raises(UserError, match="limit is 4000"):
+        list(read_video(tmp_path / "clip.mp4", max_pixels=4000))
+
+
+@needs_real
+def test_real_animated_gif() -> None:
+    frames = read_frames(min((REAL / "fpdm_phoenix_strips").glob("*.gif")))
+    assert frames.fps > 0
+    assert sum(1 for _ in frames) >= 10
