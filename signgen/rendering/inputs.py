@@ -13,9 +13,10 @@ from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_im
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.formats import read_poses, read_poses_of
+from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
-from signgen.rendering.renderer import Frame, check_chunk, place
+from signgen.pose.transforms import fit_to_source
+from signgen.rendering.renderer import Frame, check_chunk
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["Inputs", "Motion", "check_inputs"]
@@ -71,7 +72,7 @@ class Inputs:
             estimator = poses.estimator
             poses = poses.read(progress)
         if config.align == "none":
-            placed = place(poses, self.source.shape[:2])
+            placed = fit_to_source(poses, self.source.shape[:2])
             return Motion(placed, (), None if estimator is None else estimator.name)
         if config.source_poses:
             name = config.source_poses
@@ -82,7 +83,7 @@ class Inputs:
             estimator = estimator or open_estimator(config.estimator, config.weights)
             signer = estimate_source(self.source, estimator, name=name)
         aligned = align_to_source(poses, signer, config.align, (config.poses, name))
-        placed = place(aligned.poses, self.source.shape[:2])
+        placed = fit_to_source(aligned.poses, self.source.shape[:2])
         return Motion(placed, aligned.warnings, None if estimator is None else estimator.name)
 
 
@@ -161,15 +162,15 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | V
 
 def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> PoseSequence:
     """Read poses; where they do not say how large their pictures were, say what is taken."""
-    given = config.pose_size
-    poses = read_poses(path, size=given or size, fps=config.pose_fps, clip=config.clip)
-    if given is None and poses.size == size and read_poses(path, clip=config.clip).size != size:
+    wanted = config.pose_size or size
+    reading = read_clip(path, size=wanted, fps=config.pose_fps, clip=config.clip)
+    if config.pose_size is None and "size" in reading.assumed and reading.poses.size == size:
         log.info(
             "%s does not say how large its pictures were; taken as the source's %d x %d (height x "
             "width). Name another size with --pose-size.",
             *(path, *size),
         )
-    return poses
+    return reading.poses
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:

@@ -47,7 +47,6 @@ __all__ = [
     "check_steps",
     "generate",
     "picture_of",
-    "place",
     "resize_picture",
 ]
 
@@ -179,7 +178,7 @@ class Renderer:
         check_skeleton(poses.skeleton, config, "the pose sequence")
         picture = picture_of(source)
         height, width = picture.shape[:2]
-        placed = place(poses, (height, width))
+        placed = fit_to_source(poses, (height, width))
         features = self._encode(picture)
         for start in range(0, len(placed), self.chunk):
             indices = range(start, min(start + self.chunk, len(placed)))
@@ -246,11 +245,6 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
             "shape (H, W, 3), 0 to 255."
         )
     return array
-
-
-def place(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-    """Return the poses in a source of `size` (H, W), scaled to fit if their own size differs."""
-    return poses if tuple(poses.size) == tuple(size) else fit_to_source(poses, size)
 
 
 def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
