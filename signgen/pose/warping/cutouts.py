@@ -44,6 +44,8 @@ _EDGE = 0.35
 """Units from the frame's edge within which something may lie over the picture."""
 _BARE = 0.4
 """Share of a hand that is skin if it wears no glove."""
+_UNSEEN = 1.3
+"""Least distance in radii from a hand without key points of what does not look like it."""
 _OVERLAP = 0.8
 """Radii that the trunk goes on under an upper arm."""
 _BRIDGE = 0.18
@@ -166,8 +168,9 @@ class _Cutter:
             [capsule_distance(points, bone.ends, bone.radii) for bone in self.bones[name]]
         )
         if name in self.blobs:
-            blob = self.blobs[name]
-            distance[blob] = np.minimum(distance[blob], _CORE / 2)
+            # Its bones are only laid over it: the hand is where its colour is.
+            distance = np.where(self.blobs[name], _CORE / 2, np.maximum(distance, _UNSEEN))
+            distance = distance.astype(np.float32)
         return distance
 
     def _sleeve(self) -> Mask:

@@ -24,7 +24,7 @@ _SHAPE = (
 )
 _FINGER = 0.095
 """Radius of a finger in lengths of the palm."""
-_ROUND = ((1.15, 0.72), (0.95, 0.9), (0.65, 1.0), (0.3, 1.07))
+_ROUND = ((1.15, 0.75), (0.95, 0.9), (0.65, 0.98), (0.3, 1.03))
 """What makes a finger look round: shares of its width, and how bright it is within."""
 _SHIFT = 4  # OpenCV takes 1/16 pixel
 

@@ -44,7 +44,7 @@ class SeenHand:
 
 
 def skin_color(picture: Picture, figure: Figure, unit: float) -> Color | None:
-    """Return the median colour of the face, None where no face is seen."""
+    """Return the colour of the lit part of the face, None where no face is seen."""
     mask = np.zeros(picture.shape[:2], np.uint8)
     face, nose = figure.face_points, figure.joint("nose")
     if face is not None:
@@ -55,7 +55,11 @@ def skin_color(picture: Picture, figure: Figure, unit: float) -> Color | None:
         cv2.circle(mask, (x, y), max(1, round(0.1 * unit)), 255, -1)
     if not mask.any():
         return None
-    red, green, blue = np.median(picture[mask > 0], axis=0).tolist()
+    # The brighter half: the other one is brows, beard and shade.
+    pixels = picture[mask > 0].astype(np.float32)
+    brightness = pixels.sum(axis=1)
+    bright = pixels[brightness >= np.median(brightness)]
+    red, green, blue = np.median(bright, axis=0).tolist()
     return round(red), round(green), round(blue)
 
 
