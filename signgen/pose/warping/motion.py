@@ -9,6 +9,8 @@ either pose lacks goes with what it hangs on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from signgen.pose.skeleton import FINGERS
@@ -29,7 +31,7 @@ from signgen.pose.warping.trunk import HeadMove, Station, TrunkMove, smoothstep
 
 __all__ = ["find_motion", "front_side"]
 
-_GATES = {
+_GATES: Mapping[str, tuple[float, float]] = {
     "torso": (0.04, 0.1),
     "torso_turn": (0.06, 0.14),
     "hips": (0.15, 0.35),
@@ -140,8 +142,8 @@ class _Finder:
         """Follow shoulders and hips; what either pose lacks goes with the rest."""
         shoulders = self.source.side("shoulder")
         if shoulders is None:
-            rest = Station(np.zeros(2), np.zeros(2), np.eye(2))
-            return rest, rest
+            still = Station(np.zeros(2), np.zeros(2), np.eye(2))
+            return still, still
         moved = self._gated_pair(shoulders, self.target.side("shoulder"), "torso")
         middle, to = shoulders.mean(axis=0), moved.mean(axis=0)
         width = _ratio(shoulders, moved)
@@ -151,7 +153,8 @@ class _Finder:
             below = np.array([0.0, _TORSO * self.unit])
             bottom = Station(middle + below, to + width * below, width * np.eye(2))
             return Station(middle, to, turned), bottom
-        low = self._gated_pair(to + width * (hips - middle), low, "hips")
+        rest = hips if np.array_equal(moved, shoulders) else to + width * (hips - middle)
+        low = self._gated_pair(rest, low, "hips")
         torso = np.stack([middle, hips.mean(axis=0)])
         torso_moved = np.stack([to, low.mean(axis=0)])
         along = _ratio(torso, torso_moved)
