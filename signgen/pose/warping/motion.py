@@ -38,9 +38,9 @@ _GATES: Mapping[str, tuple[float, float]] = {
     "hips_turn": (0.15, 0.3),
     "shoulder": (0.045, 0.1),
     "elbow": (0.022, 0.06),
-    "wrist": (0.016, 0.045),
+    "wrist": (0.02, 0.055),
     "hand": (0.04, 0.08),
-    "finger": (0.03, 0.07),
+    "finger": (0.035, 0.08),
     "head": (0.01, 0.025),
     "face": (0.006, 0.016),
 }

@@ -17,8 +17,8 @@ Picture = NDArray[np.uint8]
 _WORK = 44.0
 """Width of the shoulders, in pixels, at which person and background are parted."""
 _ROUNDS = 3
-_MARGIN = 1.0
-"""Units around the key points beyond which all is background."""
+_MARGIN = 0.6
+"""Units around what may be the person in which the background's colours are learned."""
 _LEVELS = (
     (cv2.GC_PR_BGD, 2.4, (1.9, 1.5)),
     (cv2.GC_PR_FGD, 1.15, (1.1, 1.1)),
@@ -214,25 +214,22 @@ def person_mask(picture: Picture, figure: Figure, unit: float) -> NDArray[np.flo
         sketch.legs(label, width)
         sketch.arms(label, width)
         sketch.head(label, *head)
-    labels = _parted(less, sketch.mask, figure, scale, unit)
+    labels = _parted(less, sketch.mask, round(_MARGIN * unit * scale))
     wide = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_LINEAR)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     return _guided(gray, np.asarray(wide, np.float32), max(1, round(0.02 * unit)))
 
 
-def _parted(
-    picture: Picture, labels: NDArray[np.uint8], figure: Figure, scale: float, unit: float
-) -> NDArray[np.float32]:
-    """Run GrabCut around the key points; return (h, w) float32, 1 on the person."""
-    points = figure.points[figure.visible] * scale
-    margin = _MARGIN * unit * scale
-    limits = picture.shape[1::-1]
-    low = np.clip(np.floor(points.min(axis=0) - margin), 0, limits).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0) + margin), 0, limits).astype(int)
+def _parted(picture: Picture, labels: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
+    """Run GrabCut where labels say so, and a margin around; return (h, w), 1 on the person."""
+    rows, columns = (np.flatnonzero((labels != cv2.GC_BGD).any(axis=axis)) for axis in (1, 0))
     person = np.zeros(labels.shape, np.float32)
-    if (low >= high).any():
+    if not len(rows):
         return person
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    window = tuple(
+        slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1)
+        for found in (rows, columns)
+    )
     inside = np.ascontiguousarray(labels[window])
     foreground = np.isin(inside, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if foreground.any() and not foreground.all():
