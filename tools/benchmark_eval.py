@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.synthetic.clip import SyntheticClip, render_clip
-from signgen.evaluation.metrics.base import BOOTSTRAP_SEED, RESAMPLES
+from signgen.evaluation.metrics.score import BOOTSTRAP_SEED, RESAMPLES
 from signgen.media import VideoWriter, save_image
 from signgen.pose.formats import write_poses
 

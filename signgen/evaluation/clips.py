@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +16,18 @@ from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
 
 __all__ = [
+    "Clip",
     "ClipFiles",
-    "ClipPair",
     "Failure",
-    "LazyClip",
     "Pairing",
     "file_beside",
-    "match",
+    "pair_names",
     "pair_paths",
 ]
 
 
 @dataclass(frozen=True)
-class ClipPair:
+class Clip:
     """One clip, generated and true.
 
     Args:
@@ -37,6 +36,7 @@ class ClipPair:
         generated: (H, W, 3) uint8 RGB frames in order; an array (T, H, W, 3) will do.
         reference: The true frames, as many; of the same size unless they are resized.
         poses: Key points of the reference, or None.
+        generated_poses: Key points that came with the generated frames, or None.
         compared: Frames of the systems compared with the generated ones, by name.
         source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
             true frames; None for the first true frame.
@@ -50,31 +50,11 @@ class ClipPair:
     generated: Iterable[NDArray[np.uint8]]
     reference: Iterable[NDArray[np.uint8]]
     poses: PoseSequence | None = None
+    generated_poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     source: Iterable[NDArray[np.uint8]] | None = None
     still: bool = False
     from_files: bool = False
-
-    def open(self) -> ClipPair:
-        """Return the clip: it is open."""
-        return self
-
-
-@dataclass(frozen=True)
-class LazyClip:
-    """A clip that is opened when its turn comes, so that a bad one does not stop the others.
-
-    Args:
-        id: Name of the clip.
-        opening: Opens it.
-    """
-
-    id: str
-    opening: Callable[[], ClipPair]
-
-    def open(self) -> ClipPair:
-        """Open the clip."""
-        return self.opening()
 
 
 @dataclass(frozen=True)
@@ -86,39 +66,41 @@ class ClipFiles:
         generated: Frames to score.
         reference: The true frames.
         poses: Key points of the reference, or None.
+        generated_poses: Key points of the generated frames, a file or a folder with one per clip.
         compared: Frames of other systems, by name.
         source: What was given to the systems; None for the first true frame.
         signer: Name of the signer, empty where unknown.
-        still: As in `ClipPair`.
+        still: As in `Clip`.
     """
 
     id: str
     generated: Path
     reference: Path
     poses: Path | None = None
+    generated_poses: Path | None = None
     compared: Mapping[str, Path] = field(default_factory=dict)
     source: Path | None = None
     signer: str = ""
     still: bool = False
 
-    def open(self) -> ClipPair:
+    def open(self) -> Clip:
         """Open the files; frames are read later, while they are compared.
 
         Raises:
             UserError: If one is missing or damaged, or the poses are not readable.
         """
-        poses = None
-        if self.poses is not None:
-            info = open_clip(self.reference).info
-            poses = read_poses(self.poses, size=info.size, fps=info.fps)
-        return ClipPair(
+        own_poses = self.generated_poses
+        if own_poses is not None and own_poses.is_dir():
+            own_poses = file_beside(own_poses, self.id, "poses")
+        return Clip(
             self.id,
             self.signer,
             _frames(self.generated),
             _frames(self.reference),
-            poses,
-            {name: _frames(path) for name, path in self.compared.items()},
-            None if self.source is None else _frames(self.source),
+            None if self.poses is None else _poses(self.poses, self.reference),
+            None if own_poses is None else _poses(own_poses, self.generated),
+            compared={name: _frames(path) for name, path in self.compared.items()},
+            source=None if self.source is None else _frames(self.source),
             still=self.still,
             from_files=True,
         )
@@ -161,6 +143,7 @@ def pair_paths(
     *,
     compare: Mapping[str, str | Path] | None = None,
     source: str | Path | None = None,
+    generated_poses: str | Path | None = None,
 ) -> Pairing:
     """Pair the clips of two or more paths.
 
@@ -175,6 +158,7 @@ def pair_paths(
             file (or MMPose folder) per clip, of the clip's name.
         compare: Frames of other systems, by name.
         source: What was given to the systems: a picture or clip, or a folder with one per clip.
+        generated_poses: Poses of the generated frames, in the form of `poses`.
 
     Returns:
         The clips, sorted by name, and those that have no partner.
@@ -183,68 +167,63 @@ def pair_paths(
         UserError: If a path is missing, holds no clips, is of another kind than the reference, or
             there is no name that all have.
     """
-    others = {name: Path(path) for name, path in (compare or {}).items()}
-    paths = {"generated": Path(generated), **others}
+    paths = {"generated": Path(generated)}
+    paths |= {name: Path(path) for name, path in (compare or {}).items()}
     truth = _clips(Path(reference))
-    found = {name: _clips(path) for name, path in paths.items()}
-    for name, clips in found.items():
+    systems = {name: _clips(path) for name, path in paths.items()}
+    for name, clips in systems.items():
         if isinstance(clips, Path) != isinstance(truth, Path):
             one, many = (paths[name], reference)[:: 1 if isinstance(clips, Path) else -1]
             raise UserError(
                 f"{one} is one clip but {many} is a folder of clips; expected both of one kind."
             )
     beside = {"poses": poses, "source": source}
+    given = {what: Path(path) for what, path in beside.items() if path is not None}
+    own_poses = None if generated_poses is None else Path(generated_poses)
     if isinstance(truth, Path):
-        single = {name: clip for name, clip in found.items() if isinstance(clip, Path)}
-        given = {name: None if path is None else Path(path) for name, path in beside.items()}
-        mine = single.pop("generated")
-        clip = ClipFiles(truth.stem, mine, truth, given["poses"], single, given["source"])
-        return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
-    for what, path in beside.items():
-        if path is not None:
-            _check_folder(Path(path), what)
-    folders = {name: clips for name, clips in found.items() if isinstance(clips, dict)}
-    names, failed, counts = match(folders, truth, {**paths, "reference": Path(reference)})
-    clips_: list[ClipFiles] = []
-    for name in names:
-        try:
-            extra = {
-                what: path and file_beside(Path(path), name, what) for what, path in beside.items()
-            }
-        except UserError as error:
-            failed.append(Failure(name, str(error)))
-            continue
-        compared = {other: folders[other][name] for other in others}
-        clips_.append(
-            ClipFiles(
-                name,
-                folders["generated"][name],
-                truth[name],
-                extra["poses"] or None,
-                compared,
-                extra["source"] or None,
-            )
+        single = {name: clip for name, clip in systems.items() if isinstance(clip, Path)}
+        clip = ClipFiles(
+            truth.stem,
+            single.pop("generated"),
+            truth,
+            given.get("poses"),
+            own_poses,
+            compared=single,
+            source=given.get("source"),
         )
-    return Pairing(tuple(clips_), tuple(failed), counts)
+        return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
+    for what, path in given.items():
+        _check_folder(path, what)
+    folders = {name: clips for name, clips in systems.items() if isinstance(clips, dict)}
+    pairing = pair_names(folders, truth, {**paths, "reference": Path(reference)})
+    if own_poses is not None and len(pairing.clips) > 1:
+        _check_folder(own_poses, "poses")
+    pairs, failed = [], list(pairing.failed)
+    for clip in pairing.clips:
+        try:
+            files = {what: file_beside(path, clip.id, what) for what, path in given.items()}
+        except UserError as error:
+            failed.append(Failure(clip.id, str(error)))
+            continue
+        poses_, source_ = files.get("poses"), files.get("source")
+        pairs.append(replace(clip, poses=poses_, source=source_, generated_poses=own_poses))
+    return replace(pairing, clips=tuple(pairs), failed=tuple(failed))
 
 
-def match(
+def pair_names(
     systems: Mapping[str, Mapping[str, Path]],
     truth: Mapping[str, Path],
     paths: Mapping[str, Path],
-) -> tuple[list[str], list[Failure], dict[str, int]]:
-    """Say which names all systems and the reference have.
+) -> Pairing:
+    """Pair clips or images by their names.
 
     Args:
         systems: Clips by name, of each system; `generated` is one of them.
         truth: Clips of the reference by name.
         paths: What the user gave for each system, and for `reference`.
 
-    Returns:
-        The names, sorted; the others as failures; and how many there are of each kind.
-
     Raises:
-        UserError: If there is no such name.
+        UserError: If there is no name that all have.
     """
     every = sorted(set(truth).union(*systems.values()))
     holders = {**systems, "reference": truth}
@@ -253,11 +232,6 @@ def match(
     }
     names = [name for name, absent in missing.items() if not absent]
     ours = set(systems["generated"])
-    counts = {
-        "matched": len(ours & set(truth)),
-        "only_generated": len(ours - set(truth)),
-        "only_reference": len(set(truth) - ours),
-    }
     if not names:
         lacking = next((name for name in systems if not set(systems[name]) & set(truth)), None)
         raise UserError(
@@ -267,12 +241,28 @@ def match(
             "expected equal names.",
             ExitCode.NO_INPUT,
         )
-    failed = [
-        Failure(name, f"{paths[absent[0]]} has no clip {name}; expected equal names.")
-        for name, absent in missing.items()
-        if absent
-    ]
-    return names, failed, counts
+    others = {system: clips for system, clips in systems.items() if system != "generated"}
+    return Pairing(
+        clips=tuple(
+            ClipFiles(
+                name,
+                systems["generated"][name],
+                truth[name],
+                compared={system: clips[name] for system, clips in others.items()},
+            )
+            for name in names
+        ),
+        failed=tuple(
+            Failure(name, f"{paths[absent[0]]} has no clip {name}; expected equal names.")
+            for name, absent in missing.items()
+            if absent
+        ),
+        counts={
+            "matched": len(ours & set(truth)),
+            "only_generated": len(ours - set(truth)),
+            "only_reference": len(set(truth) - ours),
+        },
+    )
 
 
 def _frames(path: Path) -> Iterable[NDArray[np.uint8]]:
@@ -280,6 +270,12 @@ def _frames(path: Path) -> Iterable[NDArray[np.uint8]]:
     if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
         return (read_image(picture) for picture in (path,))
     return open_clip(path)
+
+
+def _poses(path: Path, frames: Path) -> PoseSequence:
+    """Return the poses of a clip, in pixels of its frames."""
+    clip = open_clip(frames)
+    return read_poses(path, size=clip.info.size, fps=clip.fps)
 
 
 def _clips(path: Path) -> Path | dict[str, Path]:
@@ -315,14 +311,14 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
     _check_folder(folder, what)
     place = folder / name
     entries = sorted(place.parent.iterdir()) if place.parent.is_dir() else []
-    found = [
+    files = [
         entry for entry in entries if (entry.name if entry.is_dir() else entry.stem) == place.name
     ]
-    if len(found) != 1:
+    if len(files) != 1:
         example = "json" if what == "poses" else "png"
         raise UserError(
-            f"{folder} has {len(found)} files of {what} for clip {name}; expected one, "
+            f"{folder} has {len(files)} files of {what} for clip {name}; expected one, "
             f"{name}.{example}.",
             ExitCode.NO_INPUT,
         )
-    return found[0]
+    return files[0]

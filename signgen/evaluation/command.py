@@ -1,56 +1,40 @@
-"""Stream frames of any method through metrics, other systems and trivial baselines beside them.
-
-One pass over each clip: every chunk of frames is read once and given to every metric. A clip that
-cannot be read leaves nothing in any score, and is listed.
-"""
+"""Run `signgen eval`: choose clips and metrics, score one by the other, write what was found."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from signgen.config.evaluation import EvalConfig
+from signgen.config.evaluation import EvalConfig, ScoredFrames
 from signgen.config.sampling import Sampling
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import BackTranslation, back_translate, read_texts
-from signgen.evaluation.clips import ClipFiles, ClipPair, Pairing, pair_paths
-from signgen.evaluation.given_poses import GivenPoses
+from signgen.evaluation.clips import ClipFiles, Pairing, pair_paths
 from signgen.evaluation.images import has_results, pair_images
-from signgen.evaluation.metric_choice import build_slots, chosen_protocol
-from signgen.evaluation.metric_factories import NotComputed
-from signgen.evaluation.models import evaluate_model
+from signgen.evaluation.metric_choice import Measurement, choose_metrics, chosen_protocol
+from signgen.evaluation.models import model_clips
 from signgen.evaluation.reports.latex import write_latex
 from signgen.evaluation.reports.page import write_html
 from signgen.evaluation.reports.report import COPY, GENERATED, Report
-from signgen.evaluation.reports.worst_frames import WorstFrames
-from signgen.evaluation.retrieval import Progress, evaluate_retrieval
-from signgen.evaluation.scoring import Setup, evaluate_clips, evaluate_pairs
+from signgen.evaluation.retrieval import choose_queries, evaluate_retrieval
+from signgen.evaluation.scoring import BASELINES, evaluate_clips
 from signgen.evaluation.settings import check_settings
 from signgen.files.writing import save_text
-from signgen.structures import Record
+from signgen.structures import Progress, Record
 
-__all__ = [
-    "ClipPair",
-    "Report",
-    "evaluate",
-    "evaluate_clips",
-    "evaluate_model",
-    "evaluate_pairs",
-    "pair_paths",
-]
+__all__ = ["evaluate"]
 
 WATCHED = ("hand_ssim", "ssim")
 """Metrics that find the worst frames; the first that is measured."""
 
 
 def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
-    """Run the eval command: paths against paths, or a model on a split of a dataset.
+    """Run the eval command: paths against paths, a model on a split of a dataset, or its stage 1.
 
     Args:
         config: Paths and settings.
-        progress: Wraps the clips as they are measured, with their number; for a progress bar.
+        progress: Wraps the clips or pictures as they are measured, with their number.
 
     Returns:
         The report. Clips that could not be scored while others were are listed in `failed`.
@@ -59,12 +43,17 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
         UserError: If settings contradict each other (2), inputs, model or output are unusable, or
             nothing could be scored.
     """
+    check_settings(config)
+
+    # Score
     if config.retrieval:
-        report = evaluate_retrieval(config, progress=progress)
+        report = _score_stage1(config, progress)
+    elif config.generated is None:
+        report = _score_model(config, progress)
     else:
-        check_settings(config)
-        paths = config.generated is not None and config.reference is not None
-        report = (_evaluate_paths if paths else _evaluate_named_model)(config, progress)
+        report = _score_paths(config, progress)
+
+    # Write
     if config.out is not None:
         save_text(config.out, json.dumps(report.to_json(), indent=2) + "\n")
     if config.report is not None:
@@ -74,7 +63,11 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     return report
 
 
-def _evaluate_paths(config: EvalConfig, progress: Progress | None) -> Report:
+# ----- paths --------------------------------------------------------------------------------------
+
+
+def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
+    # Pair the clips
     records = _records(config)
     texts = {name: record.text for name, record in records.items()}
     if config.texts is not None:
@@ -84,25 +77,33 @@ def _evaluate_paths(config: EvalConfig, progress: Progress | None) -> Report:
         replace(clip, signer=records[clip.id].signer) if clip.id in records else clip
         for clip in pairing.clips
     ]
-    given = None
-    if config.generated_poses is not None:
-        given = GivenPoses(Path(config.generated_poses), clips)
-    setup = _setup(config, images=pairing.images, given=given)
+    baselines: Sequence[str] = BASELINES
     if pairing.images:
         # There is no frame before, and where nothing says which pictures the sources are, no copy.
-        sources = all(clip.source is not None for clip in clips)
-        setup = replace(setup, baselines=(COPY,) if sources else ())
-    shown = clips if progress is None else progress(clips, len(clips))
-    report = evaluate_clips(shown, setup, failed=pairing.failed)
+        baselines = (COPY,) if all(clip.source is not None for clip in clips) else ()
+
+    # Score them
+    measurements = choose_metrics(config, images=pairing.images)
+    report = evaluate_clips(
+        {clip.id: clip.open for clip in clips},
+        measurements,
+        baselines=baselines,
+        compared=config.compare,
+        protocol=config.protocol,
+        failed=pairing.failed,
+        watched=_watched(config, measurements),
+        progress=progress,
+    )
+
+    # Say what was compared
     names = ("generated", "reference", "source", "poses", "texts")
     inputs = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
-    systems = tuple(
-        replace(one, path=str(config.generated)) if one.name == GENERATED else one
-        for one in report.systems
-    )
     return replace(
         report,
-        systems=systems,
+        systems=tuple(
+            replace(one, path=str(config.generated)) if one.name == GENERATED else one
+            for one in report.systems
+        ),
         inputs={**inputs, "compare": list(config.compare), **pairing.counts},
         back_translation=_back_translated(config, clips, report, texts),
     )
@@ -130,9 +131,17 @@ def _paired(config: EvalConfig) -> Pairing:
     elif items == "auto":
         items = "clips" if protocol is None else protocol.items
     if items == "clips":
-        return pair_paths(generated, reference, config.poses, compare=others, source=config.source)
-    for flag, given in (("--poses", config.poses), ("--source", config.source)):
-        if given is not None:
+        own_poses = config.generated_poses if config.hand_metrics else None
+        return pair_paths(
+            generated,
+            reference,
+            config.poses,
+            compare=others,
+            source=config.source,
+            generated_poses=own_poses,
+        )
+    for flag, path in (("--poses", config.poses), ("--source", config.source)):
+        if path is not None:
             raise UserError(
                 f"{flag} serves clips, and single images are scored here. Leave it out, or score "
                 "clips with --items clips.",
@@ -141,25 +150,11 @@ def _paired(config: EvalConfig) -> Pairing:
     return pair_images(generated, reference, compare=others)
 
 
-def _setup(
-    config: EvalConfig,
-    *,
-    images: bool,
-    skip_source: bool = False,
-    given: GivenPoses | None = None,
-) -> Setup:
-    protocol = chosen_protocol(config)
-    frames = config.frames or ("without-source" if skip_source else "all")
-    slots = build_slots(config, protocol, frames=frames, images=images, given=given)
-    measured = [slot for slot in slots if not isinstance(slot.metric, NotComputed)]
-    watched = [slot for name in WATCHED for slot in measured if slot.metric.name == name]
-    keeps = config.report is not None and watched
-    return Setup(
-        slots,
-        compared=config.compare,
-        protocol=config.protocol,
-        worst=WorstFrames(watched[0].name) if keeps else None,
-    )
+def _watched(config: EvalConfig, measurements: Sequence[Measurement]) -> Measurement | None:
+    """Return the measurement that finds the worst frames, where a page shows them."""
+    measured = [one for one in measurements if not one.metric.unavailable]
+    watched = [one for name in WATCHED for one in measured if one.metric.name == name]
+    return watched[0] if watched and config.report is not None else None
 
 
 def _back_translated(
@@ -170,22 +165,26 @@ def _back_translated(
 ) -> BackTranslation | None:
     if config.back_translate is None:
         return None
-    scored = {clip.id for clip in report.per_clip}
-    kept = [clip for clip in clips if clip.id in scored]
+    names = {clip.id for clip in report.per_clip}
+    scored = [clip for clip in clips if clip.id in names]
     return back_translate(
         config.back_translate,
-        {clip.id: clip.generated for clip in kept},
-        {clip.id: clip.reference for clip in kept},
+        {clip.id: clip.generated for clip in scored},
+        {clip.id: clip.reference for clip in scored},
         texts,
     )
 
 
-def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Report:
+# ----- models -------------------------------------------------------------------------------------
+
+
+def _score_model(config: EvalConfig, progress: Progress | None) -> Report:
     from signgen.checkpoints.models import load_model
     from signgen.data.dataset import open_dataset
     from signgen.device import choose_device
     from signgen.rendering.renderer import Renderer
 
+    # Open the data before the model, which takes longer to load
     sampling = Sampling(
         steps=config.steps,
         sampler=config.sampler,
@@ -194,15 +193,40 @@ def _evaluate_named_model(config: EvalConfig, progress: Progress | None) -> Repo
         seed=config.seed,
     )
     adapter = open_dataset(config.data, (config.split,))
-    adapter.records(config.split)  # before the model, which takes longer to load
+    adapter.records(config.split)
     listed = adapter.pairs(config.split) is not None
-    setup = _setup(config, images=listed, skip_source=not listed)
+    frames: ScoredFrames = "all" if listed else "without-source"
+    measurements = choose_metrics(config, frames=frames, images=listed)
+
+    # Render and score
     renderer = Renderer(load_model(config.model, choose_device(config.device)), sampling)
-    report = evaluate_model(renderer, adapter, config.split, setup=setup, progress=progress)
-    settings = {
+    report = evaluate_clips(
+        model_clips(renderer, adapter, config.split),
+        measurements,
+        baselines=(COPY,) if listed else BASELINES,
+        compared=config.compare,
+        protocol=config.protocol,
+        watched=_watched(config, measurements),
+        progress=progress,
+    )
+    inputs = {"model": config.model, "data": config.data, "split": config.split}
+    return replace(report, inputs=inputs | renderer.sampling.facts(renderer.chunk))
+
+
+def _score_stage1(config: EvalConfig, progress: Progress | None) -> Report:
+    from signgen.checkpoints.models import load_stage1
+    from signgen.data.dataset import open_dataset
+    from signgen.device import choose_device
+
+    adapter = open_dataset(config.data, (config.split,))
+    queries = choose_queries(adapter, config.split, config.retrieval_queries)
+    ipf, settings = load_stage1(config.model, choose_device(config.device))
+    inputs = {
         "model": config.model,
         "data": config.data,
         "split": config.split,
-        **renderer.sampling.facts(renderer.chunk),
+        "retrieval_queries": config.retrieval_queries,
+        "loss": settings.ipf.loss,
+        "preprocessing": settings.ipf.preprocessing,
     }
-    return replace(report, inputs=settings)
+    return evaluate_retrieval(ipf, settings, adapter, queries, inputs=inputs, progress=progress)

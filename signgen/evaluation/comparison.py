@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.base import BOOTSTRAP_SEED, RESAMPLES, Score
+from signgen.evaluation.metrics.score import BOOTSTRAP_SEED, RESAMPLES, Score
 
 __all__ = ["FEW_CLIPS", "Comparison", "compare", "compare_with_others", "paired_bootstrap"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from signgen.data.deepfashion.layouts import index_pictures
 from signgen.data.deepfashion.lists import ViewName, parse_name, parse_result
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.clips import ClipFiles, Failure, Pairing, match
+from signgen.evaluation.clips import Failure, Pairing, pair_names
 from signgen.media.video import PICTURE_SUFFIXES
 
 __all__ = ["has_results", "pair_images", "pictures_below"]
@@ -53,81 +54,70 @@ def pair_images(
         return _results(paths, Path(reference))
     systems = {name: _by_stem(path) for name, path in paths.items()}
     truth = _by_stem(Path(reference))
-    names, failed, counts = match(systems, truth, {**paths, "reference": Path(reference)})
-    mine = systems.pop("generated")
-    pairs = tuple(
-        ClipFiles(
-            name,
-            mine[name],
-            truth[name],
-            compared={system: images[name] for system, images in systems.items()},
-            still=True,
-        )
-        for name in names
-    )
-    return Pairing(pairs, tuple(failed), counts, images=True)
+    pairing = pair_names(systems, truth, {**paths, "reference": Path(reference)})
+    clips = tuple(replace(clip, still=True) for clip in pairing.clips)
+    return replace(pairing, clips=clips, images=True)
 
 
 # ----- DeepFashion --------------------------------------------------------------------------------
 
 
 def _results(paths: Mapping[str, Path], reference: Path) -> Pairing:
+    # Read the names of the results
     failed: list[Failure] = []
-    systems: dict[str, dict[str, Path]] = {}
-    targets: dict[str, tuple[ViewName, ViewName]] = {}
+    systems: dict[str, dict[str, Path]] = {system: {} for system in paths}
+    views: dict[str, tuple[ViewName, ViewName]] = {}
     for system, path in paths.items():
-        found: dict[str, Path] = {}
-        systems[system] = found
         for picture in pictures_below(path):
             names = parse_result(picture.name)
             if names is None:
-                failed.append(
-                    Failure(
-                        picture.name,
-                        f"{picture} is not named by source and target as results on DeepFashion "
-                        "are; expected a name such as A_2_B_vis.png.",
-                    )
+                error = (
+                    f"{picture} is not named by source and target as results on DeepFashion are; "
+                    "expected a name such as A_2_B_vis.png."
                 )
+                failed.append(Failure(picture.name, error))
                 continue
-            name = f"{names[0].nested}_2_{names[1].nested}"
-            if name in found:
+            name = _name(names)
+            if name in systems[system]:
                 raise UserError(
-                    f"{picture} and {found[name]} are of the same pair; expected one of them."
+                    f"{picture} and {systems[system][name]} are of the same pair; expected one of "
+                    "them."
                 )
-            found[name], targets[name] = picture, names
+            systems[system][name], views[name] = picture, names
+
+    # Find their targets and sources
     by_pair, by_view = _truth(reference)
-    known = {name: by_pair.get(name, by_view.get(names[1])) for name, names in targets.items()}
-    truth = {name: path for name, path in known.items() if path is not None}
-    names_, unmatched, counts = match(systems, truth, {**paths, "reference": reference})
+    targets = {name: by_pair.get(name, by_view.get(pair[1])) for name, pair in views.items()}
+    truth = {name: path for name, path in targets.items() if path is not None}
+    pairing = pair_names(systems, truth, {**paths, "reference": reference})
     unused = {*by_pair.values(), *by_view.values()} - set(truth.values())
-    counts["only_reference"] = len(unused)
-    mine = systems["generated"]
-    pairs = tuple(
-        ClipFiles(
-            name,
-            mine[name],
-            truth[name],
-            compared={system: systems[system][name] for system in paths if system != "generated"},
-            source=by_view.get(targets[name][0]),
-            still=True,
-        )
-        for name in names_
+    return Pairing(
+        tuple(
+            replace(clip, source=by_view.get(views[clip.id][0]), still=True)
+            for clip in pairing.clips
+        ),
+        (*failed, *pairing.failed),
+        {**pairing.counts, "only_reference": len(unused)},
+        images=True,
     )
-    return Pairing(pairs, (*failed, *unmatched), counts, images=True)
+
+
+def _name(views: tuple[ViewName, ViewName]) -> str:
+    return f"{views[0].nested}_2_{views[1].nested}"
 
 
 def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
     """Return the true pictures by the pair that they are named by, and by view."""
     try:
         # The folders of pictures are the same in every layout, and no list is needed.
-        found = index_pictures(reference)
-        return {}, {view: reference / path for view, path in found.items()}
+        pictures = index_pictures(reference)
+        return {}, {view: reference / path for view, path in pictures.items()}
     except UserError:
         by_pair: dict[str, Path] = {}
         by_view: dict[ViewName, Path] = {}
         for picture in pictures_below(reference):
             if (names := parse_result(picture.name)) is not None:
-                by_pair[f"{names[0].nested}_2_{names[1].nested}"] = picture
+                by_pair[_name(names)] = picture
             elif (view := parse_name(picture.as_posix())) is not None:
                 if view in by_view:
                     raise UserError(

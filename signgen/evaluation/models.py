@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
-from signgen.evaluation.clips import ClipPair, LazyClip
-from signgen.evaluation.metrics import default_metrics
+from signgen.errors import UserError
+from signgen.evaluation.clips import Clip
+from signgen.evaluation.metric_choice import named_metrics
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import COPY, Report
-from signgen.evaluation.retrieval import Progress
-from signgen.evaluation.scoring import Setup, evaluate_clips, make_slots
-from signgen.structures import FrameRef, PoseSequence, Record, Triplet
+from signgen.evaluation.scoring import BASELINES, evaluate_clips
+from signgen.structures import FrameRef, PoseSequence, Progress, Record, Triplet
 
-__all__ = ["RendersFrames", "evaluate_model"]
+__all__ = ["RendersFrames", "evaluate_model", "model_clips"]
 
 Frame = NDArray[np.uint8]
 
@@ -34,25 +34,22 @@ def evaluate_model(
     renderer: RendersFrames,
     adapter: DatasetAdapter,
     split: str,
+    metrics: Sequence[str] = ("ssim", "psnr"),
     *,
-    hand_metrics: bool = False,
-    setup: Setup | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Render every clip of a split from its first frame and all its poses, and score the rest.
+    """Render and score a split of a dataset, at the size of its frames and without the sources.
 
-    Differs from FPDM: the first frame is rendered but not scored, because it is the source itself;
-    the signature says so (`frames:without-source`). Protocol `phoenix-fpdm` scores both. Of a
-    dataset that lists pairs, such as DeepFashion, every pair is rendered and scored as a clip of
-    one frame, beside a copy of its source.
+    Differs from FPDM: the first frame of a clip is rendered but not scored, because it is the
+    source itself; the signature says so (`frames:without-source`). Protocol `phoenix-fpdm` scores
+    both.
 
     Args:
         renderer: Renders frames from a source and poses.
         adapter: The dataset.
         split: `train`, `dev` or `test`.
-        hand_metrics: Also compute Hand SSIM; for the default `setup`.
-        setup: What is measured; None for SSIM and PSNR without the source.
-        progress: Wraps the clips as they are measured, with their number; for a progress bar.
+        metrics: Names of metrics.
+        progress: Shows how far it is.
 
     Returns:
         Scores of the model, and of the baselines.
@@ -60,36 +57,58 @@ def evaluate_model(
     Raises:
         UserError: If the split has no frames besides the sources, or its data are broken.
     """
-    records, listed = adapter.records(split), adapter.pairs(split)
-    view = View(frames="without-source" if listed is None else "all")
-    setup = setup or Setup(make_slots(default_metrics(hand_metrics), view))
-    if listed is None:
-        clips = [_lazy_clip(renderer, adapter, record) for record in records]
-    else:
-        clips = [_lazy_pair(renderer, adapter, pair) for pair in listed]
-        setup = replace(setup, baselines=(COPY,))
-    return evaluate_clips(clips if progress is None else progress(clips, len(clips)), setup)
+    listed = adapter.pairs(split) is not None
+    return evaluate_clips(
+        model_clips(renderer, adapter, split),
+        named_metrics(metrics, View(frames="all" if listed else "without-source")),
+        baselines=(COPY,) if listed else BASELINES,
+        progress=progress,
+    )
 
 
-def _lazy_pair(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet) -> LazyClip:
-    record, view = pair.target.record, pair.target.index
-    name = f"{record.id}:{pair.source.index}-{view}"
+def model_clips(
+    renderer: RendersFrames, adapter: DatasetAdapter, split: str
+) -> dict[str, Callable[[], Clip]]:
+    """Return what opens each clip of a split, rendered from its first frame and all its poses.
 
-    def opening() -> ClipPair:
-        poses = adapter.pose(pair.target)
-        source = adapter.frame(pair.source)
-        truth = [adapter.frame(pair.target)]
-        frames = renderer.render(source, poses)
-        return ClipPair(name, record.signer, frames, truth, poses, source=[source], still=True)
+    Of a dataset that lists pairs, such as DeepFashion, every pair is a clip of one frame, beside a
+    copy of its source.
 
-    return LazyClip(name, opening)
+    Args:
+        renderer: Renders frames from a source and poses.
+        adapter: The dataset.
+        split: `train`, `dev` or `test`.
+    """
+    pairs = adapter.pairs(split)
+    if pairs is None:
+        records = adapter.records(split)
+        return {record.id: partial(_clip, renderer, adapter, record) for record in records}
+    clips: dict[str, Callable[[], Clip]] = {}
+    for pair in pairs:
+        name = f"{pair.target.record.id}:{pair.source.index}-{pair.target.index}"
+        if name in clips:
+            raise UserError(f"clip {name} comes twice; expected unique names.")
+        clips[name] = partial(_picture, renderer, adapter, pair, name)
+    return clips
 
 
-def _lazy_clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> LazyClip:
-    def opening() -> ClipPair:
-        source = adapter.frame(FrameRef(record, 0))
-        poses = adapter.poses(record)
-        truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
-        return ClipPair(record.id, record.signer, renderer.render(source, poses), truth, poses)
+def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> Clip:
+    """Open a clip, rendered from its first frame."""
+    source, poses = adapter.frame(FrameRef(record, 0)), adapter.poses(record)
+    truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
+    return Clip(record.id, record.signer, renderer.render(source, poses), truth, poses)
 
-    return LazyClip(record.id, opening)
+
+def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, name: str) -> Clip:
+    """Open the target of a pair, rendered from its source, as a clip of one frame."""
+    poses = adapter.pose(pair.target)
+    source, truth = adapter.frame(pair.source), adapter.frame(pair.target)
+    return Clip(
+        name,
+        pair.target.record.signer,
+        renderer.render(source, poses),
+        [truth],
+        poses,
+        source=[source],
+        still=True,
+    )

@@ -42,7 +42,7 @@ class Choice:
     """One metric of a protocol.
 
     Args:
-        metric: Key of `signgen.evaluation.metric_choice.FACTORIES`.
+        metric: One of `signgen.evaluation.metric_choice.METRICS`.
         options: Options that differ from the metric's own.
         full_batches: Above 0, frames are taken in batches of so many, and the last one is left out
             where it is not full.

@@ -6,45 +6,33 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, cycle, islice
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.clips import ClipPair
+from signgen.evaluation.clips import Clip
 from signgen.evaluation.reports.report import GENERATED
 
-__all__ = ["TRUTH", "Chunk", "ClipReader", "frames_of", "read_ahead", "unequal"]
+__all__ = ["REFERENCE", "ClipReader", "ReadChunk", "frames_of", "read_ahead", "unequal"]
 
 Frames = NDArray[np.uint8]
 T = TypeVar("T")
+ReadChunk = tuple[Mapping[str, Frames], Frames | None]
+"""Frames that follow each other, (T, H, W, 3) of each system and of `REFERENCE`, whose sizes may
+differ; and of the source, (1, H, W, 3) where it is one picture, None where none is given."""
 
-TRUTH = "reference"
+REFERENCE = "reference"
 """Key of the true frames among those of the systems."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Frames of a clip that follow each other.
-
-    Args:
-        frames: (T, H, W, 3) of each system and of `TRUTH`; sizes may differ.
-        source: (T, H, W, 3) of the source, (1, H, W, 3) where it is one picture, None where none
-            is given.
-    """
-
-    frames: Mapping[str, Frames]
-    source: Frames | None
 
 
 class ClipReader:
     """Reads the frames of one clip, once.
 
     Args:
-        pair: The clip.
+        clip: The clip.
         compared: Names of the systems compared with the generated frames.
         chunk: Frames of each that are read at a time.
 
@@ -52,26 +40,28 @@ class ClipReader:
         UserError: If a source is given and has no frames, or they cannot be read.
     """
 
-    def __init__(self, pair: ClipPair, compared: Sequence[str], chunk: int) -> None:
-        self._pair, self._chunk = pair, chunk
-        self._streams = {GENERATED: pair.generated, TRUTH: pair.reference}
-        self._streams |= {name: pair.compared[name] for name in compared}
+    def __init__(self, clip: Clip, compared: Sequence[str], chunk: int) -> None:
+        self._clip, self._chunk = clip, chunk
+        self._streams = {GENERATED: clip.generated, REFERENCE: clip.reference}
+        self._streams |= {name: clip.compared[name] for name in compared}
         self._digests = {name: hashlib.sha256() for name in self._streams}
-        self._source = None if pair.source is None else _Source(pair.id, pair.source)
-
-    @property
-    def source_moves(self) -> bool:
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        sources = iter(() if clip.source is None else clip.source)
+        first = list(islice(sources, 2))
+        if clip.source is not None and not first:
+            raise UserError(f"clip {clip.id}: the source has no frames; expected a picture.")
+        self.source_moves = len(first) > 1
         """Whether a source of more than one frame is given."""
-        return self._source is not None and self._source.moves
+        self._sources = chain(first, sources) if self.source_moves else cycle(first)
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of the pixels read so far, by system."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
-    def chunks(self) -> AbstractContextManager[Iterator[Chunk]]:
+    def chunks(self) -> AbstractContextManager[Iterator[ReadChunk]]:
         """Return the chunks in order, to be used in a `with` statement.
 
-        Where frames come from files (`ClipPair.from_files`), another thread decodes the next chunk
+        Where frames come from files (`Clip.from_files`), another thread decodes the next chunk
         while the last one is scored. A model that renders them stays in the thread of its caller.
 
         Raises:
@@ -79,10 +69,10 @@ class ClipReader:
                 size, or their numbers differ.
         """
         chunks = self._read()
-        return closing(read_ahead(chunks) if self._pair.from_files else chunks)
+        return closing(read_ahead(chunks) if self._clip.from_files else chunks)
 
-    def _read(self) -> Generator[Chunk, None, None]:
-        clip, count = self._pair.id, 0
+    def _read(self) -> Generator[ReadChunk, None, None]:
+        clip, count = self._clip.id, 0
         running = {name: iter(stream) for name, stream in self._streams.items()}
         while True:
             taken = {name: list(islice(frames, self._chunk)) for name, frames in running.items()}
@@ -91,53 +81,41 @@ class ClipReader:
                     name: count + len(taken[name]) + sum(1 for _ in rest)
                     for name, rest in running.items()
                 }
-                name = next(name for name, total in totals.items() if total != totals[TRUTH])
-                raise unequal(clip, frames_of(name), totals[name], totals[TRUTH])
-            if not taken[TRUTH]:
+                name = next(name for name, total in totals.items() if total != totals[REFERENCE])
+                raise unequal(clip, frames_of(name), totals[name], totals[REFERENCE])
+            if not taken[REFERENCE]:
                 return
-            stacks = {name: _stacked(clip, name, frames) for name, frames in taken.items()}
+            stacks = {name: self._stacked(name, frames) for name, frames in taken.items()}
             for name, digest in self._digests.items():
                 digest.update(stacks[name].data)
-            count += len(taken[TRUTH])
-            source = None if self._source is None else self._source.take(len(taken[TRUTH]))
-            yield Chunk(stacks, source)
+            length = len(taken[REFERENCE])
+            sources = list(islice(self._sources, length if self.source_moves else 1))
+            count += length
+            if self.source_moves and len(sources) < length:
+                raise UserError(
+                    f"clip {clip}: the source has {count - length + len(sources)} frames, the "
+                    "reference more; expected one, or as many."
+                )
+            yield stacks, self._stacked("source", sources) if sources else None
 
-
-class _Source:
-    """The source of a clip, where it is given: one frame, or as many as there are true frames.
-
-    Args:
-        clip: Name of the clip.
-        frames: (H, W, 3) frames.
-    """
-
-    def __init__(self, clip: str, frames: Iterable[Frames]) -> None:
-        rest = iter(frames)
-        self._clip, self._count = clip, 0
-        self._first = list(islice(rest, 2))
-        self._rest = chain(self._first, rest)
-        if not self._first:
-            raise UserError(f"clip {clip}: the source has no frames; expected a picture.")
-
-    @property
-    def moves(self) -> bool:
-        """Whether there is more than one frame."""
-        return len(self._first) > 1
-
-    def take(self, count: int) -> Frames:
-        """Return the next (count, H, W, 3) frames, or the only one as (1, H, W, 3).
-
-        Raises:
-            UserError: If there are fewer.
-        """
-        taken = list(islice(self._rest, count)) if self.moves else self._first
-        self._count += len(taken)
-        if self.moves and len(taken) < count:
+    def _stacked(self, name: str, frames: Sequence[Frames]) -> Frames:
+        """Return frames as (T, H, W, 3), all of one size throughout the clip."""
+        clip = self._clip.id
+        for frame in frames:
+            if frame.dtype != np.uint8:
+                raise UserError(f"clip {clip}: {_fault(name, frame)}")
+        shape = self._shapes.setdefault(name, frames[0].shape)
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise UserError(
-                f"clip {self._clip}: the source has {self._count} frames, the reference more; "
-                "expected one, or as many."
+                f"clip {clip}: frames ({name}) have the shape {shape}; expected (H, W, 3)."
             )
-        return _stacked(self._clip, "source", taken)
+        for frame in frames:
+            if frame.shape != shape:
+                raise UserError(
+                    f"clip {clip}: frames change their size from {shape} to {frame.shape}; "
+                    "expected one."
+                )
+        return np.stack(frames)
 
 
 def read_ahead(items: Iterable[T]) -> Generator[T, None, None]:
@@ -162,22 +140,6 @@ def read_ahead(items: Iterable[T]) -> Generator[T, None, None]:
         while item := following.result():
             following = reader.submit(first)
             yield from item
-
-
-def _stacked(clip: str, name: str, frames: Sequence[Frames]) -> Frames:
-    for frame in frames:
-        if frame.dtype != np.uint8:
-            raise UserError(f"clip {clip}: {_fault(name, frame)}")
-    sizes = sorted({frame.shape for frame in frames})
-    if len(sizes) > 1:
-        raise UserError(
-            f"clip {clip}: frames change their size from {sizes[0]} to {sizes[1]}; expected one."
-        )
-    if len(sizes[0]) != 3 or sizes[0][2] != 3 or 0 in sizes[0]:
-        raise UserError(
-            f"clip {clip}: frames ({name}) have the shape {sizes[0]}; expected (H, W, 3)."
-        )
-    return np.stack(frames)
 
 
 def _fault(name: str, frame: NDArray[np.generic]) -> str:

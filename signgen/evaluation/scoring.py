@@ -1,93 +1,54 @@
-"""Score clips, one after another: a bad one is left out of all scores and listed with its error."""
+"""Score clips, one after another: a bad one is left out of all scores and listed with its error.
+
+What a clip gathers lies in objects of its own, and joins the results of the others once the clip is
+whole.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any
+
+import numpy as np
 
 import signgen
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.clips import ClipPair, Failure
+from signgen.evaluation.clips import Clip, Failure
 from signgen.evaluation.comparison import compare_with_others
-from signgen.evaluation.metric_choice import Slot
-from signgen.evaluation.metrics import Metric, Score
+from signgen.evaluation.measuring import Key, MeasuredClip, key_of, measure_clip
+from signgen.evaluation.metric_choice import Measurement
+from signgen.evaluation.metrics.base import MeanMetric, Size
+from signgen.evaluation.metrics.score import Score
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.from_scores import frames_report
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, ClipResult, Report, System
 from signgen.evaluation.reports.worst_frames import WorstFrames
-from signgen.evaluation.stream import CHUNK, Pass
 from signgen.media.resizing import filter_version
+from signgen.structures import Progress
 
-__all__ = ["BASELINES", "Clip", "Setup", "evaluate_clips", "evaluate_pairs", "make_slots"]
+__all__ = ["BASELINES", "evaluate_clips"]
 
 BASELINES = (COPY, PREVIOUS)
+CHUNK = 16
+"""Frames given to the metrics at a time; the result does not depend on it."""
 CLIP_FAULTS = frozenset({ExitCode.DATA, ExitCode.NO_INPUT, ExitCode.IO})
 """Exit codes of errors that are a clip's own; others would come with every clip."""
 
 
-class Clip(Protocol):
-    """A clip that is opened when its turn comes: `ClipPair`, `ClipFiles` or `LazyClip`."""
-
-    @property
-    def id(self) -> str:
-        """Name of the clip."""
-
-    def open(self) -> ClipPair:
-        """Open the clip."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What an evaluation measures.
-
-    Args:
-        slots: Metrics that have seen nothing yet.
-        baselines: Trivial baselines that are scored as well.
-        compared: Names of other systems.
-        protocol: Name of the protocol, for the report.
-        worst: Keeps the worst generated frames, for the page.
-        chunk: Frames given to the metrics at a time.
-    """
-
-    slots: Sequence[Slot]
-    baselines: Sequence[str] = BASELINES
-    compared: Sequence[str] = ()
-    protocol: str | None = None
-    worst: WorstFrames | None = None
-    chunk: int = CHUNK
-
-
-def evaluate_pairs(
-    pairs: Iterable[Clip],
-    metrics: Sequence[Metric],
-    *,
-    skip_source: bool = False,
-    baselines: Sequence[str] = BASELINES,
-    chunk: int = CHUNK,
-) -> Report:
-    """Score pairs of clips by metrics of any kind, at the size that they have.
-
-    Args:
-        pairs: The clips, names unique.
-        metrics: Metrics that have seen nothing yet.
-        skip_source: Leave out the first frame of each clip, where it is the source.
-        baselines: Trivial baselines that are scored as well.
-        chunk: Frames given to the metrics at a time.
-
-    Returns:
-        The scores; see `evaluate_clips`.
-
-    Raises:
-        UserError: See `evaluate_clips`.
-    """
-    slots = make_slots(metrics, View(frames="without-source" if skip_source else "all"))
-    return evaluate_clips(pairs, Setup(slots, baselines, chunk=chunk))
-
-
 def evaluate_clips(
-    clips: Iterable[Clip], setup: Setup, *, failed: Sequence[Failure] = ()
+    clips: Mapping[str, Callable[[], Clip]],
+    measurements: Sequence[Measurement],
+    *,
+    baselines: Sequence[str] = BASELINES,
+    compared: Sequence[str] = (),
+    protocol: str | None = None,
+    failed: Sequence[Failure] = (),
+    watched: Measurement | None = None,
+    progress: Progress | None = None,
+    chunk: int = CHUNK,
 ) -> Report:
     """Score clips in one pass; memory does not grow with the length of a clip.
 
@@ -95,9 +56,15 @@ def evaluate_clips(
     all scores of all systems and listed, if others could be scored.
 
     Args:
-        clips: The clips, names unique.
-        setup: What is measured.
+        clips: What opens each clip when its turn comes, by its name.
+        measurements: What is measured.
+        baselines: Trivial baselines that are scored as well.
+        compared: Names of other systems.
+        protocol: Name of the protocol, for the report.
         failed: Clips that are known to be missing somewhere.
+        watched: The measurement whose worst frames are kept, for the page.
+        progress: Wraps the clips as they are measured, with their number.
+        chunk: Frames given to the metrics at a time.
 
     Returns:
         The scores, with protocol, filter, list of clips and version in their signatures.
@@ -105,114 +72,135 @@ def evaluate_clips(
     Raises:
         UserError: If nothing could be scored: the error of the one clip, or of the first of many.
     """
-    running = Pass(
-        setup.slots, setup.compared, setup.baselines, worst=setup.worst, chunk=setup.chunk
-    )
-    done = _Done(failures=list(failed))
-    shows_source = any(slot.view.frames == "all" for slot in setup.slots)
-    for clip in clips:
-        if clip.id in done.seen:
-            raise UserError(f"clip {clip.id} comes twice; expected unique names.")
-        done.seen.add(clip.id)
+    names = (GENERATED, *compared, *baselines)
+    systems = {name: [_for_system(one, name) for one in measurements] for name in names}
+    whole = _WholeClips(list(failed), worst=WorstFrames(watched.name) if watched else None)
+    source_scored = any(one.view.frames == "all" for one in measurements)
+
+    # Measure clip by clip
+    items = clips.items()
+    for name, open_clip in items if progress is None else progress(items, len(clips)):
         try:
-            pair = clip.open()
-            result = running.measure(pair)
+            clip = open_clip()
+            measured = measure_clip(
+                clip,
+                systems,
+                whole.results,
+                compared=compared,
+                baselines=baselines,
+                watched=watched,
+                chunk=chunk,
+            )
         except UserError as error:
             if error.code not in CLIP_FAULTS:
                 raise
-            done.note(clip.id, error)
+            whole.errors.append(error)
+            whole.failed.append(Failure(name, str(error)))
             continue
-        done.results.append(result)
-        hidden = 0 if shows_source or pair.source is not None else 1
-        done.frames += result.frames - hidden
-    done.check()
+        hidden = 0 if source_scored or clip.source is not None else 1
+        whole.join(measured, measured.clip.frames - hidden)
+    whole.check()
+
+    # Score
     scores = {
-        system: tuple(_score(slot, setup, done.results) for slot in slots)
-        for system, slots in running.systems.items()
+        system: tuple(whole.score(system, one, protocol) for one in own)
+        for system, own in systems.items()
     }
-    systems = [System(GENERATED, "generated")]
-    systems += [System(name, "compared", name) for name in setup.compared]
-    systems += [System(name, "baseline") for name in setup.baselines]
     return frames_report(
         scores,
-        done.results,
-        systems=systems,
-        failed=done.failures,
-        protocol=setup.protocol,
+        whole.clips,
+        systems=[
+            System(GENERATED, "generated"),
+            *(System(name, "compared", name) for name in compared),
+            *(System(name, "baseline") for name in baselines),
+        ],
+        failed=whole.failed,
+        protocol=protocol,
         comparisons=compare_with_others(
-            {name: scores[name] for name in (GENERATED, *setup.compared)}, GENERATED
+            {name: scores[name] for name in (GENERATED, *compared)}, GENERATED
         ),
-        worst=() if running.worst is None else running.worst.frames(),
+        worst=() if whole.worst is None else whole.worst.frames(),
     )
 
 
 @dataclass
-class _Done:
-    """What became of the clips so far.
+class _WholeClips:
+    """What was measured of the clips that are whole, and what became of the others.
 
     Args:
-        failures: Clips that could not be scored.
-        results: Clips that were.
-        seen: Names of all.
-        frames: Frames that were scored.
-        first: The first error of a clip.
+        failed: Clips that could not be scored.
+        worst: The worst of the generated frames.
+        errors: Why clips failed when their turn came.
+        clips: Clips that were scored.
+        frames: Their frames that were scored.
+        results: What was measured.
+        sizes: Sizes of the frames that each view showed.
     """
 
-    failures: list[Failure]
-    results: list[ClipResult] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    failed: list[Failure]
+    worst: WorstFrames | None
+    errors: list[UserError] = field(default_factory=list)
+    clips: list[ClipResult] = field(default_factory=list)
     frames: int = 0
-    first: UserError | None = None
+    results: dict[Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
+    sizes: dict[View, dict[Size, None]] = field(default_factory=lambda: defaultdict(dict))
 
-    def note(self, clip: str, error: UserError) -> None:
-        """Note a clip that could not be scored."""
-        self.first = self.first or error
-        self.failures.append(Failure(clip, str(error)))
+    def join(self, measured: MeasuredClip, frames: int) -> None:
+        """Let a clip join the others."""
+        self.clips.append(measured.clip)
+        self.frames += frames
+        for key, results in measured.results.items():
+            self.results[key].update(results)
+        for view, size in measured.sizes.items():
+            self.sizes[view][size] = None
+        if self.worst is not None and measured.worst is not None:
+            for one in measured.worst.frames():
+                values, pair = np.array([one.value]), (one.reference[None], one.generated[None])
+                self.worst.update(one.clip, one.index, values, one.source, one.poses, *pair)
 
     def check(self) -> None:
         """Check that something was scored.
 
         Raises:
-            UserError: If not.
+            UserError: The error of the one clip, or of the first of many, if not.
         """
-        if self.failures and not self.results:
-            first = self.first or UserError(self.failures[0].error, ExitCode.NO_INPUT)
-            if len(self.failures) == 1:
+        if self.failed and not self.clips:
+            unpaired = UserError(self.failed[0].error, ExitCode.NO_INPUT)
+            first = self.errors[0] if self.errors else unpaired
+            if len(self.failed) == 1:
                 raise first
             raise UserError(
-                f"none of {len(self.failures)} clips could be scored. The first: {first}",
-                first.code,
+                f"none of {len(self.failed)} clips could be scored. The first: {first}", first.code
             )
         if self.frames < 1:
             raise UserError(
-                f"nothing to score in {len(self.results)} clips; expected frames besides the "
+                f"nothing to score in {len(self.clips)} clips; expected frames besides the "
                 "source, which is the first."
             )
 
+    def score(self, system: str, one: Measurement, protocol: str | None) -> Score:
+        """Return a score with all that its number depends on in its signature."""
+        score = one.metric.score(self.results[key_of(system, one)], list(self.sizes[one.view]))
+        resized = "none" if one.view.size is None else filter_version(one.view.resize)
+        listed = "\n".join(sorted(clip.id for clip in self.clips))
+        parts = (
+            score.signature,
+            f"frames:{one.view.frames}",
+            f"resize:{resized}",
+            f"protocol:{protocol or 'none'}",
+            f"n:{score.n}",
+            f"clips:{len(self.clips)}",
+            f"list:{hashlib.sha256(listed.encode()).hexdigest()[:12]}",
+            f"signgen:{signgen.__version__}",
+        )
+        return replace(score, name=one.name, signature="|".join(parts))
 
-def make_slots(metrics: Sequence[Metric], view: View) -> list[Slot]:
-    """Return metrics that are all shown the same frames.
 
-    Args:
-        metrics: Metrics that have seen nothing yet.
-        view: How frames are brought to them.
-    """
-    return [Slot(metric.name, view, metric) for metric in metrics]
-
-
-def _score(slot: Slot, setup: Setup, clips: Sequence[ClipResult]) -> Score:
-    """Return the score of a slot, with all that its number depends on in its signature."""
-    score = slot.metric.compute()
-    resized = "none" if slot.view.size is None else filter_version(slot.view.resize)
-    listed = hashlib.sha256("\n".join(sorted(clip.id for clip in clips)).encode()).hexdigest()
-    parts = (
-        score.signature,
-        f"frames:{slot.view.frames}",
-        f"resize:{resized}",
-        f"protocol:{setup.protocol or 'none'}",
-        f"n:{score.n}",
-        f"clips:{len(clips)}",
-        f"list:{listed[:12]}",
-        f"signgen:{signgen.__version__}",
-    )
-    return replace(score, name=slot.name, signature="|".join(parts))
+def _for_system(one: Measurement, system: str) -> Measurement:
+    """Return the measurement, or what says that a system cannot be measured by it."""
+    if system == GENERATED or not one.metric.generated_only:
+        return one
+    reason = "needs key points of these frames; those given are of the generated ones"
+    higher = one.metric.higher_is_better
+    metric = MeanMetric(name=one.metric.name, higher_is_better=higher, unavailable=reason)
+    return replace(one, metric=metric)

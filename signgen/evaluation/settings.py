@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import check_translator
+from signgen.evaluation.reading import REFERENCE
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS
 from signgen.files.paths import check_output
 
@@ -17,6 +19,8 @@ RENDERING = ("steps", "sampler", "official_noise", "precision")
 """Settings of a model, which paths do not have."""
 PATHS_ONLY = ("compare", "source", "items", "generated_poses", "back_translate")
 """Settings of paths, which a model does not have."""
+RETRIEVAL = ("retrieval", "retrieval_queries", "model", "data", "split", "device", "out", "json")
+"""Settings that mean something for retrieval; others are about frames."""
 
 
 def check_settings(config: EvalConfig) -> None:
@@ -28,101 +32,96 @@ def check_settings(config: EvalConfig) -> None:
     Raises:
         UserError: With exit code 2 if settings contradict each other, 73 if a file cannot be made.
     """
-    if config.retrieval_queries != EvalConfig.retrieval_queries:
-        raise UserError("--retrieval-queries serves --retrieval only. Add it.", ExitCode.USAGE)
-    if (config.generated is None) != (config.reference is None):
-        given, other = ("--generated", "--reference")[:: 1 if config.generated else -1]
-        raise UserError(f"{given} needs {other}; expected both or neither.", ExitCode.USAGE)
-    if config.generated is None:
-        _refuse(config, PATHS_ONLY, "serves --generated and --reference only. Add them")
-    else:
-        _refuse(
-            config,
-            RENDERING,
-            "serves the rendering of --model only; --generated is rendered already",
-        )
-    _check_poses(config)
-    _check_names(config)
-    _check_texts(config)
-    if config.protocol is not None and config.frames is not None:
-        raise UserError(
-            f"--frames is fixed by --protocol {config.protocol}. Leave one of them out.",
-            ExitCode.USAGE,
-        )
-    if config.size is not None and min(config.size) < 1:
-        raise UserError(
-            f"--size is {config.size[0]} {config.size[1]}; expected pixels above 0.", ExitCode.USAGE
-        )
-    if config.save_statistics is not None and not (
-        config.fid_reference and Path(config.fid_reference).is_dir()
-    ):
-        raise UserError(
-            "--save-statistics writes those of a folder of real images. Name it with "
-            "--fid-reference.",
-            ExitCode.USAGE,
-        )
-    _check_outputs(config)
-
-
-def _refuse(config: EvalConfig, names: tuple[str, ...], why: str) -> None:
-    """Refuse settings that were given and mean nothing here."""
-    for setting in fields(config):
-        if setting.name in names and getattr(config, setting.name) != setting.default:
-            raise UserError(
-                f"--{setting.name.replace('_', '-')} {why}, or leave it out.", ExitCode.USAGE
-            )
-
-
-def _check_poses(config: EvalConfig) -> None:
-    needs = [
-        flag
-        for flag, on in (
-            ("--hand-metrics", config.hand_metrics),
-            ("--faces", config.faces),
-            ("--keypoints", config.keypoints),
-        )
-        if on
-    ]
-    if config.poses is not None and not (needs and config.generated):
-        raise UserError(
-            "--poses serves the hand and face metrics of --generated and --reference only. "
-            "Add --hand-metrics, or leave it out.",
-            ExitCode.USAGE,
-        )
-    if needs and config.generated is not None and config.poses is None:
-        raise UserError(
-            f"{needs[0]} needs --poses, the poses of the reference.",
-            ExitCode.USAGE,
-        )
-    if config.per_hand and not config.hand_metrics:
-        raise UserError("--per-hand lays out the hand metrics. Add --hand-metrics.", ExitCode.USAGE)
-
-
-def _check_names(config: EvalConfig) -> None:
-    names = [GENERATED, COPY, PREVIOUS, *config.compare]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise UserError(
-            f"--compare names {min(twice)} twice, or as this report calls a system of its own; "
-            "expected different paths.",
-            ExitCode.USAGE,
-        )
-
-
-def _check_texts(config: EvalConfig) -> None:
-    if config.texts is not None and config.back_translate is None:
-        raise UserError("--texts serves --back-translate only. Add it.", ExitCode.USAGE)
+    for complaint in _retrieval(config) if config.retrieval else _frames(config):
+        raise UserError(complaint, ExitCode.USAGE)
     if config.back_translate is not None:
         check_translator(config.back_translate)
-
-
-def _check_outputs(config: EvalConfig) -> None:
-    wanted = (
-        (config.out, None),
-        (config.report, ".html"),
-        (config.latex, ".tex"),
-        (config.save_statistics, ".npz"),
-    )
-    for path, suffix in wanted:
+    for suffix, path in (
+        (None, config.out),
+        (".html", config.report),
+        (".tex", config.latex),
+        (".npz", config.save_statistics),
+    ):
         if path is not None:
             check_output(path, suffix)
+
+
+def _changed(config: EvalConfig) -> list[str]:
+    """Return the names of the settings that were given."""
+    return [one.name for one in fields(config) if getattr(config, one.name) != one.default]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _retrieval(config: EvalConfig) -> Iterator[str]:
+    for name in _changed(config):
+        if name not in RETRIEVAL:
+            yield (
+                f"--retrieval scores the embeddings of a model and takes no {_flag(name)}. "
+                "Leave one of them out."
+            )
+    if config.retrieval_queries < 0:
+        yield (
+            f"--retrieval-queries is {config.retrieval_queries}; expected a number of pairs, or 0 "
+            "for all of them."
+        )
+
+
+def _frames(config: EvalConfig) -> Iterator[str]:
+    """Yield what contradicts where frames are scored."""
+    given, paths = _changed(config), config.generated is not None
+    if "retrieval_queries" in given:
+        yield "--retrieval-queries serves --retrieval only. Add it."
+    if paths != (config.reference is not None):
+        one, other = ("--generated", "--reference")[:: 1 if paths else -1]
+        yield f"{one} needs {other}; expected both or neither."
+    for name in given:
+        if paths and name in RENDERING:
+            yield (
+                f"{_flag(name)} serves the rendering of --model only; --generated is rendered "
+                "already, or leave it out."
+            )
+        if not paths and name in PATHS_ONLY:
+            yield (
+                f"{_flag(name)} serves --generated and --reference only. Add them, or leave it out."
+            )
+    yield from _poses(config)
+    yield from _protocol(config)
+    systems = [GENERATED, COPY, PREVIOUS, REFERENCE, *config.compare]
+    twice = {name for name in systems if systems.count(name) > 1}
+    if twice:
+        yield (
+            f"--compare names {min(twice)} twice, or as this report calls a system of its own; "
+            "expected different paths."
+        )
+    if config.texts is not None and config.back_translate is None:
+        yield "--texts serves --back-translate only. Add it."
+
+
+def _protocol(config: EvalConfig) -> Iterator[str]:
+    if config.protocol is not None and config.frames is not None:
+        yield f"--frames is fixed by --protocol {config.protocol}. Leave one of them out."
+    if config.size is not None and min(config.size) < 1:
+        yield f"--size is {config.size[0]} {config.size[1]}; expected pixels above 0."
+    real = config.fid_reference
+    if config.save_statistics is not None and not (real and Path(real).is_dir()):
+        yield (
+            "--save-statistics writes those of a folder of real images. Name it with "
+            "--fid-reference."
+        )
+
+
+def _poses(config: EvalConfig) -> Iterator[str]:
+    flags = ("hand_metrics", "faces", "keypoints")
+    needs = [_flag(name) for name in flags if getattr(config, name)]
+    if config.poses is not None and not (needs and config.generated):
+        yield (
+            "--poses serves the hand and face metrics of --generated and --reference only. "
+            "Add --hand-metrics, or leave it out."
+        )
+    if needs and config.generated is not None and config.poses is None:
+        yield f"{needs[0]} needs --poses, the poses of the reference."
+    if config.per_hand and not config.hand_metrics:
+        yield "--per-hand lays out the hand metrics. Add --hand-metrics."

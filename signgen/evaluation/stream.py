@@ -1,189 +1,155 @@
-"""One pass over the frames of a clip feeds every metric of every system; a bad clip leaves nothing.
-
-Each chunk of frames is read once, brought to each size that a metric asks for once, and given to
-all metrics. Before a clip all metrics are copied (they share networks and share what never
-changes), and the copies take over again where the clip fails halfway.
-"""
+"""What metrics are shown of a clip: chunks of all systems and baselines, at every size."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.clips import ClipPair
-from signgen.evaluation.metric_choice import Slot
-from signgen.evaluation.metric_factories import NotComputed
-from signgen.evaluation.metrics.base import FinishesClips
+from signgen.evaluation.clips import Clip
+from signgen.evaluation.metrics.base import Chunk
 from signgen.evaluation.protocols import View
-from signgen.evaluation.reading import TRUTH, ClipReader, frames_of, unequal
-from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, ClipResult
-from signgen.evaluation.reports.worst_frames import WorstFrames
+from signgen.evaluation.reading import REFERENCE, ReadChunk, frames_of, unequal
+from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS
 from signgen.media.resizing import resize_image
 from signgen.structures import PoseSequence
 
-__all__ = ["CHUNK", "Pass"]
+__all__ = ["Shown", "show"]
 
 Frames = NDArray[np.uint8]
 
-CHUNK = 16
-"""Frames given to the metrics at a time; the result does not depend on it."""
 
-
-@dataclass
-class _Clip:
-    """What is known of a clip while its frames go by.
+@dataclass(frozen=True)
+class Shown:
+    """What metrics are shown at a time.
 
     Args:
-        pair: The clip.
-        count: Frames seen so far.
-        moves: Whether a source of more than one frame is given.
-        copied: The frames of the source that is given, for the current chunk; None for the first
-            true frame.
-        sources: The first frame of the source at the size of each view.
-        previous: The last true frame at the size of each view.
+        chunks: By view, then by system and for `REFERENCE`; without views that show no frame of it.
+        sources: The first frame of the source, by view.
+        stop: Number of the frame of the clip that comes next.
     """
 
-    pair: ClipPair
-    count: int
-    moves: bool
-    copied: Frames | None
-    sources: dict[View, Frames]
-    previous: dict[View, Frames]
+    chunks: Mapping[View, Mapping[str, Chunk]]
+    sources: Mapping[View, Frames]
+    stop: int
 
 
-class Pass:
-    """One pass over clips.
+def show(
+    clip: Clip,
+    chunks: Iterable[ReadChunk],
+    views: Sequence[View],
+    *,
+    baselines: Sequence[str] = (),
+    source_moves: bool = False,
+    context: int = 0,
+) -> Iterator[Shown]:
+    """Yield what is shown of a clip: frames resized once a size, and those of the baselines.
 
     Args:
-        slots: Metrics that have seen nothing yet; each system gets copies.
-        compared: Names of the systems compared with the generated frames.
-        baselines: Trivial baselines that are scored as well: `COPY`, `PREVIOUS`.
-        worst: Keeps the worst of the generated frames.
-        chunk: Frames given to the metrics at a time.
+        clip: The clip.
+        chunks: Its frames, from `ClipReader`.
+        views: How metrics see frames.
+        baselines: Baselines that are scored: `COPY`, `PREVIOUS`.
+        source_moves: Whether the source has as many frames as the reference.
+        context: Frames before each chunk that metrics need.
+
+    Raises:
+        UserError: If sizes or numbers of frames and poses do not fit together.
     """
+    sizes = {
+        view: _Resized(clip, view, baselines, source_moves, context)
+        for view in dict.fromkeys(view.pixels for view in views)
+    }
+    count = 0
+    for read, source in chunks:
+        start, count = count, count + len(read[REFERENCE])
+        frames, poses = _without_padding(read), _poses(clip, start, count)
+        resized = {view: one.take(frames, source, poses) for view, one in sizes.items()}
+        shown = {view: _scored(resized[view.pixels], view, start, clip.still) for view in views}
+        yield Shown(
+            {view: chunks_ for view, chunks_ in shown.items() if len(chunks_[REFERENCE].frames)},
+            {view: sizes[view.pixels].source for view in views},
+            count,
+        )
+    if clip.poses is not None and len(clip.poses) != count:
+        raise unequal(clip.id, "poses", len(clip.poses), count)
+    if clip.generated_poses is not None and len(clip.generated_poses) != count:
+        raise _unequal_points(clip.id, len(clip.generated_poses), f"{count}")
+
+
+class _Resized:
+    """Frames of a clip at one size, with those of the baselines and the last ones before."""
 
     def __init__(
-        self,
-        slots: Sequence[Slot],
-        compared: Sequence[str] = (),
-        baselines: Sequence[str] = (COPY, PREVIOUS),
-        *,
-        worst: WorstFrames | None = None,
-        chunk: int = CHUNK,
+        self, clip: Clip, view: View, baselines: Sequence[str], source_moves: bool, context: int
     ) -> None:
-        self.compared, self.baselines, self.chunk = tuple(compared), tuple(baselines), chunk
-        self.worst = worst
-        names = (GENERATED, *self.compared, *self.baselines)
-        self.systems = {name: [_slot_of(slot, name) for slot in slots] for name in names}
+        self._clip, self._view, self._baselines = clip, view, baselines
+        self._source_moves, self._context = source_moves, max(context, 1)
+        self._before: dict[str, tuple[Frames, ...]] = {}
+        self.source: Frames = np.zeros((0, 0, 3), np.uint8)
 
-    def measure(self, pair: ClipPair) -> ClipResult:
-        """Give one clip to the metrics of all systems, or to none.
+    def take(
+        self,
+        frames: Mapping[str, Frames],
+        source: Frames | None,
+        poses: Mapping[str, PoseSequence | None],
+    ) -> dict[str, Chunk]:
+        """Return the next chunk of every system and of the reference."""
+        # Resize
+        stacks = {name: _resized(stack, self._view) for name, stack in frames.items()}
+        if self._view.size is None:
+            _check_sizes(self._clip.id, stacks)
 
-        Args:
-            pair: The clip.
+        # Add the baselines
+        truth = stacks[REFERENCE]  # (T, H, W, 3)
+        own = View((truth.shape[1], truth.shape[2]), self._view.resize)
+        if not self._before:
+            first = truth[0] if source is None else _resized(source[:1], own)[0]
+            self.source = first.copy()
+        if COPY in self._baselines:
+            stacks[COPY] = np.broadcast_to(self.source, truth.shape)
+            if source is not None and self._source_moves:
+                stacks[COPY] = _resized(source, own)
+        if PREVIOUS in self._baselines:
+            previous = self._before[REFERENCE][-1] if self._before else truth[0]
+            stacks[PREVIOUS] = np.concatenate([previous[None], truth[:-1]])
 
-        Raises:
-            UserError: If its frames cannot be read or do not fit together; the metrics are then as
-                they were before.
-        """
-        before = copy.deepcopy((self.systems, self.worst))
-        try:
-            return self._measure(pair)
-        except BaseException:
-            self.systems, self.worst = before
-            raise
+        # Put them behind those before
+        chunks = {
+            name: Chunk(stack, poses.get(name), self._before.get(name, ()), self._clip.id)
+            for name, stack in stacks.items()
+        }
+        for name, chunk in chunks.items():
+            last = (*chunk.before, *chunk.frames)[-self._context :]
+            self._before[name] = tuple(frame.copy() for frame in last)
+        return chunks
 
-    def _measure(self, pair: ClipPair) -> ClipResult:
-        reader = ClipReader(pair, self.compared, self.chunk)
-        clip = _Clip(pair, 0, reader.source_moves, None, {}, {})
-        with reader.chunks() as chunks:
-            for chunk in chunks:
-                clip.copied = chunk.source
-                self._take(clip, _without_padding(chunk.frames))
-                clip.count += len(chunk.frames[TRUTH])
-        if pair.poses is not None and len(pair.poses) != clip.count:
-            raise unequal(pair.id, "poses", len(pair.poses), clip.count)
-        for metric in [slot.metric for slots in self.systems.values() for slot in slots]:
-            if isinstance(metric, FinishesClips):
-                metric.finish(pair.id)
-        sums = reader.digests()
-        return ClipResult(
-            id=pair.id,
-            signer=pair.signer,
-            frames=clip.count,
-            generated_sha256=sums[GENERATED],
-            reference_sha256=sums[TRUTH],
+
+def _scored(
+    chunks: Mapping[str, Chunk], view: View, start: int, still: bool
+) -> Mapping[str, Chunk]:
+    """Return the chunks that a view shows: where it leaves out the source, all but frame 0."""
+    if view.frames == "all" or still:
+        return chunks
+    hidden = max(1 - start, 0)  # of these frames
+    before = max(start - 1, 0)  # frames that may be seen before these
+    if not hidden and before >= len(chunks[REFERENCE].before):
+        return chunks
+    return {
+        name: Chunk(
+            chunk.frames[hidden:],
+            None if chunk.poses is None else chunk.poses.frames(slice(hidden, None)),
+            chunk.before[max(len(chunk.before) - before, 0) :],
+            chunk.clip,
         )
-
-    def _take(self, clip: _Clip, frames: Mapping[str, Frames]) -> None:
-        """Give a chunk to all metrics, one size after another."""
-        for pixels in dict.fromkeys(slot.view.pixels for slot in self._slots):
-            shown = self._shown(clip, pixels, frames)
-            for system, slots in self.systems.items():
-                for slot in slots:
-                    if slot.view.pixels == pixels:
-                        self._update(clip, system, slot, shown)
-
-    @property
-    def _slots(self) -> list[Slot]:
-        return self.systems[GENERATED]
-
-    def _shown(self, clip: _Clip, view: View, frames: Mapping[str, Frames]) -> dict[str, Frames]:
-        """Return the frames of all systems at the size of a view."""
-        shown = {name: _resized(stack, view) for name, stack in frames.items()}
-        if view.size is None:
-            _check_sizes(clip.pair.id, shown)
-        truth = shown[TRUTH]
-        own = View((truth.shape[1], truth.shape[2]), view.resize)
-        if clip.count == 0:
-            first = truth[:1] if clip.copied is None else _resized(clip.copied[:1], own)
-            clip.sources[view], clip.previous[view] = first[0].copy(), truth[:1].copy()
-        if COPY in self.baselines:
-            shown[COPY] = np.broadcast_to(clip.sources[view], truth.shape)
-            if clip.copied is not None and clip.moves:
-                shown[COPY] = _resized(clip.copied, own)
-        if PREVIOUS in self.baselines:
-            shown[PREVIOUS] = np.concatenate([clip.previous[view], truth[:-1]])
-        clip.previous[view] = truth[-1:].copy()
-        return shown
-
-    def _update(self, clip: _Clip, system: str, slot: Slot, shown: Mapping[str, Frames]) -> None:
-        """Give a chunk to one metric, without the source where that is not scored."""
-        pair, truth = clip.pair, shown[TRUTH]
-        begins = clip.count == 0 and not pair.still
-        start = 1 if begins and slot.view.frames == "without-source" else 0
-        if start == len(truth):
-            return
-        poses = _poses(pair, clip.count + start, clip.count + len(truth))
-        slot.metric.update(shown[system][start:], truth[start:], poses, clip=pair.id)
-        worst = self.worst
-        if worst is not None and system == GENERATED and slot.name == worst.metric:
-            worst.update(
-                pair.id,
-                clip.count + start,
-                slot.metric.latest,
-                clip.sources[slot.view.pixels],
-                poses,
-                truth[start:],
-                shown[GENERATED][start:],
-            )
+        for name, chunk in chunks.items()
+    }
 
 
-def _slot_of(slot: Slot, system: str) -> Slot:
-    """Return a system's own copy of a metric, or what says that it is not measured there."""
-    if not slot.generated_only or system == GENERATED:
-        return copy.deepcopy(slot)
-    reason = "needs key points of these frames; those given are of the generated ones"
-    higher = slot.metric.compute().higher_is_better
-    return replace(slot, metric=NotComputed(slot.metric.name, reason, higher))
-
-
-# ----- frames -------------------------------------------------------------------------------------
+# ----- frames and poses ---------------------------------------------------------------------------
 
 
 def _resized(frames: Frames, view: View) -> Frames:
@@ -204,7 +170,7 @@ def _without_padding(frames: Mapping[str, Frames]) -> dict[str, Frames]:
 
 
 def _check_sizes(clip: str, frames: Mapping[str, Frames]) -> None:
-    height, width = frames[TRUTH].shape[1:3]
+    height, width = frames[REFERENCE].shape[1:3]
     for name, stack in frames.items():
         if stack.shape[1:3] != (height, width):
             raise UserError(
@@ -214,9 +180,21 @@ def _check_sizes(clip: str, frames: Mapping[str, Frames]) -> None:
             )
 
 
-def _poses(pair: ClipPair, start: int, stop: int) -> PoseSequence | None:
-    if pair.poses is None:
-        return None
-    if len(pair.poses) < stop:
-        raise unequal(pair.id, "poses", len(pair.poses), f"at least {stop}")
-    return pair.poses.frames(slice(start, stop))
+def _poses(clip: Clip, start: int, stop: int) -> dict[str, PoseSequence | None]:
+    """Return the poses of some frames, true and generated."""
+    if clip.poses is not None and len(clip.poses) < stop:
+        raise unequal(clip.id, "poses", len(clip.poses), f"at least {stop}")
+    if clip.generated_poses is not None and len(clip.generated_poses) < stop:
+        raise _unequal_points(clip.id, len(clip.generated_poses), f"at least {stop}")
+    given = {REFERENCE: clip.poses, GENERATED: clip.generated_poses}
+    return {
+        name: None if poses is None else poses.frames(slice(start, stop))
+        for name, poses in given.items()
+    }
+
+
+def _unequal_points(clip: str, count: int, frames: str) -> UserError:
+    return UserError(
+        f"clip {clip}: {count} key points of the generated video for {frames} frames; expected as "
+        "many."
+    )

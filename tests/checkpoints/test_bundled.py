@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from signgen.checkpoints.models import load_model
 from signgen.data.dataset import ManifestDataset, open_dataset
-from signgen.evaluation.command import evaluate_model
+from signgen.evaluation.models import evaluate_model
 from signgen.evaluation.reports.report import COPY, Report
 from signgen.rendering.renderer import Renderer
 from signgen.structures import FrameRef, PoseSequence
+
+METRICS = ("ssim", "psnr", "hand_ssim")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def renderer() -> Renderer:
 
 @pytest.fixture(scope="module")
 def report(renderer: Renderer) -> Report:
-    return evaluate_model(renderer, open_dataset("sample"), "test", hand_metrics=True)
+    return evaluate_model(renderer, open_dataset("sample"), "test", METRICS)
 
 
 class _Still:
@@ -40,7 +42,7 @@ class _Still:
 
 
 def test_the_poses_move_the_picture(renderer: Renderer, report: Report) -> None:
-    still = evaluate_model(_Still(renderer), open_dataset("sample"), "test", hand_metrics=True)
+    still = evaluate_model(_Still(renderer), open_dataset("sample"), "test", METRICS)
     ours, without = report.score("hand_ssim").value, still.score("hand_ssim").value
     assert ours is not None
     assert without is not None

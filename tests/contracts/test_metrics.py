@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 
-from signgen.evaluation.metrics import (
-    FID,
-    FVD,
-    KID,
-    LPIPS,
-    PSNR,
-    SSIM,
-    TCD,
-    AbsoluteError,
-    BrightnessJitter,
-    FaceSSIM,
-    FeatureExtractor,
-    Flicker,
-    HandPE,
-    HandSSIM,
-    KeypointDTW,
-    KeypointError,
-    Metric,
-    MouthSSIM,
-    Score,
-    SecondDifference,
-    WarpingError,
-    default_metrics,
-)
+from signgen.evaluation.metric_choice import FRAME_METRICS, Metric
+from signgen.evaluation.metrics.base import MeanMetric
+from signgen.evaluation.metrics.features.distribution import fid, fvd, kid
 from signgen.evaluation.metrics.keypoints.hand_points import EstimatedHands
-from signgen.evaluation.metrics.keypoints.redetection import RememberingEstimator
-from signgen.evaluation.metrics.perceptual.lpips import lpips_extractor
+from signgen.evaluation.metrics.keypoints.keypoint_error import keypoint_metrics
+from signgen.evaluation.metrics.keypoints.pose_error import hand_pe
+from signgen.evaluation.metrics.networks import FeatureExtractor
+from signgen.evaluation.metrics.perceptual.lpips import lpips_extractor, lpips_metric
 from signgen.evaluation.metrics.perceptual.network import LPIPSNetwork, load_heads
-from signgen.evaluation.metrics.pixels.ssim import SSIM_256, SSIM_256_PIDM, WINDOW_7, WINDOW_51
+from signgen.evaluation.metrics.score import Score
 from signgen.structures import PoseSequence
+from tests.material.scoring import chunks, measured, score_of
 from tests.material.tiny_estimators import BrightCells, WrittenPoints
+
+RNG = np.random.default_rng(17)
+SIZE = (130, 104)
 
 
 @cache
@@ -52,57 +36,42 @@ def lpips_network() -> LPIPSNetwork:
     return network
 
 
-def lpips() -> Metric:
-    return LPIPS(lpips_extractor(lpips_network()))
-
-
 def brightness(items: np.ndarray) -> np.ndarray:
     """Return three features of pictures or stacks: the mean of each colour."""
     return items.reshape(len(items), -1, 3).mean(axis=1)
 
 
-EXTRACTOR = FeatureExtractor(brightness, "net:brightness")
-SET_METRICS: list[Callable[[], Metric]] = [
-    partial(FID, EXTRACTOR),
-    partial(FID, EXTRACTOR, "unique-reference", name="fid_unique"),
-    partial(KID, EXTRACTOR),
-    partial(FVD, EXTRACTOR),
-]
-"""Metrics of all frames together, without values of clips or frames."""
-METRICS: list[Callable[[], Metric]] = [
-    SSIM,
-    partial(SSIM, WINDOW_7),
-    partial(SSIM, WINDOW_51),
-    partial(SSIM, SSIM_256),
-    partial(SSIM, SSIM_256_PIDM),
-    PSNR,
-    AbsoluteError,
-    partial(AbsoluteError, relative=True),
-    HandSSIM,
-    lpips,
-    FaceSSIM,
-    MouthSSIM,
-    lambda: HandPE(EstimatedHands(BrightCells())),
-    lambda: HandPE(EstimatedHands(BrightCells()), penalty=64),
-    lambda: KeypointError(RememberingEstimator(WrittenPoints()), "detected"),
-    lambda: KeypointDTW(RememberingEstimator(WrittenPoints()), "detected"),
-    *(Flicker, BrightnessJitter, SecondDifference, TCD, WarpingError),
-]
-WITHOUT_VALUES_PER_FRAME = {"flicker", "brightness_jitter", "second_difference", "tcd"}
-WITHOUT_VALUES_PER_FRAME |= {"keypoint_error", "keypoint_dtw"}
-RNG = np.random.default_rng(17)
-SIZE = (130, 104)
+def networks() -> list[Callable[[], Metric]]:
+    extractor = FeatureExtractor(brightness, "net:brightness")
+    return [
+        lambda: lpips_metric(lpips_extractor(lpips_network())),
+        lambda: lpips_metric(lpips_extractor(lpips_network()), full_batches=7),
+        *(lambda place=place: hand_pe(EstimatedHands(BrightCells()))[place] for place in (0, 1)),
+        *(lambda place=place: keypoint_metrics(WrittenPoints())[place] for place in (0, 1)),
+        lambda: fid(extractor),
+        lambda: fid(extractor, "unique-reference", name="fid_unique"),
+        lambda: kid(extractor),
+        lambda: fvd(extractor),
+    ]
+
+
+METRICS = [*(lambda metric=metric: metric for metric in FRAME_METRICS.values()), *networks()]
+metrics = pytest.mark.parametrize("make", METRICS, ids=lambda make: make().name)
 
 
 def clip(count: int) -> tuple[np.ndarray, np.ndarray, PoseSequence]:
-    """Return noisy frames, nearly still reference frames and poses with both hands in the frame."""
+    """Return noisy frames, nearly still reference frames and poses with all in the frame."""
     picture = RNG.integers(0, 250, (*SIZE, 3))
     reference = (picture + RNG.integers(0, 6, (count, *SIZE, 3))).astype(np.uint8)
     noise = RNG.normal(0, 40, reference.shape)
     generated = np.clip(reference + noise, 0, 255).astype(np.uint8)
     keypoints = np.tile(np.array([52, 60], np.float32), (count, 133, 1))
+    keypoints[:, 5] += 20  # a shoulder
     confidence = np.ones((count, 133), np.float32)
-    return generated, reference, PoseSequence(keypoints, confidence, "coco-wholebody-133", SIZE, 25)
+    poses = PoseSequence(keypoints, confidence, "coco-wholebody-133", SIZE, 25)
+    for array in (generated, reference, keypoints, confidence):
+        array.setflags(write=False)  # no metric changes what it is shown
+    return generated, reference, poses
 
 
 def goodness(score: Score) -> float:
@@ -121,132 +90,72 @@ def best(score: Score) -> float:
     return score.details.get("reference") or 0.0
 
 
-@pytest.fixture(params=METRICS, ids=lambda metric: metric().name)
-def make(request: pytest.FixtureRequest) -> Callable[[], Metric]:
-    return request.param
-
-
-@pytest.fixture(params=METRICS + SET_METRICS, ids=lambda metric: metric().name)
-def make_any(request: pytest.FixtureRequest) -> Callable[[], Metric]:
-    return request.param
-
-
-def test_chunks_do_not_change_the_score(make_any: Callable[[], Metric]) -> None:
+@metrics
+def test_chunks_do_not_change_the_score(make: Callable[[], Metric]) -> None:
     clips = {"a": clip(19), "b": clip(17)}
-    whole, chunked = make_any(), make_any()
-    for name, (generated, reference, poses) in clips.items():
-        whole.update(generated, reference, poses, clip=name)
-        for start in range(0, len(generated), 2):
-            part = slice(start, start + 2)
-            chunked.update(generated[part], reference[part], poses.frames(part), clip=name)
-    one, other = whole.compute(), chunked.compute()
-    assert one.value == pytest.approx(other.value, abs=1e-6 if one.name == "lpips" else 1e-12)
-    assert one.per_clip == pytest.approx(other.per_clip)
-    assert (one.n, one.signature) == (other.n, other.signature)
+    whole, small = (measured(make(), clips, size=size)[0] for size in (100, 2))
+    tolerance = 1e-6 if whole.name == "lpips" else 1e-12
+    assert whole.value == pytest.approx(small.value, abs=tolerance)
+    assert whole.per_clip == pytest.approx(small.per_clip)
+    assert (whole.n, whole.counts, whole.signature) == (small.n, small.counts, small.signature)
 
 
-def test_identical_frames_are_best(make_any: Callable[[], Metric]) -> None:
+@metrics
+def test_identical_frames_are_best(make: Callable[[], Metric]) -> None:
     generated, reference, poses = clip(32)
-    perfect, imperfect = make_any(), make_any()
-    perfect.update(reference, reference, poses, clip="a")
-    imperfect.update(generated, reference, poses, clip="a")
-    assert goodness(perfect.compute()) > goodness(imperfect.compute())
-    if perfect.compute().name != "kid":  # which is unbiased, and so on either side of 0
-        assert perfect.compute().value == pytest.approx(best(perfect.compute()), abs=1e-6)
+    if make().name.startswith("keypoint"):
+        poses = PoseSequence(
+            *(np.stack(a) for a in zip(*WrittenPoints().estimate(reference), strict=True)),
+            poses.skeleton,
+            SIZE,
+            25,
+        )
+    perfect = score_of(make(), reference, reference, poses)
+    assert goodness(perfect) > goodness(score_of(make(), generated, reference, poses))
+    if perfect.name != "kid":  # which is unbiased, and so on either side of 0
+        assert perfect.value == pytest.approx(best(perfect), abs=1e-6)
 
 
+@metrics
 def test_the_score_is_complete(make: Callable[[], Metric]) -> None:
     metric = make()
-    for name in ("a", "b", "c"):
-        metric.update(*clip(4), clip=name)
-    score = metric.compute()
+    score, values = measured(metric, {"a": clip(4), "b": clip(18), "c": clip(14)})
     assert score.name == metric.name
-    assert sorted(score.per_clip) == ["a", "b", "c"]
+    assert score.signature.startswith(f"{metric.name}|")
+    assert "size:130x104" in score.signature
+    assert "version:" in score.signature
+    if not isinstance(metric, MeanMetric):
+        assert (score.ci95, score.per_clip, score.counts) == (None, {}, {}), "of whole sets"
+        return
+    assert set(score.per_clip) == set(score.counts) == {"a", "b", "c"}
+    total = sum(score.per_clip[name] * count for name, count in score.counts.items())
+    assert sum(score.counts.values()) == score.n
+    assert total / score.n == pytest.approx(score.value)
     assert score.ci95 is not None
     low, high = score.ci95
     lowest, highest = min(score.per_clip.values()), max(score.per_clip.values())
     assert lowest - 1e-9 <= low <= score.value <= high <= highest + 1e-9, "but for rounding"
-    assert score.signature.startswith(f"{metric.name}|")
-    assert "size:130x104" in score.signature
-    assert "version:" in score.signature
-    assert metric.compute() == score, "computing does not change the metric"
+    for name in metric.columns if metric.name in ("ssim", "hand_ssim") else ():
+        assert values[0][name].shape == (4,), "the worst frames are found by these"
 
 
-def test_clips_and_their_counts_make_up_the_score(make: Callable[[], Metric]) -> None:
-    metric = make()
-    for name, count in (("a", 4), ("b", 1)):
-        metric.update(*clip(count), clip=name)
-    score = metric.compute()
-    assert sum(score.counts.values()) == score.n
-    total = sum(score.per_clip[name] * count for name, count in score.counts.items())
-    assert total / score.n == pytest.approx(score.value)
+@metrics
+def test_a_clip_that_fails_halfway_leaves_nothing(make: Callable[[], Metric]) -> None:
+    clips, failed = {"a": clip(17), "c": clip(16)}, clip(9)
+    metric, plain = make(), make()
+    results = {}
+    for name, frames in clips.items():
+        bad = metric.begin("failed", results)
+        for pair in chunks("failed", *failed, context=metric.context):
+            bad.add(*pair)
+        good = metric.begin(name, results)
+        for pair in chunks(name, *frames, context=metric.context):
+            good.add(*pair)
+        results |= good.results()
+    assert metric.score(results, [SIZE]) == measured(plain, clips)[0]
 
 
-def test_latest_holds_a_value_per_frame(make: Callable[[], Metric]) -> None:
-    metric = make()
-    assert metric.latest is None
-    metric.update(*clip(3), clip="a")
-    if metric.name not in WITHOUT_VALUES_PER_FRAME:
-        assert metric.latest.shape == (3,)
-        assert np.nanmean(metric.latest) == pytest.approx(metric.compute().value)
-
-
-def test_metrics_of_sets_have_no_value_of_a_clip_or_frame() -> None:
-    for make in SET_METRICS:
-        metric = make()
-        for name in ("a", "b"):
-            metric.update(*clip(16), clip=name)
-        score = metric.compute()
-        assert score.value is not None
-        assert (metric.latest, score.ci95, score.per_clip, score.counts) == (None, None, {}, {})
-        assert metric.compute() == score, "computing does not change the metric"
-
-
-def test_a_copy_of_a_fresh_metric_measures_on_its_own(make: Callable[[], Metric]) -> None:
-    """Baselines are measured with copies."""
-    metric = make()
-    other = copy.deepcopy(metric)
-    metric.update(*clip(4), clip="a")
-    assert other.compute().n == 0
-    other.update(*clip(4), clip="b")
-    assert (list(other.compute().per_clip), list(metric.compute().per_clip)) == (["b"], ["a"])
-
-
-def test_a_copy_goes_on_where_a_clip_failed_halfway(make_any: Callable[[], Metric]) -> None:
-    clips = {"a": clip(17), "failed": clip(9), "c": clip(16)}
-    metric, plain = make_any(), make_any()
-    metric.update(*clips["a"], clip="a")
-    before = copy.deepcopy(metric)
-    metric.update(*clips["failed"], clip="failed")
-    metric.update(*clips["c"], clip="c")
-    before.update(*clips["c"], clip="c")
-    for name in ("a", "c"):
-        plain.update(*clips[name], clip=name)
-    assert before.compute() == plain.compute()
-    assert metric.compute().n > plain.compute().n or metric.name == "fvd"
-
-
-def test_without_frames_there_is_no_value(make_any: Callable[[], Metric]) -> None:
-    score = make_any().compute()
-    assert (score.value, score.ci95, score.n) == (None, None, 0)
-
-
-def test_unequal_frames_are_refused(make_any: Callable[[], Metric]) -> None:
-    generated, reference, poses = clip(2)
-    with pytest.raises(ValueError, match="expected"):
-        make_any().update(generated[:, :-1], reference, poses)
-
-
-def test_inputs_are_not_changed(make_any: Callable[[], Metric]) -> None:
-    generated, reference, poses = clip(32)
-    for array in (generated, reference, poses.keypoints, poses.confidence):
-        array.setflags(write=False)
-    make_any().update(generated, reference, poses)
-
-
-def test_default_metrics_are_fresh() -> None:
-    assert [metric.name for metric in default_metrics()] == ["ssim", "psnr"]
-    assert [metric.name for metric in default_metrics(hands=True)] == ["ssim", "psnr", "hand_ssim"]
-    first = default_metrics()[0]
-    first.update(*clip(1))
-    assert default_metrics()[0].compute().n == 0
+@metrics
+def test_without_frames_there_is_no_value(make: Callable[[], Metric]) -> None:
+    for score in (make().score({}, []), measured(make(), {"a": clip(0)})[0]):
+        assert (score.value, score.ci95, score.n, score.per_clip) == (None, None, 0, {})

@@ -12,17 +12,15 @@ from signgen.evaluation.comparison import (
     compare_with_others,
     paired_bootstrap,
 )
-from signgen.evaluation.metrics.base import RESAMPLES, ClipMeans, Score
+from signgen.evaluation.metrics.score import RESAMPLES, Mean, Score, mean_score
 
 RNG = np.random.default_rng(3)
 HARDNESS = RNG.uniform(0.2, 0.9, 20)
 
 
 def score(values: np.ndarray, counts: int = 4, name: str = "ssim") -> Score:
-    means = ClipMeans()
-    for number, value in enumerate(values):
-        means.add(f"clip{number:02}", [value] * counts)
-    return means.score(name, ("version:1",), higher_is_better=True)
+    means = {f"clip{i:02}": Mean(value * counts, counts) for i, value in enumerate(values)}
+    return mean_score(name, means, signature=name, higher_is_better=True)
 
 
 def test_a_constant_difference_has_an_interval_without_width_and_the_smallest_p() -> None:

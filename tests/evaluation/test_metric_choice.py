@@ -1,8 +1,7 @@
-"""Which metrics flags and protocols make, and metrics that wait for full batches."""
+"""Which metrics flags and protocols make, what each needs, and settings that fit together."""
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,31 +9,36 @@ import pytest
 
 from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metric_choice import build_slots, chosen_protocol
-from signgen.evaluation.metric_factories import FACTORIES, FullBatches, NotComputed, Wanted
-from signgen.evaluation.metrics import FID, FeatureExtractor
+from signgen.evaluation.metric_choice import (
+    METRICS,
+    MetricFactory,
+    choose_metrics,
+    chosen_protocol,
+    named_metrics,
+)
+from signgen.evaluation.metrics.features.distribution import fid
 from signgen.evaluation.metrics.features.statistics import load_statistics
-from signgen.evaluation.protocols import View
+from signgen.evaluation.metrics.networks import FeatureExtractor
+from signgen.evaluation.protocols import Choice, View
 from signgen.evaluation.settings import check_settings
 from signgen.media import save_image
+from tests.material.scoring import score_of
+
+PLAIN = ["ssim", "psnr", "flicker", "brightness_jitter", "second_difference", "tcd"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 def names(config: EvalConfig, *, images: bool = False) -> list[str]:
-    protocol = chosen_protocol(config)
-    return [s.name for s in build_slots(config, protocol, frames="all", images=images)]
-
-
-def clip(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 24, 20, 3), np.uint8)
-
-
-def mean_colours() -> FeatureExtractor:
-    return FeatureExtractor(lambda items: items.reshape(len(items), -1, 3).mean(1), "net:mean")
+    return [one.name for one in choose_metrics(config, images=images)]
 
 
 def test_flags_add_metrics() -> None:
-    plain = ["ssim", "psnr", "flicker", "brightness_jitter", "second_difference", "tcd"]
-    assert names(EvalConfig()) == plain
+    assert names(EvalConfig()) == PLAIN
     assert names(EvalConfig(motion=False)) == ["ssim", "psnr"]
     assert names(EvalConfig(), images=True) == ["ssim", "psnr"]
     flags = {
@@ -44,86 +48,116 @@ def test_flags_add_metrics() -> None:
         "warping": {"warping_error"},
     }
     for flag, added in flags.items():
-        assert set(names(EvalConfig(**{flag: True}))) - set(plain) == added
+        assert set(names(EvalConfig(**{flag: True}))) - set(PLAIN) == added
 
 
 def test_a_protocol_scores_with_and_without_the_source() -> None:
-    config = EvalConfig(protocol="phoenix-fpdm", faces=True)
-    slots = {
-        slot.name: slot
-        for slot in build_slots(config, chosen_protocol(config), frames="all", images=False)
+    chosen = {
+        one.name: one for one in choose_metrics(EvalConfig(protocol="phoenix-fpdm", faces=True))
     }
-    assert slots["ssim"].view == View((260, 210))
-    assert slots["ssim_without_source"].view.frames == "without-source"
-    assert slots["face_ssim"].view.frames == "all"
-    assert "face_ssim_without_source" not in slots
-    assert slots["hand_ssim"].metric.compute().unavailable.startswith("needs --hand-metrics")
+    assert chosen["ssim"].view == View((260, 210))
+    assert chosen["ssim_without_source"].view.frames == "without-source"
+    assert chosen["ssim_without_source"].metric is chosen["ssim"].metric
+    assert chosen["face_ssim"].view.frames == "all"
+    assert "face_ssim_without_source" not in chosen
+    assert chosen["hand_ssim"].metric.unavailable.startswith("needs --hand-metrics")
+    assert chosen["hand_ssim"].metric.score({}, []).signature == "hand_ssim"
 
 
 def test_a_size_is_for_what_no_protocol_fixes() -> None:
-    config = EvalConfig(size=(40, 30))
-    views = {slot.view for slot in build_slots(config, None, frames="all", images=False)}
-    assert views == {View((40, 30))}
+    assert {one.view for one in choose_metrics(EvalConfig(size=(40, 30)))} == {View((40, 30))}
+    frames = choose_metrics(EvalConfig(), frames="without-source")
+    assert {one.view for one in frames} == {View(frames="without-source")}
+    assert {one.view.frames for one in choose_metrics(EvalConfig(frames="all"))} == {"all"}
     assert chosen_protocol(EvalConfig(protocol="cfld", size=(512, 352))).sizes == ((512, 352),)
     with pytest.raises(UserError, match="is no size of protocol signvip") as caught:
         chosen_protocol(EvalConfig(protocol="signvip", size=(40, 30)))
     assert caught.value.code == ExitCode.USAGE
 
 
-@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("name", METRICS)
 def test_every_metric_can_be_made_and_has_its_name(name: str) -> None:
-    metric = FACTORIES[name](Wanted(EvalConfig(device="cpu"), real_set="the training pictures"))
-    score = metric.compute()
+    config = EvalConfig(device="cpu", estimator="hrnet", hand_metrics=True)
+    metric = MetricFactory(config, "the training pictures").make(Choice(name), View())
+    score = metric.score({}, [])
     assert metric.name == score.name == name
     assert score.value is None
-    assert copy.deepcopy(metric).compute() == score
+    if metric.unavailable:
+        assert score.unavailable == metric.unavailable
+        assert "get it with" in score.unavailable or "curl -fL" in score.unavailable
+        assert "\n" not in score.unavailable
 
 
-def test_full_batches_leave_the_rest_out() -> None:
-    ours, truth = clip(11, 1), clip(11, 2)
-    batched, plain = FullBatches(FID(mean_colours()), 4), FID(mean_colours())
-    for start in range(0, 11, 3):
-        part = slice(start, start + 3)
-        batched.update(ours[part], truth[part], clip=str(start))
-    plain.update(ours[:8], truth[:8])
-    found = batched.compute()
-    assert found.value == pytest.approx(plain.compute().value, abs=1e-9)
-    assert found.n == 8
-    assert found.details["left_out"] == 3
-    assert found.signature.endswith("|batches:full-4")
+def test_weights_that_are_named_must_be_good(tmp_path: Path) -> None:
+    absent = str(tmp_path / "weights.pth")
+    settings = {
+        "lpips": {"lpips_weights": absent},
+        "fid": {"inception_weights": absent},
+        "kid": {"fid_weights": absent},
+        "fvd": {"i3d_weights": absent},
+        "hand_pe": {"estimator": "hrnet", "estimator_weights": absent},
+        "keypoint_error": {"estimator": "hrnet", "estimator_weights": absent},
+    }
+    for name, given in settings.items():
+        factory = MetricFactory(EvalConfig(device="cpu", hand_metrics=True, **given))
+        with pytest.raises(UserError, match=r"no such file|does not exist"):
+            factory.make(Choice(name), View())
+
+
+def test_names_choose_metrics_too() -> None:
+    one, other = named_metrics(("hand_ssim", "lpips"), View((40, 30)))
+    assert (one.name, one.view) == ("hand_ssim", View((40, 30)))
+    assert other.metric.unavailable.startswith("needs alexnet")
+    with pytest.raises(UserError, match="'sim' is no metric; expected some of ssim, ") as caught:
+        named_metrics(("ssim", "sim"), View())
+    assert caught.value.code == ExitCode.USAGE
 
 
 def test_fid_takes_the_real_set_that_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "signgen.evaluation.metric_factories._extractor", lambda wanted, kind: mean_colours()
-    )
-    real, ours, truth = clip(6, 1), clip(6, 2), clip(6, 3)
+    network = FeatureExtractor(lambda items: items.reshape(len(items), -1, 3).mean(1), "net:mean")
+    monkeypatch.setattr(MetricFactory, "_inception", lambda factory, kind: network)
+    rng = np.random.default_rng(0)
+    real, ours, truth = rng.integers(0, 256, (3, 6, 24, 20, 3), np.uint8)
+    (tmp_path / "real").mkdir()
     for place, frame in enumerate(real):
-        save_image(tmp_path / f"{place}.png", frame)
-    missing = FACTORIES["fid"](Wanted(real_set="the training pictures"))
-    assert isinstance(missing, NotComputed)
-    assert "the training pictures" in missing.compute().unavailable
+        save_image(tmp_path / "real" / f"{place}.png", frame)
+    missing = MetricFactory(EvalConfig(), "the training pictures").make(Choice("fid"), View())
+    assert "the training pictures" in missing.unavailable
 
-    statistics = tmp_path / "real.npz"
-    config = EvalConfig(fid_reference=str(tmp_path), save_statistics=str(statistics))
-    values = []
-    for settings in (config, EvalConfig(fid_reference=str(statistics))):
-        metric = FACTORIES["fid"](Wanted(settings, view=View()))
-        metric.update(ours, truth)
-        values.append(metric.compute().value)
-    direct = FID(mean_colours())
-    direct.update(ours, real)
-    assert values == pytest.approx([direct.compute().value] * 2)
+    statistics = str(tmp_path / "real.npz")
+    first = EvalConfig(fid_reference=str(tmp_path / "real"), save_statistics=statistics)
+    values = [
+        score_of(MetricFactory(config).make(Choice("fid"), View()), ours, truth).value
+        for config in (first, EvalConfig(fid_reference=statistics))
+    ]
+    assert values == pytest.approx([score_of(fid(network), ours, real).value] * 2)
     assert load_statistics(statistics, "net:mean|resize:none").count == 6
+    factory = MetricFactory(EvalConfig(fid_reference=statistics))
     with pytest.raises(UserError, match="this evaluation computes"):
-        FACTORIES["fid"](Wanted(EvalConfig(fid_reference=str(statistics)), view=View((12, 10))))
+        factory.make(Choice("fid"), View((12, 10)))
+
+
+PATHS = {"generated": "a.mp4", "reference": "b.mp4"}
 
 
 @pytest.mark.parametrize(
     "settings",
     [
+        {"generated": "a.mp4"},
+        {"reference": "a.mp4"},
+        {"poses": "a.json"},
+        {**PATHS, "poses": "c.json"},
+        {**PATHS, "hand_metrics": True},
+        {**PATHS, "faces": True},
+        {**PATHS, "steps": 4},
+        {**PATHS, "sampler": "ddim"},
+        {**PATHS, "official_noise": True},
+        {**PATHS, "precision": "bf16"},
+        {**PATHS, "compare": ("c", "c")},
+        {**PATHS, "compare": ("generated",)},
+        {**PATHS, "compare": ("reference",)},
         {"compare": ("b",)},
         {"source": "a.png"},
         {"items": "images"},
@@ -134,11 +168,13 @@ def test_fid_takes_the_real_set_that_is_given(
         {"per_hand": True},
         {"texts": "a.tsv"},
         {"save_statistics": "a.npz"},
-        {"generated": "a", "reference": "b", "compare": ("c", "c")},
-        {"generated": "a", "reference": "b", "compare": ("generated",)},
-        {"generated": "a", "reference": "b", "faces": True},
         {"report": "page.txt"},
         {"latex": "table.txt"},
+        {"retrieval_queries": 5},
+        {"retrieval": True, **PATHS},
+        {"retrieval": True, "hand_metrics": True},
+        {"retrieval": True, "seed": 3},
+        {"retrieval": True, "retrieval_queries": -1},
     ],
 )
 def test_settings_that_contradict_each_other(settings: dict[str, object]) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from signgen.config.evaluation import EvalConfig, ProtocolName
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metric_choice import build_slots
-from signgen.evaluation.metric_factories import FACTORIES
+from signgen.evaluation.metric_choice import METRICS, choose_metrics
 from signgen.evaluation.protocols import PROTOCOLS, View, describe, with_size
 from signgen.media.resizing import Filter
 
@@ -17,10 +16,10 @@ from signgen.media.resizing import Filter
 @pytest.mark.parametrize("name", get_args(ProtocolName))
 def test_every_protocol_names_metrics_that_can_be_made(name: ProtocolName) -> None:
     protocol = PROTOCOLS[name]
-    assert {choice.metric for choice in protocol.metrics} <= set(FACTORIES)
+    assert {choice.metric for choice in protocol.metrics} <= set(METRICS)
     assert protocol.resize in get_args(Filter)
-    slots = build_slots(EvalConfig(hand_metrics=True), protocol, frames="all", images=True)
-    names = [slot.name for slot in slots]
+    config = EvalConfig(protocol=name, hand_metrics=True, estimator="hrnet")
+    names = [one.name for one in choose_metrics(config, images=True)]
     assert len(set(names)) == len(names)
     ends = ("", "_without_source")[: len(protocol.frames)]
     expected = {choice.metric + end for choice in protocol.metrics for end in ends}

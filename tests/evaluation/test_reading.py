@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.clips import ClipPair
-from signgen.evaluation.reading import TRUTH, ClipReader, read_ahead
+from signgen.evaluation.clips import Clip
+from signgen.evaluation.reading import REFERENCE, ClipReader, read_ahead
 
 LIMIT = 10.0
 """Seconds that a thread may take; a test that waits as long has failed."""
@@ -31,18 +31,18 @@ def readers() -> list[str]:
 @pytest.mark.parametrize("from_files", [False, True])
 @pytest.mark.parametrize("chunk", [1, 3, 7, 9])
 def test_chunks_hold_all_frames_in_order(chunk: int, from_files: bool) -> None:
-    pair = ClipPair("a", "", frames(7), frames(7)[::-1], source=frames(7), from_files=from_files)
-    reader = ClipReader(pair, (), chunk)
+    clip = Clip("a", "", frames(7), frames(7)[::-1], source=frames(7), from_files=from_files)
+    reader = ClipReader(clip, (), chunk)
     with reader.chunks() as chunks:
         found = list(chunks)
-    for name, expected in (("generated", frames(7)), (TRUTH, frames(7)[::-1])):
-        read = np.concatenate([one.frames[name] for one in found])
+    for name, expected in (("generated", frames(7)), (REFERENCE, frames(7)[::-1])):
+        read = np.concatenate([own[name] for own, _ in found])
         np.testing.assert_array_equal(read, expected)
         assert reader.digests()[name] == hashlib.sha256(expected.tobytes()).hexdigest()
-    sources = [one.source for one in found if one.source is not None]
+    sources = [source for _, source in found]
     np.testing.assert_array_equal(np.concatenate(sources), frames(7))
     assert reader.source_moves
-    assert {len(one.frames[TRUTH]) for one in found[:-1]} <= {chunk}
+    assert {len(own[REFERENCE]) for own, _ in found[:-1]} <= {chunk}
     assert readers() == []
 
 
@@ -52,9 +52,9 @@ def test_a_frame_that_cannot_be_read_is_an_error_where_it_would_have_come(from_f
         yield from frames(4)
         raise UserError("000004.png is damaged")
 
-    reader = ClipReader(ClipPair("a", "", broken(), frames(9), from_files=from_files), (), 2)
+    reader = ClipReader(Clip("a", "", broken(), frames(9), from_files=from_files), (), 2)
     with reader.chunks() as chunks:
-        assert [len(next(chunks).frames[TRUTH]) for _ in range(2)] == [2, 2]
+        assert [len(next(chunks)[0][REFERENCE]) for _ in range(2)] == [2, 2]
         with pytest.raises(UserError, match=r"000004\.png is damaged"):
             next(chunks)
     assert readers() == []
@@ -85,7 +85,7 @@ def test_another_thread_makes_the_items() -> None:
 
 
 def test_the_thread_ends_where_scoring_is_interrupted() -> None:
-    reader = ClipReader(ClipPair("a", "", frames(9), frames(9), from_files=True), (), 2)
+    reader = ClipReader(Clip("a", "", frames(9), frames(9), from_files=True), (), 2)
 
     def scored() -> None:
         with reader.chunks() as chunks:

@@ -10,8 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metrics.features.inception import FIDELITY_WEIGHTS, TORCHVISION_WEIGHTS
-from signgen.evaluation.metrics.perceptual.network import ALEXNET_WEIGHTS
+from signgen.evaluation.metrics.networks import (
+    ALEXNET_WEIGHTS,
+    FIDELITY_WEIGHTS,
+    TORCHVISION_WEIGHTS,
+)
 from signgen.files.published_weights import (
     Published,
     check_names,

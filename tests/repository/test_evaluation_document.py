@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-from signgen.evaluation.metric_factories import FACTORIES
+from signgen.evaluation.metric_choice import METRICS
 from signgen.evaluation.protocols import PROTOCOLS, Protocol
 from signgen.evaluation.reports.report import Report
 
@@ -37,7 +38,7 @@ def test_protocol_is_as_documented(protocol: Protocol) -> None:
     assert words[1:] == [protocol.source, " ".join(protocol.differs)]
 
 
-@pytest.mark.parametrize("metric", FACTORIES)
+@pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_a_row(metric: str) -> None:
     said = [row[3] for row in rows(metric) if len(row) == 5]
     assert [text for text in said if text.startswith(("higher", "lower", "near"))]
@@ -46,3 +47,12 @@ def test_every_metric_has_a_row(metric: str) -> None:
 def test_every_field_of_the_report_has_a_row() -> None:
     for name in Report().to_json():
         assert rows(name), name
+
+
+def test_frames_are_scored_as_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    (block,) = (block for block in blocks if "evaluate_frames" in block)
+    (tmp_path / "snippet.py").write_text(block)
+    scores = runpy.run_path(str(tmp_path / "snippet.py"))["scores"]
+    assert 0 < scores["ssim"].value < 1
+    assert scores["ssim"].signature in capsys.readouterr().out

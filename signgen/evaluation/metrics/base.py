@@ -1,259 +1,186 @@
-"""What a metric is: it takes frames of clips and gives a score with an interval and a signature."""
+"""What a metric is: functions of frames, whose values are summed clip by clip to a score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signgen.evaluation.metrics.score import Mean, Means, Score, mean_score, pooled
 from signgen.structures import PoseSequence
 
-RESAMPLES = 1000
-"""Bootstrap resamples, as sacreBLEU's `--confidence`."""
-BOOTSTRAP_SEED = 12345
-"""Seed of the resamples, as sacreBLEU, so that the same scores give the same interval."""
+__all__ = [
+    "NOTHING",
+    "Begin",
+    "Chunk",
+    "ClipMeans",
+    "ClipMeasure",
+    "MeanMetric",
+    "Results",
+    "Size",
+    "Values",
+    "frame_by_frame",
+    "per_frame",
+    "size_text",
+]
+
+T = TypeVar("T")
+Frame = NDArray[np.uint8]
+Size = tuple[int, int]
+Values = Mapping[str, NDArray[np.float64]]
+"""Values of measured items (frames, hands, steps) by name; NaN where an item has none."""
+Results = Mapping[str, Any]
+"""What is kept of the clips that are whole, in their order: mostly `Means` by clip."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """One number about a set of clips, and all that is needed to read it.
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Frames of one system that follow each other in a clip, and what was found in them.
+
+    The chunk of true frames is one object for all systems, so that its features are computed once.
 
     Args:
-        name: Name of the metric.
-        value: Mean over all measured items; None if nothing could be measured.
-        ci95: 95 % bootstrap interval over clips (low, high); None with fewer than two clips.
-        n: Measured items: frames, or hands.
-        higher_is_better: Direction of the metric.
-        signature: What exactly was computed, after sacreBLEU: `ssim|win:gauss11-1.5|...`.
-        per_clip: Mean of each clip with at least one measured item.
-        details: Further numbers, such as `coverage`.
-        counts: Measured items of each clip in `per_clip`, its weight in `value`; empty for metrics
-            of whole sets, such as FID.
-        unavailable: Why nothing could be measured, as `needs FILE, get it with COMMAND`; empty
-            where something was.
-        ideal: The best value where it is neither end of the scale, such as 1 for the ratio of two
-            motions; `higher_is_better` then means nothing.
+        frames: (T, H, W, 3) uint8 RGB.
+        poses: Their key points, T poses, or None.
+        before: Frames of the clip just before these, as many as metrics need.
+        clip: Name of the clip.
     """
 
-    name: str
-    value: float | None
-    ci95: tuple[float, float] | None
-    n: int
-    higher_is_better: bool
-    signature: str
-    per_clip: Mapping[str, float]
-    details: Mapping[str, float | None] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    unavailable: str = ""
-    ideal: float | None = None
+    frames: NDArray[np.uint8]
+    poses: PoseSequence | None = None
+    before: tuple[Frame, ...] = ()
+    clip: str = ""
+    _features: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def size(self) -> Size:
+        """(H, W) of the frames."""
+        return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    def preceded(self, count: int) -> list[Frame]:
+        """Return the frames, each contiguous, after at most `count` of those before them."""
+        return [*self.before[-count:], *map(np.ascontiguousarray, self.frames)]
+
+    def feature(self, extract: Callable[..., T], *arguments: Hashable) -> T:
+        """Return `extract(self, *arguments)`, computed once."""
+        key = extract, arguments
+        if key not in self._features:
+            self._features[key] = extract(self, *arguments)
+        return cast(T, self._features[key])
 
 
-class Metric(Protocol):
-    """A metric over clips; structural, no base class.
+# ----- metrics ------------------------------------------------------------------------------------
 
-    A clip may arrive whole or in chunks: the score does not depend on it. One object serves one set
-    of clips. `copy.deepcopy` must give an independent metric at little cost, sharing networks and
-    what is never changed: one is made before every clip, to go back to when the clip fails.
+
+class ClipMeasure(Protocol):
+    """What is measured of one clip of one system, while its frames stream by in chunks.
+
+    The result does not depend on their length. UserError: the clip cannot be measured.
     """
 
-    @property
-    def name(self) -> str:
-        """Short name, unique among metrics."""
+    def add(self, generated: Chunk, reference: Chunk) -> Values:
+        """Take the next frames, generated and true, and return what was found in them."""
 
-    @property
-    def latest(self) -> NDArray[np.float64] | None:
-        """Values of the frames of the last update, (T,), NaN where a frame has none.
-
-        None for metrics without a value per frame. The worst frames of a report are found by it.
-        """
-
-    def update(
-        self,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip.
-
-        Args:
-            generated: (T, H, W, 3) uint8 RGB.
-            reference: (T, H, W, 3) uint8 RGB, the truth.
-            poses: Key points of the reference, T frames, or None.
-            clip: Name of the clip.
-
-        Raises:
-            ValueError: If shapes or types disagree.
-            UserError: If the metric cannot work on such frames, or needs poses and has none.
-        """
-
-    def compute(self) -> Score:
-        """Return the score of everything seen so far."""
+    def results(self) -> Results:
+        """Return what to keep, now that the clip is whole."""
 
 
-@runtime_checkable
-class FinishesClips(Protocol):
-    """A metric that has something to do when all frames of a clip have come."""
-
-    def finish(self, clip: str) -> None:
-        """Measure what waited for the end of the clip; no more of its frames come.
-
-        Args:
-            clip: Name of the clip; one of which nothing came is passed over.
-
-        Raises:
-            UserError: If the clip cannot be measured. The metric is then to be thrown away for the
-                copy that was made before the clip.
-        """
+Begin = Callable[[str, Results], ClipMeasure]
+"""Begins a clip, given its name and the results of the clips before."""
 
 
 class ClipMeans:
-    """Sums and counts per clip, from which mean and interval follow."""
+    """The means of one clip of what a function finds in chunks."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
+    def __init__(self, clip: str, measure: Callable[[Chunk, Chunk], Values]) -> None:
+        self._clip, self._measure = clip, measure
+        self._means: dict[str, Mean] = {}
 
-    def __deepcopy__(self, memo: dict[int, object]) -> ClipMeans:
-        """Return an independent copy; numbers need none of their own."""
-        other = ClipMeans()
-        other._sums, other._counts = dict(self._sums), dict(self._counts)
-        return other
+    def add(self, generated: Chunk, reference: Chunk) -> Values:
+        """Take the next frames."""
+        values = generated.feature(self._measure, reference)
+        for name, found in values.items():
+            self._means[name] = self._means.get(name, Mean()) + Mean.of(found)
+        return values
 
-    def add(self, clip: str, values: Sequence[float] | NDArray[np.float64]) -> None:
-        """Add measured items of a clip.
-
-        Args:
-            clip: Name of the clip.
-            values: Any number of values.
-        """
-        numbers = np.asarray(values, np.float64)
-        self._sums[clip] = self._sums.get(clip, 0.0) + float(numbers.sum())
-        self._counts[clip] = self._counts.get(clip, 0) + numbers.size
-
-    @property
-    def count(self) -> int:
-        """Measured items."""
-        return sum(self._counts.values())
-
-    def mean(self) -> float | None:
-        """Return the mean over all items, or None if there are none."""
-        return sum(self._sums.values()) / self.count if self.count else None
-
-    def per_clip(self) -> dict[str, float]:
-        """Return the mean of each clip that has items."""
-        return {clip: self._sums[clip] / n for clip, n in self._counts.items() if n}
-
-    def score(
-        self,
-        name: str,
-        signature: Sequence[str],
-        *,
-        higher_is_better: bool,
-        details: Mapping[str, float | None] | None = None,
-        ideal: float | None = None,
-    ) -> Score:
-        """Return the mean over all items as a score.
-
-        Args:
-            name: Name of the metric.
-            signature: Parts of the signature after the name.
-            higher_is_better: Direction of the metric.
-            details: Further numbers.
-            ideal: The best value where it is neither end of the scale.
-        """
-        return Score(
-            name=name,
-            value=self.mean(),
-            ci95=self.interval(),
-            n=self.count,
-            higher_is_better=higher_is_better,
-            signature=join_signature(name, *signature),
-            per_clip=self.per_clip(),
-            details=details or {},
-            counts={clip: n for clip, n in self._counts.items() if n},
-            ideal=ideal,
-        )
-
-    def interval(self) -> tuple[float, float] | None:
-        """Return the 95 % bootstrap interval of the mean over clips, or None below two clips."""
-        clips = sorted(self.per_clip())
-        sums = np.array([self._sums[clip] for clip in clips])
-        counts = np.array([self._counts[clip] for clip in clips], np.float64)
-        return bootstrap_interval(sums, counts)
+    def results(self) -> dict[str, Means]:
+        """Return the means; nothing of a clip without frames."""
+        return {self._clip: self._means} if self._means else {}
 
 
-def bootstrap_interval(
-    sums: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    resamples: int = RESAMPLES,
-    seed: int = BOOTSTRAP_SEED,
-) -> tuple[float, float] | None:
-    """Return the percentile bootstrap interval (95 %) of a mean, resampling clips and not frames.
+def frame_by_frame(measure: Callable[[Chunk, Chunk], Values]) -> Begin:
+    """Return what begins a clip whose chunks are given to a function of generated and true ones."""
+    return lambda clip, results: ClipMeans(clip, measure)
 
-    Frames of one clip resemble each other, so resampling them would give intervals far too narrow.
-    After Efron 1979; the number of resamples and the seed are sacreBLEU's.
+
+def per_frame(
+    function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]],
+) -> Begin:
+    """Return what begins a clip whose frames (T, H, W, 3), generated and true, have values (T,)."""
+    return frame_by_frame(
+        lambda generated, reference: {"value": function(generated.frames, reference.frames)}
+    )
+
+
+NOTHING = frame_by_frame(lambda generated, reference: {})
+"""Begins a clip of which nothing is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanMetric:
+    """A metric whose score is a mean over items of clips; made of functions, it holds no frames.
+
+    Metrics with the same `begin` are measured once and share their results.
 
     Args:
-        sums: (N,) sum of the items of each clip.
-        counts: (N,) number of items of each clip, above 0.
-        resamples: Number of resamples.
-        seed: Seed of the resamples.
-
-    Returns:
-        (low, high), or None if N is below 2.
+        name: Short name, unique among metrics.
+        signature: Parts of the signature after the name; `{size}` stands for the size of frames.
+        begin: Begins a clip; what it keeps are `Means` by clip.
+        higher_is_better: Direction.
+        columns: Names of the values that the score is a mean of.
+        clips: What clips count in the score, from their means; that of `columns` if not given.
+        details: Further numbers, from the means of all clips.
+        context: Frames before a chunk that it needs.
+        ideal: See `Score`.
+        generated_only: Whether it can measure the generated frames and no other system.
+        too_small: Why nothing is measured in frames of a size.
+        unavailable: Why it cannot be measured here; empty where it can.
     """
-    if len(sums) < 2:
-        return None
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
+    name: str
+    signature: str = ""
+    begin: Begin = NOTHING
+    higher_is_better: bool = False
+    columns: tuple[str, ...] = ("value",)
+    clips: Callable[[Mapping[str, Means]], Mapping[str, Mean]] | None = None
+    details: Callable[[Mapping[str, Means]], Mapping[str, float | None]] = lambda results: {}
+    context: int = 0
+    ideal: float | None = None
+    generated_only: bool = False
+    too_small: Callable[[Size], str] = lambda size: ""
+    unavailable: str = ""
 
-def check_frames(generated: NDArray[np.uint8], reference: NDArray[np.uint8]) -> None:
-    """Check that two stacks of frames can be compared.
-
-    Args:
-        generated: Should be (T, H, W, 3) uint8.
-        reference: Should be the same.
-
-    Raises:
-        ValueError: If shapes differ or are not (T, H, W, 3), or a type is not uint8.
-    """
-    if generated.shape != reference.shape or generated.ndim != 4 or generated.shape[-1] != 3:
-        raise ValueError(
-            f"generated is {generated.shape}, reference {reference.shape}; "
-            "expected the same (T, H, W, 3)"
+    def score(self, results: Mapping[str, Means], sizes: Sequence[Size]) -> Score:
+        """Return the score of whole clips, given the sizes that their frames had."""
+        clips = {clip: pooled([means], *self.columns) for clip, means in results.items()}
+        reasons = [self.unavailable, *map(self.too_small, reversed(sizes))]
+        signature = "|".join(filter(None, (self.name, self.signature)))
+        return mean_score(
+            self.name,
+            self.clips(results) if self.clips else clips,
+            signature=signature.format(size=size_text(sizes)),
+            higher_is_better=self.higher_is_better,
+            details=self.details(results),
+            unavailable=next(filter(None, reasons), ""),
+            ideal=self.ideal,
         )
-    if generated.dtype != np.uint8 or reference.dtype != np.uint8:
-        raise ValueError(
-            f"generated is {generated.dtype}, reference {reference.dtype}; expected uint8"
-        )
 
 
-def join_signature(*parts: str) -> str:
-    """Join the parts of a signature with `|`."""
-    return "|".join(parts)
-
-
-class FrameSizes:
-    """The sizes of the frames a metric saw, for its signature."""
-
-    def __init__(self) -> None:
-        self._sizes: set[tuple[int, int]] = set()
-
-    def add(self, frames: NDArray[np.uint8]) -> None:
-        """Note the size of (T, H, W, 3) frames."""
-        self._sizes.add((int(frames.shape[1]), int(frames.shape[2])))
-
-    def __str__(self) -> str:
-        """Return `260x210` (height x width), `mixed`, or `none`."""
-        if len(self._sizes) == 1:
-            height, width = next(iter(self._sizes))
-            return f"{height}x{width}"
-        return "mixed" if self._sizes else "none"
+def size_text(sizes: Sequence[Size]) -> str:
+    """Return the one size of frames as signatures have it, `260x210`; or `mixed`, or `none`."""
+    if len(sizes) == 1:
+        return f"{sizes[0][0]}x{sizes[0][1]}"
+    return "mixed" if sizes else "none"

@@ -7,26 +7,69 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from signgen.errors import UserError
+from signgen.files.published_weights import Published, find_weights, how_to_get
 
-__all__ = ["FeatureExtractor", "Missing", "exact_inference", "to_tensor"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "ALEXNET_WEIGHTS",
+    "FIDELITY_WEIGHTS",
+    "TORCHVISION_WEIGHTS",
+    "FeatureExtractor",
+    "Unavailable",
+    "exact_inference",
+    "published_file",
+    "to_tensor",
+]
+
+_TORCH = "https://download.pytorch.org/models"
+ALEXNET_WEIGHTS = Published("alexnet-owt-7be5be79.pth", _TORCH, "--lpips-weights")
+TORCHVISION_WEIGHTS = Published("inception_v3_google-0cc3c7bd.pth", _TORCH, "--inception-weights")
+FIDELITY_WEIGHTS = Published(
+    "weights-inception-2015-12-05-6726825d.pth",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0",
+    "--fid-weights",
+)
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A network that is not on this machine.
+class Unavailable:
+    """A network or estimator that is not on this machine.
 
     Args:
         reason: For `Score.unavailable`: `needs FILE, get it with COMMAND`.
     """
 
     reason: str
+    name = "none"
+    signature = "net:none"
+
+
+def published_file(weights: Path | None, published: Published) -> Path | Unavailable:
+    """Return a file of weights, before anything else is loaded, or how to get it.
+
+    Args:
+        weights: The file; None to look for the published one in the caches of this machine.
+        published: The published one.
+
+    Raises:
+        UserError: If the named file is missing.
+    """
+    try:
+        return find_weights(weights, published)
+    except UserError:
+        if weights is not None:
+            raise
+        return Unavailable(f"needs {published.file}, {how_to_get(published)}")
 
 
 @contextmanager
@@ -45,19 +88,18 @@ def exact_inference() -> Iterator[None]:
 
 
 def to_tensor(frames: NDArray[np.uint8], device: str) -> Tensor:
-    """Return (T, H, W, 3) uint8 frames as a (T, 3, H, W) float32 tensor in [0, 255]."""
+    """Return (..., H, W, 3) uint8 frames as a (..., 3, H, W) float32 tensor in [0, 255]."""
     import torch
 
     pixels = torch.from_numpy(np.array(frames)).to(device)
-    return pixels.permute(0, 3, 1, 2).float().contiguous()
+    return rearrange(pixels, "... h w c -> ... c h w").float().contiguous()
 
 
 class FeatureExtractor:
     """Features of pictures, or of stacks of frames, each computed once where it comes again soon.
 
     FID, FID* and KID look at the same frames, and the baselines at copies of them, so the features
-    of the last items are kept and found again by the content of the item. Copies of an extractor
-    are the extractor itself: networks are large, and what one has seen serves the other.
+    of the last items are kept and found again by the content of the item.
 
     Args:
         function: From (N, H, W, 3) uint8 pictures, or (N, L, H, W, 3) stacks, to (N, D) features.
@@ -65,6 +107,8 @@ class FeatureExtractor:
         batch: Items given to the function at a time.
         keep: Features of how many items are kept.
     """
+
+    reason = ""
 
     def __init__(
         self,
@@ -78,34 +122,6 @@ class FeatureExtractor:
         self._batch, self._keep = batch, keep
         self._seen: OrderedDict[bytes, NDArray[Any]] = OrderedDict()
 
-    @classmethod
-    def of_module(
-        cls, module: nn.Module, signature: str, *, device: str = "cpu", batch: int = 8
-    ) -> FeatureExtractor:
-        """Return the extractor of a network.
-
-        Args:
-            module: From (N, 3, H, W) uint8 to (N, D).
-            signature: See the class.
-            device: Torch device.
-            batch: See the class.
-        """
-        module = module.eval().to(device)
-
-        def features(items: NDArray[np.uint8]) -> NDArray[Any]:
-            import torch
-
-            with exact_inference():
-                pixels = torch.from_numpy(np.array(items)).to(device)
-                output: Tensor = module(pixels.movedim(-1, 1))
-                return np.asarray(output.cpu().numpy())
-
-        return cls(features, signature, batch=batch)
-
-    def __deepcopy__(self, memo: dict[int, object]) -> FeatureExtractor:
-        """Return the extractor itself."""
-        return self
-
     def __call__(self, items: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the (N, D) features of N items, N at least 1, in the function's type.
 
@@ -113,21 +129,20 @@ class FeatureExtractor:
             ValueError: If the function returns features of another shape.
         """
         keys = [_key(item) for item in items]
-        found = {key: self._seen[key] for key in keys if key in self._seen}
-        missing = {key: place for place, key in enumerate(keys) if key not in found}
-        places = list(missing.values())
+        known = {key: self._seen[key] for key in keys if key in self._seen}
+        places = list({key: place for place, key in enumerate(keys) if key not in known}.values())
         for start in range(0, len(places), self._batch):
-            chosen = places[start : start + self._batch]
-            features = np.asarray(self._function(items[chosen]))
-            if features.ndim != 2 or len(features) != len(chosen):
-                raise ValueError(f"features are {features.shape}; expected ({len(chosen)}, D)")
-            found |= {keys[place]: row for place, row in zip(chosen, features, strict=True)}
+            batch = places[start : start + self._batch]
+            features = np.asarray(self._function(items[batch]))
+            if features.ndim != 2 or len(features) != len(batch):
+                raise ValueError(f"features are {features.shape}; expected ({len(batch)}, D)")
+            known |= {keys[place]: row for place, row in zip(batch, features, strict=True)}
         for key in keys:
-            self._seen[key] = found[key]
+            self._seen[key] = known[key]
             self._seen.move_to_end(key)
         while len(self._seen) > self._keep:
             self._seen.popitem(last=False)
-        return np.stack([found[key] for key in keys])
+        return np.stack([known[key] for key in keys])
 
 
 def _key(item: NDArray[np.uint8]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.base import ClipMeans, Score
+from signgen.evaluation.metrics.score import Mean, Score, mean_score
 
 RECALLS = (1, 3, 5)
 """Numbers of places that FPDM's Table 2 counts."""
@@ -15,8 +15,6 @@ TIE = 1e-6
 """Cosine similarities nearer than this are equal: the rounding of an encoder in 32 bits."""
 CHUNK = 256
 """Queries compared at a time; the result does not depend on it."""
-VERSION = "1"
-"""Version of the definitions in this file; part of every signature."""
 
 
 def target_ranks(
@@ -91,18 +89,18 @@ def _score(
     gallery: int,
     settings: Sequence[str],
 ) -> Score:
-    means = ClipMeans()
+    by_clip: dict[str, list[float]] = {}
     for clip, value in zip(clips, values.astype(np.float64), strict=True):
-        means.add(clip, [value])
-    return means.score(
+        by_clip.setdefault(clip, []).append(value)
+    return mean_score(
         name,
-        (
-            "similarity:cosine",
-            f"ties:worst-{TIE:g}",
-            f"gallery:{gallery}",
-            *settings,
-            "mean:queries",
-            f"version:{VERSION}",
+        {clip: Mean.of(own) for clip, own in by_clip.items()},
+        signature="|".join(
+            (
+                f"{name}|similarity:cosine|ties:worst-{TIE:g}|gallery:{gallery}",
+                *settings,
+                "mean:queries|version:1",
+            )
         ),
         higher_is_better=name != "mean_rank",
         details={"gallery": float(gallery)},

@@ -2,95 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.base import ClipMeans, FrameSizes, Score, check_frames
-from signgen.evaluation.metrics.clip_motion import Frame, LastFrames, Stack
-from signgen.structures import PoseSequence, UserError
+from signgen.errors import UserError
+from signgen.evaluation.metrics.base import Chunk, MeanMetric, Values, frame_by_frame
+from signgen.evaluation.metrics.score import pooled
 
-__all__ = ["WarpingError", "motion_back", "warp"]
+__all__ = ["WARPING_ERROR", "motion_back", "warp"]
 
 SMALLEST = 12
 """Smallest side of a frame in pixels that OpenCV's DIS takes."""
-VERSION = "1"
-"""Version of the definitions in this file; part of every signature."""
 
+Frame = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
 
-class WarpingError:
-    """Mean squared difference of each frame from the one before it, moved by the truth's flow.
-
-    Lai et al. 2018 (Learning Blind Video Temporal Consistency), section 4, with the flow of the
-    truth by OpenCV's DIS (preset medium) on its luma. Only pixels count that are visible in both
-    true frames: the flow there and back ends where it began (Sundaram et al. 2010). Values run from
-    0 to 1, mean over pixels and channels. The truth's own error is `reference` in the details:
-    noise, shading and errors of the flow. Two flows a frame take some thirty times as long as all
-    other metrics of motion: ask for it.
-    """
-
-    name = "warping_error"
-
-    def __init__(self) -> None:
-        self._last = LastFrames(1)
-        self._means, self._true_means = ClipMeans(), ClipMeans()
-        self._visible = ClipMeans()
-        self._sizes = FrameSizes()
-        self.latest: NDArray[np.float64] | None = None
-
-    def update(
-        self,
-        generated: Stack,
-        reference: Stack,
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used.
-
-        Raises:
-            UserError: If frames are smaller than the flow can be found in.
-        """
-        check_frames(generated, reference)
-        height, width = generated.shape[1:3]
-        if min(height, width) < SMALLEST:
-            raise UserError(
-                f"{self.name} cannot measure frames of {width} x {height}; expected at least "
-                f"{SMALLEST} x {SMALLEST} pixels."
-            )
-        self._sizes.add(generated)
-        ours, truth = self._last.extend(clip, generated, reference)
-        errors = np.full(len(ours), np.nan)
-        for t in range(1, len(truth)):
-            back, visible = motion_back(truth[t - 1], truth[t])
-            self._visible.add(clip, [float(visible.mean())])
-            if visible.any():
-                errors[t] = _error(ours[t - 1], ours[t], back, visible)
-                self._true_means.add(clip, [_error(truth[t - 1], truth[t], back, visible)])
-        self._means.add(clip, errors[~np.isnan(errors)])
-        self.latest = errors[-len(generated) :]
-
-    def compute(self) -> Score:
-        """Return the mean over steps; details: `reference`, and `visible`, the share of pixels."""
-        return self._means.score(
-            self.name,
-            (
-                "flow:truth-dis-medium",
-                "visible:forward-backward",
-                "squared",
-                "range:1",
-                f"size:{self._sizes}",
-                "mean:steps",
-                f"version:{VERSION}",
-            ),
-            higher_is_better=False,
-            details={
-                "reference": self._true_means.mean(),
-                "visible": self._visible.mean(),
-            },
+def _errors(generated: Chunk, reference: Chunk) -> Values:
+    """Return the error of each step, of the generated and of the true frames."""
+    height, width = reference.size
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"{WARPING_ERROR.name} cannot measure frames of {width} x {height}; expected at least "
+            f"{SMALLEST} x {SMALLEST} pixels."
         )
+    flows = reference.feature(_flows)
+    return {
+        "value": _differences(generated, flows),
+        "reference": reference.feature(_own_differences),
+        "visible": np.array([float(visible.mean()) for _, visible in flows]),
+    }
+
+
+def _flows(reference: Chunk) -> list[tuple[Field, NDArray[np.bool_]]]:
+    return [motion_back(before, after) for before, after in pairwise(reference.preceded(1))]
+
+
+def _own_differences(reference: Chunk) -> NDArray[np.float64]:
+    return _differences(reference, reference.feature(_flows))
+
+
+def _differences(
+    chunk: Chunk, flows: Sequence[tuple[Field, NDArray[np.bool_]]]
+) -> NDArray[np.float64]:
+    """Return the mean squared difference of each frame from the one before, moved; NaN of none."""
+    errors = []
+    steps = zip(pairwise(chunk.preceded(1)), flows, strict=True)
+    for (before, after), (back, visible) in steps:
+        difference = (warp(before, back)[visible] - after[visible]) / 255
+        errors.append(np.mean(difference**2, dtype=np.float64) if visible.any() else np.nan)
+    return np.array(errors, np.float64)
+
+
+WARPING_ERROR = MeanMetric(
+    name="warping_error",
+    signature="flow:truth-dis-medium|visible:forward-backward|squared|range:1|size:{size}"
+    "|mean:steps|version:1",
+    begin=frame_by_frame(_errors),
+    details=lambda results: {
+        name: pooled(results.values(), name).value for name in ("reference", "visible")
+    },
+    context=1,
+)
+"""Mean squared difference of each frame from the one before it, moved by the truth's flow.
+
+Lai et al. 2018 (Learning Blind Video Temporal Consistency), section 4, with the flow of the truth
+by OpenCV's DIS (preset medium) on its luma. Only pixels count that are visible in both true frames:
+the flow there and back ends where it began (Sundaram et al. 2010). Values run from 0 to 1, mean
+over pixels and channels. The truth's own error is `reference` in the details: noise, shading and
+errors of the flow. Two flows a frame take some thirty times as long as all other metrics of motion:
+ask for it."""
 
 
 def motion_back(before: Frame, after: Frame) -> tuple[Field, NDArray[np.bool_]]:
@@ -144,8 +129,3 @@ def _places(back: Field) -> Field:
     height, width = back.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return np.stack([x + back[..., 0], y + back[..., 1]], axis=-1)
-
-
-def _error(before: Frame, after: Frame, back: Field, visible: NDArray[np.bool_]) -> float:
-    difference = (warp(before, back)[visible] - after[visible]) / 255
-    return float(np.mean(difference**2, dtype=np.float64))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from signgen.evaluation.clips import Failure
 from signgen.evaluation.comparison import Comparison
-from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.metrics.score import Score
 from signgen.evaluation.reports.report import (
     COPY,
     GENERATED,

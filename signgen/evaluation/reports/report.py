@@ -10,7 +10,7 @@ import signgen
 from signgen.evaluation.back_translation import BackTranslation
 from signgen.evaluation.clips import Failure
 from signgen.evaluation.comparison import Comparison
-from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.metrics.score import Score
 from signgen.evaluation.reports.schema import from_json, to_json
 from signgen.evaluation.reports.text import frames_table, retrieval_table
 from signgen.evaluation.reports.worst_frames import WorstFrame

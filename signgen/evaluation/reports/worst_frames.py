@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from signgen.evaluation.metrics.regions import (
     HAND,
     SKELETON,
-    PatchRules,
     cut,
-    find_places,
-    patch_side,
+    find_patches,
 )
 from signgen.media import contact_sheet
 from signgen.pose.drawing.draw import draw_pose
@@ -165,16 +163,13 @@ def _size(frame: WorstFrame) -> tuple[int, int]:
 
 def _hand_crops(frame: WorstFrame) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Return the true and the generated crop of every hand that is shown, by its name."""
-    size, rules = _size(frame), PatchRules()
-    side = patch_side(HAND, rules.patch_height, size)
-    if frame.poses is None or frame.poses.skeleton != SKELETON or side == 0:
+    if frame.poses is None or frame.poses.skeleton != SKELETON:
         return {}
     crops = {}
-    for hand, points in HAND.regions.items():
-        places = find_places(frame.poses, points, side, size, rules)
-        if len(places.chosen):
+    for hand, patches in find_patches(HAND, frame.poses, _size(frame)).items():
+        if len(patches.frames) and patches.side:
             true, generated = (
-                cut(picture[None], places)[0] for picture in (frame.reference, frame.generated)
+                cut(picture[None], patches)[0] for picture in (frame.reference, frame.generated)
             )
             crops[hand] = true, generated
     return crops

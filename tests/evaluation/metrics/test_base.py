@@ -1,73 +1,69 @@
-"""Means and bootstrap intervals over clips."""
+"""Chunks and their features, and metrics that are means over clips."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from signgen.evaluation.metrics.base import ClipMeans, FrameSizes, bootstrap_interval, check_frames
+from signgen.evaluation.metrics.base import Chunk, MeanMetric, frame_by_frame, per_frame
+from signgen.evaluation.metrics.score import Mean
+from tests.material.scoring import measured
+
+FRAMES = np.random.default_rng(1).integers(0, 256, (6, 8, 9, 3), np.uint8)
 
 
-def test_the_mean_is_over_items_and_per_clip_means_are_kept() -> None:
-    means = ClipMeans()
-    means.add("a", [1.0, 2.0])
-    means.add("b", [6.0])
-    means.add("a", [3.0])
-    means.add("empty", [])
-    assert means.mean() == pytest.approx(3.0)
-    assert means.count == 4
-    assert means.per_clip() == {"a": 2.0, "b": 6.0}
+def first_pixel(generated: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    return generated[:, 0, 0, 0] - reference[:, 0, 0, 0].astype(float)
 
 
-def test_nothing_measured_is_none_and_not_a_number() -> None:
-    assert ClipMeans().mean() is None
-    assert ClipMeans().interval() is None
+def test_a_feature_is_computed_once_for_its_arguments() -> None:
+    asked: list[int] = []
+
+    def sums(chunk: Chunk, factor: int) -> int:
+        asked.append(factor)
+        return factor * int(chunk.frames.sum())
+
+    chunk, other = Chunk(FRAMES), Chunk(FRAMES)
+    for factor in (1, 2, 1):
+        assert chunk.feature(sums, factor) == factor * int(FRAMES.sum())
+    assert asked == [1, 2]
+    other.feature(sums, 1)
+    assert asked == [1, 2, 1], "of another chunk"
 
 
-def test_the_interval_covers_the_mean_of_normal_clips_as_theory_says() -> None:
-    values = np.random.default_rng(0).normal(5, 2, 400)
-    interval = bootstrap_interval(values, np.ones(400))
-    assert interval is not None
-    half = 1.96 * values.std() / np.sqrt(400)
-    assert interval[0] == pytest.approx(values.mean() - half, abs=0.03)
-    assert interval[1] == pytest.approx(values.mean() + half, abs=0.03)
+def test_frames_come_behind_those_before_them() -> None:
+    chunk = Chunk(FRAMES[2:], before=tuple(FRAMES[:2]))
+    for count, start in ((1, 1), (2, 0), (9, 0)):
+        np.testing.assert_array_equal(np.stack(chunk.preceded(count)), FRAMES[start:])
+    assert chunk.size == (8, 9)
+    view = Chunk(FRAMES[:, :, ::2])
+    assert all(frame.flags.c_contiguous for frame in view.preceded(1))
 
 
-def test_clips_are_resampled_and_not_frames() -> None:
-    """Repeating every frame 100 times must not make the interval narrower."""
-    few, many = ClipMeans(), ClipMeans()
-    for clip, value in {"a": 1.0, "b": 2.0, "c": 4.0}.items():
-        few.add(clip, [value])
-        many.add(clip, [value] * 100)
-    assert few.interval() == pytest.approx(many.interval())
+def test_scores_are_means_over_clips_with_the_size_in_their_signature() -> None:
+    metric = MeanMetric(name="m", signature="a|size:{size}|b", begin=per_frame(first_pixel))
+    clips = {"one": (FRAMES[:2], FRAMES[2:4]), "two": (FRAMES[:1], FRAMES[5:])}
+    score, _ = measured(metric, clips)
+    values = first_pixel(FRAMES[[0, 1, 0]], FRAMES[[2, 3, 5]])
+    assert score.value == pytest.approx(values.mean())
+    assert score.per_clip == pytest.approx({"one": values[:2].mean(), "two": values[2]})
+    assert score.signature == "m|a|size:8x9|b"
+    clips["three"] = (FRAMES[:1, :5], FRAMES[:1, :5])
+    assert measured(metric, clips)[0].signature == "m|a|size:mixed|b"
+    assert replace(metric, signature="").score({}, []).signature == "m"
+    assert metric.score({}, []).signature == "m|a|size:none|b"
 
 
-def test_the_interval_repeats_and_does_not_depend_on_the_order_of_clips() -> None:
-    one, other = ClipMeans(), ClipMeans()
-    values = {f"clip{i}": float(v) for i, v in enumerate(np.random.default_rng(1).normal(size=9))}
-    for clip, value in values.items():
-        one.add(clip, [value])
-    for clip, value in reversed(values.items()):
-        other.add(clip, [value])
-    assert one.interval() == other.interval() == one.interval()
-
-
-def test_one_clip_has_no_interval() -> None:
-    assert bootstrap_interval(np.array([3.0]), np.array([2.0])) is None
-
-
-def test_frames_of_different_shape_or_type_are_refused() -> None:
-    frames = np.zeros((2, 8, 8, 3), np.uint8)
-    check_frames(frames, frames)
-    for other in (frames[:1], frames[:, :7], frames.astype(np.float32), frames[..., :1]):
-        with pytest.raises(ValueError, match="expected"):
-            check_frames(frames, other)
-
-
-def test_sizes_for_the_signature() -> None:
-    sizes = FrameSizes()
-    assert str(sizes) == "none"
-    sizes.add(np.zeros((1, 26, 21, 3), np.uint8))
-    assert str(sizes) == "26x21"
-    sizes.add(np.zeros((1, 26, 20, 3), np.uint8))
-    assert str(sizes) == "mixed"
+def test_reasons_why_nothing_was_measured() -> None:
+    metric = MeanMetric(
+        name="m",
+        begin=frame_by_frame(lambda ours, truth: {"value": np.full(len(ours.frames), np.nan)}),
+        too_small=lambda size: f"{size} is small" if size < (9, 9) else "",
+    )
+    score, _ = measured(metric, {"a": (FRAMES, FRAMES)})
+    assert (score.n, score.unavailable) == (0, "(8, 9) is small")
+    assert metric.score({"a": {"value": Mean(1, 1)}}, [(8, 9)]).unavailable == ""
+    absent = replace(metric, unavailable="needs FILE")
+    assert absent.score({}, [(8, 9)]).unavailable == "needs FILE"

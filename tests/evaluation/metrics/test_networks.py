@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
-from signgen.evaluation.metrics.networks import FeatureExtractor
+from signgen.errors import ExitCode, UserError
+from signgen.evaluation.metrics.networks import (
+    ALEXNET_WEIGHTS,
+    FIDELITY_WEIGHTS,
+    TORCHVISION_WEIGHTS,
+    FeatureExtractor,
+    Unavailable,
+    published_file,
+    to_tensor,
+)
 
 RNG = np.random.default_rng(2)
-
-
-class Tiny(nn.Module):
-    """A network of the size of a test: (N, 3, H, W) uint8 to (N, 6)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv2d(3, 6, 5, stride=3)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.conv(pixels.float() / 255).relu().mean(dim=(2, 3))
 
 
 def frames(count: int) -> np.ndarray:
@@ -33,11 +29,15 @@ def frames(count: int) -> np.ndarray:
 @pytest.mark.parametrize("batch", [1, 3, 16])
 def test_batches_change_nothing(batch: int) -> None:
     pictures = frames(7)
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    with torch.no_grad():
-        expected = Tiny()(pixels).numpy()
-    extractor = FeatureExtractor.of_module(Tiny(), "net:tiny", batch=batch)
-    np.testing.assert_allclose(extractor(pictures), expected, atol=1e-6)
+    sizes: list[int] = []
+
+    def mean(items: np.ndarray) -> np.ndarray:
+        sizes.append(len(items))
+        return items.mean(axis=(1, 2))
+
+    found = FeatureExtractor(mean, "net:mean", batch=batch)(pictures)
+    np.testing.assert_array_equal(found, pictures.mean(axis=(1, 2)))
+    assert max(sizes) == min(batch, 7)
 
 
 def test_an_item_that_comes_again_is_not_computed_again() -> None:
@@ -53,7 +53,7 @@ def test_an_item_that_comes_again_is_not_computed_again() -> None:
     np.testing.assert_allclose(extractor(twice), twice.mean(axis=(1, 2)))
     assert sum(computed) == 3
     copies = np.broadcast_to(pictures[1], pictures.shape)
-    np.testing.assert_allclose(copy.deepcopy(extractor)(copies), copies.mean(axis=(1, 2)))
+    np.testing.assert_allclose(extractor(copies), copies.mean(axis=(1, 2)))
     assert sum(computed) == 3
     extractor(frames(4))
     np.testing.assert_allclose(extractor(pictures), pictures.mean(axis=(1, 2)))
@@ -72,3 +72,24 @@ def test_features_of_another_shape_are_refused() -> None:
     extractor = FeatureExtractor(lambda items: items.mean(axis=(1, 2, 3)), "net:flat")
     with pytest.raises(ValueError, match=r"expected \(2, D\)"):
         extractor(frames(2))
+
+
+def test_absent_weights_say_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for published in (ALEXNET_WEIGHTS, FIDELITY_WEIGHTS, TORCHVISION_WEIGHTS):
+        absent = published_file(None, published)
+        assert isinstance(absent, Unavailable)
+        assert absent.reason.startswith(f"needs {published.file}, get it with: curl -fL")
+        assert f"{published.address} " in absent.reason
+        assert "\n" not in absent.reason
+        with pytest.raises(UserError, match="no such file") as caught:
+            published_file(Path("absent.pth"), published)
+        assert caught.value.code == ExitCode.NO_INPUT
+
+
+def test_frames_become_tensors_with_colours_first() -> None:
+    stacks = RNG.integers(0, 256, (2, 5, 4, 6, 3), np.uint8)
+    assert torch.equal(to_tensor(stacks, "cpu"), torch.from_numpy(stacks).movedim(-1, -3).float())

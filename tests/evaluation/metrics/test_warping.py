@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.warping import WarpingError, motion_back, warp
+from signgen.evaluation.metrics.warping import WARPING_ERROR, motion_back, warp
+from tests.material.scoring import measured, score_of
 
 
 def texture(size: tuple[int, int] = (120, 140), seed: int = 0) -> np.ndarray:
@@ -46,33 +47,30 @@ def test_frames_that_move_with_the_truth_have_little_error() -> None:
     truth = moving(4)
     inverted = 255 - truth  # moves alike, looks different
     standing = np.broadcast_to(truth[0], truth.shape)
-    values = {}
-    for name, frames in (("same", truth), ("inverted", inverted), ("standing", standing)):
-        metric = WarpingError()
-        metric.update(frames, truth, clip="a")
-        values[name] = metric.compute().value
-        assert metric.compute().n == 3
-        assert metric.compute().details["visible"] > 0.9
-    assert values["same"] == metric.compute().details["reference"]
-    assert values["inverted"] == pytest.approx(values["same"], rel=1e-3)
-    assert values["standing"] > 5 * values["same"]
+    scores = {
+        name: score_of(WARPING_ERROR, frames, truth)
+        for name, frames in (("same", truth), ("inverted", inverted), ("standing", standing))
+    }
+    for score in scores.values():
+        assert score.n == 3
+        assert score.details["visible"] > 0.9
+        assert scores["same"].value == score.details["reference"]
+    assert scores["inverted"].value == pytest.approx(scores["same"].value, rel=1e-3)
+    assert scores["standing"].value > 5 * scores["same"].value
 
 
 def test_frames_too_small_for_the_flow_are_refused() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 12, 11, 3), np.uint8)
     with pytest.raises(UserError, match="frames of 11 x 12; expected at least 12 x 12"):
-        WarpingError().update(frames, frames)
-    metric = WarpingError()
-    metric.update(frames.repeat(2, axis=2), frames.repeat(2, axis=2))
-    assert metric.latest.shape == (2,)
+        score_of(WARPING_ERROR, frames, frames)
+    assert score_of(WARPING_ERROR, frames.repeat(2, axis=2), frames.repeat(2, axis=2)).n <= 1
 
 
 def test_noise_of_known_strength_in_a_still_picture() -> None:
     truth = np.broadcast_to(texture(), (3, 120, 140, 3))
     noise = np.random.default_rng(1).normal(0, 10, truth.shape)
     generated = np.clip(np.full(truth.shape, 128) + noise, 0, 255).round().astype(np.uint8)
-    metric = WarpingError()
-    metric.update(generated, truth, clip="a")
-    assert metric.compute().value == pytest.approx(2 * (100 + 1 / 12) / 255**2, rel=0.02)
-    assert metric.compute().details["reference"] == 0
-    assert np.isnan(metric.latest).tolist() == [True, False, False]
+    score, (values,) = measured(WARPING_ERROR, {"a": (generated, truth)})
+    assert score.value == pytest.approx(2 * (100 + 1 / 12) / 255**2, rel=0.02)
+    assert score.details["reference"] == 0
+    assert values["value"].shape == (2,)

@@ -9,8 +9,9 @@ import pytest
 
 from signgen.evaluation.clips import Failure
 from signgen.evaluation.comparison import compare_with_others
-from signgen.evaluation.metrics import PSNR, SSIM, Metric
-from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.metrics.pixels.image import PSNR, psnr
+from signgen.evaluation.metrics.pixels.ssim import ssim, ssim_metric
+from signgen.evaluation.metrics.score import Mean, Score
 from signgen.evaluation.reports.from_scores import frames_report
 from signgen.evaluation.reports.report import COPY, GENERATED, ClipResult, Report, System
 from signgen.evaluation.reports.worst_frames import WorstFrames
@@ -29,23 +30,26 @@ SIZE = (40, 32)
 def report() -> Report:
     """Pictures with more and more noise, given to SSIM and PSNR; LPIPS is not at hand."""
     rng = np.random.default_rng(1)
-    metrics: dict[str, list[Metric]] = {one.name: [SSIM(), PSNR()] for one in SYSTEMS}
+    means = {one.name: {"ssim": {}, "psnr": {}} for one in SYSTEMS}
     worst = WorstFrames("ssim", count=2)
     clips = []
     for number, (clip, signer) in enumerate(CLIPS.items()):
         truth = rng.integers(0, 256, (3 + number, *SIZE, 3), np.uint8)
-        for system, own in metrics.items():
+        for system, own in means.items():
             noise = rng.normal(0, NOISE[system] + number, truth.shape)
             frames = np.clip(truth + noise, 0, 255).astype(np.uint8)
-            for metric in own:
-                metric.update(frames, truth, clip=clip)
+            own["ssim"][clip] = {"value": Mean.of(ssim(frames, truth))}
+            own["psnr"][clip] = {"value": Mean.of(psnr(frames, truth))}
             if system == GENERATED:
-                worst.update(clip, 0, own[0].latest, truth[0], None, truth, frames)
+                worst.update(clip, 0, ssim(frames, truth), truth[0], None, truth, frames)
         hashes = {"generated_sha256": "0" * 64, "reference_sha256": "0" * 64}
         clips.append(ClipResult(id=clip, signer=signer, frames=len(truth), **hashes))
     reason = "needs alexnet.pth, get it with `wget <URL>`"
     lpips = Score("lpips", None, None, 0, False, "lpips|net:alex", {}, unavailable=reason)
-    scores = {name: [*(metric.compute() for metric in own), lpips] for name, own in metrics.items()}
+    scores = {
+        name: [*(m.score(own[m.name], [SIZE]) for m in (ssim_metric(), PSNR)), lpips]
+        for name, own in means.items()
+    }
     made = frames_report(
         scores,
         clips,

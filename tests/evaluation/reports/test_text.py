@@ -8,7 +8,7 @@ import pytest
 
 from signgen.evaluation.back_translation import BackTranslation, ClipTexts, TextScore
 from signgen.evaluation.comparison import compare_with_others
-from signgen.evaluation.metrics.base import Score
+from signgen.evaluation.metrics.score import Score
 from signgen.evaluation.reports.from_scores import frames_report
 from signgen.evaluation.reports.report import COPY, PREVIOUS, ClipResult, Report, System
 

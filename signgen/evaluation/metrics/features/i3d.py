@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.networks import FeatureExtractor, Missing, exact_inference
+from signgen.evaluation.metrics.networks import FeatureExtractor, Unavailable, exact_inference
 from signgen.files.paths import check_input
 
 __all__ = ["I3D_DIGEST", "open_i3d"]
@@ -22,7 +23,7 @@ I3D_DIGEST = "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2"
 """SHA-256 of StyleGAN-V's i3d_torchscript.pt, 51,235,320 bytes."""
 
 
-def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Missing:
+def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Unavailable:
     """Return the extractor of 400 features for a stack of frames, as StyleGAN-V uses it.
 
     The network scales pixels to [-1, 1] and resizes frames to 224 x 224 itself (bilinear). A
@@ -40,7 +41,7 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Mi
         UserError: If the file is missing or another one.
     """
     if weights is None:
-        return Missing(
+        return Unavailable(
             "needs i3d_torchscript.pt, get it with: curl -fL -o i3d_torchscript.pt "
             f'"{I3D_ADDRESS}" and name it with --i3d-weights'
         )
@@ -57,7 +58,8 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Mi
 
     def features(stacks: NDArray[np.uint8]) -> NDArray[np.float32]:
         with exact_inference():
-            pixels = torch.from_numpy(np.array(stacks)).to(device).permute(0, 4, 1, 2, 3).float()
+            pixels = torch.from_numpy(np.array(stacks)).to(device)
+            pixels = rearrange(pixels, "n t h w c -> n c t h w").float()
             output = network(pixels, rescale=True, resize=True, return_features=True)
             return np.asarray(output.cpu().numpy())
 

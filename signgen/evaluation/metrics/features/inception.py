@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from einops import rearrange, reduce
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -20,35 +21,21 @@ from torch.nn import functional
 
 from signgen.errors import UserError
 from signgen.evaluation.metrics.networks import (
+    FIDELITY_WEIGHTS,
+    TORCHVISION_WEIGHTS,
     FeatureExtractor,
-    Missing,
+    Unavailable,
     exact_inference,
     to_tensor,
 )
-from signgen.files.published_weights import (
-    Published,
-    check_names,
-    find_weights,
-    how_to_get,
-    read_weights,
-)
+from signgen.files.published_weights import check_names, read_weights
 
-__all__ = ["FIDELITY_WEIGHTS", "TORCHVISION_WEIGHTS", "Inception", "open_inception"]
+__all__ = ["Inception", "open_inception", "pooled", "scaled_as_cfld"]
 
 Inception = Literal["cfld", "standard", "cleanfid"]
 """Whose features: see `open_inception`."""
 SIDE = 299
 """Side of the pictures that the network sees."""
-TORCHVISION_WEIGHTS = Published(
-    "inception_v3_google-0cc3c7bd.pth",
-    "https://download.pytorch.org/models",
-    "--inception-weights",
-)
-FIDELITY_WEIGHTS = Published(
-    "weights-inception-2015-12-05-6726825d.pth",
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0",
-    "--fid-weights",
-)
 _STEM = (
     ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"),
     ("Conv2d_3b_1x1", "Conv2d_4a_3x3"),
@@ -58,8 +45,8 @@ _MIXED = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
 
 
 def open_inception(
-    kind: Inception, weights: Path | None = None, device: str = "cpu"
-) -> FeatureExtractor | Missing:
+    kind: Inception, path: Path, device: str = "cpu"
+) -> FeatureExtractor | Unavailable:
     """Return the extractor of 2048 features a frame, as one of three programs makes them.
 
     - `cfld`: torchvision's network with its ImageNet weights. Pixels in [0, 1] are resized to 299 x
@@ -73,22 +60,15 @@ def open_inception(
 
     Args:
         kind: Whose features.
-        weights: File of weights; None to look for the published one in the caches of this machine.
+        path: File of weights.
         device: Torch device.
 
     Returns:
-        The extractor, or what is missing: the package, or the weights if no file was named.
+        The extractor, or which package is missing.
 
     Raises:
-        UserError: If the named file is missing or holds other weights.
+        UserError: If the file holds other weights.
     """
-    published = TORCHVISION_WEIGHTS if kind == "cfld" else FIDELITY_WEIGHTS
-    try:
-        path = find_weights(weights, published)
-    except UserError:
-        if weights is not None:
-            raise
-        return Missing(f"needs {published.file}, {how_to_get(published)}")
     packages = ("torchvision",) if kind == "cfld" else ("torchvision", "torch_fidelity")
     for package in packages:
         if absent := _why_not(package):
@@ -119,7 +99,7 @@ def pooled(network: nn.Module, pixels: Tensor) -> Tensor:
         pixels = functional.max_pool2d(pixels, 3, 2)
     for name in _MIXED:
         pixels = network.get_submodule(f"Mixed_{name}")(pixels)
-    return pixels.mean(dim=(2, 3))
+    return reduce(pixels, "n d h w -> n d", "mean")
 
 
 # ----- what the network sees ----------------------------------------------------------------------
@@ -142,8 +122,8 @@ def _prepared(kind: Inception, frames: NDArray[np.uint8], device: str) -> Tensor
 def scaled_as_cfld(pixels: Tensor) -> Tensor:
     """Resize (N, 3, H, W) pixels in [0, 1] to 299 x 299 and scale them as CFLD does."""
     resized = functional.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False)
-    mean = resized.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = resized.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    mean = rearrange(resized.new_tensor([0.485, 0.456, 0.406]), "c -> 1 c 1 1")
+    std = rearrange(resized.new_tensor([0.229, 0.224, 0.225]), "c -> 1 c 1 1")
     return resized * (std / 0.5) + (mean - 0.5) / 0.5
 
 
@@ -161,16 +141,16 @@ def _pillow_resized(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
 # ----- opening ------------------------------------------------------------------------------------
 
 
-def _why_not(package: str) -> Missing | None:
+def _why_not(package: str) -> Unavailable | None:
     """Return why a package cannot be used, or None. Nothing is imported where it is absent."""
     command = f"pip install {package.replace('_', '-')}"
     if importlib.util.find_spec(package) is None:
-        return Missing(f"needs {package}, get it with: {command}")
+        return Unavailable(f"needs {package}, get it with: {command}")
     try:
         importlib.import_module(package)
     except Exception as error:  # torchvision beside another build of torch raises RuntimeError
         reason = " ".join(str(error).split())[:120]
-        return Missing(
+        return Unavailable(
             f"needs {package}, which does not import here ({reason}); get one that fits torch "
             f"{torch.__version__} with: {command} --force-reinstall --no-deps"
         )

@@ -2,113 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FeatureStatistics", "Moments", "frechet_distance", "kernel_distance"]
+from signgen.evaluation.metrics.features.accumulation import FeatureStatistics
+
+__all__ = ["frechet_distance", "kernel_distance"]
 
 Array = NDArray[np.float64]
-BLOCK = 256
-"""Items that are merged at once: few merges, little memory."""
-
-
-@dataclass(frozen=True)
-class FeatureStatistics:
-    """Mean and covariance of a set of features.
-
-    Args:
-        count: Number of items, at least 1.
-        mean: (D,) mean.
-        scatter: (D, D) sum of the outer products of the deviations from the mean.
-        signature: How the features were made; sets are comparable only if it is the same.
-    """
-
-    count: int
-    mean: Array
-    scatter: Array
-    signature: str
-
-    @property
-    def covariance(self) -> Array:
-        """(D, D) sample covariance, as `np.cov` gives it; needs at least two items."""
-        return self.scatter / (self.count - 1)
-
-
-class Moments:
-    """Mean and scatter of features that come in any number of parts; memory does not grow.
-
-    Blocks of features are merged by the formula of Chan, Golub and LeVeque 1983, which does not
-    lose digits where a mean is large beside its deviations. Blocks do not depend on the parts, so
-    the parts change nothing.
-    """
-
-    def __init__(self) -> None:
-        self._merged = 0
-        self._mean: Array = np.zeros(0)
-        self._scatter: Array = np.zeros((0, 0))
-        self._waiting: list[Array] = []
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Moments:
-        """Return an independent copy; arrays are never changed in place, so they are shared."""
-        other = copy.copy(self)
-        other._waiting = list(self._waiting)
-        return other
-
-    @property
-    def count(self) -> int:
-        """Items taken so far."""
-        return self._merged + len(self._waiting)
-
-    @property
-    def width(self) -> int:
-        """Numbers in an item; 0 before the first."""
-        return len(self._waiting[0]) if self._waiting else len(self._mean)
-
-    def add(self, features: Array) -> None:
-        """Take (N, D) features, N of any number.
-
-        Raises:
-            ValueError: If their width differs from that of earlier ones, or one is not finite.
-        """
-        features = np.asarray(features, np.float64)
-        if not np.isfinite(features).all():
-            raise ValueError("features hold NaN or infinity; expected finite numbers")
-        if features.ndim != 2 or (self.count and features.shape[1] != self.width):
-            raise ValueError(f"features are {features.shape}; expected (N, {self.width or 'D'})")
-        for item in features:
-            self._waiting.append(item)
-            if len(self._waiting) == BLOCK:
-                self._merge()
-
-    def _merge(self) -> None:
-        """Merge the block of waiting items."""
-        block = np.stack(self._waiting)
-        self._waiting = []
-        if not self._merged:
-            width = block.shape[1]
-            self._mean, self._scatter = np.zeros(width), np.zeros((width, width))
-        count, total = len(block), self._merged + len(block)
-        mean = block.mean(axis=0)
-        deviations, shift = block - mean, mean - self._mean
-        # A new matrix, because copies share the one before.
-        self._scatter = self._scatter + deviations.T @ deviations
-        self._scatter += np.outer(shift, shift * (self._merged * count / total))
-        self._mean = self._mean + shift * (count / total)
-        self._merged = total
-
-    def statistics(self, signature: str) -> FeatureStatistics:
-        """Return what was gathered.
-
-        Args:
-            signature: How the features were made.
-        """
-        complete = copy.deepcopy(self)
-        if complete._waiting:
-            complete._merge()
-        return FeatureStatistics(complete._merged, complete._mean, complete._scatter, signature)
 
 
 def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.features.set_distances import FeatureStatistics
+from signgen.evaluation.metrics.features.accumulation import FeatureStatistics
 from signgen.files.paths import check_input
 from signgen.files.writing import atomic_path
 

@@ -2,92 +2,56 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import replace
 from io import BytesIO
 from typing import Protocol
 
 import cv2
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
+from signgen.errors import UserError
+from signgen.evaluation.metrics.base import Chunk
 from signgen.evaluation.metrics.networks import FeatureExtractor
-from signgen.evaluation.metrics.regions import SKELETON, Places, cut
+from signgen.evaluation.metrics.regions import SKELETON, Patches, cut
 from signgen.pose.estimators.hand_patches import HAND_POINTS, PATCH_SIZE, HandPatchEstimator
 from signgen.pose.skeleton import HAND_ROOT
 from signgen.pose.transforms import resize
-from signgen.structures import PoseSequence, UserError
 
-__all__ = ["EstimatedHands", "GivenHands", "HandPoints", "HandSource", "OpenHands", "reencoded"]
+__all__ = ["EstimatedHands", "GivenHands", "HandSource", "as_jpeg"]
 
 JPEG_QUALITY = 60
 """Quality at which the truth is coded again for the noise floor."""
 REMEMBERED = 4096
 """Patches whose points are kept: 170 bytes each."""
 
-Points = NDArray[np.float32]
-Found = NDArray[np.bool_]
-Stack = NDArray[np.uint8]
+Hands = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""(N, 21, 2) x, y in pixels of patches at 256 x 256, and (N,) whether the hand has points."""
 
 
-@dataclass(frozen=True)
-class HandPoints:
-    """Points of one hand in the patches of a chunk.
-
-    Args:
-        truth: (N, 21, 2) x, y in pixels of the patch at 256 x 256.
-        truth_found: (N,) whether the true hand has points.
-        generated: (N, 21, 2).
-        generated_found: (N,).
-        floor: (N, 21, 2) of the truth with coding noise; None where that cannot be known.
-        floor_found: (N,), or None.
-    """
-
-    truth: Points
-    truth_found: Found
-    generated: Points
-    generated_found: Found
-    floor: Points | None = None
-    floor_found: Found | None = None
-
-
-class OpenHands(Protocol):
-    """The hands of one chunk of frames."""
-
-    def points(self, hand: str, places: Places) -> HandPoints:
-        """Return the points of the `left` or `right` hand in the patches that count."""
-
-
-class HandSource(Protocol):
+class HandSource(Hashable, Protocol):
     """Where points of hands come from."""
 
     @property
     def name(self) -> str:
         """Short name for signatures."""
 
-    def open(
-        self, clip: str, start: int, generated: Stack, reference: Stack, poses: PoseSequence
-    ) -> OpenHands:
-        """Take frames of a clip, as `Metric.update` does.
+    @property
+    def reason(self) -> str:
+        """Why it is not there; empty where it is."""
 
-        Args:
-            clip: Name of the clip.
-            start: Number of the first of these frames among those measured.
-            generated: (T, H, W, 3).
-            reference: (T, H, W, 3).
-            poses: Key points of the reference.
-        """
+    @property
+    def noise_floor(self) -> bool:
+        """Whether points of the truth with coding noise can be found as well."""
 
-    def finish(self, counts: Mapping[str, int]) -> None:
-        """Check that nothing is left over.
-
-        Args:
-            counts: Frames that were measured, by clip.
+    def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
+        """Return the points of the `left` or `right` hand in N patches of frames.
 
         Raises:
-            UserError: If something is.
+            UserError: If the frames have no points, or of another skeleton.
         """
 
 
@@ -95,67 +59,35 @@ class EstimatedHands:
     """Points by an estimator, in both pictures alike.
 
     What it found in a patch is remembered by the patch's content (`FeatureExtractor`), so that
-    several metrics and several systems with one truth cost one estimate.
+    several systems with one truth cost one estimate.
 
     Args:
         estimator: Finds the points.
         noise_floor: Also estimate on the truth as JPEG of quality 60; half as many estimates again.
     """
 
+    reason = ""
+
     def __init__(self, estimator: HandPatchEstimator, *, noise_floor: bool = True) -> None:
-        def found(patches: Stack) -> NDArray[np.float32]:
-            points, there = estimator.find(np.stack([_enlarged(patch) for patch in patches]))
-            rows = np.column_stack([points.reshape(len(points), -1), there])
-            return np.asarray(rows, np.float32)
+        def rows(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+            enlarged = [
+                cv2.resize(patch, (PATCH_SIZE, PATCH_SIZE), interpolation=cv2.INTER_CUBIC)
+                for patch in patches
+            ]
+            points, found = estimator.find(np.stack(enlarged).astype(np.uint8))
+            flat = rearrange(points, "n k c -> n (k c)")
+            return np.column_stack([flat, found]).astype(np.float32)  # (N, 43)
 
-        self.name = estimator.name
-        self._rows = FeatureExtractor(found, estimator.name, batch=32, keep=REMEMBERED)
-        self._noise_floor = noise_floor
-        self._floor: tuple[bytes, Stack] | None = None
+        self.name, self.noise_floor = estimator.name, noise_floor
+        self._rows = FeatureExtractor(rows, estimator.name, batch=32, keep=REMEMBERED)
 
-    def __deepcopy__(self, memo: dict[int, object]) -> EstimatedHands:
-        """Share the estimator: it does not depend on what was measured."""
-        return self
-
-    def open(
-        self, clip: str, start: int, generated: Stack, reference: Stack, poses: PoseSequence
-    ) -> _EstimatedChunk:
-        """Take frames of a clip."""
-        return _EstimatedChunk(self, generated, reference, self._coded(reference))
-
-    def finish(self, counts: Mapping[str, int]) -> None:
-        """Nothing can be left over."""
-
-    def find(self, patches: Stack) -> tuple[Points, Found]:
-        """Find the points in (N, S, S, 3) patches, resized to 256 x 256: (N, 21, 2) and (N,)."""
-        if not len(patches):
+    def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
+        """Find the points in the patches, resized to 256 x 256."""
+        if not len(patches.frames):
             return np.zeros((0, HAND_POINTS, 2), np.float32), np.zeros(0, np.bool_)
-        rows = self._rows(patches)
-        return rows[:, :-1].reshape(-1, HAND_POINTS, 2), np.asarray(rows[:, -1] > 0, np.bool_)
-
-    def _coded(self, reference: Stack) -> Stack | None:
-        """Return the frames as JPEG; those of the last chunk are remembered."""
-        if not self._noise_floor:
-            return None
-        key = hashlib.blake2b(reference.tobytes()).digest()
-        if self._floor is None or self._floor[0] != key:
-            self._floor = (key, reencoded(reference))
-        return self._floor[1]
-
-
-@dataclass(frozen=True)
-class _EstimatedChunk:
-    source: EstimatedHands
-    generated: Stack
-    reference: Stack
-    floor: Stack | None
-
-    def points(self, hand: str, places: Places) -> HandPoints:
-        truth = self.source.find(cut(self.reference, places))
-        generated = self.source.find(cut(self.generated, places))
-        if self.floor is None:
-            return HandPoints(*truth, *generated)
-        return HandPoints(*truth, *generated, *self.source.find(cut(self.floor, places)))
+        rows = self._rows(cut(chunk.frames, patches))
+        points = rearrange(rows[:, :-1], "n (k c) -> n k c", c=2)
+        return points, np.asarray(rows[:, -1] > 0, np.bool_)
 
 
 class GivenHands:
@@ -166,85 +98,39 @@ class GivenHands:
     floor, which would need an estimator.
 
     Args:
-        poses: Key points of the generated frames by clip: of the frames that are measured, no more.
-            Scaled to the size of the reference's poses.
         name: What made them, for signatures.
     """
 
-    def __init__(self, poses: Mapping[str, PoseSequence], name: str = "given") -> None:
+    reason = ""
+    noise_floor = False
+
+    def __init__(self, name: str = "given") -> None:
         self.name = name
-        self._poses = poses
 
-    def open(
-        self, clip: str, start: int, generated: Stack, reference: Stack, poses: PoseSequence
-    ) -> _GivenChunk:
-        """Take frames of a clip.
-
-        Raises:
-            UserError: If the clip has no key points, fewer than frames, or of another skeleton.
-        """
-        given = self._poses.get(clip)
-        if given is None:
-            raise UserError(f"clip {clip}: no key points of the generated video; expected some.")
-        if given.skeleton != SKELETON:
+    def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
+        """Return the points of the chunk's poses."""
+        if chunk.poses is None:
             raise UserError(
-                f"clip {clip}: key points of the generated video have skeleton {given.skeleton}; "
-                f"expected {SKELETON}, which has hands."
+                f"clip {chunk.clip}: no key points of the generated video; expected some."
             )
-        stop = start + len(generated)
-        if stop > len(given):
+        if chunk.poses.skeleton != SKELETON:
             raise UserError(
-                f"clip {clip}: {len(given)} key points of the generated video for at least {stop} "
-                "frames; expected as many."
+                f"clip {chunk.clip}: key points of the generated video have skeleton "
+                f"{chunk.poses.skeleton}; expected {SKELETON}, which has hands."
             )
-        size = (int(generated.shape[1]), int(generated.shape[2]))
-        ours = resize(given.frames(slice(start, stop)), size)
-        return _GivenChunk(ours, resize(poses, size))
-
-    def finish(self, counts: Mapping[str, int]) -> None:
-        """Check that there are no more key points than frames.
-
-        Raises:
-            UserError: If there are.
-        """
-        for clip, count in counts.items():
-            if len(self._poses[clip]) != count:
-                raise UserError(
-                    f"clip {clip}: {len(self._poses[clip])} key points of the generated video for "
-                    f"{count} frames; expected as many."
-                )
+        poses = resize(chunk.poses, chunk.size)
+        span = slice(HAND_ROOT[hand], HAND_ROOT[hand] + HAND_POINTS)
+        found = np.asarray((poses.confidence[patches.frames, span] > 0).all(axis=1), np.bool_)
+        offsets = poses.keypoints[patches.frames, span] - patches.corners[patches.frames, None]
+        points = np.where(found[:, None, None], offsets * (PATCH_SIZE / patches.side), 0)
+        return points.astype(np.float32), found
 
 
-@dataclass(frozen=True)
-class _GivenChunk:
-    generated: PoseSequence
-    reference: PoseSequence
-
-    def points(self, hand: str, places: Places) -> HandPoints:
-        return HandPoints(
-            *_in_patch(self.reference, hand, places), *_in_patch(self.generated, hand, places)
-        )
-
-
-def _in_patch(poses: PoseSequence, hand: str, places: Places) -> tuple[Points, Found]:
-    """Return (N, 21, 2) points in pixels of patches at 256 x 256, and whether all 21 are there."""
-    span = slice(HAND_ROOT[hand], HAND_ROOT[hand] + HAND_POINTS)
-    found = np.asarray((poses.confidence[places.chosen, span] > 0).all(axis=1), np.bool_)
-    offsets = poses.keypoints[places.chosen, span] - places.corners[places.chosen, None]
-    points = np.where(found[:, None, None], offsets * (PATCH_SIZE / places.side), 0)
-    return points.astype(np.float32), found
-
-
-def _enlarged(patch: Stack) -> Stack:
-    resized = cv2.resize(patch, (PATCH_SIZE, PATCH_SIZE), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(resized, np.uint8)
-
-
-def reencoded(frames: Stack, quality: int = JPEG_QUALITY) -> Stack:
-    """Return (T, H, W, 3) RGB frames as they are after coding each as a JPEG (4:2:0)."""
-    coded = np.empty_like(frames)
-    for index, frame in enumerate(frames):
+def as_jpeg(chunk: Chunk, quality: int = JPEG_QUALITY) -> Chunk:
+    """Return RGB frames as they are after coding each as a JPEG (4:2:0)."""
+    coded = np.empty_like(chunk.frames)
+    for index, frame in enumerate(chunk.frames):
         with BytesIO() as data:
             Image.fromarray(frame).save(data, "JPEG", quality=quality)
             coded[index] = np.asarray(Image.open(data))
-    return coded
+    return replace(chunk, frames=coded, _features={})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,22 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.base import ClipMeans, FrameSizes, Score, check_frames
+from signgen.evaluation.metrics.base import (
+    NOTHING,
+    Begin,
+    Chunk,
+    ClipMeans,
+    MeanMetric,
+    Results,
+    Values,
+    per_frame,
+)
 from signgen.evaluation.metrics.networks import (
     FeatureExtractor,
-    Missing,
+    Unavailable,
     exact_inference,
     to_tensor,
 )
-from signgen.structures import PoseSequence
+from signgen.evaluation.metrics.score import Mean, Means, pooled
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["LPIPS", "lpips_extractor", "open_lpips"]
+__all__ = ["lpips", "lpips_extractor", "lpips_metric", "open_lpips"]
 
-VERSION = "1"
-"""Version of the definitions in this file; part of every signature."""
 BATCH = 8
 """Frames given to the network at a time; the values do not depend on it."""
 KEPT = 36
@@ -34,96 +43,96 @@ SMALLEST = 31
 """Smallest side of a frame in pixels: below it AlexNet's second pooling has nothing left."""
 
 
-class LPIPS:
-    """Learned perceptual distance: Zhang et al. 2018, AlexNet, v0.1. Lower is better.
-
-    One value per frame; the score is their mean.
+def lpips_metric(network: FeatureExtractor | Unavailable, full_batches: int = 0) -> MeanMetric:
+    """Return the learned perceptual distance: Zhang et al. 2018, AlexNet, v0.1; mean over frames.
 
     Args:
-        extractor: What `lpips_extractor` returns, or what is missing; then nothing is measured, and
-            the score says why.
+        network: What `lpips_extractor` returns, or why there is none.
         full_batches: Where above 0, take frames in batches of so many over all clips and leave the
-            last incomplete one out, as the programs of PCDMs (64) and FPDM (10) do.
+            last incomplete one out, as the programs of PCDMs (64) and FPDM (10) do; `dropped` in
+            the details is their number.
     """
+    begin = NOTHING
+    if isinstance(network, FeatureExtractor):
+        distances = partial(lpips, network=network)
+        begin = _in_batches(distances, full_batches) if full_batches else per_frame(distances)
+    batches = f"|batches:full-{full_batches}" if full_batches else ""
+    metric = MeanMetric(
+        name="lpips",
+        signature=f"{network.signature}{batches}|size:{{size}}|mean:frames|version:1",
+        begin=begin,
+        unavailable=network.reason,
+    )
+    if not full_batches:
+        return metric
+    return replace(
+        metric,
+        clips=partial(_full_batches, size=full_batches),
+        details=partial(_dropped, size=full_batches),
+    )
 
-    name = "lpips"
 
-    def __init__(
-        self,
-        extractor: FeatureExtractor | Missing,
-        *,
-        full_batches: int = 0,
-    ) -> None:
-        self._extractor, self.full_batches = extractor, full_batches
-        self._means = ClipMeans()
-        self._sizes = FrameSizes()
-        self._waiting: list[tuple[str, float]] = []
-        self.latest: NDArray[np.float64] | None = None
+def lpips(
+    generated: NDArray[np.uint8], reference: NDArray[np.uint8], network: FeatureExtractor
+) -> NDArray[np.float64]:
+    """Return the distance of each pair of (T, H, W, 3) frames, (T,).
 
-    def update(
-        self,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used.
-
-        Raises:
-            UserError: If frames are too small for the network.
-        """
-        check_frames(generated, reference)
-        self._sizes.add(generated)
-        if isinstance(self._extractor, Missing):
-            return
-        self.latest = self._distances(self._extractor, generated, reference)
-        if not self.full_batches:
-            self._means.add(clip, self.latest)
-            return
-        self._waiting += [(clip, float(value)) for value in self.latest]
-        while len(self._waiting) >= self.full_batches:
-            for name, value in self._waiting[: self.full_batches]:
-                self._means.add(name, [value])
-            del self._waiting[: self.full_batches]
-
-    def _distances(
-        self,
-        extractor: FeatureExtractor,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-    ) -> NDArray[np.float64]:
-        height, width = generated.shape[1:3]
-        if min(height, width) < SMALLEST:
-            raise UserError(
-                f"LPIPS cannot measure frames of {width} x {height}; expected at least "
-                f"{SMALLEST} x {SMALLEST} pixels."
-            )
-        values = []
-        for start in range(0, len(generated), BATCH):
-            part = slice(start, start + BATCH)
-            difference = extractor(generated[part]) - extractor(reference[part])
-            values += [float(row @ row) for row in difference]
-        return np.array(values, np.float64)
-
-    def compute(self) -> Score:
-        """Return the mean over frames; details: `dropped`, frames of the last incomplete batch."""
-        batches = [f"batches:full-{self.full_batches}"] if self.full_batches else []
-        score = self._means.score(
-            self.name,
-            (
-                "net:none" if isinstance(self._extractor, Missing) else self._extractor.signature,
-                *batches,
-                f"size:{self._sizes}",
-                "mean:frames",
-                f"version:{VERSION}",
-            ),
-            higher_is_better=False,
-            details={"dropped": float(len(self._waiting))} if self.full_batches else {},
+    Raises:
+        UserError: If frames are too small for the network.
+    """
+    height, width = generated.shape[1:3]
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"LPIPS cannot measure frames of {width} x {height}; expected at least "
+            f"{SMALLEST} x {SMALLEST} pixels."
         )
-        if isinstance(self._extractor, Missing):
-            return replace(score, unavailable=self._extractor.reason)
-        return score
+    values = []
+    for start in range(0, len(generated), BATCH):
+        part = slice(start, start + BATCH)
+        difference = network(generated[part]) - network(reference[part])  # (B, D)
+        values += [float(row @ row) for row in difference]
+    return np.array(values, np.float64)
+
+
+# ----- full batches -------------------------------------------------------------------------------
+
+
+def _in_batches(distances: Callable[..., NDArray[np.float64]], size: int) -> Begin:
+    """Return what begins a clip whose values are named by the batch of all frames they fall in."""
+
+    def begin(clip: str, results: Results) -> ClipMeans:
+        before = pooled_all(results).count
+
+        def measure(generated: Chunk, reference: Chunk) -> Values:
+            nonlocal before
+            values = distances(generated.frames, reference.frames)
+            batch = (before + np.arange(len(values))) // size
+            before += len(values)
+            return {str(number): values[batch == number] for number in np.unique(batch)}
+
+        return ClipMeans(clip, measure)
+
+    return begin
+
+
+def _full_batches(results: Mapping[str, Means], size: int) -> dict[str, Mean]:
+    """Return the clips without the values of the last batch, where it is not full."""
+    batches = {number for means in results.values() for number in means}
+    full = [number for number in batches if pooled(results.values(), number).count == size]
+    return {clip: pooled([means], *full) for clip, means in results.items()}
+
+
+def _dropped(results: Mapping[str, Means], size: int) -> dict[str, float]:
+    full = sum(mean.count for mean in _full_batches(results, size).values())
+    return {"dropped": float(pooled_all(results).count - full)}
+
+
+def pooled_all(results: Mapping[str, Means]) -> Mean:
+    """Return the mean over all values of all clips."""
+    return sum((pooled([means], *means) for means in results.values()), Mean())
+
+
+# ----- opening ------------------------------------------------------------------------------------
 
 
 def lpips_extractor(
@@ -149,29 +158,17 @@ def lpips_extractor(
     return FeatureExtractor(features, signature, batch=BATCH, keep=KEPT)
 
 
-def open_lpips(
-    weights: Path | None = None,
-    device: str = "cpu",
-    *,
-    normalize: bool = True,
-    full_batches: int = 0,
-) -> LPIPS:
-    """Return LPIPS with published weights, or one that says how to get them.
+def open_lpips(path: Path, device: str = "cpu", *, normalize: bool = True) -> FeatureExtractor:
+    """Return the features with published weights.
 
     Args:
-        weights: File of torchvision's AlexNet; None to look for it in the caches of this machine.
+        path: File of torchvision's AlexNet.
         device: Torch device.
         normalize: See `lpips_extractor`.
-        full_batches: See `LPIPS`.
 
     Raises:
-        UserError: If the named file is missing or no AlexNet.
+        UserError: If it is no AlexNet.
     """
-    from signgen.evaluation.metrics.perceptual.network import open_lpips_network
+    from signgen.evaluation.metrics.perceptual.network import load_lpips_network
 
-    opened = open_lpips_network(weights, device)
-    if isinstance(opened, Missing):
-        return LPIPS(opened, full_batches=full_batches)
-    network, digest = opened
-    extractor = lpips_extractor(network, digest, normalize=normalize)
-    return LPIPS(extractor, full_batches=full_batches)
+    return lpips_extractor(*load_lpips_network(path, device), normalize=normalize)

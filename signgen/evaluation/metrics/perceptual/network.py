@@ -11,24 +11,15 @@ import importlib.util
 from pathlib import Path
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metrics.networks import Missing
-from signgen.files.published_weights import (
-    Published,
-    Weights,
-    check_names,
-    find_weights,
-    how_to_get,
-    read_weights,
-)
+from signgen.evaluation.metrics.networks import ALEXNET_WEIGHTS
+from signgen.files.published_weights import Weights, check_names, read_weights
 
-__all__ = ["ALEXNET_WEIGHTS", "LPIPSNetwork", "open_lpips_network"]
+__all__ = ["LPIPSNetwork", "load_heads", "load_lpips_network"]
 
-ALEXNET_WEIGHTS = Published(
-    "alexnet-owt-7be5be79.pth", "https://download.pytorch.org/models", "--lpips-weights"
-)
 CHANNELS = (64, 192, 384, 256, 256)
 """Channels after each of the five stages of AlexNet."""
 _STAGES = (slice(0, 2), slice(2, 5), slice(5, 8), slice(8, 10), slice(10, 12))
@@ -82,36 +73,24 @@ class LPIPSNetwork(nn.Module):
         stages = []
         for stage, head in zip(_STAGES, self.heads, strict=True):
             activation = self.features[stage](activation)  # (B, C, h, w)
-            length = activation.square().sum(dim=1, keepdim=True).sqrt()
+            length = activation.square().sum(dim=1, keepdim=True).sqrt()  # (B, 1, h, w)
             height, width = activation.shape[2:]
-            scale = (head / (height * width)).sqrt()
-            stages.append((activation / (length + 1e-10) * scale).flatten(1))  # lpips 0.1.4's 1e-10
+            scale = (head / (height * width)).sqrt()  # (1, C, 1, 1)
+            weighted = activation / (length + 1e-10) * scale  # lpips 0.1.4's 1e-10
+            stages.append(rearrange(weighted, "b c h w -> b (c h w)"))
         return torch.cat(stages, dim=1)
 
 
-def open_lpips_network(
-    weights: Path | None = None, device: str = "cpu"
-) -> tuple[LPIPSNetwork, str] | Missing:
-    """Return the network with published weights.
+def load_lpips_network(path: Path, device: str = "cpu") -> tuple[LPIPSNetwork, str]:
+    """Return the network with published weights, and the SHA-256 of the trunk's file.
 
     Args:
-        weights: File of torchvision's AlexNet, `.pth` or `.safetensors`; None to look for the
-            published one in the caches of torch and Hugging Face.
+        path: File of torchvision's AlexNet, `.pth` or `.safetensors`.
         device: Torch device.
 
-    Returns:
-        The network and the SHA-256 of the trunk's file; or what is missing, if no file was named
-        and none is in the caches.
-
     Raises:
-        UserError: If the named file is missing or no AlexNet.
+        UserError: If it is no AlexNet.
     """
-    try:
-        path = find_weights(weights, ALEXNET_WEIGHTS)
-    except UserError:
-        if weights is not None:
-            raise
-        return Missing(f"needs {ALEXNET_WEIGHTS.file}, {how_to_get(ALEXNET_WEIGHTS)}")
     network = LPIPSNetwork()
     trunk = read_weights(path, [ALEXNET_WEIGHTS], "torchvision's AlexNet")
     features = {
@@ -119,8 +98,8 @@ def open_lpips_network(
         for name, value in trunk.state.items()
         if not name.startswith("classifier.")  # LPIPS does not classify
     }
-    wanted = network.features.state_dict()
-    check_names(Weights(path, trunk.digest, features), wanted, "AlexNet", "torchvision")
+    expected = network.features.state_dict()
+    check_names(Weights(path, trunk.digest, features), expected, "AlexNet", "torchvision")
     network.features.load_state_dict(features)
     load_heads(network)
     return network.to(device), trunk.digest
@@ -132,8 +111,8 @@ def load_heads(network: LPIPSNetwork) -> None:
     Raises:
         UserError: If this installation of torchmetrics has none (69).
     """
-    found = importlib.util.find_spec("torchmetrics")
-    folder = Path(found.origin).parent if found and found.origin else Path("torchmetrics")
+    package = importlib.util.find_spec("torchmetrics")
+    folder = Path(package.origin).parent if package and package.origin else Path("torchmetrics")
     path = folder / "functional" / "image" / "lpips_models" / "alex.pth"
     if not path.is_file():
         raise UserError(
@@ -143,8 +122,8 @@ def load_heads(network: LPIPSNetwork) -> None:
         )
     heads = read_weights(path, [], "LPIPS v0.1")
     named = {name.split(".")[0].replace("lin", ""): value for name, value in heads.state.items()}
-    wanted = network.heads.state_dict()
-    check_names(Weights(path, heads.digest, named), wanted, "LPIPS v0.1", "torchmetrics")
+    expected = network.heads.state_dict()
+    check_names(Weights(path, heads.digest, named), expected, "LPIPS v0.1", "torchmetrics")
     if min(float(head.min()) for head in named.values()) < 0:
         raise UserError(f"{path}: a head is negative; LPIPS v0.1 has none. Install torchmetrics.")
     network.heads.load_state_dict(named)

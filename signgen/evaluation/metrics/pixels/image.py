@@ -1,4 +1,4 @@
-"""Metrics of the pixels of single frames: SSIM, PSNR, L1 and MAE."""
+"""Metrics of the pixels of single frames: PSNR, L1 and MAE."""
 
 from __future__ import annotations
 
@@ -6,108 +6,64 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.base import ClipMeans, FrameSizes, Score, check_frames
-from signgen.evaluation.metrics.pixels.ssim import SSIM, SSIM_WINDOW, ssim
-from signgen.structures import PoseSequence
+from signgen.evaluation.metrics.base import MeanMetric, per_frame
 
-__all__ = ["PSNR", "SSIM", "SSIM_WINDOW", "AbsoluteError", "ssim"]
+__all__ = ["CAP", "L1", "MAE", "PSNR", "l1", "mae", "psnr"]
 
-VERSION = "1"
-"""Version of the definitions in this file; part of every signature."""
+Frames = NDArray[np.uint8]
+CAP = 100.0
+"""PSNR of identical frames in dB, whose ratio is infinite, and of all that is above it."""
 
 
-class PSNR:
-    """Peak signal-to-noise ratio in dB: 10 log10(255^2 / mean squared error).
+def psnr(generated: Frames, reference: Frames) -> NDArray[np.float64]:
+    """Return the peak signal-to-noise ratio of each frame in dB: 10 log10(255^2 / mean square).
 
-    One value per frame over all pixels and channels; the score is their mean. It is the same number
-    for pixels in [0, 1] and a range of 1. Identical frames, whose ratio is infinite, count as
-    `cap`; so do all values above it.
+    The mean is over all pixels and channels, so that it is the same number for pixels in [0, 1] and
+    a range of 1.
 
     Args:
-        cap: Largest value in dB.
+        generated: (T, H, W, 3).
+        reference: (T, H, W, 3).
+
+    Returns:
+        (T,) values, at most `CAP`.
     """
-
-    name = "psnr"
-
-    def __init__(self, cap: float = 100.0) -> None:
-        self.cap = cap
-        self._means = ClipMeans()
-        self._sizes = FrameSizes()
-        self.latest: NDArray[np.float64] | None = None
-
-    def update(
-        self,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used."""
-        check_frames(generated, reference)
-        self._sizes.add(generated)
-        error = _distances(generated, reference, cv2.NORM_L2SQR) / generated[0].size
-        floor = 255.0**2 / 10 ** (self.cap / 10)
-        self.latest = np.asarray(10 * np.log10(255.0**2 / np.maximum(error, floor)), np.float64)
-        self._means.add(clip, self.latest)
-
-    def compute(self) -> Score:
-        """Return the mean over frames."""
-        signature = ("range:255", "channels:rgb", f"cap:{self.cap:g}", f"size:{self._sizes}")
-        return self._means.score(
-            self.name,
-            (*signature, "mean:frames", f"version:{VERSION}"),
-            higher_is_better=True,
-        )
+    error = _distances(generated, reference, cv2.NORM_L2SQR) / generated[0].size
+    floor = 255.0**2 / 10 ** (CAP / 10)
+    return np.asarray(10 * np.log10(255.0**2 / np.maximum(error, floor)), np.float64)
 
 
-class AbsoluteError:
-    """Absolute difference of pixels, as CFLD and FPDM print it; the score is the mean over frames.
-
-    Args:
-        relative: Report their MAE, sum |a - b| / sum (a + b), where two wholly black frames differ
-            by 0, instead of their L1, the mean |a - b| of pixels in [0, 1].
-    """
-
-    def __init__(self, relative: bool = False) -> None:
-        self.relative = relative
-        self.name = "mae" if relative else "l1"
-        self._means = ClipMeans()
-        self._sizes = FrameSizes()
-        self.latest: NDArray[np.float64] | None = None
-
-    def update(
-        self,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used."""
-        check_frames(generated, reference)
-        self._sizes.add(generated)
-        difference = _distances(generated, reference, cv2.NORM_L1)
-        if self.relative:
-            sums = [x.sum(axis=(1, 2, 3), dtype=np.int64) for x in (generated, reference)]
-            self.latest = difference / np.maximum(sums[0] + sums[1], 1)
-        else:
-            self.latest = difference / (255 * generated[0].size)
-        self._means.add(clip, self.latest)
-
-    def compute(self) -> Score:
-        """Return the mean over frames."""
-        unit = "unit:share-of-sum" if self.relative else "range:1"
-        return self._means.score(
-            self.name,
-            (unit, "channels:rgb", f"size:{self._sizes}", "mean:frames", f"version:{VERSION}"),
-            higher_is_better=False,
-        )
+def l1(generated: Frames, reference: Frames) -> NDArray[np.float64]:
+    """Return the mean |a - b| of pixels in [0, 1] of each frame: (T,), as CFLD print it."""
+    return np.asarray(_distances(generated, reference, cv2.NORM_L1) / (255 * generated[0].size))
 
 
-def _distances(
-    generated: NDArray[np.uint8], reference: NDArray[np.uint8], norm: int
-) -> NDArray[np.float64]:
+def mae(generated: Frames, reference: Frames) -> NDArray[np.float64]:
+    """Return sum |a - b| / sum (a + b) of each frame, CFLD's and FPDM's; 0 of two black ones."""
+    sums = [frames.sum(axis=(1, 2, 3), dtype=np.int64) for frames in (generated, reference)]
+    difference = _distances(generated, reference, cv2.NORM_L1)
+    return np.asarray(difference / np.maximum(sums[0] + sums[1], 1))
+
+
+def _distances(generated: Frames, reference: Frames, norm: int) -> NDArray[np.float64]:
     """Return OpenCV's norm of the difference of each pair of frames, (T,): sums of integers."""
     pairs = zip(generated, reference, strict=True)
     return np.array([cv2.norm(one, other, norm) for one, other in pairs], np.float64)
+
+
+PSNR = MeanMetric(
+    name="psnr",
+    signature=f"range:255|channels:rgb|cap:{CAP:g}|size:{{size}}|mean:frames|version:1",
+    begin=per_frame(psnr),
+    higher_is_better=True,
+)
+L1 = MeanMetric(
+    name="l1",
+    signature="range:1|channels:rgb|size:{size}|mean:frames|version:1",
+    begin=per_frame(l1),
+)
+MAE = MeanMetric(
+    name="mae",
+    signature="unit:share-of-sum|channels:rgb|size:{size}|mean:frames|version:1",
+    begin=per_frame(mae),
+)

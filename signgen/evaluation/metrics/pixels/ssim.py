@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.base import ClipMeans, FrameSizes, Score, check_frames
-from signgen.structures import PoseSequence
+from signgen.evaluation.metrics.base import MeanMetric, per_frame
 
 __all__ = [
     "GAUSSIAN",
-    "SSIM",
     "SSIM_256",
     "SSIM_256_PIDM",
-    "SSIM_WINDOW",
     "WINDOW_7",
     "WINDOW_51",
     "SSIMOptions",
     "ssim",
+    "ssim_metric",
 ]
 
-VERSION = "2"
-"""Version of the definitions in this file; part of every signature. 2: filters in float32."""
+Array = NDArray[np.floating]
 _CENTRE = 256
 """Middle of the sums of two pixels."""
 
@@ -41,7 +39,6 @@ class SSIMOptions:
         sample_covariance: Divide by N - 1 instead of N in variances of N pixels.
         data_range: Range of the values; None for the range of each generated frame (at least 1, so
             that a frame of a single value has a score).
-        gray: Compare luma in whole steps, as OpenCV and Pillow make it, and not the three colours.
     """
 
     name: str
@@ -49,20 +46,6 @@ class SSIMOptions:
     sigma: float | None = None
     sample_covariance: bool = False
     data_range: float | None = 255.0
-    gray: bool = False
-
-    def signature(self) -> tuple[str, ...]:
-        """Return these options as parts of a signature."""
-        shape = "uniform" if self.sigma is None else "gauss"
-        sigma = "" if self.sigma is None else f"-{self.sigma:g}"
-        value_range = "generated" if self.data_range is None else f"{self.data_range:g}"
-        return (
-            f"win:{shape}{self.window}{sigma}",
-            f"covariance:{'sample' if self.sample_covariance else 'population'}",
-            "border:none",
-            f"range:{value_range}",
-            f"channels:{'luma' if self.gray else 'rgb'}",
-        )
 
 
 GAUSSIAN = SSIMOptions("ssim", 11, 1.5)
@@ -75,67 +58,33 @@ SSIM_256 = SSIMOptions("ssim_256", 11, 1.5, data_range=None)
 """CFLD's and FPDM's second SSIM, whose range is that of the generated picture."""
 SSIM_256_PIDM = SSIMOptions("ssim_256_pidm", 9, 1.2, data_range=None)
 """The same with sigma 1.2, where skimage's window has 9 pixels: PIDM and PCDMs."""
-SSIM_WINDOW = GAUSSIAN.window
-"""Side of the window of plain `ssim` in pixels, and so the smallest picture."""
 
 
-class SSIM:
-    """Structural similarity: Wang et al. 2004, Eq. 13.
-
-    RGB channels are measured apart and averaged; windows lie wholly in the frame, as skimage's do.
-    One value per frame; the score is their mean. Not computed by torchmetrics, whose SSIM also
-    counts windows over mirrored borders: up to 0.008 apart at 130 x 105, more on hand patches.
-
-    Args:
-        options: The variant.
-    """
-
-    def __init__(self, options: SSIMOptions = GAUSSIAN) -> None:
-        self.options = options
-        self.name = options.name
-        self._means = ClipMeans()
-        self._sizes = FrameSizes()
-        self.latest: NDArray[np.float64] | None = None
-
-    def update(
-        self,
-        generated: NDArray[np.uint8],
-        reference: NDArray[np.uint8],
-        poses: PoseSequence | None = None,
-        *,
-        clip: str = "",
-    ) -> None:
-        """Take frames of one clip; see `Metric.update`. Poses are not used.
-
-        Raises:
-            UserError: If frames are smaller than the window.
-        """
-        check_frames(generated, reference)
-        self._sizes.add(generated)
-        self.latest = ssim(generated, reference, options=self.options)
-        self._means.add(clip, self.latest)
-
-    def compute(self) -> Score:
-        """Return the mean over frames."""
-        return self._means.score(
-            self.name,
-            (
-                *self.options.signature(),
-                f"size:{self._sizes}",
-                "mean:frames",
-                f"version:{VERSION}",
-            ),
-            higher_is_better=True,
-        )
+def ssim_metric(options: SSIMOptions = GAUSSIAN) -> MeanMetric:
+    """Return the metric of a variant: the mean over frames. Version 2: filters in float32."""
+    shape = "uniform" if options.sigma is None else "gauss"
+    sigma = "" if options.sigma is None else f"-{options.sigma:g}"
+    covariance = "sample" if options.sample_covariance else "population"
+    value_range = "generated" if options.data_range is None else f"{options.data_range:g}"
+    return MeanMetric(
+        name=options.name,
+        signature=f"win:{shape}{options.window}{sigma}|covariance:{covariance}|border:none"
+        f"|range:{value_range}|channels:rgb|size:{{size}}|mean:frames|version:2",
+        begin=per_frame(partial(ssim, options=options)),
+        higher_is_better=True,
+    )
 
 
 def ssim(
     generated: NDArray[np.uint8],
     reference: NDArray[np.uint8],
-    *,
     options: SSIMOptions = GAUSSIAN,
 ) -> NDArray[np.float64]:
-    """Return the SSIM of each frame, within 1e-5 of skimage's.
+    """Return the SSIM of each frame, within 1e-5 of skimage's: Wang et al. 2004, Eq. 13.
+
+    RGB channels are measured apart and averaged; windows lie wholly in the frame, as skimage's do.
+    Not computed by torchmetrics, whose SSIM also counts windows over mirrored borders: up to 0.008
+    apart at 130 x 105, more on hand patches.
 
     Args:
         generated: (T, H, W, 3) uint8.
@@ -156,7 +105,7 @@ def ssim(
         )
     # One space for all frames: new arrays of this size cost more than the arithmetic.
     kind = np.float64 if options.data_range is None else np.float32
-    space = np.empty((6, height, width) if options.gray else (6, height, width, 3), kind)
+    space = np.empty((6, height, width, 3), kind)
     pairs = zip(generated, reference, strict=True)
     return np.array([_frame_ssim(one, other, options, space) for one, other in pairs], np.float64)
 
@@ -165,7 +114,7 @@ def _frame_ssim(
     generated: NDArray[np.uint8],
     reference: NDArray[np.uint8],
     options: SSIMOptions,
-    space: NDArray[np.floating],
+    space: Array,
 ) -> float:
     """Return the SSIM of one pair of (H, W, 3) frames: Wang et al. 2004, Eq. 13.
 
@@ -178,16 +127,11 @@ def _frame_ssim(
         generated: (H, W, 3).
         reference: (H, W, 3).
         options: The variant.
-        space: (6, H, W, 3), or (6, H, W) for luma; overwritten.
+        space: (6, H, W, 3); overwritten.
     """
     value_range = options.data_range
     if value_range is None:
         value_range = max(float(generated.max()) - float(generated.min()), 1.0)
-    if options.gray:
-        generated, reference = (
-            np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
-            for frame in (generated, reference)
-        )
     difference, mean_difference, variance_difference, total, mean_total, variance_total = space
     np.subtract(generated, reference, out=difference, dtype=space.dtype)
     np.add(generated, reference, out=total, dtype=space.dtype)
@@ -207,9 +151,9 @@ def _frame_ssim(
 
 
 def _moments(
-    image: NDArray[np.floating],
-    mean: NDArray[np.floating],
-    variance: NDArray[np.floating],
+    image: Array,
+    mean: Array,
+    variance: Array,
     options: SSIMOptions,
 ) -> None:
     """Write mean and variance of the window around every pixel; overwrites `image`.
@@ -224,9 +168,7 @@ def _moments(
         variance *= options.window**2 / (options.window**2 - 1)
 
 
-def _filter(
-    image: NDArray[np.floating], result: NDArray[np.floating], options: SSIMOptions
-) -> None:
+def _filter(image: Array, result: Array, options: SSIMOptions) -> None:
     """Write the weighted mean of the window around every pixel of `image` into `result`."""
     if options.sigma is None:
         cv2.boxFilter(image, -1, (options.window, options.window), dst=result)
@@ -235,9 +177,7 @@ def _filter(
         cv2.sepFilter2D(image, -1, kernel, kernel, dst=result)
 
 
-def _similarity(
-    difference: NDArray[np.floating], total: NDArray[np.floating], constant: float
-) -> None:
+def _similarity(difference: Array, total: Array, constant: float) -> None:
     """Write 1 - difference / ((total + difference) / 2 + constant) into `difference`."""
     total += difference
     total *= 0.5

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.metrics.features import i3d
 from signgen.evaluation.metrics.features.i3d import open_i3d
-from signgen.evaluation.metrics.networks import FeatureExtractor, Missing
+from signgen.evaluation.metrics.networks import FeatureExtractor, Unavailable
 
 
 class Tiny(nn.Module):
@@ -27,7 +27,7 @@ class Tiny(nn.Module):
 
 def test_without_a_file_it_says_how_to_get_it() -> None:
     opened = open_i3d(None)
-    assert isinstance(opened, Missing)
+    assert isinstance(opened, Unavailable)
     assert opened.reason.startswith("needs i3d_torchscript.pt, get it with: curl")
 
 

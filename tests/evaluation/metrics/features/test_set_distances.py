@@ -6,58 +6,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from signgen.evaluation.metrics.features.set_distances import (
-    BLOCK,
-    FeatureStatistics,
-    Moments,
-    frechet_distance,
-    kernel_distance,
-)
+from signgen.evaluation.metrics.features.accumulation import FeatureStatistics, Moments
+from signgen.evaluation.metrics.features.set_distances import frechet_distance, kernel_distance
 
 RNG = np.random.default_rng(8)
 
 
 def statistics(features: np.ndarray):
-    moments = Moments()
-    moments.add(features)
-    return moments.statistics("net:test")
-
-
-def test_moments_are_those_of_numpy_however_the_parts_are_cut() -> None:
-    features = RNG.normal(1e4, 0.01, (2 * BLOCK + 37, 5))  # digits would be lost in plain sums
-    whole, parts = statistics(features), Moments()
-    for start in range(0, len(features), 11):
-        parts.add(features[start : start + 11])
-    cut = parts.statistics("net:test")
-    np.testing.assert_allclose(whole.mean, features.mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(whole.covariance, np.cov(features, rowvar=False), rtol=1e-6)
-    np.testing.assert_array_equal(whole.scatter, cut.scatter)
-    assert whole.count == cut.count == parts.count == len(features)
-
-
-def test_statistics_can_be_taken_in_between() -> None:
-    moments = Moments()
-    moments.add(RNG.normal(size=(10, 3)))
-    first = moments.statistics("")
-    again = moments.statistics("")
-    np.testing.assert_array_equal(first.scatter, again.scatter)
-    moments.add(RNG.normal(size=(10, 3)))
-    assert (first.count, moments.count) == (10, 20)
-
-
-@pytest.mark.parametrize(
-    ("features", "message"),
-    [
-        (np.zeros((2, 4)), r"expected \(N, 3\)"),
-        (np.full((2, 3), np.nan), "NaN"),
-        (np.zeros(3), "expected"),
-    ],
-)
-def test_odd_features_are_refused(features: np.ndarray, message: str) -> None:
-    moments = Moments()
-    moments.add(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=message):
-        moments.add(features)
+    return Moments().add(features).statistics("net:test")
 
 
 def test_frechet_distance_equals_scipys_root() -> None:

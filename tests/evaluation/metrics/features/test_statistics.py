@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metrics.features.set_distances import FeatureStatistics, Moments
+from signgen.evaluation.metrics.features.accumulation import FeatureStatistics, Moments
 from signgen.evaluation.metrics.features.statistics import load_statistics, save_statistics
 
 SIGNATURE = "net:test|resize:none"
@@ -18,9 +18,7 @@ SIGNATURE = "net:test|resize:none"
 
 @pytest.fixture
 def statistics() -> FeatureStatistics:
-    moments = Moments()
-    moments.add(np.random.default_rng(0).normal(size=(30, 6)))
-    return moments.statistics(SIGNATURE)
+    return Moments().add(np.random.default_rng(0).normal(size=(30, 6))).statistics(SIGNATURE)
 
 
 def test_statistics_come_back(statistics: FeatureStatistics, tmp_path: Path) -> None:

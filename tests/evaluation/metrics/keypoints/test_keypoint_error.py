@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 
 from signgen.errors import UserError
-from signgen.evaluation.metrics.keypoints.keypoint_error import PARTS, KeypointDTW, KeypointError
-from signgen.evaluation.metrics.keypoints.redetection import RememberingEstimator
-from signgen.evaluation.metrics.networks import Missing
+from signgen.evaluation.metrics.keypoints.keypoint_error import PARTS, keypoint_metrics
+from signgen.evaluation.metrics.networks import Unavailable
+from signgen.evaluation.metrics.score import Score
 from signgen.structures import PoseSequence
+from tests.material.scoring import chunks, score_of
 from tests.material.tiny_estimators import WrittenPoints, written
 
 SIZE = (120, 200)
@@ -36,9 +35,14 @@ def black(count: int) -> np.ndarray:
     return np.zeros((count, *SIZE, 3), np.uint8)
 
 
-def measure(metric: KeypointError | KeypointDTW, generated: np.ndarray, truth: PoseSequence):
-    metric.update(generated, black(len(generated)), truth, clip="a")
-    return metric.compute()
+def error_of(generated: np.ndarray, truth: PoseSequence) -> Score:
+    metric, _ = keypoint_metrics(WrittenPoints())
+    return score_of(metric, generated, black(len(generated)), truth)
+
+
+def dtw_of(generated: np.ndarray, truth: PoseSequence) -> Score:
+    _, metric = keypoint_metrics(WrittenPoints())
+    return score_of(metric, generated, black(len(generated)), truth)
 
 
 def test_errors_are_in_shoulder_widths_and_by_part() -> None:
@@ -46,8 +50,7 @@ def test_errors_are_in_shoulder_widths_and_by_part() -> None:
     moved = points.copy()
     moved[:, HAND, 1] += 6  # 0.15 shoulder widths
     moved[:, MOUTH, 0] += 10  # 0.25
-    score = measure(
-        KeypointError(RememberingEstimator(WrittenPoints())),
+    score = error_of(
         written(moved, seen, SIZE),
         poses(points, seen),
     )
@@ -73,8 +76,7 @@ def test_points_that_are_not_found_are_counted_as_missed_and_wrong() -> None:
     unseen = seen.copy()
     unseen[0, MOUTH] = 0  # unknown in the truth: not counted at all
     points[:, 16] = (199, 130)  # below the frame: neither
-    score = measure(
-        KeypointError(RememberingEstimator(WrittenPoints())),
+    score = error_of(
         written(points, found, SIZE),
         poses(points, unseen),
     )
@@ -85,39 +87,24 @@ def test_points_that_are_not_found_are_counted_as_missed_and_wrong() -> None:
     assert score.details["mouth_pck@0.1"] == 1
 
 
-def test_the_truth_can_be_detected_in_the_reference() -> None:
-    points, seen = body(3)
-    metric = KeypointError(RememberingEstimator(WrittenPoints()), "detected")
-    metric.update(
-        written(points + np.array([0, 4]), seen, SIZE), written(points, seen, SIZE), clip="a"
-    )
-    assert metric.compute().value == pytest.approx(0.1)
-    assert "truth:detected" in metric.compute().signature
-
-
-def test_estimators_see_clips_whole_and_once() -> None:
+def test_estimators_see_clips_whole_and_once_for_both_scores() -> None:
     points, seen = body(4)
-    truth, frames = poses(points, seen), written(points, seen, SIZE)
     finder = WrittenPoints(first=8)  # 8 pixels both ways in the first frame only
-    estimator = RememberingEstimator(finder)
-    metrics = [KeypointError(estimator), KeypointDTW(estimator)]
-    for metric in [*metrics, *copy.deepcopy(metrics)]:
-        for start in (0, 1, 3):
-            chunk = slice(start, {0: 1, 1: 3, 3: 4}[start])
-            metric.update(frames[chunk], black(4)[chunk], truth.frames(chunk), clip="a")
-        metric.compute()
+    error, dtw = keypoint_metrics(finder)
+    assert error.begin is dtw.begin
+    measure = error.begin("a", {})
+    for pair in chunks("a", written(points, seen, SIZE), black(4), poses(points, seen), size=3):
+        measure.add(*pair)
+    results = measure.results()
     assert finder.clips == 1
-    assert metrics[0].compute().value == pytest.approx(8 * np.sqrt(2) / 40 / 4)
-    with pytest.raises(ValueError, match="'a' comes again"):
-        metrics[0].update(frames, black(4), truth, clip="a")
+    assert error.score(results, []).value == pytest.approx(8 * np.sqrt(2) / 40 / 4)
+    assert dtw.score(results, []).n == 1
 
 
 def test_a_clip_without_shoulders_has_no_unit_and_is_counted() -> None:
     points, seen = body(2)
     seen[:, 5] = 0
-    for make in (KeypointError, KeypointDTW):
-        metric = make(RememberingEstimator(WrittenPoints()))
-        score = measure(metric, written(points, seen, SIZE), poses(points, seen))
+    for score in (f(written(points, seen, SIZE), poses(points, seen)) for f in (error_of, dtw_of)):
         assert (score.value, score.n) == (None, 0)
         assert score.details["clips_without_shoulders"] == 1
 
@@ -127,25 +114,23 @@ def test_warped_time_costs_nothing_but_a_moved_body_does() -> None:
     truth = poses(points, seen)
     late = points[[0, 0, 1, 2, 3, 5]]
     late[-1] = points[5]
-    estimator = RememberingEstimator(WrittenPoints())
-    error = measure(KeypointError(estimator), written(late, seen, SIZE), truth)
-    warped = measure(KeypointDTW(estimator), written(late, seen, SIZE), truth)
+    error = error_of(written(late, seen, SIZE), truth)
+    warped = dtw_of(written(late, seen, SIZE), truth)
     assert error.value > 0.04
     assert warped.value == pytest.approx(3 / 40 / 7), "one frame is skipped: 3 pixels, 7 cells"
-    moved = measure(KeypointDTW(estimator), written(points + np.array([0, 20]), seen, SIZE), truth)
+    moved = dtw_of(written(points + np.array([0, 20]), seen, SIZE), truth)
     assert moved.value == pytest.approx(0.5)
 
 
 def test_warping_charges_points_that_are_missing() -> None:
     points, seen = body(3)
-    estimator = RememberingEstimator(WrittenPoints())
     found = seen.copy()
     found[:, 91:133] = 0
-    score = measure(KeypointDTW(estimator), written(points, found, SIZE), poses(points, seen))
+    score = dtw_of(written(points, found, SIZE), poses(points, seen))
     assert score.value == pytest.approx(0.5 * 42 / 79)
     unseen = seen.copy()
     unseen[1, :] = 0
-    score = measure(KeypointDTW(estimator), written(points, seen, SIZE), poses(points, unseen))
+    score = dtw_of(written(points, seen, SIZE), poses(points, unseen))
     assert score.details["frames_without_truth"] == 1
 
 
@@ -153,9 +138,8 @@ def test_missing_poses_and_missing_estimators() -> None:
     points, seen = body(2)
     frames = written(points, seen, SIZE)
     with pytest.raises(UserError, match="keypoint_error needs the poses"):
-        KeypointError(RememberingEstimator(WrittenPoints())).update(frames, frames)
-    for make in (KeypointError, KeypointDTW):
-        metric = make(Missing("needs FILE, get it with COMMAND"))
-        metric.update(frames, frames)
-        assert metric.compute().unavailable == "needs FILE, get it with COMMAND"
-        assert metric.compute().value is None
+        score_of(keypoint_metrics(WrittenPoints())[0], frames, frames)
+    for metric in keypoint_metrics(Unavailable("needs FILE, get it with COMMAND")):
+        score = metric.score({}, [SIZE])
+        assert (score.value, score.details) == (None, {})
+        assert score.unavailable == "needs FILE, get it with COMMAND"

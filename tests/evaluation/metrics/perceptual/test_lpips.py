@@ -12,10 +12,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metrics.networks import Missing
-from signgen.evaluation.metrics.perceptual.lpips import LPIPS, lpips_extractor, open_lpips
+from signgen.errors import UserError
+from signgen.evaluation.metrics.networks import ALEXNET_WEIGHTS, Unavailable, published_file
+from signgen.evaluation.metrics.perceptual.lpips import (
+    lpips,
+    lpips_extractor,
+    lpips_metric,
+    open_lpips,
+)
 from signgen.evaluation.metrics.perceptual.network import LPIPSNetwork, load_heads
+from tests.material.scoring import measured
 
 RNG = np.random.default_rng(3)
 SIZE = (65, 52)
@@ -79,9 +85,8 @@ def slow_lpips(network: LPIPSNetwork, one: np.ndarray, other: np.ndarray) -> flo
 @pytest.mark.parametrize("normalize", [True, False])
 def test_lpips_equals_the_slow_reference(network: LPIPSNetwork, normalize: bool) -> None:
     generated, reference = frames(2), frames(2)
-    metric = LPIPS(lpips_extractor(network, normalize=normalize))
-    metric.update(generated, reference, clip="a")
-    for value, one, other in zip(metric.latest, generated, reference, strict=True):
+    values = lpips(generated, reference, lpips_extractor(network, normalize=normalize))
+    for value, one, other in zip(values, generated, reference, strict=True):
         pair = [x / 127.5 - 1 if normalize else x / 255 for x in (one, other)]
         assert value == pytest.approx(slow_lpips(network, *pair), abs=1e-6)
         assert value > 0.01
@@ -90,82 +95,64 @@ def test_lpips_equals_the_slow_reference(network: LPIPSNetwork, normalize: bool)
 def test_lpips_equals_torchmetrics_with_the_same_trunk(
     network: LPIPSNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lpips = pytest.importorskip("torchmetrics.functional.image.lpips")
+    module = pytest.importorskip("torchmetrics.functional.image.lpips")
     trunk = copy.deepcopy(network.features)  # otherwise torchvision's, which need not be there
-    monkeypatch.setattr(lpips, "_get_tv_model_features", lambda net, pretrained: trunk)
-    theirs = lpips._LPIPS(net="alex", pnet_rand=True)
+    monkeypatch.setattr(module, "_get_tv_model_features", lambda net, pretrained: trunk)
+    theirs = module._LPIPS(net="alex", pnet_rand=True)
     generated, reference = frames(3), frames(3)
     pair = [torch.from_numpy(x / 255).permute(0, 3, 1, 2).float() for x in (generated, reference)]
-    metric = LPIPS(lpips_extractor(network))
-    metric.update(generated, reference)
     expected = theirs(*pair, normalize=True).flatten().numpy()
-    np.testing.assert_allclose(metric.latest, expected, atol=1e-6)
+    found = lpips(generated, reference, lpips_extractor(network))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_equal_pictures_have_no_distance_and_batches_change_nothing(network: LPIPSNetwork) -> None:
     generated, reference = frames(11), frames(11)
-    same, whole, single = (LPIPS(lpips_extractor(network)) for _ in range(3))
-    same.update(reference, reference)
-    assert same.compute().value == 0
-    whole.update(generated, reference, clip="a")
-    for one, other in zip(generated, reference, strict=True):
-        single.update(one[None], other[None], clip="a")
-    assert whole.compute().value == pytest.approx(single.compute().value, abs=1e-6)
+    extractor = lpips_extractor(network)
+    assert (lpips(reference, reference, extractor) == 0).all()
+    single = [lpips(generated[t : t + 1], reference[t : t + 1], extractor)[0] for t in range(11)]
+    again = lpips(generated, reference, lpips_extractor(network))
+    np.testing.assert_allclose(again, single, atol=1e-6)
 
 
 def test_the_last_incomplete_batch_can_be_left_out(network: LPIPSNetwork) -> None:
     generated, reference = frames(5), frames(5)
-    every, full = LPIPS(lpips_extractor(network)), LPIPS(lpips_extractor(network), full_batches=2)
-    for clip, part in (("a", slice(0, 3)), ("b", slice(3, 5))):
-        every.update(generated[part], reference[part], clip=clip)
-        full.update(generated[part], reference[part], clip=clip)
-    score = full.compute()
+    extractor = lpips_extractor(network)
+    clips = {"a": (generated[:3], reference[:3]), "b": (generated[3:], reference[3:])}
+    score, _ = measured(lpips_metric(extractor, full_batches=2), clips, size=2)
     assert (score.n, score.counts, score.details["dropped"]) == (4, {"a": 3, "b": 1}, 1)
-    values = LPIPS(lpips_extractor(network))
-    values.update(generated[:4], reference[:4])
-    assert score.value == pytest.approx(values.compute().value)
+    assert score.value == pytest.approx(lpips(generated[:4], reference[:4], extractor).mean())
     assert "batches:full-2" in score.signature
-    assert every.compute().n == 5
-
-
-def test_copies_share_the_network(network: LPIPSNetwork) -> None:
-    metric = LPIPS(lpips_extractor(network))
-    metric.update(frames(1), frames(1), clip="a")
-    other = copy.deepcopy(metric)
-    other.update(frames(1), frames(1), clip="a")
-    assert (metric.compute().n, other.compute().n) == (1, 2)
+    assert measured(lpips_metric(extractor), clips)[0].n == 5
 
 
 @pytest.mark.parametrize("name", ["alexnet.pth", "alexnet.safetensors"])
 def test_weights_are_read_from_a_named_file(
     network: LPIPSNetwork, tmp_path: Path, name: str
 ) -> None:
-    metric = open_lpips(trunk_file(network, tmp_path / name))
-    expected = LPIPS(lpips_extractor(network))
     pair = frames(2), frames(2)
-    for one in (metric, expected):
-        one.update(*pair)
-    np.testing.assert_array_equal(metric.latest, expected.latest)
+    extractor = open_lpips(trunk_file(network, tmp_path / name))
+    expected = lpips(*pair, lpips_extractor(network))
+    np.testing.assert_array_equal(lpips(*pair, extractor), expected)
     digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
-    assert f"net:alex-v0.1,weights:{digest[:8]},range:-1..1|" in metric.compute().signature
+    assert extractor.signature == f"net:alex-v0.1,weights:{digest[:8]},range:-1..1"
 
 
 def test_absent_weights_are_no_failure_but_say_how_to_get_them(tmp_path: Path) -> None:
-    metric = open_lpips()
-    metric.update(frames(2), frames(2), clip="a")
-    score = metric.compute()
-    assert (score.value, score.n, metric.latest) == (None, 0, None)
-    assert score.unavailable.startswith("needs alexnet-owt-7be5be79.pth, get")
+    absent = published_file(None, ALEXNET_WEIGHTS)
+    assert isinstance(absent, Unavailable)
+    score = lpips_metric(absent).score({}, [SIZE])
+    assert (score.value, score.n) == (None, 0)
+    assert score.signature == "lpips|net:none|size:65x52|mean:frames|version:1"
+    assert score.unavailable.startswith("needs alexnet-owt-7be5be79.pth, get it with: curl -fL")
     assert "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in score.unavailable
-    assert "curl -fL" in score.unavailable
-    assert "\n" not in score.unavailable
     assert str(tmp_path / "torch" / "hub" / "checkpoints") in score.unavailable
+    assert "\n" not in score.unavailable
 
 
 def test_wrong_files_are_refused(network: LPIPSNetwork, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file") as caught:
-        open_lpips(tmp_path / "absent.pth")
-    assert caught.value.code == ExitCode.NO_INPUT
+    with pytest.raises(UserError, match="no such file"):
+        published_file(tmp_path / "absent.pth", ALEXNET_WEIGHTS)
     impostor = trunk_file(network, tmp_path / "alexnet-owt-7be5be79.pth")
     with pytest.raises(UserError, match="expected 7be5be79"):
         open_lpips(impostor)
@@ -177,14 +164,7 @@ def test_wrong_files_are_refused(network: LPIPSNetwork, tmp_path: Path) -> None:
 
 
 def test_small_frames_are_a_user_error(network: LPIPSNetwork) -> None:
-    small = np.zeros((1, 30, 64, 3), np.uint8)
+    small, just = np.zeros((1, 30, 64, 3), np.uint8), np.zeros((1, 31, 31, 3), np.uint8)
     with pytest.raises(UserError, match="64 x 30"):
-        LPIPS(lpips_extractor(network)).update(small, small)
-    just = np.zeros((1, 31, 31, 3), np.uint8)
-    LPIPS(lpips_extractor(network)).update(just, just)
-
-
-def test_missing_networks_measure_nothing() -> None:
-    metric = LPIPS(Missing("needs weights"))
-    metric.update(frames(1), frames(1))
-    assert metric.compute().unavailable == "needs weights"
+        lpips(small, small, lpips_extractor(network))
+    lpips(just, just, lpips_extractor(network))

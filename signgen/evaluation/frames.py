@@ -1,0 +1,56 @@
+"""Score two sequences of frames with one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signgen.evaluation.clips import Clip
+from signgen.evaluation.metric_choice import named_metrics
+from signgen.evaluation.protocols import View
+from signgen.evaluation.reports.report import Result
+from signgen.evaluation.scoring import evaluate_clips
+from signgen.media.resizing import Filter
+from signgen.structures import PoseSequence
+
+__all__ = ["evaluate_frames"]
+
+
+def evaluate_frames(
+    generated: Iterable[NDArray[np.uint8]],
+    reference: Iterable[NDArray[np.uint8]],
+    metrics: Sequence[str] = ("ssim", "psnr"),
+    *,
+    poses: PoseSequence | None = None,
+    size: tuple[int, int] | None = None,
+    resize: Filter = "pillow-bicubic",
+) -> dict[str, Result]:
+    """Score frames against the true frames.
+
+    Args:
+        generated: (T, H, W, 3) uint8 RGB, or any iterable of (H, W, 3) frames, read once.
+        reference: The true frames, as many.
+        metrics: Names of metrics, as in the first column of docs/evaluation.md. One whose weights
+            are not in the caches of this machine has the value None, and says what it needs in
+            `unavailable`.
+        poses: Key points of the true frames, for metrics of hands, face and mouth.
+        size: (H, W) that all frames are resized to; None leaves them as they are.
+        resize: Library and filter.
+
+    Returns:
+        By metric: its `value`, `n` (items it is a mean of), `details` and `signature`.
+
+    Raises:
+        UserError: If frames are no 8-bit colours, or numbers or sizes differ; or if there is no
+            metric of a name.
+
+    Example:
+        scores = evaluate_frames(rendered, real, metrics=("ssim", "psnr"))
+        print(scores["ssim"].value)
+    """
+    clip = Clip("frames", "", map(np.asarray, generated), map(np.asarray, reference), poses)
+    measurements = named_metrics(metrics, View(size, resize))
+    report = evaluate_clips({clip.id: lambda: clip}, measurements, baselines=())
+    return {name: report.score(name) for name in metrics}
