@@ -112,9 +112,6 @@ def back_translate(
         generated: Videos, or folders of frames, by clip.
         truth: The same of the true clips, with the same names.
         texts: True texts by clip; clips that have none are an error.
-
-    Raises:
-        UserError: If a text is missing, the command fails, or sacreBLEU is missing.
     """
     clips = sorted(truth)
     without = [clip for clip in clips if not texts.get(clip, "").strip()]

@@ -84,11 +84,7 @@ class ClipFiles:
     still: bool = False
 
     def open(self) -> Clip:
-        """Open the files; frames are read later, while they are compared.
-
-        Raises:
-            UserError: If one is missing or damaged, or the poses are not readable.
-        """
+        """Open the files; frames are read later, while they are compared."""
         own_poses = self.generated_poses
         if own_poses is not None and own_poses.is_dir():
             own_poses = file_beside(own_poses, self.id, "poses")
@@ -126,7 +122,7 @@ class Pairing:
     Args:
         clips: Those that all paths have, sorted by name.
         failed: Those that one lacks.
-        counts: `matched`, `only_generated`, `only_reference`.
+        counts: Numbers of names: `matched`, `only_generated`, `only_reference`.
         images: Whether each is a single image.
     """
 
@@ -159,9 +155,6 @@ def pair_paths(
         compare: Frames of other systems, by name.
         source: What was given to the systems: a picture or clip, or a folder with one per clip.
         generated_poses: Poses of the generated frames, in the form of `poses`.
-
-    Returns:
-        The clips, sorted by name, and those that have no partner.
 
     Raises:
         UserError: If a path is missing, holds no clips, is of another kind than the reference, or
@@ -279,11 +272,7 @@ def _poses(path: Path, frames: Path) -> PoseSequence:
 
 
 def _clips(path: Path) -> Path | dict[str, Path]:
-    """Return a path that is one clip, or the clips of a folder by name.
-
-    Raises:
-        UserError: If it is missing or holds no clips.
-    """
+    """Return a path that is one clip, or the clips of a folder by name."""
     is_folder = path.is_dir() and not list_pictures(path)
     clips = find_clips(path)
     return clips if is_folder else path
@@ -298,15 +287,10 @@ def _check_folder(folder: Path, what: str) -> None:
 
 
 def file_beside(folder: Path, name: str, what: str) -> Path:
-    """Return the file or folder of a clip's name in a folder of poses or sources.
-
-    Args:
-        folder: The folder.
-        name: Name of the clip; may lead into folders below.
-        what: What the files are, for messages: `poses`, `source`.
+    """Return the file or folder of a clip's name, which may lead into folders below a folder.
 
     Raises:
-        UserError: If there is none, or more than one (66).
+        UserError: If there is none of `what` (`poses`, `source`), or more than one (66).
     """
     _check_folder(folder, what)
     place = folder / name

@@ -45,18 +45,13 @@ def compare_with_others(
 ) -> tuple[Comparison, ...]:
     """Compare one system with each other one, in every metric that both have clips of.
 
+    Metrics of whole sets, such as FID, have no clips and so no comparison.
+
     Args:
         scores: Scores by system.
         system: A key of `scores`.
-
-    Returns:
-        Comparisons in the order of the others, then of the metrics of `system`. Metrics of whole
-        sets, such as FID, have no clips and so no comparison.
-
-    Raises:
-        KeyError: If `system` has no scores.
     """
-    found = []
+    comparisons = []
     for other, entries in scores.items():
         theirs = {score.name: score for score in entries}
         for score in scores[system] if other != system else ():
@@ -64,21 +59,12 @@ def compare_with_others(
                 score, theirs[score.name], system=system, other_system=other
             )
             if compared:
-                found.append(compared)
-    return tuple(found)
+                comparisons.append(compared)
+    return tuple(comparisons)
 
 
 def compare(score: Score, other: Score, *, system: str, other_system: str) -> Comparison | None:
-    """Compare two systems in one metric, on the clips that both were measured on.
-
-    Args:
-        score: Score of `system`.
-        other: Score of `other_system` in the same metric.
-        system: Name of one system.
-        other_system: Name of the other.
-
-    Returns:
-        The comparison, or None where there is no clip that both were measured on.
+    """Compare two systems in one metric, on the clips that both were measured on; None without.
 
     Raises:
         ValueError: If the metrics differ, or a clip has a mean but no count.
@@ -101,10 +87,7 @@ def _count(score: Score, clip: str) -> int:
 
 
 def paired_bootstrap(
-    means: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    resamples: int = RESAMPLES,
-    seed: int = BOOTSTRAP_SEED,
+    means: NDArray[np.float64], counts: NDArray[np.float64], resamples: int = RESAMPLES
 ) -> tuple[float, tuple[float, float] | None, float | None]:
     """Return difference, 95 % percentile interval and p-value of two means over the same clips.
 
@@ -118,7 +101,6 @@ def paired_bootstrap(
         means: (2, N) mean of each clip, of both systems.
         counts: (2, N) measured items of each clip, above 0: the weights of the means.
         resamples: Number of resamples.
-        seed: Seed of the resamples.
 
     Returns:
         First mean minus second; interval and p-value, both None if N is 1.
@@ -129,7 +111,7 @@ def paired_bootstrap(
     clips = means.shape[1]
     if clips < 2:
         return difference, None, None
-    drawn = np.random.default_rng(seed).integers(0, clips, (resamples, clips))
+    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(0, clips, (resamples, clips))
     # Thousands of clips would need hundreds of megabytes at once.
     blocks = np.array_split(drawn, 1 + drawn.size // 1_000_000)
     resampled = [sums[:, rows].sum(axis=2) / counts[:, rows].sum(axis=2) for rows in blocks]

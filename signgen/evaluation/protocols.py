@@ -19,12 +19,12 @@ WITHOUT_SOURCE = "_without_source"
 
 @dataclass(frozen=True)
 class View:
-    """How frames are brought to a metric.
+    """How frames are shown to a metric: all, or without the source, the first of each clip.
 
     Args:
         size: (H, W) that they are resized to; None leaves them as they are.
         resize: Library and filter.
-        frames: `all`, or `without-source`: without the first frame of each clip.
+        frames: Which of them.
     """
 
     size: tuple[int, int] | None = None
@@ -33,7 +33,7 @@ class View:
 
     @property
     def pixels(self) -> View:
-        """The same view of all frames: views with equal ones share what is resized."""
+        """The same of all frames: what is resized is shared by views with equal ones."""
         return replace(self, frames="all")
 
 
@@ -216,11 +216,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {protocol.name: protocol for protocol 
 
 
 def with_size(protocol: Protocol, size: tuple[int, int] | None) -> Protocol:
-    """Return a protocol at another of its sizes.
-
-    Args:
-        protocol: The protocol.
-        size: (H, W); None for its first.
+    """Return a protocol at another of its sizes (H, W), or at its first.
 
     Raises:
         UserError: With exit code 2 if it does not score at that size.
@@ -238,30 +234,24 @@ def with_size(protocol: Protocol, size: tuple[int, int] | None) -> Protocol:
 
 
 def describe(names: Sequence[ProtocolName] = get_args(ProtocolName)) -> str:
-    """Say what protocols do and what of the published work cannot be had here, as text to read.
-
-    Args:
-        names: Which.
-    """
-    return "\n\n".join(_described(PROTOCOLS[name]) for name in names)
-
-
-def _described(protocol: Protocol) -> str:
-    sizes = " or ".join(f"{height} x {width}" for height, width in protocol.sizes)
-    facts = {
-        "items": protocol.items,
-        "frames": " and ".join(protocol.frames),
-        "resize": f"{sizes} (H x W), {protocol.resize}" if sizes else "none",
-        "metrics": ", ".join(_metric(choice) for choice in protocol.metrics),
-        "real set": protocol.real_set,
-    }
-    lines = [f"{protocol.name}: {protocol.source}"]
-    lines += [_wrapped(f"  {name:<8}  ", text) for name, text in facts.items()]
-    return "\n".join([*lines, *(_wrapped("  - ", text) for text in protocol.differs)])
-
-
-def _wrapped(head: str, text: str) -> str:
-    return fill(head + text, 100, subsequent_indent=" " * len(head), break_on_hyphens=False)
+    """Say what protocols do and what of the published work cannot be had here, as text to read."""
+    lines = []
+    for protocol in (PROTOCOLS[name] for name in names):
+        sizes = " or ".join(f"{height} x {width}" for height, width in protocol.sizes)
+        facts = {
+            "items": protocol.items,
+            "frames": " and ".join(protocol.frames),
+            "resize": f"{sizes} (H x W), {protocol.resize}" if sizes else "none",
+            "metrics": ", ".join(_metric(choice) for choice in protocol.metrics),
+            "real set": protocol.real_set,
+        }
+        lines += ["", f"{protocol.name}: {protocol.source}"]
+        points = [(f"  {name:<8}  ", text) for name, text in facts.items()]
+        points += [("  - ", text) for text in protocol.differs]
+        for head, text in points:
+            indent = " " * len(head)
+            lines.append(fill(head + text, 100, subsequent_indent=indent, break_on_hyphens=False))
+    return "\n".join(lines[1:])
 
 
 def _metric(choice: Choice) -> str:

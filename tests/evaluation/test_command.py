@@ -91,9 +91,11 @@ def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
 
 
 def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        evaluate(EvalConfig(out=str(tmp_path / "missing" / "report.json")))
-    assert caught.value.code == ExitCode.CANNOT_CREATE
+    for retrieval in (False, True):
+        out = str(tmp_path / "missing" / "report.json")
+        with pytest.raises(UserError) as caught:
+            evaluate(EvalConfig(retrieval=retrieval, model="none", out=out))
+        assert caught.value.code == ExitCode.CANNOT_CREATE
 
 
 def test_equal_folders_are_perfect_with_key_points_that_are_given(tmp_path: Path) -> None:

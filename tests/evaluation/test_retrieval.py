@@ -262,12 +262,6 @@ def test_pairs_of_deepfashion_are_all_asked(
     assert "skeleton openpose-18" in capsys.readouterr().err
 
 
-def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        evaluate(EvalConfig(retrieval=True, model="none", out=str(tmp_path / "missing" / "r.json")))
-    assert caught.value.code == ExitCode.CANNOT_CREATE
-
-
 def test_damaged_weights_are_said_and_not_ranked(tmp_path: Path) -> None:
     folder = write_stage1(tmp_path / "model", tiny_fpdm(), bias=float("nan"))
     with pytest.raises(UserError, match=r"fused \(A3\)\) that are not finite"):

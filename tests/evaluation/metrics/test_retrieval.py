@@ -125,10 +125,6 @@ def test_scores_count_ranks_and_say_what_they_are() -> None:
     assert scores[3].per_clip == {"a": 1.5, "b": 4.0, "c": 5.0}
 
 
-def test_one_clip_has_no_interval() -> None:
-    assert all(score.ci95 is None for score in retrieval_scores(np.array([1, 2]), ["a", "a"], 3))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
