@@ -86,14 +86,6 @@ def test_metrics_of_whole_sets_cannot_be_compared() -> None:
     assert compare(fid, fid, system="a", other_system="b") is None
 
 
-def test_what_does_not_belong_together_is_refused() -> None:
-    with pytest.raises(ValueError, match="ssim and psnr"):
-        compare(score(HARDNESS), score(HARDNESS, name="psnr"), system="a", other_system="b")
-    uncounted = Score("ssim", 0.5, None, 1, True, "ssim", {"clip00": 0.5})
-    with pytest.raises(ValueError, match="no count for clip clip00"):
-        compare(uncounted, score(HARDNESS), system="a", other_system="b")
-
-
 def test_one_system_is_compared_with_all_others_in_all_metrics() -> None:
     fid = Score("fid", 12.0, None, 100, False, "fid|version:1", {})
     scores = {

@@ -32,7 +32,7 @@ def target_ranks(
     The paper says neither this nor what its gallery is.
 
     Args:
-        queries: (Q, E) embeddings of any length but 0.
+        queries: (Q, E) finite embeddings of any length but 0.
         gallery: (G, E) the same, every picture once.
         targets: (Q,) row of the gallery that is the target of each query.
         left_out: (Q,) row that each query does not compete with, such as its own source; none if
@@ -41,12 +41,7 @@ def target_ranks(
 
     Returns:
         (Q,) ranks, 1 to G, or to G - 1 where a row is left out.
-
-    Raises:
-        ValueError: If shapes disagree, a row is not in the gallery, a target is left out, or an
-            embedding is not finite or of length 0.
     """
-    _check(queries, gallery, targets, left_out)
     pictures = _unit(gallery).T
     ranks = np.empty(len(queries), np.int64)
     for start in range(0, len(queries), chunk):
@@ -74,9 +69,6 @@ def retrieval_scores(
     Returns:
         Scores `r@1`, `r@3`, `r@5` (shares of the queries, 0 to 1) and `mean_rank` (1 to
         `gallery`); `n` is the number of queries, `gallery` is in the details.
-
-    Raises:
-        ValueError: If there are not as many clips as ranks.
     """
     recalls = [_score(f"r@{k}", ranks <= k, clips, gallery, settings) for k in RECALLS]
     return [*recalls, _score("mean_rank", ranks, clips, gallery, settings)]
@@ -112,28 +104,3 @@ def _unit(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
     numbers = embeddings.astype(np.float64)
     unit: NDArray[np.float64] = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
     return unit
-
-
-def _check(
-    queries: NDArray[np.floating],
-    gallery: NDArray[np.floating],
-    targets: NDArray[np.integer],
-    left_out: NDArray[np.integer] | None,
-) -> None:
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
-        raise ValueError(
-            f"queries are {queries.shape}, the gallery {gallery.shape}; expected (Q, E) and (G, E)"
-        )
-    for name, rows in {"targets": targets, "left_out": left_out}.items():
-        if rows is None:
-            continue
-        if rows.shape != (len(queries),):
-            raise ValueError(f"{name} has shape {rows.shape}; expected ({len(queries)},)")
-        if len(rows) and not (rows.min() >= 0 and rows.max() < len(gallery)):
-            raise ValueError(f"{name} holds rows outside the gallery of {len(gallery)}")
-    if left_out is not None and (left_out == targets).any():
-        raise ValueError("the target of a query is left out of its gallery")
-    for name, embeddings in {"queries": queries, "gallery": gallery}.items():
-        # A comparison with NaN is false, and would make a rank of 0.
-        if not (np.isfinite(embeddings).all() and embeddings.any(axis=1).all()):
-            raise ValueError(f"{name} hold embeddings that are not finite, or of length 0")

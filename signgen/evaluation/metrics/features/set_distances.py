@@ -23,14 +23,7 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
     Args:
         one: At least two items.
         other: At least two items, features of the same width.
-
-    Raises:
-        ValueError: If one has fewer than two items, or the widths differ.
     """
-    if min(one.count, other.count) < 2:
-        raise ValueError(f"{min(one.count, other.count)} items; a covariance needs at least 2")
-    if one.mean.shape != other.mean.shape:
-        raise ValueError(f"features are {len(one.mean)} and {len(other.mean)} wide; expected equal")
     first, second = one.covariance, other.covariance
     roots = np.linalg.svd(_factor(first).T @ _factor(second), compute_uv=False)
     shift = one.mean - other.mean
@@ -64,13 +57,8 @@ def kernel_distance(
         subsets: Number of subsets.
         size: Items of each set in a subset, at most.
         seed: Seed of the subsets.
-
-    Raises:
-        ValueError: If a set has fewer than two items.
     """
     size = min(size, len(one), len(other))
-    if size < 2:
-        raise ValueError(f"{size} items; a kernel distance needs at least 2 of each set")
     random = np.random.default_rng(seed)
     values = [
         _discrepancy(

@@ -63,12 +63,12 @@ class EstimatedHands:
 
     Args:
         estimator: Finds the points.
-        noise_floor: Also estimate on the truth as JPEG of quality 60; half as many estimates again.
     """
 
     reason = ""
+    noise_floor = True
 
-    def __init__(self, estimator: HandPatchEstimator, *, noise_floor: bool = True) -> None:
+    def __init__(self, estimator: HandPatchEstimator) -> None:
         def rows(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
             enlarged = [
                 cv2.resize(patch, (PATCH_SIZE, PATCH_SIZE), interpolation=cv2.INTER_CUBIC)
@@ -78,7 +78,7 @@ class EstimatedHands:
             flat = rearrange(points, "n k c -> n (k c)")
             return np.column_stack([flat, found]).astype(np.float32)  # (N, 43)
 
-        self.name, self.noise_floor = estimator.name, noise_floor
+        self.name = estimator.name
         self._rows = FeatureExtractor(rows, estimator.name, batch=32, keep=REMEMBERED)
 
     def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
@@ -96,16 +96,11 @@ class GivenHands:
     No patch is looked at: coordinates are taken from the patch's corner and multiplied by 256 over
     its side, the unit of estimated ones. A hand has points if all 21 are present. There is no noise
     floor, which would need an estimator.
-
-    Args:
-        name: What made them, for signatures.
     """
 
+    name = "given"
     reason = ""
     noise_floor = False
-
-    def __init__(self, name: str = "given") -> None:
-        self.name = name
 
     def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
         """Return the points of the chunk's poses."""
@@ -126,11 +121,11 @@ class GivenHands:
         return points.astype(np.float32), found
 
 
-def as_jpeg(chunk: Chunk, quality: int = JPEG_QUALITY) -> Chunk:
+def as_jpeg(chunk: Chunk) -> Chunk:
     """Return RGB frames as they are after coding each as a JPEG (4:2:0)."""
     coded = np.empty_like(chunk.frames)
     for index, frame in enumerate(chunk.frames):
         with BytesIO() as data:
-            Image.fromarray(frame).save(data, "JPEG", quality=quality)
+            Image.fromarray(frame).save(data, "JPEG", quality=JPEG_QUALITY)
             coded[index] = np.asarray(Image.open(data))
     return replace(chunk, frames=coded, _features={})
