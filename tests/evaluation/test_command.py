@@ -64,8 +64,11 @@ class SquareSigners:
     def records(self, split: str) -> list[Record]:
         return [Record(f"clip{i}", split, f"S{i % 2}", n) for i, n in enumerate(self.lengths)]
 
-    def pose(self, record: Record) -> PoseSequence:
+    def poses(self, record: Record) -> PoseSequence:
         return moving_poses(record.num_frames, seed=int(record.id[4:]))
+
+    def pose(self, ref: FrameRef) -> PoseSequence:
+        return self.poses(ref.record).frames([ref.index])
 
     def frame(self, ref: FrameRef) -> np.ndarray:
         return draw(self.poses(ref.record), ref.index)
