@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from signgen.checkpoints.models import load_model, save_pretrained
     from signgen.config.sampling import Sampling
     from signgen.errors import UserError
-    from signgen.media import read_image
+    from signgen.evaluation.frames import evaluate_frames
+    from signgen.media import read_image, write_video
     from signgen.pose.formats import read_poses
     from signgen.rendering.renderer import Renderer
     from signgen.structures import PoseSequence
@@ -25,10 +26,12 @@ __all__ = [
     "Sampling",
     "UserError",
     "__version__",
+    "evaluate_frames",
     "load_model",
     "read_image",
     "read_poses",
     "save_pretrained",
+    "write_video",
 ]
 
 _HOMES = {
@@ -36,10 +39,12 @@ _HOMES = {
     "Renderer": "signgen.rendering.renderer",
     "Sampling": "signgen.config.sampling",
     "UserError": "signgen.errors",
+    "evaluate_frames": "signgen.evaluation.frames",
     "load_model": "signgen.checkpoints.models",
     "read_image": "signgen.media",
     "read_poses": "signgen.pose.formats",
     "save_pretrained": "signgen.checkpoints.models",
+    "write_video": "signgen.media",
 }
 
 

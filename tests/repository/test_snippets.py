@@ -1,10 +1,11 @@
-"""The Python that docs/fpdm.md shows runs and gives what stands there."""
+"""The Python that README.md and docs/fpdm.md show runs and gives what stands there."""
 
 from __future__ import annotations
 
 import pkgutil
 import re
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ import torch
 from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.sampling import ResolvedSampling
+from signgen.data.dataset import bundled_sample
+from signgen.media import probe_video
 from signgen.models import build_model
+from signgen.pose.formats import read_poses, write_poses
 from signgen.rendering.renderer import generate
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "fpdm.md").read_text("utf-8")
@@ -75,3 +79,18 @@ def test_weights_of_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.S)
     assert capsys.readouterr().out == shown
     assert "870,148,308 trained" in shown
+
+
+def test_the_readme_renders_and_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text("utf-8"), re.S)
+    assert len(code.splitlines()) <= 16
+    poses = read_poses(bundled_sample() / "demo" / "poses.json").frames(slice(0, 3))
+    write_poses(poses, tmp_path / "seq.json")
+    shutil.copy(bundled_sample() / "demo" / "source.png", tmp_path / "frame.png")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert probe_video(tmp_path / "out.mp4").frames == 3
+    assert re.match(r"ssim 0\.\d+ ssim\|.*\npsnr \d+\.\d+ psnr\|", capsys.readouterr().out)

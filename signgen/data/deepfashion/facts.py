@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import permutations
+from pathlib import Path
+from typing import Any
 
-from signgen.data.deepfashion.keypoints import RawKeyPoints, has_torso
+from signgen.data.deepfashion.keypoints import Frame, RawKeyPoints, has_torso
 from signgen.data.deepfashion.layouts import SPLITS, Listing
 from signgen.data.deepfashion.lists import ListedPair, ViewName
+from signgen.data.preparation.dataset import Prepared
 
 __all__ = [
+    "DeepFashionReport",
     "Fact",
+    "Pair",
     "keypoint_facts",
     "list_facts",
     "pairs_digest",
@@ -53,6 +58,79 @@ class Fact:
     def fits(self) -> bool:
         """Whether the numbers agree; what is not known does not disagree."""
         return self.found in {None, self.expected}
+
+
+@dataclass(frozen=True)
+class DeepFashionReport:
+    """What was found and what was made of it.
+
+    Args:
+        layout: Name of the layout.
+        root: Folder of the dataset.
+        frame: Frame of the key points.
+        outside: Share of visible joints outside their pictures.
+        facts: Numbers beside those of the complete corpus.
+        pairs_left_out: Listed pairs that are not in the manifest although their record was asked
+            for, by split.
+        digests: SHA-256 of the sorted pairs in the manifest, by split.
+        prepared: The manifest and what was left out.
+    """
+
+    layout: str
+    root: Path
+    frame: Frame
+    outside: float
+    facts: tuple[Fact, ...]
+    pairs_left_out: Mapping[str, int]
+    digests: Mapping[str, str]
+    prepared: Prepared
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything was left out because it is missing or damaged."""
+        return bool(self.prepared.problems)
+
+    @property
+    def verdict(self) -> str:
+        """Whether this is the complete corpus, in one sentence."""
+        if different := [fact.name for fact in self.facts if not fact.fits]:
+            names = ", ".join(different)
+            return f"A part of the corpus, or another one; these differ: {names}."
+        if self.damaged:
+            return "The lists are complete, but some of what they name was left out."
+        unknown = ", ".join(fact.name for fact in self.facts if fact.found is None)
+        return "Complete: every known number fits." + (f" Not known: {unknown}." if unknown else "")
+
+    def as_text(self) -> str:
+        """Return the report as a table to read: found beside expected, then the verdict."""
+        width = max(len(fact.name) for fact in self.facts)
+        lines = [f"{self.root}: layout {self.layout}, key points in the frame {self.frame}", ""]
+        lines.append(f"{'':<{width}}  {'found':>8}  {'complete':>8}")
+        for fact in self.facts:
+            found = "-" if fact.found is None else f"{fact.found:,}"
+            example = f"  e.g. {fact.example}" if fact.example and not fact.fits else ""
+            mark = "" if fact.fits else "  differs"
+            lines.append(f"{fact.name:<{width}}  {found:>8}  {fact.expected:>8,}{mark}{example}")
+        lines += ["", self.verdict]
+        for split, counts in self.prepared.manifest.counts().items():
+            text = ", ".join(f"{number:,} {name}" for name, number in counts.items())
+            lines.append(f"{split}: {text} written; {self.pairs_left_out[split]:,} pairs left out")
+        return "\n".join([*lines, str(self.prepared.path)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "layout": self.layout,
+            "root": str(self.root),
+            "keypoint_frame": self.frame,
+            "outside": round(self.outside, 6),
+            "facts": [asdict(fact) | {"fits": fact.fits} for fact in self.facts],
+            "verdict": self.verdict,
+            "counts": self.prepared.manifest.counts(),
+            "pairs_left_out": dict(self.pairs_left_out),
+            "pairs_sha256": dict(self.digests),
+            "problems": len(self.prepared.problems),
+        }
 
 
 def list_facts(listing: Listing) -> list[Fact]:

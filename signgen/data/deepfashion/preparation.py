@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from signgen.data.deepfashion.facts import (
-    Fact,
+    DeepFashionReport,
     Pair,
     keypoint_facts,
     list_facts,
@@ -41,11 +39,11 @@ from signgen.data.deepfashion.layouts import (
 )
 from signgen.data.deepfashion.lists import ListedPair, ViewName, parse_name
 from signgen.data.manifest import Entry, Problem, Scan
-from signgen.data.preparation.dataset import Prepared, check_picture, prepare_dataset
+from signgen.data.preparation.dataset import check_picture, prepare_dataset
 from signgen.media import image_size
 from signgen.structures import PoseSequence, Progress, Record, UserError
 
-__all__ = ["DeepFashionReport", "prepare_deepfashion"]
+__all__ = ["prepare_deepfashion"]
 
 _SKELETON = "openpose-18"
 _FPS = 1.0  # views are no video; a manifest wants a number
@@ -53,79 +51,6 @@ _PADDED = (256, 256)
 
 Pairs = Mapping[str, Sequence[ListedPair]]
 """Pairs by split."""
-
-
-@dataclass(frozen=True)
-class DeepFashionReport:
-    """What was found and what was made of it.
-
-    Args:
-        layout: Name of the layout.
-        root: Folder of the dataset.
-        frame: Frame of the key points.
-        outside: Share of visible joints outside their pictures.
-        facts: Numbers beside those of the complete corpus.
-        pairs_left_out: Listed pairs that are not in the manifest although their record was asked
-            for, by split.
-        digests: SHA-256 of the sorted pairs in the manifest, by split.
-        prepared: The manifest and what was left out.
-    """
-
-    layout: str
-    root: Path
-    frame: Frame
-    outside: float
-    facts: tuple[Fact, ...]
-    pairs_left_out: Mapping[str, int]
-    digests: Mapping[str, str]
-    prepared: Prepared
-
-    @property
-    def damaged(self) -> bool:
-        """Whether anything was left out because it is missing or damaged."""
-        return bool(self.prepared.problems)
-
-    @property
-    def verdict(self) -> str:
-        """Whether this is the complete corpus, in one sentence."""
-        if different := [fact.name for fact in self.facts if not fact.fits]:
-            names = ", ".join(different)
-            return f"A part of the corpus, or another one; these differ: {names}."
-        if self.damaged:
-            return "The lists are complete, but some of what they name was left out."
-        unknown = ", ".join(fact.name for fact in self.facts if fact.found is None)
-        return "Complete: every known number fits." + (f" Not known: {unknown}." if unknown else "")
-
-    def as_text(self) -> str:
-        """Return the report as a table to read: found beside expected, then the verdict."""
-        width = max(len(fact.name) for fact in self.facts)
-        lines = [f"{self.root}: layout {self.layout}, key points in the frame {self.frame}", ""]
-        lines.append(f"{'':<{width}}  {'found':>8}  {'complete':>8}")
-        for fact in self.facts:
-            found = "-" if fact.found is None else f"{fact.found:,}"
-            example = f"  e.g. {fact.example}" if fact.example and not fact.fits else ""
-            mark = "" if fact.fits else "  differs"
-            lines.append(f"{fact.name:<{width}}  {found:>8}  {fact.expected:>8,}{mark}{example}")
-        lines += ["", self.verdict]
-        for split, counts in self.prepared.manifest.counts().items():
-            text = ", ".join(f"{number:,} {name}" for name, number in counts.items())
-            lines.append(f"{split}: {text} written; {self.pairs_left_out[split]:,} pairs left out")
-        return "\n".join([*lines, str(self.prepared.path)])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON."""
-        return {
-            "layout": self.layout,
-            "root": str(self.root),
-            "keypoint_frame": self.frame,
-            "outside": round(self.outside, 6),
-            "facts": [asdict(fact) | {"fits": fact.fits} for fact in self.facts],
-            "verdict": self.verdict,
-            "counts": self.prepared.manifest.counts(),
-            "pairs_left_out": dict(self.pairs_left_out),
-            "pairs_sha256": dict(self.digests),
-            "problems": len(self.prepared.problems),
-        }
 
 
 def prepare_deepfashion(

@@ -14,9 +14,10 @@ from PIL import Image
 
 from signgen.config.data import PrepareDeepFashionConfig
 from signgen.data.dataset import ManifestDataset, open_dataset
+from signgen.data.deepfashion.facts import DeepFashionReport
 from signgen.data.deepfashion.layouts import LAYOUTS, find_tree
 from signgen.data.deepfashion.lists import parse_name
-from signgen.data.deepfashion.preparation import DeepFashionReport, prepare_deepfashion
+from signgen.data.deepfashion.preparation import prepare_deepfashion
 from signgen.media import read_image
 from signgen.media.resizing import resize_image
 from signgen.pose.drawing.draw import draw_pose
