@@ -92,5 +92,5 @@ def test_the_readme_renders_and_scores(
     shutil.copy(bundled_sample() / "demo" / "source.png", tmp_path / "frame.png")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert probe_video(tmp_path / "out.mp4").frames == 3
+    assert probe_video(tmp_path / "out.mp4").num_frames == 3
     assert re.match(r"ssim 0\.\d+ ssim\|.*\npsnr \d+\.\d+ psnr\|", capsys.readouterr().out)
