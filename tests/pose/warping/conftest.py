@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import pytest
-from pose_figures import HANDS, WHOLEBODY, Build, figure
 
 from signgen.structures import PoseSequence
+from tests.material.pose_figures import HANDS, WHOLEBODY, Build, figure
 
 SKIN, SLEEVE, SHIRT, WALL = (225, 170, 140), (200, 40, 40), (40, 90, 170), (90, 140, 90)
 REST = np.array([[60.0, 100.0, 100.0], [120.0, 80.0, 80.0]])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pose_figures import HANDS, WHOLEBODY
 
 from signgen.pose.warping import BoneMove, Figure, HeadMove, Station, TrunkMove, find_motion
 from signgen.pose.warping.bones import capsule_distance, similar
+from tests.material.pose_figures import HANDS, WHOLEBODY
 
 MOVE = BoneMove(np.array([[10.0, 20], [50, 20]]), np.array([[30.0, 30], [30, 110]]), across=1.5)
 TURN = np.array([[0.0, -1], [1, 0]])

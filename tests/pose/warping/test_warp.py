@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pose_figures import HANDS, WHOLEBODY
 
 import signgen
 from signgen.media import read_image
@@ -17,6 +16,7 @@ from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.warping import PARTS, WarpSource, prepare_source, warp
 from signgen.structures import PoseSequence
+from tests.material.pose_figures import HANDS, WHOLEBODY
 
 SAMPLE = Path(signgen.__file__).parent / "assets" / "sample" / "demo"
 SKIN, SLEEVE, SHIRT = (225, 170, 140), (200, 40, 40), (40, 90, 170)
