@@ -16,11 +16,7 @@ __all__ = ["autocast", "check_precision", "choose_device"]
 
 
 def choose_device(device: Device) -> str:
-    """Return the torch device of a setting; `cuda` is never replaced silently.
-
-    Raises:
-        UserError: If `cuda` is asked for and absent (69).
-    """
+    """Return the torch device of a setting; `cuda` is never replaced silently."""
     import torch
 
     available = torch.cuda.is_available()
@@ -34,11 +30,7 @@ def choose_device(device: Device) -> str:
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Check that a device computes in a precision.
-
-    Raises:
-        UserError: If it does not (69).
-    """
+    """Check that a device computes in a precision."""
     import torch
 
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):

@@ -55,11 +55,7 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
 
 
 def weight_names(folder: Path) -> list[str]:
-    """Return the names of the weights of a verified checkpoint or model folder, without reading it.
-
-    Raises:
-        UserError: If the file is not there or is none of safetensors.
-    """
+    """Return the names of the weights of a verified checkpoint or model folder, unread."""
     path = folder / "model.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
@@ -69,14 +65,7 @@ def weight_names(folder: Path) -> list[str]:
 
 
 def check_whole(names: Iterable[str], config: ModelConfig, folder: Path, settings: Path) -> None:
-    """Refuse the weights of a stage that is no whole model.
-
-    Args:
-        names: Names of the weights.
-        config: Settings of the model.
-        folder: Folder of the weights, for the message.
-        settings: File of the settings, for the message.
-    """
+    """Refuse the weights of a stage that is no whole model."""
     if not any(name.startswith(config.denoiser) for name in names):
         raise UserError(
             f"{folder} holds only part of a model (no U-Net weights); "
@@ -89,10 +78,6 @@ def verify(folder: Path) -> dict[str, Any]:
 
     Returns:
         The manifest.
-
-    Raises:
-        UserError: If the manifest is missing or unreadable, of a newer format, or a file does not
-            match.
     """
     path = folder / "manifest.json"
     try:

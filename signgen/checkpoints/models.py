@@ -44,9 +44,6 @@ def save_pretrained(
 
     Returns:
         The folder.
-
-    Raises:
-        UserError: If the folder holds anything else, or cannot be written.
     """
     folder = Path(folder)
     _check_replaceable(folder)
@@ -85,9 +82,6 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
     Args:
         folder: Folder with a manifest.
         kind: `ema` or `model`; `best` is the moving average where there is one.
-
-    Raises:
-        UserError: If a file is corrupt or missing.
     """
     manifest = verify(folder)
     name = (
@@ -99,11 +93,7 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
 
 
 def load_into(model: Trainable, state: State, where: Path | str) -> None:
-    """Copy the weights whose names and shapes the model has.
-
-    Raises:
-        UserError: If a weight is unknown to the model or has another shape.
-    """
+    """Copy the weights whose names and shapes the model has."""
     own = model.state_dict()
     for name, value in state.items():
         if name not in own or own[name].shape != value.shape:
@@ -134,9 +124,6 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
 
     Returns:
         Folder of the weights, file of the settings, the model's settings.
-
-    Raises:
-        UserError: If there is no such model, or a revision of something that has none.
     """
     bundled = name in BUNDLED
     folder = Path(__file__).resolve().parents[1] / "assets" / name if bundled else Path(name)
@@ -203,10 +190,6 @@ def load_model(
             hub id: `owner/name` or `owner/name@revision`.
         device: Where to put it.
         revision: Branch, tag or commit of a hub id; the main branch if not given.
-
-    Raises:
-        UserError: If the model is unknown, corrupt or not a whole model, or not on this machine
-            while the hub is out of reach.
     """
     folder, settings, config = resolve(str(name), revision)
     state = read_weights(folder)
@@ -230,9 +213,6 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
 
     Returns:
         Stage 1 and the settings of the whole model.
-
-    Raises:
-        UserError: If there is no such model, it is corrupt, or it has no stage 1.
     """
     if Path(name).is_file():
         config = _run_config(Path(name)).model
@@ -259,10 +239,6 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
 
 def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:
     """Collect the parts that earlier runs trained.
-
-    Args:
-        names: Run folders or models, later ones winning.
-        config: Settings of the new run.
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them

@@ -48,11 +48,7 @@ def save_checkpoint(
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """Return the newest checkpoint folder of a run whose files match their manifest, or None.
-
-    Raises:
-        UserError: If there are checkpoints but none is intact.
-    """
+    """Return the newest checkpoint folder of a run whose files match their manifest, or None."""
     folders = sorted((run / "checkpoints").glob("step-*"), reverse=True)
     for folder in folders:
         try:

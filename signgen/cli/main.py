@@ -70,9 +70,6 @@ HELPS = {"signgen": HELP, "signgen prepare": prepare.HELP, "signgen pose": pose.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
-    Args:
-        arguments: Words after the program's name; those of the process if not given.
-
     Returns:
         The exit code, see `signgen.errors.ExitCode`.
     """

@@ -63,9 +63,6 @@ class Sampling:
             depends on its batch; else the noise of a frame depends on seed and frame alone.
         precision: `no` (32 bits), `bf16` or `fp16`.
         seed: Seed of the noise, 0 to 2^63 - 1.
-
-    Raises:
-        UserError: If a value is out of range (2).
     """
 
     steps: int | None = None

@@ -152,9 +152,6 @@ def from_mapping(
         mapping: Settings; the ones left out keep the values of `base`.
         where: What to call the origin in messages, usually a path.
         base: Values to start from; the defaults of `cls` if not given.
-
-    Raises:
-        UserError: If a key is unknown or a value has the wrong type (2).
     """
     return cast(ConfigT, _build(cls, mapping, base, where, ""))
 

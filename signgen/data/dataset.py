@@ -61,11 +61,7 @@ class ManifestDataset:
         return self._entries[record.split, record.id]
 
     def frame(self, ref: FrameRef) -> NDArray[np.uint8]:
-        """Read one frame, (H, W, 3) uint8 RGB.
-
-        Raises:
-            UserError: If the picture is missing or broken, or has another size than the record.
-        """
+        """Read one frame, (H, W, 3) uint8 RGB."""
         entry = self.entry(ref.record)
         path = self.manifest.root / entry.frame_path(ref.index)
         if entry.is_video:
@@ -84,11 +80,7 @@ class ManifestDataset:
         return self._poses(ref.record, slice(ref.index, ref.index + 1))
 
     def poses(self, record: Record) -> PoseSequence:
-        """Read the key points of a record, (T, K) in pixels of its frames.
-
-        Raises:
-            UserError: If there are none, or the file is missing, broken or of another length.
-        """
+        """Read the key points of a record, (T, K) in pixels of its frames."""
         return self._poses(record, slice(None))
 
     def _poses(self, record: Record, frames: slice) -> PoseSequence:
@@ -178,10 +170,6 @@ def open_dataset(
             layout with key points in `keypoints/`, or `sample` for the bundled sample.
         splits: Splits that will be asked for; others are not looked at where there is no manifest.
         video_reader: What decodes frames of videos.
-
-    Raises:
-        UserError: If it is neither, the layout is damaged in one of the splits, or the video reader
-            is not installed.
     """
     check_backend(video_reader)
     folder = bundled_sample() if root == "sample" else Path(root)

@@ -48,9 +48,6 @@ def scan_folder(
 
     Returns:
         The clips that can be read, and one problem for each other.
-
-    Raises:
-        UserError: If the folder is missing, or holds no clips.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; expected recordings.", ExitCode.NO_INPUT)

@@ -227,11 +227,7 @@ def _row(entry: Entry) -> dict[str, object]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest: the file, or the folder that holds it.
-
-    Raises:
-        UserError: If it is missing (66), is cut or changed, or holds anything unexpected (65).
-    """
+    """Read and check a manifest: the file, or the folder that holds it."""
     path = path / MANIFEST if path.is_dir() else path
     try:
         data = path.read_bytes()

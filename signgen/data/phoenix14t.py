@@ -72,9 +72,6 @@ def scan(root: Path, splits: Sequence[str] = SPLITS, video_reader: Backend = "au
 
     Returns:
         The clips whose frames are all there, and one problem for each other clip.
-
-    Raises:
-        UserError: If a table cannot be read at all or lacks a column.
     """
     pictures = sorted((root / "features").glob("fullFrame-*px"))
     places = (*pictures[:1], root / "videos")

@@ -84,11 +84,7 @@ class BackTranslation:
 
 
 def check_translator(command: str) -> list[str]:
-    """Return the words of a command, before any work starts.
-
-    Raises:
-        UserError: If it cannot be split into words (2), or sacreBLEU is missing (69).
-    """
+    """Return the words of a command, before any work starts."""
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -141,15 +137,8 @@ def run_translator(words: Sequence[str], paths: Mapping[str, Path]) -> dict[str,
     It is run without a shell, reads lines `ID<TAB>PATH` (UTF-8) on stdin, and prints a line
     `ID<TAB>TEXT` for each in any order. What it writes to stderr is passed on.
 
-    Args:
-        words: Program and arguments.
-        paths: Videos, or folders of frames, by clip.
-
     Returns:
         Texts by clip.
-
-    Raises:
-        UserError: If it cannot be run or fails (69), or does not print one text for each clip (65).
     """
     lines = "".join(f"{clip}\t{path.absolute()}\n" for clip, path in sorted(paths.items()))
     shown = f"--back-translate {words[0]}"
@@ -182,9 +171,6 @@ def read_texts(path: str | Path) -> dict[str, str]:
 
     Args:
         path: UTF-8 file of lines `ID<TAB>TEXT`.
-
-    Raises:
-        UserError: If it is missing (66), or a line is another (65).
     """
     path = check_input(path, "file of lines ID<TAB>TEXT")
     texts: dict[str, str] = {}

@@ -46,10 +46,6 @@ def compare_with_others(
     """Compare one system with each other one, in every metric that both have clips of.
 
     Metrics of whole sets, such as FID, have no clips and so no comparison.
-
-    Args:
-        scores: Scores by system.
-        system: A key of `scores`.
     """
     comparisons = []
     for other, entries in scores.items():

@@ -42,10 +42,6 @@ def evaluate_frames(
     Returns:
         By metric: its `value`, `n` (items it is a mean of), `details` and `signature`.
 
-    Raises:
-        UserError: If frames are no 8-bit colours, or numbers or sizes differ; or if there is no
-            metric of a name.
-
     Example:
         scores = evaluate_frames(rendered, real, metrics=("ssim", "psnr"))
         print(scores["ssim"].value)

@@ -16,11 +16,7 @@ __all__ = ["has_results", "pair_images", "pictures_below"]
 
 
 def has_results(folder: str | Path) -> bool:
-    """Tell whether a folder holds results on DeepFashion, by the names of its pictures.
-
-    Args:
-        folder: Any path; one that is no folder has none.
-    """
+    """Tell whether a folder holds results on DeepFashion, by the names of its pictures."""
     path = Path(folder)
     return path.is_dir() and any(
         parse_result(picture.name) is not None for picture in pictures_below(path)
@@ -37,16 +33,8 @@ def pair_images(
     reference, whose name may be in either spelling; its source is taken from there too. Pictures of
     the reference that no result names are not missed.
 
-    Args:
-        generated: Folder of images to score.
-        reference: Folder of true images: with equal names, or a folder of DeepFashion.
-        compare: Folders of other systems, by name.
-
     Returns:
         The pairs, sorted by name, and those that have no partner.
-
-    Raises:
-        UserError: If a path is no folder, holds no images, or there is no name that all have.
     """
     paths = {"generated": Path(generated)}
     paths |= {name: Path(path) for name, path in (compare or {}).items()}
@@ -138,14 +126,7 @@ def _truth(reference: Path) -> tuple[dict[str, Path], dict[ViewName, Path]]:
 
 
 def pictures_below(folder: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted; what is hidden is left out.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UserError: If it is none.
-    """
+    """Yield the pictures below a folder, sorted; what is hidden is left out."""
     if not folder.is_dir():
         raise UserError(
             f"{folder} is not a folder; expected a folder of images.", ExitCode.NO_INPUT

@@ -56,20 +56,7 @@ def measure_clip(
     watched: Measurement | None,
     chunk: int,
 ) -> MeasuredClip:
-    """Measure the frames of one clip; nothing that is given is changed.
-
-    Args:
-        clip: The clip.
-        systems: What is measured, by system.
-        results: What was measured of the clips before.
-        compared: See `evaluate_clips`, as the rest.
-        baselines: Trivial baselines.
-        watched: Whose worst frames are kept.
-        chunk: Frames at a time.
-
-    Raises:
-        UserError: If frames cannot be read, do not fit together, or cannot be measured.
-    """
+    """Measure the frames of one clip; nothing that is given is changed."""
     # Begin
     asked = systems[GENERATED]
     keys = [

@@ -109,11 +109,7 @@ class Measurement:
 
 
 def chosen_protocol(config: EvalConfig) -> Protocol | None:
-    """Return the protocol that a configuration names, at the size that it asks for.
-
-    Raises:
-        UserError: With exit code 2 if the protocol has no such size.
-    """
+    """Return the protocol that a configuration names, at the size that it asks for."""
     if config.protocol is None or config.protocol == "list":
         return None
     return with_size(PROTOCOLS[config.protocol], config.size)
@@ -122,13 +118,7 @@ def chosen_protocol(config: EvalConfig) -> Protocol | None:
 def choose_metrics(
     config: EvalConfig, *, frames: ScoredFrames = "all", images: bool = False
 ) -> list[Measurement]:
-    """Return what a configuration asks to measure.
-
-    Args:
-        config: Protocol, flags and weights.
-        frames: Where neither protocol nor flag says it: `all` or `without-source`.
-        images: Whether single images are scored, which do not move.
-    """
+    """Return what a configuration asks to measure."""
     protocol = chosen_protocol(config)
     factory = MetricFactory(config, "" if protocol is None else protocol.real_set)
     extras = _extras(config, moves=not images)
@@ -151,15 +141,7 @@ def choose_metrics(
 
 
 def named_metrics(names: Sequence[str], view: View) -> list[Measurement]:
-    """Return metrics by their names; weights are those in the caches of this machine.
-
-    Args:
-        names: Some of `METRICS`.
-        view: How frames are shown to all of them.
-
-    Raises:
-        UserError: With exit code 2 if there is no metric of a name.
-    """
+    """Return metrics by their names; weights are those in the caches of this machine."""
     for name in names:
         if name not in METRICS:
             known = ", ".join(METRICS)
@@ -208,15 +190,7 @@ class MetricFactory:
         self._inceptions: dict[Inception, FeatureExtractor | Unavailable] = {}
 
     def make(self, choice: Choice, view: View) -> Metric:
-        """Return a metric.
-
-        Args:
-            choice: Its name and options.
-            view: How it will be shown frames.
-
-        Raises:
-            UserError: If a file that is named is missing or another one.
-        """
+        """Return a metric."""
         name, options = choice.metric, dict(choice.options or {})
         if name in HANDS and not self._config.hand_metrics:
             reason = "needs --hand-metrics, and with paths the poses (--poses)"

@@ -44,18 +44,8 @@ def evaluate_model(
     source itself; the signature says so (`frames:without-source`). Protocol `phoenix-fpdm` scores
     both.
 
-    Args:
-        renderer: Renders frames from a source and poses.
-        adapter: The dataset.
-        split: `train`, `dev` or `test`.
-        metrics: Names of metrics.
-        progress: Shows how far it is.
-
     Returns:
         Scores of the model, and of the baselines.
-
-    Raises:
-        UserError: If the split has no frames besides the sources, or its data are broken.
     """
     listed = adapter.pairs(split) is not None
     return evaluate_clips(
@@ -73,11 +63,6 @@ def model_clips(
 
     Of a dataset that lists pairs, such as DeepFashion, every pair is a clip of one frame, beside a
     copy of its source.
-
-    Args:
-        renderer: Renders frames from a source and poses.
-        adapter: The dataset.
-        split: `train`, `dev` or `test`.
     """
     pairs = adapter.pairs(split)
     if pairs is None:

@@ -216,11 +216,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {protocol.name: protocol for protocol 
 
 
 def with_size(protocol: Protocol, size: tuple[int, int] | None) -> Protocol:
-    """Return a protocol at another of its sizes (H, W), or at its first.
-
-    Raises:
-        UserError: With exit code 2 if it does not score at that size.
-    """
+    """Return a protocol at another of its sizes (H, W), or at its first."""
     if size is None:
         return protocol
     if size not in protocol.sizes:

@@ -35,9 +35,6 @@ class ClipReader:
         clip: The clip.
         compared: Names of the systems compared with the generated frames.
         chunk: Frames of each that are read at a time.
-
-    Raises:
-        UserError: If a source is given and has no frames, or they cannot be read.
     """
 
     def __init__(self, clip: Clip, compared: Sequence[str], chunk: int) -> None:
@@ -63,10 +60,6 @@ class ClipReader:
 
         Where frames come from files (`Clip.from_files`), another thread decodes the next chunk
         while the last one is scored. A model that renders them stays in the thread of its caller.
-
-        Raises:
-            UserError: While iterated, if frames cannot be read, are no 8-bit colours, change their
-                size, or their numbers differ.
         """
         chunks = self._read()
         return closing(read_ahead(chunks) if self._clip.from_files else chunks)
@@ -123,9 +116,6 @@ def read_ahead(items: Iterable[T]) -> Generator[T, None, None]:
 
     At most one is kept ahead. When the generator is closed, or an item raises, the thread has
     ended.
-
-    Args:
-        items: The items; iterated in the other thread alone.
 
     Raises:
         Exception: What making an item raises, where that item would have come.

@@ -66,20 +66,7 @@ def evaluate_retrieval(
     inputs: Mapping[str, object],
     progress: Progress | None = None,
 ) -> Report:
-    """Embed the pictures of a split and search the targets.
-
-    Args:
-        ipf: Stage 1, in eval mode.
-        config: Settings of the whole model.
-        adapter: The dataset.
-        queries: What is searched, from `choose_queries`.
-        inputs: Model and data, for the record; `model` is its name.
-        progress: Wraps the pictures as they are embedded, with their number.
-
-    Raises:
-        UserError: If the poses are of another skeleton, data are broken, or embeddings mean
-            nothing.
-    """
+    """Embed the pictures of a split and search the targets."""
     check_skeleton(adapter.skeleton, config, f"dataset {adapter.name}")
     embeddings = embed(ipf, config, adapter, queries, progress=progress)
     for name, numbers in embeddings.items():
@@ -107,9 +94,6 @@ def choose_queries(adapter: DatasetAdapter, split: str, limit: int = 0) -> Queri
         adapter: The dataset.
         split: `train`, `dev` or `test`.
         limit: Pairs at most, at equal distances in the list of all; 0 takes all.
-
-    Raises:
-        UserError: If the split has no records, or no pair of two pictures.
     """
     records, listed = adapter.records(split), adapter.pairs(split)
     pairs = list(first_frame_pairs(records) if listed is None else listed)
@@ -147,14 +131,6 @@ def embed(
     progress: Progress | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Embed the pictures, and fuse sources with target poses, as stage 1 was trained to.
-
-    Args:
-        ipf: Stage 1, in eval mode.
-        config: Settings of the whole model.
-        adapter: Where pictures and poses come from.
-        queries: What is searched.
-        batch: Pictures embedded at a time.
-        progress: Wraps the pictures, and then the poses, with their number.
 
     Returns:
         `gallery` (G, E); `source (A1)` (Q, E); and `fused (A2)` or `fused (A3)` (Q, E) where the
@@ -208,12 +184,7 @@ def embed(
 
 
 def rank(queries: Queries, embeddings: Mapping[str, NDArray[np.float32]]) -> tuple[Result, ...]:
-    """Score every kind of query, with its own source in the gallery and without.
-
-    Args:
-        queries: What is searched.
-        embeddings: `gallery` and the queries by their names, from `embed`.
-    """
+    """Score every kind of query, with its own source in the gallery and without."""
     gallery = embeddings["gallery"]
     results = []
     for name in [name for name in embeddings if name != "gallery"]:

@@ -159,11 +159,7 @@ class _WholeClips:
                 self.worst.update(one.clip, one.index, values, one.source, one.poses, *pair)
 
     def check(self) -> None:
-        """Check that something was scored.
-
-        Raises:
-            UserError: The error of the one clip, or of the first of many, if not.
-        """
+        """Check that something was scored."""
         if self.failed and not self.clips:
             unpaired = UserError(self.failed[0].error, ExitCode.NO_INPUT)
             first = self.errors[0] if self.errors else unpaired

@@ -55,9 +55,6 @@ def show(
         baselines: Baselines that are scored: `COPY`, `PREVIOUS`.
         source_moves: Whether the source has as many frames as the reference.
         context: Frames before each chunk that metrics need.
-
-    Raises:
-        UserError: If sizes or numbers of frames and poses do not fit together.
     """
     sizes = {
         view: _Resized(clip, view, baselines, source_moves, context)

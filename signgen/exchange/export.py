@@ -51,15 +51,7 @@ class Exported:
 
 
 def export_model(config: ExportConfig) -> Exported:
-    """Write a model as a folder to upload. Nothing goes to the network but the model's own loading.
-
-    Args:
-        config: The model, the folder, and what a card cannot know by itself.
-
-    Raises:
-        UserError: If the model cannot be loaded by others, or a licence or the data is not known,
-            or an input or the folder is unusable.
-    """
+    """Write a model as a folder to upload; only loading the model may use the network."""
     if not config.model:
         raise _usage("MODEL is missing; expected `mini`, a run folder or a hub id.")
     if not config.to_hub_folder:

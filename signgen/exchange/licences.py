@@ -72,11 +72,7 @@ RAIL = "https://huggingface.co/stabilityai/stable-diffusion-2/blob/main/LICENSE-
 
 
 def base_models(config: ModelConfig) -> dict[str, str]:
-    """Return the pretrained models that a model is made from, with their licences.
-
-    Args:
-        config: Settings of the model.
-    """
+    """Return the pretrained models that a model is made from, with their licences."""
     names = dict.fromkeys(name.partition("@")[0] for name in parts_of(config).values())
     return {
         name: next(

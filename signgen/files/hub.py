@@ -99,9 +99,6 @@ def local_folder(name: str, files: Sequence[str]) -> Path:
     Args:
         name: Local folder, `owner/name` or `owner/name@revision`.
         files: Exact paths inside the repository, where it is one.
-
-    Raises:
-        UserError: As `fetch`, or if the name is neither.
     """
     if Path(name).is_dir():
         return Path(name)

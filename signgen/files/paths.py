@@ -13,15 +13,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def check_input(path: str | Path, what: str = "file") -> Path:
-    """Check that a local, regular, non-empty file is there, without opening it.
-
-    Args:
-        path: The file.
-        what: What the file should be, for the message: "picture", "video".
-
-    Raises:
-        UserError: If it is an address, missing (66), a folder, no regular file, or empty (65).
-    """
+    """Check that a local, regular, non-empty file is there, without opening it."""
     path = check_local(path, what)
     try:
         if not path.exists():
@@ -55,9 +47,6 @@ def check_output(path: str | Path, suffix: str | None = None) -> Path:
     Args:
         path: The file; its folder must exist.
         suffix: Required ending such as `.mp4`, or None for any.
-
-    Raises:
-        UserError: If it cannot be created (73), or its ending is wrong (2).
     """
     path = Path(path)
     folder = path.parent

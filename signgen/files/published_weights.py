@@ -64,9 +64,6 @@ def find_weights(weights: Path | None, published: Published) -> Path:
 
     Searched are torch's cache of checkpoints and every repository in the Hugging Face cache;
     nothing is downloaded.
-
-    Raises:
-        UserError: If there is none (66): which file it is, and how to get it.
     """
     if weights is not None:
         if weights.is_file():
@@ -120,9 +117,6 @@ def read_weights(
 
     Returns:
         Its tensors, by the names in the file.
-
-    Raises:
-        UserError: If it is no such file, is damaged, or holds more than tensors.
     """
     import torch
 
@@ -176,14 +170,7 @@ def _read(path: Path, origin: str, stand_ins: Sequence[Any]) -> object:
 def check_names(
     weights: Weights, wanted: Mapping[str, Tensor], network: str, publisher: str
 ) -> None:
-    """Refuse weights of another network: every name and every shape must match.
-
-    Args:
-        weights: What was read.
-        wanted: State dict of the network, for its names and shapes.
-        network: What the message calls the network.
-        publisher: Who publishes weights of it.
-    """
+    """Refuse weights of another network: every name and every shape must match."""
     state = weights.state
     shapes = [
         f"{name} has shape {tuple(state[name].shape)} and not {tuple(value.shape)}"

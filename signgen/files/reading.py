@@ -13,16 +13,7 @@ __all__ = ["parse_json", "read_bytes", "read_json", "read_text"]
 
 
 def read_bytes(path: str | Path, limit: int, expected: str) -> bytes:
-    """Read a file of at most `limit` bytes.
-
-    Args:
-        path: The file.
-        limit: Most bytes.
-        expected: What it should be, for messages: "a short YAML file".
-
-    Raises:
-        UserError: If it is missing or unreadable (66), or larger (65).
-    """
+    """Read a file of at most `limit` bytes."""
     try:
         with open(path, "rb") as stream:
             small = os.fstat(stream.fileno()).st_size <= limit
@@ -52,11 +43,7 @@ def read_json(path: str | Path, limit: int, expected: str) -> object:
 
 
 def parse_json(data: bytes, path: str | Path, expected: str) -> object:
-    """Parse the JSON of a file; NaN and Infinity are let through.
-
-    Raises:
-        UserError: If it is not UTF-8, not JSON, nested too deep, or has a number that is too long.
-    """
+    """Parse the JSON of a file; NaN and Infinity are let through."""
     try:
         document: object = json.loads(_decoded(data, path, expected))
     except json.JSONDecodeError as error:

@@ -49,11 +49,7 @@ def atomic_paths(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Write one file as `atomic_paths` does; the block should do nothing but write it.
-
-    Raises:
-        UserError: If it cannot be created (73) or written (74).
-    """
+    """Write one file as `atomic_paths` does; the block should do nothing but write it."""
     with _written(path), atomic_paths([check_output(path)]) as (temporary,):
         yield temporary
 

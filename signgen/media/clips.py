@@ -24,9 +24,6 @@ def find_clips(path: str | Path) -> dict[str, Path]:
 
     Returns:
         Paths by name, sorted. In a tree the name is the way there without ending: `train/a`.
-
-    Raises:
-        UserError: If the path is missing (66), holds no clips, or two of one name (65).
     """
     path = check_local(path, "video or folder")
     if not path.is_dir():

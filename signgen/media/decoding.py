@@ -37,9 +37,6 @@ def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoS
 
     Yields:
         The open file and its first video stream.
-
-    Raises:
-        UserError: If it cannot be read (66), is no video, or its frames are too large (65).
     """
     try:
         container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)

@@ -46,10 +46,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
 
     Returns:
         (H, W, 3) uint8 RGB.
-
-    Raises:
-        UserError: With exit code 66 if the file is missing, 65 if it is no readable picture, is
-            damaged, or has more than `max_pixels`.
     """
     path = check_input(path, "picture")
     try:
@@ -112,11 +108,7 @@ def image_size(path: Path, formats: tuple[str, ...]) -> tuple[int, int]:
 
 
 def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
-    """Write a picture, (H, W, 3) uint8 RGB, as PNG whatever its ending, atomically.
-
-    Raises:
-        UserError: If the file cannot be created (73) or written (74).
-    """
+    """Write a picture, (H, W, 3) uint8 RGB, as PNG whatever its ending, atomically."""
     check_frame(image)
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")

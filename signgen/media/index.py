@@ -89,10 +89,6 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     Of H.264, HEVC, VP9, AV1, MJPEG and MPEG-4 in MP4 and MOV, of the first five in MKV and WebM,
     and of MJPEG in AVI nothing is decoded. Other files are decoded once, without converting pixels,
     to learn how many frames come out and when.
-
-    Raises:
-        UserError: If the file is damaged, has no frames or frame rate, or fewer frames than it
-            declares.
     """
     fps = frame_rate(path, stream)
     family, codec = container.format.name.split(",")[0], stream.codec_context.name

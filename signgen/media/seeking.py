@@ -43,11 +43,7 @@ _TRIES = 2
 
 
 class SeekingFrames:
-    """The frames of an open video file by number; to read on where the last read ended is cheap.
-
-    Raises:
-        UserError: If the file is no video, damaged, cut off or without frames.
-    """
+    """The frames of an open video file by number; to read on where the last read ended is cheap."""
 
     def __init__(self, path: Path, max_pixels: int, threads: int) -> None:
         self.path = path
@@ -250,7 +246,7 @@ def open_video(
         threads: Threads of the decoder; 1 suits the workers of a loader, 0 leaves the number to it.
 
     Raises:
-        UserError: If the file is missing (66) or empty (65), or as `check_backend`. What is wrong
+        UserError: If the file is missing (66) or empty (65), or the reader is not installed (69). What is wrong
             inside of a file is said when it is first read.
     """
     check_backend(backend)

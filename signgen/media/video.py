@@ -97,9 +97,6 @@ def read_frames(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXEL
         path: File or folder.
         fps: Frame rate of a folder of pictures, which has none of its own.
         max_pixels: Largest frame, in pixels.
-
-    Raises:
-        UserError: If it is missing (66), or is or holds no readable frames (65).
     """
     path = check_local(path, "video or folder of pictures")
     if not path.is_dir():
@@ -151,9 +148,6 @@ def probe_video(
         path: The file.
         max_pixels: Largest frame, in pixels.
         count: Decode all frames and count them, instead of believing the header.
-
-    Raises:
-        UserError: If the file is missing (66), is no video, has no frames or no frame rate (65).
     """
     path = check_input(path, "video")
     with opened(path, max_pixels) as (container, stream):
@@ -175,15 +169,8 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArr
     even where the decoder is silent: where frames are marked corrupt or an MP4 has fewer than it
     declares.
 
-    Args:
-        path: The file.
-        max_pixels: Largest frame, in pixels.
-
     Yields:
         (H, W, 3) uint8 RGB.
-
-    Raises:
-        UserError: If the file is missing (66), no video, damaged, cut off, or without frames (65).
     """
     path = check_input(path, "video")
     with opened(path, max_pixels) as (container, stream):

@@ -30,11 +30,7 @@ DETERMINISTIC = "cpu-independent=1"
 
 
 def exact_rate(fps: float) -> Fraction:
-    """Return a frame rate as a fraction; 23.976, 29.97 and 59.94 become n * 1000/1001 (broadcast).
-
-    Raises:
-        UserError: If it is not 1 to 240.
-    """
+    """Return a frame rate as a fraction; 23.976, 29.97 and 59.94 become n * 1000/1001."""
     if not 1 <= fps <= 240:
         raise UserError(f"frame rate is {fps}; expected 1 to 240 frames per second.")
     for whole in (24, 30, 48, 60, 120):
@@ -59,10 +55,6 @@ class VideoWriter:
         size: (H, W) of the frames.
         metadata: Stored as JSON in the `comment` of the file, or None.
         crf: x264 quality, 0 (lossless) to 51; 17 is visually lossless.
-
-    Raises:
-        UserError: If the video cannot be created (73) or written (74), its name does not end in
-            .mp4 (2), or fps is out of range (65).
 
     Example:
         with VideoWriter("out.mp4", fps=25, size=(260, 210)) as writer:

@@ -41,13 +41,6 @@ def summarize(
 ) -> dict[str, object]:
     """Read a file of poses and return what it holds, as one JSON object.
 
-    Args:
-        path: File or folder.
-        clip: The clip to look into, of a file that holds many.
-        size: (H, W) for formats that carry none.
-        fps: Frames per second for formats that carry none.
-        most: Number of clips to read of a file that holds many; all of them without it.
-
     Returns:
         `file`, `format` and what the sequence holds, with `assumed` where the file does not say its
         size or rate and neither does the caller; for many clips their number `clips` and a list

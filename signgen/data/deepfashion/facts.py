@@ -188,11 +188,6 @@ def rebuild_pairs(images: Sequence[ViewName], points: RawKeyPoints, place: str) 
 
     A picture is kept where both shoulders and both hips are detected; the pairs are all ordered
     pairs of kept pictures of the same person in the same garment.
-
-    Args:
-        images: Pictures of the split.
-        points: Key points of those that have any.
-        place: What to call the origin of the pairs.
     """
     usable = {name for name in images if name in points.rows and has_torso(points.rows[name])}
     return [ListedPair(source, target, place) for source, target in _ordered_pairs(usable)]

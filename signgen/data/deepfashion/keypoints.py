@@ -75,9 +75,6 @@ def read_keypoints(places: Sequence[Path], names: Collection[ViewName]) -> RawKe
 
     Returns:
         The key points; pictures whose row or text is damaged are in `faults`.
-
-    Raises:
-        UserError: If a place is missing (66) or is no such table or folder (65).
     """
     rows: dict[ViewName, Rows] = {}
     faults: dict[ViewName, str] = {}
@@ -138,9 +135,6 @@ def choose_frame(points: RawKeyPoints) -> Frame:
 
     No coordinate above 1.5 is the unit frame. Texts are otherwise on the padded canvas; tables are
     on it where an x is above 176, and on 256x176 where an x is below 40.
-
-    Raises:
-        UserError: If the key points of a table fit both canvases and its name does not tell.
     """
     joints = np.stack(list(points.rows.values()))
     visible = joints[~_missing(joints)]

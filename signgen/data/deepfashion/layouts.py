@@ -118,9 +118,6 @@ def find_tree(folder: Path, layout: str | None = None) -> Tree:
     Args:
         folder: What the user named.
         layout: A key of `LAYOUTS`; None to tell it by the files.
-
-    Raises:
-        UserError: If there is none, there are several, or it is one that is not read.
     """
     if not folder.is_dir():
         raise UserError(
@@ -185,12 +182,7 @@ def _refuse_others(roots: Sequence[Path]) -> None:
 
 
 def read_listing(tree: Tree, *, pairs_needed: bool = True) -> Listing:
-    """Read the lists of pairs and, where they are, those of pictures.
-
-    Args:
-        tree: The dataset.
-        pairs_needed: Whether a dataset without any list of pairs is an error.
-    """
+    """Read the lists of pairs and, where they are, those of pictures."""
     listing = Listing({}, {}, {}, [])
     for split in SPLITS:
         paths = sorted(tree.root.glob(tree.layout.pairs.format(split)))

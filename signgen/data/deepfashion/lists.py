@@ -148,10 +148,6 @@ def read_pairs(path: Path, form: ListForm) -> tuple[list[ListedPair], list[Probl
     Returns:
         The pairs in the order of the file, repetitions too, and one problem for each pair whose
         names are none of DeepFashion.
-
-    Raises:
-        UserError: If the file is missing (66), is written in another way, or names a path that
-            leads out of the dataset (65).
     """
     rows = {"grouped": _grouped_rows, "csv": _csv_rows, "json": _json_rows}[form]
     pairs, problems = [], []

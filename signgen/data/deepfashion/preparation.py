@@ -75,10 +75,6 @@ def prepare_deepfashion(
         rebuild: Make the pairs from `train.lst` and `test.lst` and the key points.
         subset: Records of each split, the first by name; 0 for all.
         progress: Wraps the records as their pictures are looked at, with their number.
-
-    Raises:
-        UserError: If the layout is unknown, a list or the key points are unusable as a whole, or
-            nothing is left.
     """
     # Lists, pictures and key points
     tree = find_tree(raw, layout)

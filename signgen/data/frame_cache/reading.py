@@ -118,11 +118,7 @@ class FrameCache:
 
     @staticmethod
     def open(folder: str | Path) -> FrameCache:
-        """Open a finished cache: its index is read, the sizes of its files are checked.
-
-        Raises:
-            UserError: If it is missing or not finished (66), or damaged (65).
-        """
+        """Open a finished cache: its index is read, the sizes of its files are checked."""
         folder = Path(folder)
         index = read_index(folder / INDEX)
         for shard in index.shards:
@@ -165,14 +161,7 @@ class FrameCache:
     def check(
         self, adapter: DatasetAdapter, split: str, size: tuple[int, int], resize: Resize
     ) -> None:
-        """Refuse to serve other data or other pixels than the cache was made for.
-
-        Args:
-            adapter: The dataset whose frames are wanted.
-            split: The split that is wanted.
-            size: (H, W) that is wanted.
-            resize: How frames are to have come to that size.
-        """
+        """Refuse to serve other data or other pixels than the cache was made for."""
         index, problem = self.index, ""
         if index.size != size:
             own, expected = (f"{h} x {w} pixels (height x width)" for h, w in (index.size, size))
@@ -193,11 +182,7 @@ class FrameCache:
 
 
 def read_index(path: Path) -> CacheIndex:
-    """Read and check `index.json`, or the plan of a cache that is not finished.
-
-    Raises:
-        UserError: If it is missing (66), or is not such an index (65).
-    """
+    """Read and check `index.json`, or the plan of a cache that is not finished."""
     if not path.is_file():
         raise UserError(
             f"{path} does not exist; expected a finished frame cache. "

@@ -65,10 +65,6 @@ def write_cache(
 
     Returns:
         The cache, opened.
-
-    Raises:
-        UserError: If a frame cannot be read, the folder holds something else (73), or the disk is
-            too small or fails (74).
     """
     folder, plan = Path(folder), _plan(adapter, splits, size, resize, shard_bytes)
     if _claim(folder, plan):

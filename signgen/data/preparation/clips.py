@@ -34,15 +34,8 @@ def prepare_phoenix14t(
 ) -> dict[str, object]:
     """Check RWTH-PHOENIX-Weather 2014T, gather its key points and write its manifest.
 
-    Args:
-        config: Paths and settings.
-        progress: Wraps the clips as they are worked on, with their number.
-
     Returns:
         The report, one JSON object.
-
-    Raises:
-        UserError: If the corpus is not there, nothing of it can be used, or a setting does not fit.
     """
     root = find_root(_unpacked(config, Path(config.raw)))
     keypoints = [Path(name) for name in config.keypoints]

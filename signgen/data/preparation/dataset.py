@@ -66,9 +66,6 @@ def prepare_dataset(
         out: Folder to write to; made if it is missing.
         check: Look at the first and last bytes of every picture.
         progress: Wraps the records as they are worked on, with their number.
-
-    Raises:
-        UserError: If no record is left, or the folder cannot be written.
     """
     make_folder(out / "poses")
     check_output(out / PROBLEMS)

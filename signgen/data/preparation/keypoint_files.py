@@ -50,9 +50,6 @@ class KeypointFiles:
     Args:
         paths: Folders, looked through at any depth, and files.
         entries: The records that are looked for.
-
-    Raises:
-        UserError: If a path is missing or a file cannot be read.
     """
 
     def __init__(self, paths: Sequence[Path], entries: Iterable[Entry]) -> None:
@@ -76,11 +73,7 @@ class KeypointFiles:
             yield _clip_name(clip), Place(path, path.parent, clip)
 
     def place(self, entry: Entry) -> Place:
-        """Return where the poses of a record lie.
-
-        Raises:
-            UserError: If there is no such place (66), or several fit equally well (65).
-        """
+        """Return where the poses of a record lie."""
         name = _name(entry)
         candidates = self._places.get(name, [])
         others = [other for other in self._namesakes.get(name, []) if other.record != entry.record]

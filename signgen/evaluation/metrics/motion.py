@@ -78,14 +78,6 @@ def _ratio_metric(
     The ratio of a clip is undefined where the truth does not move (its mean is below `STILL`),
     whether the generated video moves or not: it has no place in the mean, and is counted in
     `clips_without_motion`. `generated` and `reference` in the details are the motion of all clips.
-
-    Args:
-        name: Name of the metric.
-        signature: Its signature.
-        measure: What is found in chunks.
-        motion: The motion of a clip, from its means.
-        more: Further details, from the ratios of clips.
-        context: Frames before a chunk that it needs.
     """
 
     def clips(results: Mapping[str, Means]) -> dict[str, Mean]:

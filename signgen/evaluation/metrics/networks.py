@@ -60,9 +60,6 @@ def published_file(weights: Path | None, published: Published) -> Path | Unavail
     Args:
         weights: The file; None to look for the published one in the caches of this machine.
         published: The published one.
-
-    Raises:
-        UserError: If the named file is missing.
     """
     try:
         return find_weights(weights, published)

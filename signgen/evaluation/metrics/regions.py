@@ -164,11 +164,7 @@ def _mirrored(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def checked_poses(chunk: Chunk, metric: str) -> PoseSequence:
-    """Return the poses of true frames.
-
-    Raises:
-        UserError: If there are none, or of another skeleton than a metric of regions needs.
-    """
+    """Return the poses of true frames."""
     name = f"clip {chunk.clip}" if chunk.clip else "clip"
     if chunk.poses is None:
         raise UserError(

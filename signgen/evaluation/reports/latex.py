@@ -58,9 +58,6 @@ def latex_table(
 
     Returns:
         LaTeX source, ending in a line end. Signatures stand above it as comments.
-
-    Raises:
-        UserError: If a name is not in the report (2).
     """
     measured = [
         metric
@@ -113,11 +110,7 @@ def _tabular(rows: Sequence[str], columns: Mapping[str, Mapping[str, Result]]) -
 
 
 def escape(text: str) -> str:
-    """Return text as LaTeX that prints it, whatever characters it holds.
-
-    Args:
-        text: Any text; what cannot be shown on one line is written as escapes first.
-    """
+    """Return text as LaTeX that prints it, whatever characters it holds."""
     return "".join(_ESCAPES.get(character, character) for character in one_line(text))
 
 

@@ -38,11 +38,7 @@ def write_html(path: str | Path, report: Report) -> None:
 
 
 def html_report(report: Report) -> str:
-    """Return the page of a report: an HTML document that needs no network and no other file.
-
-    Args:
-        report: Scores of frames.
-    """
+    """Return the page of a report: an HTML document that needs no network and no other file."""
     environment, templates = _environment(), files("signgen.evaluation.reports") / "templates"
     style, script = ((templates / name).read_text("utf-8") for name in ("style.css", "script.js"))
     absent = values.absent_metrics(report)

@@ -91,13 +91,7 @@ class Result:
 
     @classmethod
     def of(cls, score: Score, system: str, **more: bool | None) -> Result:
-        """Return the entry of a score.
-
-        Args:
-            score: The score.
-            system: See the class.
-            more: `own_source` or `beats_copy`.
-        """
+        """Return the entry of a score."""
         return cls(
             system=system,
             name=score.name,
@@ -211,12 +205,7 @@ class Report:
         return from_json(cls, value, version, "report")
 
     def table(self, *, per_hand: bool = False, per_signer: bool = False) -> str:
-        """Return the report as text to read.
-
-        Args:
-            per_hand: Also lay out the scores of each hand.
-            per_signer: Also lay out the scores of each signer.
-        """
+        """Return the report as text to read."""
         if self.schema_version == RETRIEVAL:
             return retrieval_table(self)
         return frames_table(self, per_hand=per_hand, per_signer=per_signer)

@@ -17,12 +17,7 @@ ValueT = TypeVar("ValueT")
 
 
 def to_json(value: object, version: int) -> Any:
-    """Return dataclasses, tuples and mappings as what `json.dumps` takes.
-
-    Args:
-        value: The value; keys come in the order of its fields.
-        version: Version of the schema.
-    """
+    """Return dataclasses, tuples and mappings as what `json.dumps` takes."""
     if is_dataclass(value):
         needed = _fields(value, version, needed=True)
         return {
@@ -37,12 +32,6 @@ def to_json(value: object, version: int) -> Any:
 
 def from_json(kind: type[ValueT], value: object, version: int, where: str) -> ValueT:
     """Return the dataclass that `to_json` made this of.
-
-    Args:
-        kind: The dataclass.
-        value: What `json.load` returned.
-        version: Version of the schema.
-        where: What to call the value in messages.
 
     Raises:
         ValueError: If a key is missing or unknown, or a value is of another type.

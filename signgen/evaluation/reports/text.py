@@ -17,13 +17,7 @@ _MEASURED = {"face": "faces", "mouth": "mouths", "keypoint": "points"}
 
 
 def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
-    """Lay a report out as text: one line per metric, one column per system, then the signatures.
-
-    Args:
-        report: Scores of frames.
-        per_hand: Also lay out the scores of each hand.
-        per_signer: Also lay out the scores of each signer.
-    """
+    """Lay a report out as text: one line per metric, one column per system, then the signatures."""
     ours = [result for result in report.metrics if result.system == report.metrics[0].system]
     measured = [result for result in ours if not result.unavailable]
     verdict = {None: "", True: "better than copying", False: "not shown to beat copying"}
@@ -58,11 +52,7 @@ def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
 
 
 def retrieval_table(report: Report) -> str:
-    """Lay a report out as text: one line per kind of query and gallery, then the signatures.
-
-    Args:
-        report: Scores of retrieval.
-    """
+    """Lay a report out as text: one line per kind of query and gallery, then the signatures."""
     first, names = report.metrics[0], report.metric_names
     rows = [["query", "pictures searched", *(f"{name} [95 % interval]" for name in names)]]
     for start in range(0, len(report.metrics), len(names)):

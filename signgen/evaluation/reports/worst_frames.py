@@ -127,10 +127,6 @@ def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
     The pose is left out where there is none, and a hand that does not count by the rules of Hand
     SSIM. Crops are enlarged to the width of the frame.
 
-    Args:
-        frame: The frame.
-        gap: Pixels between two pictures.
-
     Returns:
         (H', W', 3) uint8 RGB.
     """

@@ -57,13 +57,7 @@ class Imported:
 
 
 def import_fpdm(config: ImportFPDMConfig) -> Imported:
-    """Read checkpoints of FPDM and write a model folder.
-
-    Raises:
-        UserError: If a file is missing (66), is not a checkpoint of FPDM, has keys or shapes that
-            the model does not have, or copies that should be equal and are not (65); if the folder
-            cannot be written (73).
-    """
+    """Read checkpoints of FPDM and write a model folder."""
     # Read what is given
     paths = _inputs(config)
     out = _output(config, paths)

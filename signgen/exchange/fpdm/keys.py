@@ -104,18 +104,7 @@ class Entry:
 
 
 def map_keys(stage: Stage, found: Shapes, wanted: Shapes, path: Path) -> list[Entry]:
-    """Say what every key of a checkpoint becomes, in its order.
-
-    Args:
-        stage: Which kind of checkpoint it is.
-        found: Its keys.
-        wanted: Weights of the model that its settings make.
-        path: The file, for messages.
-
-    Raises:
-        UserError: If a key is unknown, a shape is not that of the model, two keys are one weight,
-            or a weight is missing.
-    """
+    """Say what every key of a checkpoint becomes, in its order."""
     entries = [_entry(stage, key, found, wanted, path) for key in found]
     given: dict[str, str] = {}
     for entry in entries:

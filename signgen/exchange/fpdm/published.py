@@ -91,9 +91,6 @@ def run_of(
         stage2: Settings of stage 2's run, if its checkpoint is given.
         shapes: Shapes of stage 2's tensors, else of stage 1's.
         path: Their file, for messages.
-
-    Raises:
-        UserError: If a setting is not what the program writes.
     """
     settings = stage1 or {} if stage2 is None else stage2
     learning = (stage1 or {}).get("conbiner_self_learning", settings.get("conbiner_self_learning"))

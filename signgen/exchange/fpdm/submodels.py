@@ -83,11 +83,7 @@ _HEADS = "attention_head_dim"
 
 
 def read_parts(path: Path) -> Parts:
-    """Read a JSON file of configurations; parts may be left out.
-
-    Raises:
-        UserError: If it cannot be read (66), is not such a file, or names another part (65).
-    """
+    """Read a JSON file of configurations; parts may be left out."""
     parts = read_json(path, 2**20, "a JSON object of configurations")
     if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
         raise UserError(
@@ -126,13 +122,7 @@ def settings_of(parts: Parts, config: FPDMConfig, path: Path) -> FPDMConfig:
 
 
 def check_parts(parts: Parts, model: FPDM, path: Path) -> None:
-    """Refuse a configuration whose part our settings cannot make.
-
-    Args:
-        parts: From `read_parts`.
-        model: Built from the settings, on torch's `meta` device.
-        path: Where the parts come from, for messages.
-    """
+    """Refuse a configuration whose part our settings cannot make."""
     for name, part in parts.items():
         given, built = _complete(name, part), _built(name, model)
         notes = set(_NOTES)

@@ -66,9 +66,6 @@ def take(stage1: Checkpoint | None, stage2: Checkpoint | None, wanted: Shapes) -
         stage1: Checkpoint of stage 1; not used where that of stage 2 holds a copy.
         stage2: Checkpoint of stage 2, if it is given.
         wanted: Weights of the model; all must be given.
-
-    Raises:
-        UserError: As `map_keys`, and if copies of stage 1 differ or a tensor is damaged.
     """
     if stage2 is None:
         assert stage1 is not None
@@ -104,16 +101,8 @@ def _taken(stage: Stage, checkpoint: Checkpoint, wanted: Shapes) -> Taken:
 def load_weights(taken: Sequence[Taken], *, half: bool) -> dict[str, Tensor]:
     """Return the weights by our names, on the CPU.
 
-    Args:
-        taken: From `take`.
-        half: Whether to return 16-bit numbers instead of 32-bit ones.
-
     Returns:
         Views of the files where they have the same type, which must only be read; else copies.
-
-    Raises:
-        UserError: If a tensor is damaged, holds NaN, infinity or no floating-point numbers, or does
-            not fit into 16 bits.
     """
     import torch
 

@@ -90,17 +90,9 @@ class Array:
 def read_arrays(path: Path, limit: int, purpose: str) -> tuple[Any, int]:
     """Read a pickle of arrays or tensors, plain or gzipped.
 
-    Args:
-        path: The file.
-        limit: Most bytes that a gzip file may expand to.
-        purpose: What it should hold, for messages.
-
     Returns:
         None, numbers, texts, and tuples, lists and dictionaries of these and of `Array`; and the
         bytes of the pickle.
-
-    Raises:
-        UserError: As `expanded` and `read_pickle`.
     """
     source = expanded(path, limit, purpose)
     root = [read_pickle(source, path, purpose)]

@@ -59,11 +59,7 @@ class Checkpoint:
         return {name: tensor.shape for name, tensor in self.state.items()}
 
     def load(self, name: str) -> NDArray[Any]:
-        """Return the numbers of a tensor, a view of the file where that is possible.
-
-        Raises:
-            UserError: If the file does not have them as it announces them, or is damaged.
-        """
+        """Return the numbers of a tensor, a view of the file where that is possible."""
         try:
             return self.state[name].load()
         except PickleError as error:
@@ -87,9 +83,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Args:
         path: A zip archive of `torch.save`, as torch writes since 1.6.
-
-    Raises:
-        UserError: If the file cannot be read (66), or is no such checkpoint (65).
     """
     value, archive = _read_archive(path)
     outer = value if isinstance(value, dict) else {}

@@ -41,11 +41,6 @@ def sniff(head: bytes) -> bool:
 def read_pickle(source: Source, path: Path, purpose: str) -> Any:
     """Read a pickle, plain or in a zip archive of `torch.save`.
 
-    Args:
-        source: Where it is.
-        path: Its name for messages.
-        purpose: What such files are, for messages.
-
     Returns:
         As `unpickle`.
 
@@ -93,9 +88,6 @@ def expanded(path: Path, limit: int, purpose: str) -> Source:
         path: The file, of at most `MAX_PICKLE_BYTES`.
         limit: Most bytes that it may expand to; `MAX_GZIP_RATIO` is another limit.
         purpose: What it should hold, for messages.
-
-    Raises:
-        UserError: If it cannot be read (66), is too large, or is no gzip file of a pickle (65).
     """
     try:
         size = path.stat().st_size

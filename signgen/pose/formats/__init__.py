@@ -83,10 +83,6 @@ def read_clip(
             (`pickle_clips`).
         fps: Frames per second for formats that carry none; 25 where it is None too.
         clip: Name of the clip, for files that hold many.
-
-    Raises:
-        UserError: If the file is missing or unreadable or has no such clip (66), is not poses in a
-            known format, or holds many clips and none is named (65).
     """
     return read_clips(path, size=size, fps=fps).reading(clip)
 
@@ -142,10 +138,6 @@ def write_poses(poses: PoseSequence, path: Path, format: str | None = None) -> N
             frames; any other is a new or empty folder, filled with one file per frame.
         format: `own` (JSON, coordinates to 0.01 pixel), `npz` (exact), `pose` (exact in float32) or
             `openpose` (exact, without rate); by the suffix without it.
-
-    Raises:
-        UserError: If the suffix or format is unknown (2), the format cannot carry the skeleton
-            (65), or the file cannot be created (73) or written (74).
     """
     path = Path(path)
     if format is None:

@@ -100,13 +100,7 @@ def is_table(data: bytes) -> bool:
 
 
 def table_row(line: bytes, what: str, path: Path) -> tuple[str, Numbers]:
-    """Return the name and the (18, 2) x, y of a line; a negative number marks a missing point.
-
-    Args:
-        line: Bytes of the line.
-        what: File and number of the line, for messages.
-        path: The file.
-    """
+    """Return the name and the (18, 2) x, y of a line; a negative number marks a missing point."""
     cells = line.split(b":")
     if len(cells) != 3:
         raise UserError(f"{what} has {len(cells)} cells; expected name:keypoints_y:keypoints_x.")

@@ -64,9 +64,6 @@ class Component:
 def map_components(components: Mapping[str, Component]) -> tuple[Numbers, Numbers] | None:
     """Map one person's components to COCO-WholeBody-133.
 
-    Args:
-        components: By name, as the file has them.
-
     Returns:
         (T, 133, 2) points and (T, 133) confidence, or None where no map fits. Points that the file
         does not have are missing, except those that `_complete` derives for MediaPipe files.

@@ -94,9 +94,6 @@ def align(
 
     Returns:
         Poses in pixels of the source's frame, with the driver's confidences and frame rate.
-
-    Raises:
-        UserError: If the two cannot be compared, see `measure`; never for `none`.
     """
     match mode:
         case "none":

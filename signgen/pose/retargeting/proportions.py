@@ -123,16 +123,8 @@ def _rounded(value: object) -> object:
 def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
     """Compare the proportions of two signers.
 
-    Args:
-        driving: Poses of the signer whose motion is taken.
-        source: Poses of the signer to be moved: one frame, or better several.
-
     Returns:
         The ratios; equal for equal poses whatever the scale and place of the driver's.
-
-    Raises:
-        UserError: If shoulders are never seen, or a signer stands sideways, is mirrored, or sits
-            where the other stands.
     """
     # Width and middle of the shoulders
     shoulders = [_shoulders(driving, "driving"), _shoulders(source, "source")]

@@ -95,11 +95,7 @@ class Moments:
         return Moments(total, before + shift * (count / total), scatter)
 
     def statistics(self, signature: str = "") -> FeatureStatistics:
-        """Return what was gathered.
-
-        Args:
-            signature: How the features were made.
-        """
+        """Return what was gathered."""
         whole = self._merge(self.waiting) if self.waiting else self
         return FeatureStatistics(whole.merged, whole.mean, whole.scatter, signature)
 

@@ -103,13 +103,6 @@ def kid(
 
     The real set are the reference frames. Of more than `kept` frames a random choice is kept, so
     that memory does not grow; it does not depend on how the frames come.
-
-    Args:
-        network: Makes the features of frames.
-        subsets: Number of random subsets, for the deviation.
-        size: Frames of each set in a subset, at most.
-        seed: Seed of the subsets, and of the choice.
-        kept: Features kept of each set.
     """
     return SetMetric(
         name="kid",

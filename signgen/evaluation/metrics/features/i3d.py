@@ -30,15 +30,8 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Un
     TorchScript file is a program, so it is never searched for, and no file but the published one is
     run: all its bytes are read, compared by SHA-256 and only then loaded from memory.
 
-    Args:
-        weights: The file, or None.
-        device: Torch device.
-
     Returns:
         The extractor; or what is missing, without a file.
-
-    Raises:
-        UserError: If the file is missing or another one.
     """
     if weights is None:
         return Unavailable(

@@ -58,16 +58,8 @@ def open_inception(
     - `cleanfid`: the same network after Pillow's bicubic resizing with antialiasing, of each
       channel in floating point, clipped to [0, 255]: Parmar et al. 2022.
 
-    Args:
-        kind: Whose features.
-        path: File of weights.
-        device: Torch device.
-
     Returns:
         The extractor, or which package is missing.
-
-    Raises:
-        UserError: If the file holds other weights.
     """
     packages = ("torchvision",) if kind == "cfld" else ("torchvision", "torch_fidelity")
     for package in packages:

@@ -29,15 +29,7 @@ _NAMES = {"format", "count", "mean", "scatter", "signature", "checksum"}
 
 
 def save_statistics(path: str | Path, statistics: FeatureStatistics) -> None:
-    """Write statistics to a `.npz` file, whole or not at all.
-
-    Args:
-        path: The file; replaced if it exists.
-        statistics: What to write.
-
-    Raises:
-        UserError: If it cannot be written.
-    """
+    """Write statistics to a `.npz` file, whole or not at all."""
     with atomic_path(path) as part, part.open("wb") as stream:
         np.savez(
             stream,
@@ -51,15 +43,7 @@ def save_statistics(path: str | Path, statistics: FeatureStatistics) -> None:
 
 
 def load_statistics(path: str | Path, signature: str) -> FeatureStatistics:
-    """Read statistics that `save_statistics` wrote.
-
-    Args:
-        path: The file.
-        signature: How the features must have been made.
-
-    Raises:
-        UserError: If it is missing, no such file, damaged, or of features made otherwise.
-    """
+    """Read statistics that `save_statistics` wrote."""
     path = check_input(path, "file of feature statistics")
     try:
         statistics = _read(path)

@@ -48,11 +48,7 @@ class HandSource(Hashable, Protocol):
         """Whether points of the truth with coding noise can be found as well."""
 
     def find(self, chunk: Chunk, hand: str, patches: Patches) -> Hands:
-        """Return the points of the `left` or `right` hand in N patches of frames.
-
-        Raises:
-            UserError: If the frames have no points, or of another skeleton.
-        """
+        """Return the points of the `left` or `right` hand in N patches of frames."""
 
 
 class EstimatedHands:

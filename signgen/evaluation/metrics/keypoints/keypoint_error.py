@@ -51,9 +51,6 @@ def keypoint_metrics(estimator: PoseEstimator | Unavailable) -> tuple[MeanMetric
       generated frame lacks; the score of a clip is the cost of the cheapest path divided by its
       length (see `warping_path_cost`). True frames without a point are left out of the path;
       `frames_without_truth` is their number. Mean over clips.
-
-    Args:
-        estimator: Finds key points, or why there is none here.
     """
     setting = (
         f"estimator:{estimator.name}|truth:given|points:body17-hands42-mouth20"

@@ -54,9 +54,6 @@ def hand_pe(source: HandSource | Unavailable) -> tuple[MeanMetric, MeanMetric]:
 
     Differs from FPDM: the paper states neither the unit nor what happens to hands without points;
     256-pixel coordinates come near its 21.4, and both are stated in the signature here.
-
-    Args:
-        source: Where points come from, or why there is no estimator here.
     """
     begin = NOTHING
     if not isinstance(source, Unavailable):

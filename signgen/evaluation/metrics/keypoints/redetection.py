@@ -72,11 +72,7 @@ class OpenClip:
         return {}
 
     def results(self) -> Results:
-        """Find and measure the points; nothing of a clip without frames.
-
-        Raises:
-            UserError: If the estimator cannot work on the clip.
-        """
+        """Find and measure the points; nothing of a clip without frames."""
         with self._file:
             people = list(self._estimator.estimate(self._frames())) if self._poses else []
         if not people:

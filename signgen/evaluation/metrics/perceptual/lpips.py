@@ -75,11 +75,7 @@ def lpips_metric(network: FeatureExtractor | Unavailable, full_batches: int = 0)
 def lpips(
     generated: NDArray[np.uint8], reference: NDArray[np.uint8], network: FeatureExtractor
 ) -> NDArray[np.float64]:
-    """Return the distance of each pair of (T, H, W, 3) frames, (T,).
-
-    Raises:
-        UserError: If frames are too small for the network.
-    """
+    """Return the distance of each pair of (T, H, W, 3) frames, (T,)."""
     height, width = generated.shape[1:3]
     if min(height, width) < SMALLEST:
         raise UserError(
@@ -159,16 +155,7 @@ def lpips_extractor(
 
 
 def open_lpips(path: Path, device: str = "cpu", *, normalize: bool = True) -> FeatureExtractor:
-    """Return the features with published weights.
-
-    Args:
-        path: File of torchvision's AlexNet.
-        device: Torch device.
-        normalize: See `lpips_extractor`.
-
-    Raises:
-        UserError: If it is no AlexNet.
-    """
+    """Return the features with published weights."""
     from signgen.evaluation.metrics.perceptual.network import load_lpips_network
 
     return lpips_extractor(*load_lpips_network(path, device), normalize=normalize)

@@ -82,15 +82,7 @@ class LPIPSNetwork(nn.Module):
 
 
 def load_lpips_network(path: Path, device: str = "cpu") -> tuple[LPIPSNetwork, str]:
-    """Return the network with published weights, and the SHA-256 of the trunk's file.
-
-    Args:
-        path: File of torchvision's AlexNet, `.pth` or `.safetensors`.
-        device: Torch device.
-
-    Raises:
-        UserError: If it is no AlexNet.
-    """
+    """Return the network with published weights, and the SHA-256 of the trunk's file."""
     network = LPIPSNetwork()
     trunk = read_weights(path, [ALEXNET_WEIGHTS], "torchvision's AlexNet")
     features = {
@@ -106,11 +98,7 @@ def load_lpips_network(path: Path, device: str = "cpu") -> tuple[LPIPSNetwork, s
 
 
 def load_heads(network: LPIPSNetwork) -> None:
-    """Give a network the linear heads of LPIPS v0.1, which come with torchmetrics.
-
-    Raises:
-        UserError: If this installation of torchmetrics has none (69).
-    """
+    """Give a network the linear heads of LPIPS v0.1, which come with torchmetrics."""
     package = importlib.util.find_spec("torchmetrics")
     folder = Path(package.origin).parent if package and package.origin else Path("torchmetrics")
     path = folder / "functional" / "image" / "lpips_models" / "alex.pth"

@@ -93,9 +93,6 @@ def ssim(
 
     Returns:
         (T,) values in [-1, 1].
-
-    Raises:
-        UserError: If frames are smaller than the window.
     """
     height, width = generated.shape[1:3]
     if min(height, width) < options.window:

@@ -67,9 +67,6 @@ def crop_of(box: Box | None, frame_size: Size, input_size: Size) -> Crop:
         box: In pixels, may reach outside the frame; None for the whole frame.
         frame_size: (H, W) of the frame.
         input_size: (H, W) of the network's input.
-
-    Raises:
-        UserError: If the box is empty or not finite.
     """
     height, width = frame_size
     corners = np.array((0, 0, width, height) if box is None else box, np.float32)
@@ -105,11 +102,7 @@ def check_batch_size(batch_size: int) -> int:
 def boxed_chunks(
     frames: Iterable[Frame], boxes: Sequence[Box | None] | None, batch_size: int
 ) -> Iterator[list[tuple[Frame, Box | None]]]:
-    """Pair each frame with its box and group them; no frame is read before its group is asked for.
-
-    Raises:
-        UserError: If there are more frames than boxes, or, at the end, fewer.
-    """
+    """Pair each frame with its box and group them; frames are read as groups are asked for."""
     rest, count = iter(frames), 0
     while chunk := list(islice(rest, batch_size)):
         start, count = count, count + len(chunk)

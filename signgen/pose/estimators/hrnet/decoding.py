@@ -26,11 +26,6 @@ def merge_flipped(heatmaps: Tensor, flipped: Tensor, mirror: Sequence[int]) -> T
     The mirrored heatmaps are shifted by one cell to the right, because cell i is the mirror image
     of cell w - i: convolutions of stride 2 see the pixels left of it, too (`shift_heatmap` of
     MMPose).
-
-    Args:
-        heatmaps: Of the picture.
-        flipped: Of the picture mirrored left to right.
-        mirror: For each point its counterpart on the other side.
     """
     back = flipped.flip(-1)[:, list(mirror)]
     back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
