@@ -151,10 +151,10 @@ def run_translator(words: Sequence[str], paths: Mapping[str, Path]) -> dict[str,
         raise UserError(f"{shown} cannot be run: {text}.", ExitCode.UNAVAILABLE) from error
     if done.returncode:
         raise UserError(
-            f"{shown} failed with exit code {done.returncode}; what it said stands above.",
-            ExitCode.UNAVAILABLE,
+            f"{shown} failed with exit code {done.returncode}; see above.", ExitCode.UNAVAILABLE
         )
-    texts = dict(_fields(line) for line in done.stdout.decode("utf-8", "replace").splitlines())
+    printed = (line.partition("\t") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    texts = {clip: text for clip, _, text in printed}
     missing = sorted(set(paths) - set(texts))
     if missing or set(texts) - set(paths):
         odd = missing[0] if missing else sorted(set(texts) - set(paths))[0]
@@ -167,11 +167,7 @@ def run_translator(words: Sequence[str], paths: Mapping[str, Path]) -> dict[str,
 
 
 def read_texts(path: str | Path) -> dict[str, str]:
-    """Read true texts.
-
-    Args:
-        path: UTF-8 file of lines `ID<TAB>TEXT`.
-    """
+    """Read true texts from a UTF-8 file of lines `ID<TAB>TEXT`."""
     path = check_input(path, "file of lines ID<TAB>TEXT")
     texts: dict[str, str] = {}
     try:
@@ -187,11 +183,6 @@ def read_texts(path: str | Path) -> dict[str, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is no UTF-8 text of lines ID<TAB>TEXT.") from error
     return texts
-
-
-def _fields(line: str) -> tuple[str, str]:
-    clip, _, text = line.partition("\t")
-    return clip, text
 
 
 def _scores(

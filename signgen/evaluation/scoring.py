@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 import signgen
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.clips import Clip, Failure
@@ -119,7 +117,7 @@ def evaluate_clips(
         comparisons=compare_with_others(
             {name: scores[name] for name in (GENERATED, *compared)}, GENERATED
         ),
-        worst=() if whole.worst is None else whole.worst.frames(),
+        worst=() if whole.worst is None else tuple(whole.worst.frames),
     )
 
 
@@ -154,9 +152,7 @@ class _WholeClips:
         for view, size in measured.sizes.items():
             self.sizes[view][size] = None
         if self.worst is not None and measured.worst is not None:
-            for one in measured.worst.frames():
-                values, pair = np.array([one.value]), (one.reference[None], one.generated[None])
-                self.worst.update(one.clip, one.index, values, one.source, one.poses, *pair)
+            self.worst.join(measured.worst.frames)
 
     def check(self) -> None:
         """Check that something was scored."""

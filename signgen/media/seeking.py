@@ -246,8 +246,8 @@ def open_video(
         threads: Threads of the decoder; 1 suits the workers of a loader, 0 leaves the number to it.
 
     Raises:
-        UserError: If the file is missing (66) or empty (65), or the reader is not installed (69). What is wrong
-            inside of a file is said when it is first read.
+        UserError: If the file is missing (66) or empty (65), or the reader is not installed (69).
+            What is wrong inside of a file is said when it is first read.
     """
     check_backend(backend)
     return VideoReader(check_input(path, "video"), backend, max_pixels, threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -123,12 +122,8 @@ def flicker(generated: Chunk, reference: Chunk, limit: int = LIMIT) -> Values:
         Sums of |change| of `generated` and `reference`, and the number of `values` in them.
     """
     still = reference.feature(_still, limit)
-    ours = [
-        cv2.norm(before, after, cv2.NORM_L1, mask)
-        for (before, after), (mask, _, _) in zip(
-            pairwise(generated.preceded(1)), still, strict=True
-        )
-    ]
+    steps = zip(pairwise(generated.preceded(1)), still, strict=True)
+    ours = [cv2.norm(before, after, cv2.NORM_L1, mask) for (before, after), (mask, _, _) in steps]
     return {
         "generated": np.array(ours, np.float64),
         "reference": np.array([change for _, change, _ in still], np.float64),
@@ -251,18 +246,15 @@ def tcd_metric(
         name="tcd",
         signature=f"levels:{levels}|channels:{channels}|threshold:0.5|size:{{size}}|mean:frames"
         "|version:1",
-        begin=frame_by_frame(partial(_shares_off, limit=limit)),
+        begin=frame_by_frame(
+            lambda generated, reference: {
+                "value": _off(generated.preceded(2), reference.preceded(2), limit),
+                "reference": reference.feature(_truth_off, limit),
+            }
+        ),
         details=lambda results: {"reference": pooled(results.values(), "reference").value},
         context=2,
     )
-
-
-def _shares_off(generated: Chunk, reference: Chunk, limit: int) -> Values:
-    truth = reference.preceded(2)
-    return {
-        "value": _off(generated.preceded(2), truth, limit),
-        "reference": reference.feature(_truth_off, limit),
-    }
 
 
 def _truth_off(reference: Chunk, limit: int) -> NDArray[np.float64]:

@@ -115,13 +115,8 @@ def warp(frame: NDArray[np.generic], back: Field) -> Field:
         (H, W, C) float32.
     """
     columns, rows = cv2.split(_places(back))
-    moved = cv2.remap(
-        frame.astype(np.float32),
-        columns,
-        rows,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    pixels, border = frame.astype(np.float32), cv2.BORDER_REPLICATE
+    moved = cv2.remap(pixels, columns, rows, cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(moved, np.float32)
 
 

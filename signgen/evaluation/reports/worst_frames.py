@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.regions import (
-    HAND,
-    SKELETON,
-    cut,
-    find_patches,
-)
+from signgen.evaluation.metrics.regions import HAND, SKELETON, cut, find_patches
 from signgen.media import contact_sheet
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import resize
@@ -48,27 +43,23 @@ class WorstFrame:
 
 
 class WorstFrames:
-    """The frames with the worst values of a metric.
+    """The frames with the lowest values of a metric of which higher is better.
 
     Holds `count` frames however many pass by. Among equal values the frame that is first by name of
     clip and then by number is the worse one, so that the result does not depend on the size of
     chunks or the order of clips.
-
-    Args:
-        metric: Name of the metric.
-        higher_is_better: Its direction.
-        count: How many frames are kept, at least 1.
     """
 
-    def __init__(self, metric: str, *, higher_is_better: bool = True, count: int = 10) -> None:
-        self.metric, self.higher_is_better, self.count = metric, higher_is_better, count
-        self._worst: list[tuple[tuple[float, str, int], WorstFrame]] = []
+    def __init__(self, metric: str, count: int = 10) -> None:
+        self.metric, self.count = metric, count
+        self.frames: list[WorstFrame] = []
+        """The worst first."""
 
     def update(
         self,
         clip: str,
         first_index: int,
-        values: NDArray[np.float64] | None,
+        values: NDArray[np.float64],
         source: NDArray[np.uint8],
         poses: PoseSequence | None,
         reference: NDArray[np.uint8],
@@ -79,29 +70,15 @@ class WorstFrames:
         Args:
             clip: Name of the clip.
             first_index: Number of the first of these frames in its clip.
-            values: (T,) `latest` of the metric, NaN for frames without a value; None for none.
+            values: (T,) values of the metric, NaN for frames without one.
             source: (H, W, 3) uint8 RGB that the clip was generated from.
             poses: Key points of the reference, or None.
             reference: (T, H, W, 3) uint8 RGB, the truth.
             generated: (T, H, W, 3) uint8 RGB.
         """
-        if values is None:
-            return
-        counts = [
-            len(values),
-            len(reference),
-            len(generated),
-            len(values if poses is None else poses),
-        ]
-        if len(set(counts)) > 1 or source.ndim != 3:
-            raise ValueError(
-                f"values, reference, generated, poses are {counts} frames, the source "
-                f"{source.shape}; expected as many of each, and (H, W, 3)"
-            )
-        for t in np.flatnonzero(~np.isnan(values)):
-            value, index = float(values[t]), first_index + int(t)
-            key = (value if self.higher_is_better else -value, clip, index)
-            if len(self._worst) == self.count and key >= self._worst[-1][0]:
+        for t in map(int, np.flatnonzero(~np.isnan(values))):
+            value, index = float(values[t]), first_index + t
+            if len(self.frames) == self.count and (value, clip, index) >= _order(self.frames[-1]):
                 continue
             frame = WorstFrame(
                 metric=self.metric,
@@ -109,16 +86,19 @@ class WorstFrames:
                 clip=clip,
                 index=index,
                 source=source.copy(),
-                poses=None if poses is None else poses.frames([int(t)]),
+                poses=None if poses is None else poses.frames([t]),
                 reference=reference[t].copy(),
                 generated=generated[t].copy(),
             )
-            bisect.insort(self._worst, (key, frame), key=lambda entry: entry[0])
-            del self._worst[self.count :]
+            self.join([frame])
 
-    def frames(self) -> tuple[WorstFrame, ...]:
-        """Return the frames, the worst first."""
-        return tuple(frame for _, frame in self._worst)
+    def join(self, frames: Iterable[WorstFrame]) -> None:
+        """Keep the worst of these and of the frames so far."""
+        self.frames = sorted([*self.frames, *frames], key=_order)[: self.count]
+
+
+def _order(frame: WorstFrame) -> tuple[float, str, int]:
+    return frame.value, frame.clip, frame.index
 
 
 def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
@@ -164,8 +144,8 @@ def _hand_crops(frame: WorstFrame) -> dict[str, tuple[NDArray[np.uint8], NDArray
     crops = {}
     for hand, patches in find_patches(HAND, frame.poses, _size(frame)).items():
         if len(patches.frames) and patches.side:
-            true, generated = (
-                cut(picture[None], patches)[0] for picture in (frame.reference, frame.generated)
+            crops[hand] = (
+                cut(frame.reference[None], patches)[0],
+                cut(frame.generated[None], patches)[0],
             )
-            crops[hand] = true, generated
     return crops

@@ -68,12 +68,6 @@ def test_items_of_equal_bytes_and_another_shape_are_told_apart() -> None:
     assert extractor(tall)[0, 0] == 18
 
 
-def test_features_of_another_shape_are_refused() -> None:
-    extractor = FeatureExtractor(lambda items: items.mean(axis=(1, 2, 3)), "net:flat")
-    with pytest.raises(ValueError, match=r"expected \(2, D\)"):
-        extractor(frames(2))
-
-
 def test_absent_weights_say_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,7 @@ def report() -> Report:
         failed=[Failure("torn", "torn/0001.png is damaged: <bad> & worse.")],
         protocol="phoenix-fpdm",
         comparisons=compare_with_others(scores, GENERATED),
-        worst=worst.frames(),
+        worst=tuple(worst.frames),
     )
     inputs = {"generated": "runs/<ours>", "reference": "real", "seed": 0, "compare": []}
     return replace(

@@ -36,10 +36,7 @@ Inception = Literal["cfld", "standard", "cleanfid"]
 """Whose features: see `open_inception`."""
 SIDE = 299
 """Side of the pictures that the network sees."""
-_STEM = (
-    ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"),
-    ("Conv2d_3b_1x1", "Conv2d_4a_3x3"),
-)
+_STEM = (("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"), ("Conv2d_3b_1x1", "Conv2d_4a_3x3"))
 """Layers before the first and before the second pooling, by their names in both packages."""
 _MIXED = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
 
@@ -121,13 +118,9 @@ def scaled_as_cfld(pixels: Tensor) -> Tensor:
 
 def _pillow_resized(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return an (H, W, 3) frame as (3, 299, 299) in [0, 255], resized in floating point."""
-    channels = [
-        Image.fromarray(frame[..., channel].astype(np.float32)).resize(
-            (SIDE, SIDE), Image.Resampling.BICUBIC
-        )
-        for channel in range(3)
-    ]
-    return np.stack([np.asarray(channel).clip(0, 255) for channel in channels])
+    channels = map(Image.fromarray, rearrange(frame, "h w c -> c h w").astype(np.float32))
+    resized = [one.resize((SIDE, SIDE), Image.Resampling.BICUBIC) for one in channels]
+    return np.stack([np.asarray(channel).clip(0, 255) for channel in resized])
 
 
 # ----- opening ------------------------------------------------------------------------------------

@@ -76,7 +76,13 @@ def keypoint_metrics(estimator: PoseEstimator | Unavailable) -> tuple[MeanMetric
 
     return (
         replace(error, begin=begin, details=_error_details),
-        replace(dtw, begin=begin, details=_dtw_details),
+        replace(
+            dtw,
+            begin=begin,
+            details=lambda results: _counted(
+                results, "frames_without_truth", "clips_without_shoulders"
+            ),
+        ),
     )
 
 
@@ -125,10 +131,6 @@ def _error_details(results: Mapping[str, Means]) -> dict[str, float | None]:
     return details | _counted(results, "clips_without_shoulders")
 
 
-def _dtw_details(results: Mapping[str, Means]) -> dict[str, float | None]:
-    return _counted(results, "frames_without_truth", "clips_without_shoulders")
-
-
 def _counted(results: Mapping[str, Means], *names: str) -> dict[str, float | None]:
     return {name: pooled(results.values(), name).total for name in names}
 
@@ -148,6 +150,5 @@ def present(points: ClipPoints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     limits = np.array([points.size[1], points.size[0]])
     inside = ((points.truth >= 0) & (points.truth < limits)).all(axis=-1)
     true = (points.truth_confidence >= THRESHOLD) & inside
-    return np.asarray(true, np.bool_), np.asarray(
-        points.generated_confidence >= THRESHOLD, np.bool_
-    )
+    found = points.generated_confidence >= THRESHOLD
+    return np.asarray(true, np.bool_), np.asarray(found, np.bool_)

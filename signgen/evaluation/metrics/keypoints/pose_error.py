@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 from signgen.evaluation.metrics.base import NOTHING, Chunk, MeanMetric, Values, frame_by_frame
 from signgen.evaluation.metrics.keypoints.hand_points import GivenHands, HandSource, as_jpeg
 from signgen.evaluation.metrics.networks import Unavailable
-from signgen.evaluation.metrics.regions import (
-    HAND,
-    Patches,
-    checked_poses,
-    cut,
-    find_patches,
-)
+from signgen.evaluation.metrics.regions import HAND, Patches, checked_poses, cut, find_patches
 from signgen.evaluation.metrics.score import Mean, Means, pooled
 from signgen.pose.estimators.hand_patches import PATCH_SIZE
 

@@ -76,9 +76,7 @@ def ssim_metric(options: SSIMOptions = GAUSSIAN) -> MeanMetric:
 
 
 def ssim(
-    generated: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    options: SSIMOptions = GAUSSIAN,
+    generated: NDArray[np.uint8], reference: NDArray[np.uint8], options: SSIMOptions = GAUSSIAN
 ) -> NDArray[np.float64]:
     """Return the SSIM of each frame, within 1e-5 of skimage's: Wang et al. 2004, Eq. 13.
 
@@ -108,23 +106,14 @@ def ssim(
 
 
 def _frame_ssim(
-    generated: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    options: SSIMOptions,
-    space: Array,
+    generated: NDArray[np.uint8], reference: NDArray[np.uint8], options: SSIMOptions, space: Array
 ) -> float:
-    """Return the SSIM of one pair of (H, W, 3) frames: Wang et al. 2004, Eq. 13.
+    """Return the SSIM of one pair of (H, W, 3) frames; overwrites `space`, (6, H, W, 3).
 
     With difference d and sum s of the pictures, both factors of Eq. 13 have the form
     1 - x_d / ((x_s + x_d) / 2 + C), where x is the squared mean for luminance, and the variance for
     contrast and structure. So equal pictures have exactly 1, and float32 is enough for all ranges
     but those of a few values, which make C tiny: a variable range is computed in float64.
-
-    Args:
-        generated: (H, W, 3).
-        reference: (H, W, 3).
-        options: The variant.
-        space: (6, H, W, 3); overwritten.
     """
     value_range = options.data_range
     if value_range is None:
@@ -142,17 +131,10 @@ def _frame_ssim(
     _similarity(variance_difference, variance_total, (0.03 * value_range) ** 2)
     mean_difference *= variance_difference
     edge = options.window // 2
-    height, width = mean_difference.shape[:2]
-    inner = mean_difference[edge : height - edge, edge : width - edge]
-    return float(inner.mean(dtype=np.float64))
+    return float(mean_difference[edge:-edge, edge:-edge].mean(dtype=np.float64))
 
 
-def _moments(
-    image: Array,
-    mean: Array,
-    variance: Array,
-    options: SSIMOptions,
-) -> None:
+def _moments(image: Array, mean: Array, variance: Array, options: SSIMOptions) -> None:
     """Write mean and variance of the window around every pixel; overwrites `image`.
 
     Windows that hang over the border are written too, to be cut off last of all.
