@@ -11,7 +11,7 @@ import stat
 import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -57,13 +57,7 @@ class Limits:
     ratio: float = 200.0
 
 
-def unpack(
-    archive: str | Path,
-    folder: str | Path,
-    *,
-    limits: Limits | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
+def unpack(archive: str | Path, folder: str | Path, *, limits: Limits | None = None) -> int:
     """Unpack a `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz` or `.zip` into a new folder.
 
     Only plain files and folders come out; a hard link becomes a copy. Refused are absolute paths,
@@ -76,7 +70,6 @@ def unpack(
         archive: The file.
         folder: Folder to create; it may exist if it is empty.
         limits: What the archive may grow to.
-        progress: Called with (bytes of the archive read, bytes in all), both roughly.
 
     Returns:
         Number of files.
@@ -93,9 +86,10 @@ def unpack(
     with atomic_folder(folder) as temporary:
         state = _Unpacking(archive, temporary, limits or Limits())
         try:
-            for done in state.unzip() if ending == ".zip" else state.untar(_DECOMPRESSORS[ending]):
-                if progress is not None:
-                    progress(min(done, state.size), state.size)
+            if ending == ".zip":
+                state.unzip()
+            else:
+                state.untar(_DECOMPRESSORS[ending])
         except UserError:
             raise
         except Exception as error:  # a crafted file can provoke any
@@ -116,9 +110,8 @@ class _Unpacking:
         self.members = self.total = 0
         self.files: set[str] = set()
 
-    def unzip(self) -> Iterator[int]:
-        """Unpack all members; yield the bytes of the archive that are done."""
-        done = 0
+    def unzip(self) -> None:
+        """Unpack all members."""
         with zipfile.ZipFile(self.archive) as opened:
             for info in opened.infolist():
                 name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
@@ -129,11 +122,9 @@ class _Unpacking:
                     raise self._refused(name, "has a name of an unknown encoding; expected UTF-8")
                 with opened.open(info) as content:
                     self._add(name, info.file_size, None if info.is_dir() else content)
-                done += info.compress_size
-                yield done
 
-    def untar(self, decompressor: Callable[[IO[bytes]], Any]) -> Iterator[int]:
-        """Unpack all members; yield the bytes of the archive that are done."""
+    def untar(self, decompressor: Callable[[IO[bytes]], Any]) -> None:
+        """Unpack all members."""
         with self.archive.open("rb") as raw:
             # Headers and padding need some room beside the files.
             most = self.limits.ratio * self.size + 2 * _BLOCK
@@ -143,7 +134,6 @@ class _Unpacking:
                 # `tarfile` keeps every member: more than a gigabyte for a million frames.
                 opened.members = []  # type: ignore[attr-defined]
                 self._add_from_tar(opened, info)
-                yield raw.tell()
             # `tarfile` takes a broken header for the end, and leaves the checksum behind it unread.
             bounded.seek(opened.offset)
             if bounded.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -165,11 +155,7 @@ class _Unpacking:
             raise self._refused(info.name, _BAD_KIND)
 
     def _add(
-        self,
-        name: str,
-        size: int,
-        content: IO[bytes] | None,
-        info: tarfile.TarInfo | None = None,
+        self, name: str, size: int, content: IO[bytes] | None, info: tarfile.TarInfo | None = None
     ) -> None:
         """Check a member and write it: a folder where it has no content."""
         problem = _bad_name(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_input, check_local, one_line
-from signgen.media.image import MAX_PIXELS, read_image
+from signgen.media.image import read_image
 from signgen.media.video import PICTURE_SUFFIXES, Frames, VideoInfo, read_frames
 
 __all__ = ["VIDEO_SUFFIXES", "find_clips", "open_clip"]
@@ -42,13 +42,13 @@ def find_clips(path: str | Path) -> dict[str, Path]:
     return dict(sorted(clips.items()))
 
 
-def open_clip(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXELS) -> Frames:
+def open_clip(path: str | Path, fps: float = 25.0) -> Frames:
     """Open a clip as `read_frames` does; a single picture is a clip of one frame."""
     path = Path(path)
     if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
-        return read_frames(path, fps, max_pixels)
-    height, width = read_image(path, max_pixels).shape[:2]
-    return Frames(path, VideoInfo(fps, (height, width), 1), (path,), max_pixels)
+        return read_frames(path, fps)
+    height, width = read_image(path).shape[:2]
+    return Frames(path, VideoInfo(fps, (height, width), 1), (path,))
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import one_line
+from signgen.media.image import MAX_PIXELS
 
 ItemT = TypeVar("ItemT")
 
@@ -32,8 +33,8 @@ DECODE_ERRORS = (
 
 
 @contextmanager
-def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a self-contained video file whose frames have at most `max_pixels` by the header.
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header.
 
     Yields:
         The open file and its first video stream.
@@ -53,7 +54,7 @@ def opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoS
         stream = container.streams.video[0]
         if stream.codec_context is None:
             raise UserError(f"{path} has an unknown video codec; expected H.264 or VP9, say.")
-        _check_pixels(path, stream.width, stream.height, max_pixels)
+        _check_pixels(path, stream.width, stream.height)
         yield container, stream
 
 
@@ -80,19 +81,19 @@ def check_count(path: Path, container: InputContainer, stream: VideoStream, fram
         )
 
 
-def _check_pixels(path: Path, width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
         raise UserError(
             f"{path} has frames of {width} x {height} = {width * height} pixels; "
-            f"the limit is {max_pixels}. Make it smaller."
+            f"the limit is {MAX_PIXELS}. Make it smaller."
         )
 
 
 class FrameConverter:
     """Checks decoded frames of one clip and turns them into upright pictures."""
 
-    def __init__(self, path: Path, max_pixels: int) -> None:
-        self.path, self.max_pixels = path, max_pixels
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._size: tuple[int, int] | None = None
         # One for all frames: a new one for every frame takes longer than the conversion itself.
         self._converter = VideoReformatter()
@@ -107,7 +108,7 @@ class FrameConverter:
                 f"{self.path} changes its frame size from {width} x {height} to "
                 f"{frame.width} x {frame.height} at frame {index}; expected one size."
             )
-        _check_pixels(self.path, frame.width, frame.height, self.max_pixels)
+        _check_pixels(self.path, frame.width, frame.height)
 
     def upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """Return a frame as (H, W, 3) uint8 RGB, turned by the rotation that is noted in it."""

@@ -122,40 +122,31 @@ def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -
         raise ValueError(f"frame is {frame.shape} {frame.dtype}; expected {wanted} uint8")
 
 
-def side_by_side(
-    *frames: NDArray[np.uint8], gap: int = 4, background: int = 255
-) -> NDArray[np.uint8]:
+def side_by_side(*frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay frames in a row, top-aligned; shorter ones are padded below, none is resized."""
-    return contact_sheet(frames, columns=max(len(frames), 1), gap=gap, background=background)
+    return contact_sheet(frames, columns=len(frames))
 
 
 def contact_sheet(
-    frames: Iterable[NDArray[np.uint8]],
-    columns: int = 6,
-    scale: float = 1.0,
-    gap: int = 4,
-    background: int = 255,
+    frames: Iterable[NDArray[np.uint8]], columns: int = 6, scale: float = 1.0, gap: int = 4
 ) -> NDArray[np.uint8]:
-    """Lay frames on a grid, row by row; columns and rows are as large as their largest frame.
+    """Lay frames on a white grid, row by row; columns and rows are as large as their largest frame.
 
     Args:
         frames: (H, W, 3) uint8 each, at least one; sizes may differ.
         columns: Frames in a row, at least 1.
         scale: Factor on the size of each frame.
         gap: Pixels between two frames.
-        background: Grey value of gaps and padding.
 
     Returns:
         (H', W', 3) uint8.
     """
     cells = [_scaled(frame, scale) for frame in frames]
-    if not cells or columns < 1:
-        raise ValueError(f"{len(cells)} frames in {columns} columns; expected at least one of each")
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(len(rows[0]))]
     heights = [max(cell.shape[0] for cell in row) for row in rows]
     shape = (sum(heights) + gap * (len(heights) - 1), sum(widths) + gap * (len(widths) - 1), 3)
-    sheet = np.full(shape, background, np.uint8)
+    sheet = np.full(shape, 255, np.uint8)
     top = 0
     for row, height in zip(rows, heights, strict=True):
         left = 0

@@ -170,6 +170,6 @@ def _closed(packets: Sequence[_Packet]) -> bool:
 
 def _shown_times(path: Path, stream: VideoStream) -> list[int | None]:
     """Decode the whole file and return the presentation time of each frame that comes out."""
-    with opened(path, stream.width * stream.height) as (container, same):
+    with opened(path) as (container, same):
         frames = (frame for packet in container.demux(same) for frame in packet.decode())
         return [f.pts for f in guarded(path, frames) if isinstance(f, av.VideoFrame)]

@@ -13,6 +13,7 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,6 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_input
 from signgen.media.decoding import DECODE_ERRORS, FrameConverter, guarded, opened
 from signgen.media.decord_reader import DecordFrames, import_decord
-from signgen.media.image import MAX_PIXELS
 from signgen.media.index import Start, index_video
 
 __all__ = ["Backend", "VideoReader", "check_backend", "open_video"]
@@ -45,10 +45,9 @@ _TRIES = 2
 class SeekingFrames:
     """The frames of an open video file by number; to read on where the last read ended is cheap."""
 
-    def __init__(self, path: Path, max_pixels: int, threads: int) -> None:
-        self.path = path
-        self._max_pixels, self._threads = max_pixels, threads
-        self._converter = FrameConverter(path, max_pixels)
+    def __init__(self, path: Path, threads: int) -> None:
+        self.path, self._threads = path, threads
+        self._converter = FrameConverter(path)
         self._file = ExitStack()
         self._open()
         self.index = index_video(path, self._container, self._stream)
@@ -68,7 +67,9 @@ class SeekingFrames:
         if self._needs_seek(number):
             starts = islice(self.index.starts_before(number), _TRIES) if self.index.times else ()
             if not any(self._seek(start) for start in starts):
-                self._rewind()
+                self._open()  # decoding from the start works where seeking does not
+                packets = guarded(self.path, self._container.demux(self._stream))
+                self._frames, self._next = self._numbered(packets), 0
         for decoded, frame in self._frames:
             if decoded != self._next:
                 break
@@ -114,16 +115,9 @@ class SeekingFrames:
                 return True
         return False
 
-    def _rewind(self) -> None:
-        """Open the file anew, which works where seeking does not."""
-        self._open()
-        packets = guarded(self.path, self._container.demux(self._stream))
-        self._frames, self._next = self._numbered(packets), 0
-
     def _open(self) -> None:
         self._file.close()
-        file = opened(self.path, self._max_pixels)
-        self._container, self._stream = self._file.enter_context(file)
+        self._container, self._stream = self._file.enter_context(opened(self.path))
         self._stream.codec_context.thread_count = self._threads
 
     def _numbered(
@@ -170,15 +164,13 @@ class VideoReader:
     only the path travels to the workers of a loader. Not for several threads at a time.
     """
 
-    def __init__(self, path: Path, backend: Backend, max_pixels: int, threads: int) -> None:
-        self.path, self.backend = path, backend
-        self.max_pixels, self.threads = max_pixels, threads
+    def __init__(self, path: Path, backend: Backend, threads: int) -> None:
+        self.path, self.backend, self.threads = path, backend, threads
         self._process: int | None = None
         self._decord: DecordFrames | None = None
-        self._size: tuple[int, int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return VideoReader, (self.path, self.backend, self.max_pixels, self.threads)
+        return VideoReader, (self.path, self.backend, self.threads)
 
     def __len__(self) -> int:
         return self._opened().index.count
@@ -188,13 +180,11 @@ class VideoReader:
         """Frames per second."""
         return self._opened().index.fps
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """(H, W) of the frames as shown, after rotation."""
-        if self._size is None:
-            height, width = self.frame(0).shape[:2]
-            self._size = (height, width)
-        return self._size
+        height, width = self.frame(0).shape[:2]
+        return height, width
 
     def frame(self, index: int) -> NDArray[np.uint8]:
         """Decode frame `index` of `read_video`, (H, W, 3) uint8 RGB."""
@@ -213,7 +203,7 @@ class VideoReader:
 
     def _opened(self) -> SeekingFrames:
         if self._process != os.getpid():
-            self._seeking = SeekingFrames(self.path, self.max_pixels, self.threads)
+            self._seeking = SeekingFrames(self.path, self.threads)
             self._decord, self._process = None, os.getpid()
             _OPEN.add(self._seeking)
         return self._seeking
@@ -227,12 +217,7 @@ def check_backend(backend: Backend) -> None:
         import_decord()
 
 
-def open_video(
-    path: str | Path,
-    backend: Backend = "auto",
-    max_pixels: int = MAX_PIXELS,
-    threads: int = 1,
-) -> VideoReader:
+def open_video(path: str | Path, backend: Backend = "auto", threads: int = 1) -> VideoReader:
     """Open a video file for random access to its frames.
 
     Frames, order and checks are those of `read_video`. All packets are read once when something is
@@ -242,7 +227,6 @@ def open_video(
     Args:
         path: The file.
         backend: `auto` (see `Backend`), `pyav`, or `decord`, which is optional.
-        max_pixels: Largest frame, in pixels.
         threads: Threads of the decoder; 1 suits the workers of a loader, 0 leaves the number to it.
 
     Raises:
@@ -250,4 +234,4 @@ def open_video(
             What is wrong inside of a file is said when it is first read.
     """
     check_backend(backend)
-    return VideoReader(check_input(path, "video"), backend, max_pixels, threads)
+    return VideoReader(check_input(path, "video"), backend, threads)

@@ -23,7 +23,7 @@ from signgen.media.decoding import (
     no_frames,
     opened,
 )
-from signgen.media.image import MAX_PIXELS, read_image
+from signgen.media.image import read_image
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of the pictures that a folder of frames may hold."""
@@ -42,7 +42,6 @@ class VideoInfo:
     """What the header of a video says.
 
     Args:
-        fps: Frames per second.
         size: (H, W) as shown, after rotation.
         num_frames: Number of frames, or None where the format does not say.
     """
@@ -60,13 +59,11 @@ class Frames:
         path: Video file, or folder of pictures.
         info: Frame rate, size and number of frames.
         pictures: The pictures in order, or None for a video file.
-        max_pixels: Largest frame, in pixels.
     """
 
     path: Path
     info: VideoInfo
     pictures: tuple[Path, ...] | None = None
-    max_pixels: int = MAX_PIXELS
 
     @property
     def fps(self) -> float:
@@ -75,13 +72,11 @@ class Frames:
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         if self.pictures is None:
-            return read_video(self.path, self.max_pixels)
-        return self._read_pictures(self.pictures)
-
-    def _read_pictures(self, pictures: tuple[Path, ...]) -> Iterator[NDArray[np.uint8]]:
+            yield from read_video(self.path)
+            return
         height, width = self.info.size
-        for path in pictures:
-            frame = read_image(path, self.max_pixels)
+        for path in self.pictures:
+            frame = read_image(path)
             if frame.shape[:2] != self.info.size:
                 raise UserError(
                     f"{path} is {frame.shape[1]} x {frame.shape[0]} pixels, the first picture of "
@@ -90,22 +85,21 @@ class Frames:
             yield frame
 
 
-def read_frames(path: str | Path, fps: float = 25.0, max_pixels: int = MAX_PIXELS) -> Frames:
+def read_frames(path: str | Path, fps: float = 25.0) -> Frames:
     """Open a clip: a video file, an animated GIF, or a folder of pictures (see `list_pictures`).
 
     Args:
         path: File or folder.
         fps: Frame rate of a folder of pictures, which has none of its own.
-        max_pixels: Largest frame, in pixels.
     """
     path = check_local(path, "video or folder of pictures")
     if not path.is_dir():
-        return Frames(path, probe_video(path, max_pixels), None, max_pixels)
+        return Frames(path, probe_video(path))
     pictures = list_pictures(path)
     if not pictures:
         raise UserError(f"{path} holds no pictures; expected a folder of PNG or JPEG frames.")
-    height, width = read_image(pictures[0], max_pixels).shape[:2]
-    return Frames(path, VideoInfo(fps, (height, width), len(pictures)), pictures, max_pixels)
+    height, width = read_image(pictures[0]).shape[:2]
+    return Frames(path, VideoInfo(fps, (height, width), len(pictures)), pictures)
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
@@ -120,12 +114,12 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
         raise UserError(message, ExitCode.NO_INPUT) from error
     pictures = [path for path in paths if not path.name.startswith(".")]
     phoenix = [path for path in pictures if path.match("images*.png")]
-    return tuple(sorted(phoenix or pictures, key=_natural))
 
+    def natural(path: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", path.name)
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return tuple(sorted(phoenix or pictures, key=natural))
 
 
 def looks_like_video(path: str | Path) -> bool:
@@ -139,19 +133,16 @@ def looks_like_video(path: str | Path) -> bool:
     return head[4:8] in _BOX_NAMES or head.startswith(_SIGNATURES) or transport_stream
 
 
-def probe_video(
-    path: str | Path, max_pixels: int = MAX_PIXELS, *, count: bool = False
-) -> VideoInfo:
+def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
     """Read frame rate, size and number of frames of a video file, and decode its first frame.
 
     Args:
         path: The file.
-        max_pixels: Largest frame, in pixels.
         count: Decode all frames and count them, instead of believing the header.
     """
     path = check_input(path, "video")
-    with opened(path, max_pixels) as (container, stream):
-        converter = FrameConverter(path, max_pixels)
+    with opened(path) as (container, stream):
+        converter = FrameConverter(path)
         frames = _decoded(path, container, stream, converter)
         picture = next(guarded(path, map(converter.upright, frames)), None)
         if picture is None:
@@ -162,7 +153,7 @@ def probe_video(
         return VideoInfo(fps, (height, width), number)
 
 
-def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArray[np.uint8]]:
+def read_video(path: str | Path) -> Iterator[NDArray[np.uint8]]:
     """Decode a video file frame by frame; memory does not grow with its length.
 
     Frames are turned upright by the rotation a phone noted. A damaged or cut-off file is an error
@@ -173,8 +164,8 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[NDArr
         (H, W, 3) uint8 RGB.
     """
     path = check_input(path, "video")
-    with opened(path, max_pixels) as (container, stream):
-        converter = FrameConverter(path, max_pixels)
+    with opened(path) as (container, stream):
+        converter = FrameConverter(path)
         frames = _decoded(path, container, stream, converter)
         picture = None
         for picture in guarded(path, map(converter.upright, frames)):

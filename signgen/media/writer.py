@@ -93,11 +93,7 @@ class VideoWriter:
         self._writing.__exit__(kind, error, trace)
 
     def write(self, frame: NDArray[np.uint8]) -> None:
-        """Append one frame.
-
-        Args:
-            frame: (H, W, 3) uint8 RGB of the size given at the start.
-        """
+        """Append one frame, (H, W, 3) uint8 RGB of the size given at the start."""
         check_frame(frame, self.size)
         below, right = (self.video_size[i] - self.size[i] for i in (0, 1))
         even = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
@@ -175,11 +171,8 @@ class VideoWriter:
         read = (info.num_frames, info.size, info.fps)
         written = (self.num_frames, self.video_size, float(self.rate))
         if read[:2] != written[:2] or abs(info.fps / float(self.rate) - 1) > 1e-4:
-            raise UserError(
-                f"{self.path} was not written: read back (frames, size, fps) {read}; "
-                f"expected {written}.",
-                ExitCode.IO,
-            )
+            problem = f"read back (frames, size, fps) {read}; expected {written}"
+            raise UserError(f"{self.path} was not written: {problem}.", ExitCode.IO)
 
 
 def write_video(path: str | Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:

@@ -50,8 +50,6 @@ class Skeleton:
     """One order of key points.
 
     Args:
-        name: Key in `SKELETONS`.
-        num_keypoints: Number of points K.
         names: K distinct point names.
         body: (start, stop) of the body points; the same of `feet`, `face`, `left_hand` and
             `right_hand`, which are empty where the skeleton has none.
@@ -60,14 +58,18 @@ class Skeleton:
     """
 
     name: str
-    num_keypoints: int
     names: tuple[str, ...]
-    body: tuple[int, int]
-    feet: tuple[int, int]
-    face: tuple[int, int]
-    left_hand: tuple[int, int]
-    right_hand: tuple[int, int]
     mirror: tuple[int, ...]
+    body: tuple[int, int]
+    feet: tuple[int, int] = (0, 0)
+    face: tuple[int, int] = (0, 0)
+    left_hand: tuple[int, int] = (0, 0)
+    right_hand: tuple[int, int] = (0, 0)
+
+    @property
+    def num_keypoints(self) -> int:
+        """Number of points K."""
+        return len(self.names)
 
     def index(self, name: str) -> int:
         """Return the index of a point by name; ValueError where there is none."""
@@ -120,25 +122,19 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
     {
         COCO_WHOLEBODY: Skeleton(
             name=COCO_WHOLEBODY,
-            num_keypoints=133,
             names=_COCO_NAMES,
+            mirror=tuple(_mirror),
             body=(0, 17),
             feet=(17, 23),
             face=(23, 91),
             left_hand=(91, 112),
             right_hand=(112, 133),
-            mirror=tuple(_mirror),
         ),
         OPENPOSE_18: Skeleton(
             name=OPENPOSE_18,
-            num_keypoints=18,
             names=_OPENPOSE_NAMES,
-            body=(0, 18),
-            feet=(18, 18),
-            face=(18, 18),
-            left_hand=(18, 18),
-            right_hand=(18, 18),
             mirror=tuple(_mirror_by_name(_OPENPOSE_NAMES)),
+            body=(0, 18),
         ),
     }
 )

@@ -122,11 +122,6 @@ def smooth_one_euro(
         beta: Hz per frame side and second, 0 or more; higher lags less in fast movement.
         d_cutoff: Cutoff of the velocity in Hz, above 0.
     """
-    if min_cutoff <= 0 or d_cutoff <= 0 or beta < 0:
-        raise ValueError(
-            f"min_cutoff {min_cutoff}, beta {beta}, d_cutoff {d_cutoff}; "
-            "expected cutoffs above 0 and beta of 0 or more"
-        )
     visible, side = poses.visible, max(poses.size)
     raw = poses.keypoints.astype(np.float64) / side
     calm = raw.copy()

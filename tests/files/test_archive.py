@@ -203,12 +203,9 @@ def test_an_attack_is_one_line_and_leaves_no_trace(name: str, outside: Path) -> 
 def test_a_good_archive_comes_out_whole(ending: str, tmp_path: Path) -> None:
     archive = tmp_path / f"good{ending}"
     archive.write_bytes(good(ending))
-    seen: list[tuple[int, int]] = []
-    assert unpack(archive, tmp_path / "new" / "out", progress=lambda *now: seen.append(now)) == 3
+    assert unpack(archive, tmp_path / "new" / "out") == 3
     files = {k: v for k, v in tree(tmp_path / "new" / "out").items() if v is not None}
     assert files == GOOD
-    assert len(seen) == 3
-    assert all(0 <= done <= total == archive.stat().st_size for done, total in seen)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
 
 
@@ -273,14 +270,15 @@ def test_the_folder_must_be_new_or_empty(tmp_path: Path) -> None:
         unpack(tmp_path / "a.rar", tmp_path / "out")
 
 
-def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.tar").write_bytes(good(".tar"))
 
-    def stop(done: int, total: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("shutil.copyfileobj", stop)
     with pytest.raises(KeyboardInterrupt):
-        unpack(tmp_path / "a.tar", tmp_path / "out", progress=stop)
+        unpack(tmp_path / "a.tar", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 

@@ -140,19 +140,17 @@ def test_mutated_pictures_raise_user_errors_only(tmp_path: Path, suffix: str) ->
 
 def test_sheets_pad_smaller_frames() -> None:
     frames = [np.full((4, 6, 3), value, np.uint8) for value in (10, 20, 30)]
-    sheet = contact_sheet(frames, columns=2, gap=1, background=0)
+    sheet = contact_sheet(frames, columns=2, gap=1)
     assert sheet.shape == (9, 13, 3)
     for part, value in (
         (sheet[:4, :6], 10),
         (sheet[:4, 7:], 20),
         (sheet[5:, :6], 30),
-        (sheet[5:, 6:], 0),
+        (sheet[5:, 6:], 255),
     ):
         assert (part == value).all()
     assert contact_sheet(frames, columns=3, scale=2, gap=0).shape == (8, 36, 3)
-    with pytest.raises(ValueError, match="at least one"):
-        contact_sheet([], columns=2)
-    row = side_by_side(np.zeros((4, 2, 3), np.uint8), np.ones((2, 3, 3), np.uint8), gap=1)
-    assert row.shape == (4, 6, 3)
-    assert (row[:2, 3:] == 1).all()
-    assert (row[2:, 3:] == 255).all()
+    row = side_by_side(np.zeros((4, 2, 3), np.uint8), np.ones((2, 3, 3), np.uint8))
+    assert row.shape == (4, 9, 3)
+    assert (row[:2, 6:] == 1).all()
+    assert (row[2:, 6:] == 255).all()

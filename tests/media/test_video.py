@@ -102,7 +102,9 @@ def test_a_folder_of_two_sizes_or_a_broken_picture_is_an_error(tmp_path: Path) -
         list(read_frames(tmp_path))
 
 
-def test_errors_of_the_consumer_and_too_many_pixels(tmp_path: Path) -> None:
+def test_errors_of_the_consumer_and_too_many_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_video(tmp_path / "clip.mp4", ramps(3, 64), 25)
 
     def consumer() -> None:
@@ -111,8 +113,9 @@ def test_errors_of_the_consumer_and_too_many_pixels(tmp_path: Path) -> None:
 
     with pytest.raises(IndexError, match="mine"):
         consumer()
+    monkeypatch.setattr("signgen.media.decoding.MAX_PIXELS", 4000)
     with pytest.raises(UserError, match="limit is 4000"):
-        list(read_video(tmp_path / "clip.mp4", max_pixels=4000))
+        list(read_video(tmp_path / "clip.mp4"))
 
 
 @needs_real

@@ -61,8 +61,6 @@ class Array:
     """An array that is not loaded; equal ones share their numbers.
 
     Args:
-        storage: Where its numbers are.
-        shape: Its shape.
         strides: In numbers.
         first: Place of its first number in the storage.
     """
@@ -146,12 +144,7 @@ _MAKERS = {
 
 
 def _numpy_array(
-    source: Source,
-    data: object,
-    dtype: object,
-    shape: object,
-    order: str,
-    axes: object = None,
+    source: Source, data: object, dtype: object, shape: object, order: str, axes: object = None
 ) -> Array:
     sizes = _whole_numbers(shape)
     turned = tuple(range(len(sizes))) if axes is None else _whole_numbers(axes)

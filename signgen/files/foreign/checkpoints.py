@@ -40,7 +40,6 @@ class Checkpoint:
     """What is read of a checkpoint; the states of the optimiser are not.
 
     Args:
-        path: The file.
         state: Tensors by name, in the file's order, none of them loaded.
         settings: `hyper_parameters` of Lightning, as plain values.
         epoch: Epochs done, if the file says so.

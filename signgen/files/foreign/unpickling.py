@@ -206,9 +206,6 @@ class _Unpickler(pickle._Unpickler):  # in C, it would load what is long and has
         for key, value in zip(items[::2], items[1::2], strict=True):
             self.stack[-1][key] = value
 
-    def _set_item(self) -> None:
-        self._set_items([self.stack.pop(-2), self.stack.pop()])
-
     def _new_object(self) -> None:
         args, made = self.stack.pop(), self.stack.pop()
         if not isinstance(made, Name):
@@ -231,7 +228,7 @@ class _Unpickler(pickle._Unpickler):  # in C, it would load what is long and has
         _code("BYTEARRAY8"): lambda self: self._blob("<Q"),
         _code("BINUNICODE"): lambda self: self._blob("<I", is_text=True),
         _code("BINUNICODE8"): lambda self: self._blob("<Q", is_text=True),
-        _code("SETITEM"): _set_item,
+        _code("SETITEM"): lambda self: self._set_items([self.stack.pop(-2), self.stack.pop()]),
         _code("SETITEMS"): lambda self: self._set_items(self.pop_mark()),
         _code("NEWOBJ"): _new_object,
     }

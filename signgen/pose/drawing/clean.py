@@ -196,10 +196,7 @@ def _draw_hand(pen: _Pen, side: str) -> None:
 
 
 def draw_clean(
-    points: NDArray[np.float32],
-    visible: NDArray[np.bool_],
-    skeleton: str,
-    size: tuple[int, int],
+    points: NDArray[np.float32], visible: NDArray[np.bool_], skeleton: str, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """Draw one pose in the clean style, as `draw_pose` says.
 

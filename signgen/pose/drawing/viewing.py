@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_output
-from signgen.media import VideoWriter, contact_sheet, read_frames, read_image, save_image
+from signgen.media import contact_sheet, read_frames, read_image, save_image, write_video
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.formats import read_poses, read_poses_of
 from signgen.pose.transforms import resize
@@ -123,9 +123,4 @@ def write_frames(path: Path, frames: Iterator[Frame], poses: PoseSequence, origi
             f"{origin}: fps is {poses.fps:g}; a video can have 1 to 240. Write a .png, or the file "
             "with another fps."
         )
-    first = next(frames)
-    height, width = first.shape[:2]
-    with VideoWriter(path, poses.fps, (height, width)) as writer:
-        writer.write(first)
-        for frame in frames:
-            writer.write(frame)
+    write_video(path, frames, poses.fps)

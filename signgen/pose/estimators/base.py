@@ -57,7 +57,6 @@ class StretchedEstimator:
     fewer faces.
 
     Args:
-        inner: The estimator that looks at the stretched frames.
         aspect: Factor on the height, 0.25 to 4.
     """
 

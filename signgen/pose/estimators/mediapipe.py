@@ -28,6 +28,8 @@ _INSTALL = (
 _PADDING = 1.25
 """Side of the crop over side of the box, as top-down estimators have it (MMPose)."""
 
+_MARGIN = 192
+"""Pixels that pictures of hands get on each side of their 256."""
 _MESH = tuple(map(str, range(468)))  # without `refine_face_landmarks`, which adds the irises
 _HAND = tuple(map(str, range(HAND_POINTS)))
 
@@ -136,30 +138,26 @@ class MediaPipeHands:
     """MediaPipe Hands, a `HandPatchEstimator`.
 
     Pictures are taken one by one (`static_image_mode`), at most one hand in each, with the larger
-    models (`model_complexity=1`) and MediaPipe's own thresholds of 0.5. They get a black margin of
-    `margin` pixels, because the detector of palms looks for hands that are small in the picture:
-    on the two clips that FPDM published it finds 2 of 49 true hands without the margin, 32 with it.
-
-    Args:
-        margin: Pixels on each side of the 256.
+    models (`model_complexity=1`) and MediaPipe's own thresholds of 0.5. They get a black `_MARGIN`,
+    because the detector of palms looks for hands that are small in the picture: on the two clips
+    that FPDM published it finds 2 of 49 true hands without the margin, 32 with it.
     """
 
-    def __init__(self, margin: int = 192) -> None:
-        self._margin = margin
+    def __init__(self) -> None:
         self._solution = _load_solutions().hands
         self._graph: Any = None
 
     @property
     def name(self) -> str:
         """Package, version and margin."""
-        return f"mediapipe-hands-{importlib.metadata.version('mediapipe')}-margin{self._margin}"
+        return f"mediapipe-hands-{importlib.metadata.version('mediapipe')}-margin{_MARGIN}"
 
     def find(self, patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Find the points; see `HandPatchEstimator.find`."""
         points = np.zeros((len(patches), HAND_POINTS, 2), np.float32)
         found = np.zeros(len(patches), np.bool_)
-        m = self._margin
-        pictures = np.pad(patches, ((0, 0), (m, m), (m, m), (0, 0)))
+        border = (_MARGIN, _MARGIN)
+        pictures = np.pad(patches, ((0, 0), border, border, (0, 0)))
         for index, picture in enumerate(pictures):
             with _quiet():
                 # Opened here, because its threads go on logging until the first picture is done.
@@ -169,7 +167,8 @@ class MediaPipeHands:
                 hands = self._graph.process(picture).multi_hand_landmarks
             if hands:
                 marks = [(mark.x, mark.y) for mark in hands[0].landmark]
-                points[index], found[index] = np.array(marks) * (PATCH_SIZE + 2 * m) - m, True
+                points[index] = np.array(marks) * (PATCH_SIZE + 2 * _MARGIN) - _MARGIN
+                found[index] = True
         return points, found
 
 

@@ -18,7 +18,7 @@ from signgen.config.pose import Device
 from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
 from signgen.pose.estimators.base import Box, Frame, Person
-from signgen.pose.estimators.hrnet.boxes import boxed_chunks, check_batch_size, crop_of
+from signgen.pose.estimators.hrnet.boxes import boxed_chunks, crop_of
 from signgen.pose.estimators.hrnet.network import WHOLE_BODY
 from signgen.pose.estimators.hrnet.weights import WHOLE_BODY_WEIGHTS, weights_for
 
@@ -44,7 +44,7 @@ class MMPoseEstimator:
     def __init__(
         self, weights: Path | None = None, device: Device = "auto", batch_size: int = 8
     ) -> None:
-        self._batch_size = check_batch_size(batch_size)
+        self._batch_size = batch_size
         self._model = open_mmpose(WHOLE_BODY_CONFIG, torch.device(choose_device(device)))
         read = weights_for(self._model, WHOLE_BODY.name, weights, WHOLE_BODY_WEIGHTS)
         self._model.load_state_dict(read.state)

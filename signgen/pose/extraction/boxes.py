@@ -36,7 +36,6 @@ class PersonBoxes:
     """The signer's box in the frames of many clips.
 
     Args:
-        path: The file they come from, for messages.
         boxes: By clip, then by frame; None stands for all frames that have no box of their own.
     """
 

@@ -28,10 +28,7 @@ class VideoPoses:
     """Poses that a video shows, not yet extracted.
 
     Args:
-        clip: The video.
-        estimator: What would extract them.
         file: Where they are kept; they are there already if it is a file.
-        frames: Number of frames.
     """
 
     clip: Frames

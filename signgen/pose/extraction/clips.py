@@ -48,7 +48,6 @@ class ClipResult:
     """What became of one clip.
 
     Args:
-        id: Name of the clip.
         status: `done`, `skipped` (was done already) or `failed`.
         error: Why it failed, on one line; empty otherwise.
         file: The file of poses; empty where it failed.
@@ -69,8 +68,6 @@ class ExtractionReport:
     """What became of all clips.
 
     Args:
-        estimator: Name of the estimator.
-        results: One entry per clip.
         seconds: Time for the clips that were done or failed.
         frames_per_second: Rate of estimating.
     """
@@ -145,17 +142,10 @@ def extract_clip(
 
 
 def estimate_source(
-    image: Frame, estimator: PoseEstimator, box: Box | None = None, *, name: str = "the picture"
+    image: Frame, estimator: PoseEstimator, *, name: str = "the picture"
 ) -> PoseSequence:
-    """Estimate the pose in one picture, such as the source of a render.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        estimator: Finds the points.
-        box: Where the signer is; None for the whole picture.
-        name: What to call the picture in a message.
-    """
-    ((points, confidence),) = estimator.estimate([image], None if box is None else [box])
+    """Estimate the pose in one (H, W, 3) picture, such as the source of a render."""
+    ((points, confidence),) = estimator.estimate([image])
     if not (confidence > 0).any():
         raise UserError(f"{name}: {estimator.name} finds nobody; expected a signer.")
     height, width = image.shape[:2]

@@ -35,10 +35,6 @@ NAME = "signgen-poses"
 VERSION = 1
 
 
-def _recognise(file: InputFile) -> bool:
-    return isinstance(file.document, dict) and file.document.get("format") == NAME
-
-
 def _read(file: InputFile) -> Clips:
     document, path = file.document, file.path
     assert isinstance(document, dict)
@@ -71,7 +67,9 @@ def _read(file: InputFile) -> Clips:
     return Clips.of_one(file, "own", Reading(poses))
 
 
-FORMAT = Format(_recognise, _read)
+FORMAT = Format(
+    lambda file: isinstance(file.document, dict) and file.document.get("format") == NAME, _read
+)
 
 
 def to_bytes(poses: PoseSequence) -> bytes:

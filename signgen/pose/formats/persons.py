@@ -14,13 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import (
-    DEFAULT_FPS,
-    MAX_FRAMES,
-    MAX_SIDE,
-    Numbers,
-    checked_sequence,
-)
+from signgen.pose.formats.checks import DEFAULT_FPS, MAX_FRAMES, MAX_SIDE, Numbers, checked_sequence
 from signgen.pose.formats.reading import InputFile, Reading
 from signgen.structures import PoseSequence
 

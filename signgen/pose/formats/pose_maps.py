@@ -51,7 +51,6 @@ class Component:
     """One component of one person.
 
     Args:
-        names: N point names.
         points: (T, N, 2) float64.
         confidence: (T, N) float64, 0 where missing.
     """

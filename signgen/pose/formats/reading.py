@@ -54,7 +54,6 @@ class InputFile:
     """A file or folder of poses whose format is to be found; read as far as a format asks for it.
 
     Args:
-        path: The file or folder.
         size: (H, W) of the pictures as the caller knows it; what the file says goes first.
         fps: The same of the frames per second.
     """
@@ -131,7 +130,6 @@ class Reading:
     """What was read of one clip.
 
     Args:
-        poses: The signer's sequence.
         people: Most people in one frame; None where the format does not say.
         assumed: Which of `size` and `fps` the file does not say: the caller's, else guessed.
     """
@@ -145,7 +143,6 @@ class Clips(Mapping[str, PoseSequence]):
     """The clips of a file by name; a clip is read each time it is looked up, and not kept.
 
     Args:
-        path: The file or folder; named in messages.
         format: Name of the format, such as `own` or `mska`.
         readers: Function that reads a clip, by its name, in the order of the file.
 

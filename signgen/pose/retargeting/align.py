@@ -31,7 +31,6 @@ class Aligned:
 
     Args:
         poses: In pixels of the source's frame.
-        mode: `none`, `affine` or `limb`.
         alignment: Proportions of the source relative to the driver.
         files: Files written: the poses, then the preview if there is one.
     """
@@ -75,10 +74,7 @@ class Aligned:
 
 
 def align(
-    driving: PoseSequence,
-    source: PoseSequence,
-    mode: Align,
-    alignment: Alignment | None = None,
+    driving: PoseSequence, source: PoseSequence, mode: Align, alignment: Alignment | None = None
 ) -> PoseSequence:
     """Bring driving poses into the source's frame.
 

@@ -197,10 +197,7 @@ def _contact_shifts(body: _Body, head: _Similarity, arms: list[_Arm]) -> list[Ar
     at_head = [held(near.weight[:, None], near.known) for near in faces]
     give = 0.5 * (1 - at_head[0]) * (1 + at_head[1]), 0.5 * (1 - at_head[1]) * (1 + at_head[0])
     known = hands[0].known
-    return [
-        shifts[0] + held(give[0] * missing, known),
-        shifts[1] - held(give[1] * missing, known),
-    ]
+    return [shifts[0] + held(give[0] * missing, known), shifts[1] - held(give[1] * missing, known)]
 
 
 def _near(body: _Body, hand: slice, others: Array, others_seen: Mask) -> Nearness:

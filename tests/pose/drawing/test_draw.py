@@ -180,8 +180,8 @@ def test_clean_style_skips_unsure_points_by_threshold():
     without = draw_pose(points, confidence, COCO, (256, 208))
     confidence[91:112] = 0
     assert (without == draw_pose(points, confidence, COCO, (256, 208))).all()
-    confidence[91:112] = 0.04
-    with_hand = draw_pose(points, confidence, COCO, (256, 208), threshold=0.01)
+    confidence[91:112] = 0.06
+    with_hand = draw_pose(points, confidence, COCO, (256, 208))
     assert (with_hand != without).any()
 
 
@@ -196,17 +196,6 @@ def test_drawing_survives_absent_and_absurd_points(style, skeleton):
         confidence = rng.integers(0, 2, count)
         drawn = draw_pose(points, confidence, skeleton, (64, 48), style)
         assert drawn.shape == (64, 48, 3)
-
-
-def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="skeleton is 'hand'"):
-        draw_pose(np.zeros((21, 2)), np.zeros(21), "hand", (64, 48))
-    with pytest.raises(ValueError, match=r"\(17, 2\)"):
-        draw_pose(np.zeros((17, 2)), np.zeros(17), COCO, (64, 48))
-    with pytest.raises(ValueError, match="positive"):
-        draw_pose(np.zeros((133, 2)), np.zeros(133), COCO, (0, 48))
-    with pytest.raises(ValueError, match="clean or fpdm"):
-        draw_pose(np.zeros((133, 2)), np.zeros(133), COCO, (64, 48), "neat")
 
 
 def test_clean_style_is_fast():

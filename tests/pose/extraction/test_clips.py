@@ -49,9 +49,6 @@ def test_source_is_one_frame_of_the_picture():
     poses = estimate_source(dots(1, hands=1)[0], DotEstimator())
     assert (len(poses), poses.size) == (1, SIZE)
     assert np.allclose(poses.keypoints[0, [0, 91]], [(20, 24), (60, 48)])
-    green_only = estimate_source(dots(1, hands=1)[0], DotEstimator(), (40, 30, 80, 64))
-    assert not green_only.confidence[0, :91].any()
-    assert green_only.confidence[0, 91:112].all()
 
 
 def test_frames_are_not_kept(tmp_path):

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.errors import ExitCode, UserError
+from signgen.errors import UserError
 from signgen.pose.estimators.base import Box, Frame
 
-__all__ = ["PADDING", "Crop", "boxed_chunks", "check_batch_size", "crop_frame", "crop_of"]
+__all__ = ["PADDING", "Crop", "boxed_chunks", "crop_frame", "crop_of"]
 
 #: The network sees this much more than the box, as in its training.
 PADDING = 1.25
@@ -83,20 +83,11 @@ def crop_of(box: Box | None, frame_size: Size, input_size: Size) -> Crop:
 
 def crop_frame(frame: Frame, crop: Crop) -> Frame:
     """Cut and resize (bilinear, black outside the frame) to the (H, W, 3) input."""
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise ValueError(f"a frame is (H, W, 3) uint8, not {frame.shape} {frame.dtype}")
     height, width = crop.input_size
     picture = cv2.warpAffine(
         np.ascontiguousarray(frame), crop.matrix(), (width, height), flags=cv2.INTER_LINEAR
     )
     return np.asarray(picture, np.uint8)
-
-
-def check_batch_size(batch_size: int) -> int:
-    """Return it; UserError (2) if it is no number of frames."""
-    if batch_size < 1:
-        raise UserError(f"batch size is {batch_size}; expected at least 1.", ExitCode.USAGE)
-    return batch_size
 
 
 def boxed_chunks(

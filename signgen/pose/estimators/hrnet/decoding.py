@@ -32,12 +32,8 @@ def merge_flipped(heatmaps: Tensor, flipped: Tensor, mirror: Sequence[int]) -> T
     return (heatmaps + back) * 0.5
 
 
-def decode_dark(heatmaps: Tensor, blur: int = BLUR) -> tuple[Tensor, Tensor]:
-    """Find the centre of each heatmap's peak to a fraction of a cell.
-
-    Args:
-        heatmaps: (B, K, h, w).
-        blur: Width of the Gaussian blur in cells, odd.
+def decode_dark(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the centre of the peak of each heatmap, (B, K, h, w), to a fraction of a cell.
 
     Returns:
         (B, K, 2) float64 x, y in cells, and the (B, K) maxima before the blur. A maximum closer
@@ -49,7 +45,7 @@ def decode_dark(heatmaps: Tensor, blur: int = BLUR) -> tuple[Tensor, Tensor]:
     x, y = place % width, place // width
 
     # Logarithm of the blurred heatmap, whose maximum stays as high as it was
-    smooth = _gaussian_blur(heatmaps, blur)
+    smooth = _gaussian_blur(heatmaps)
     smooth = smooth * (peak / smooth.amax((-2, -1)))[..., None, None]
     logs = rearrange(smooth.clamp(min=1e-10).log(), "b k h w -> b k (h w)").double()
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (peak > 0)
@@ -73,13 +69,13 @@ def decode_dark(heatmaps: Tensor, blur: int = BLUR) -> tuple[Tensor, Tensor]:
     return torch.stack([x, y], dim=-1) + step, peak
 
 
-def _gaussian_blur(heatmaps: Tensor, size: int) -> Tensor:
-    """Blur (B, K, h, w) with zeros outside; the deviation is OpenCV's for a kernel of that size."""
-    deviation = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
-    steps = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+def _gaussian_blur(heatmaps: Tensor) -> Tensor:
+    """Blur (B, K, h, w) with zeros outside; the deviation is OpenCV's for a kernel of `BLUR`."""
+    deviation = 0.3 * ((BLUR - 1) * 0.5 - 1) + 0.8
+    steps = torch.arange(BLUR, dtype=torch.float64) - (BLUR - 1) / 2
     kernel = torch.exp(-(steps**2) / (2 * deviation**2))
     kernel = (kernel / kernel.sum()).to(heatmaps)
     flat = rearrange(heatmaps, "b k h w -> (b k) 1 h w")
-    flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, size // 2))
-    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(size // 2, 0))
+    flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, BLUR // 2))
+    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(BLUR // 2, 0))
     return rearrange(flat, "(b k) 1 h w -> b k h w", b=len(heatmaps))

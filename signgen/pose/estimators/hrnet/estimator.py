@@ -18,13 +18,7 @@ from signgen.config.pose import Device
 from signgen.device import choose_device
 from signgen.files.published_weights import Published
 from signgen.pose.estimators.base import Box, Frame, Person
-from signgen.pose.estimators.hrnet.boxes import (
-    PADDING,
-    boxed_chunks,
-    check_batch_size,
-    crop_frame,
-    crop_of,
-)
+from signgen.pose.estimators.hrnet.boxes import PADDING, boxed_chunks, crop_frame, crop_of
 from signgen.pose.estimators.hrnet.decoding import decode_dark, merge_flipped
 from signgen.pose.estimators.hrnet.network import (
     HAND,
@@ -71,9 +65,7 @@ class TopDownNetwork:
     ) -> None:
         chosen = torch.device(choose_device(device))
         self.network = network.to(chosen).eval()
-        self.input_size = input_size
-        self.mirror = mirror
-        self.batch_size = check_batch_size(batch_size)
+        self.input_size, self.mirror, self.batch_size = input_size, mirror, batch_size
         self._mean = torch.tensor(IMAGENET_MEAN, device=chosen).view(3, 1, 1)
         self._deviation = torch.tensor(IMAGENET_DEVIATION, device=chosen).view(3, 1, 1)
 

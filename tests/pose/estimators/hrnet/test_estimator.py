@@ -168,17 +168,6 @@ def test_number_of_boxes_must_be_that_of_frames(
         hands.estimate(noise(frames), [None] * boxes)
 
 
-def test_batch_of_no_frames_is_refused(hand_file: Path) -> None:
-    with pytest.raises(UserError, match="batch size is 0") as caught:
-        HandEstimator(hand_file, device="cpu", batch_size=0)
-    assert caught.value.code == ExitCode.USAGE
-
-
-def test_frames_of_floats_are_refused(hands: HandEstimator) -> None:
-    with pytest.raises(ValueError, match="uint8"):
-        hands.estimate([np.zeros((60, 60, 3))])  # type: ignore[list-item]
-
-
 def test_weights_of_the_hand_are_refused_for_the_body(hand_file: Path) -> None:
     with pytest.raises(UserError, match=r"not weights of HRNet-W48 whole-body: .* has shape"):
         HRNetEstimator(hand_file)
