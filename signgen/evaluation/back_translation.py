@@ -39,7 +39,6 @@ class TextScore:
     Args:
         name: `bleu` or `chrf`.
         generated: Score of the generated videos' texts, 0 to 100.
-        truth: Score of the true videos' texts.
         ratio: Generated over truth; None where the truth scores 0.
         signature: sacreBLEU's signature.
     """
@@ -56,8 +55,6 @@ class ClipTexts:
     """The texts of one clip.
 
     Args:
-        id: Name of the clip.
-        text: The true text.
         truth: What was read in the true video.
         generated: What was read in the generated video.
     """
@@ -70,13 +67,7 @@ class ClipTexts:
 
 @dataclass(frozen=True)
 class BackTranslation:
-    """What a translator read in generated and true videos.
-
-    Args:
-        command: The command.
-        scores: BLEU and chrF.
-        per_clip: The texts of every clip.
-    """
+    """What a translator read in generated and true videos."""
 
     command: str
     scores: tuple[TextScore, ...]
@@ -96,10 +87,7 @@ def check_translator(command: str) -> list[str]:
 
 
 def back_translate(
-    command: str,
-    generated: Mapping[str, Path],
-    truth: Mapping[str, Path],
-    texts: Mapping[str, str],
+    command: str, generated: Mapping[str, Path], truth: Mapping[str, Path], texts: Mapping[str, str]
 ) -> BackTranslation:
     """Translate generated and true videos, and score both against the true texts.
 
@@ -132,13 +120,10 @@ def back_translate(
 
 
 def run_translator(words: Sequence[str], paths: Mapping[str, Path]) -> dict[str, str]:
-    """Run a translator on videos.
+    """Run a translator on videos, and return the texts by clip.
 
     It is run without a shell, reads lines `ID<TAB>PATH` (UTF-8) on stdin, and prints a line
     `ID<TAB>TEXT` for each in any order. What it writes to stderr is passed on.
-
-    Returns:
-        Texts by clip.
     """
     lines = "".join(f"{clip}\t{path.absolute()}\n" for clip, path in sorted(paths.items()))
     shown = f"--back-translate {words[0]}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.score import BOOTSTRAP_SEED, RESAMPLES, Score
+from signgen.evaluation.metrics.score import RESAMPLES, Score, resampled_means
 
 __all__ = ["FEW_CLIPS", "Comparison", "compare", "compare_with_others", "paired_bootstrap"]
 
@@ -22,9 +22,6 @@ class Comparison:
     """The difference of two systems in one metric.
 
     Args:
-        metric: Name of the metric.
-        system: One system.
-        other: The system it is compared with.
         difference: Mean of `system` minus mean of `other`, over the items of the shared clips.
         ci95: 95 % bootstrap interval of the difference (low, high); None with one clip.
         p: Two-sided p-value in (0, 1], not corrected for other comparisons; None with one clip.
@@ -92,14 +89,10 @@ def paired_bootstrap(
     sums = means * counts
     totals = sums.sum(axis=1) / counts.sum(axis=1)
     difference = float(totals[0] - totals[1])
-    clips = means.shape[1]
-    if clips < 2:
+    if means.shape[1] < 2:
         return difference, None, None
-    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(0, clips, (resamples, clips))
-    # Thousands of clips would need hundreds of megabytes at once.
-    blocks = np.array_split(drawn, 1 + drawn.size // 1_000_000)
-    resampled = [sums[:, rows].sum(axis=2) / counts[:, rows].sum(axis=2) for rows in blocks]
-    differences = np.concatenate([ours - theirs for ours, theirs in resampled])
+    ours, theirs = resampled_means(sums, counts, resamples)
+    differences = ours - theirs
     low, high = np.percentile(differences, [2.5, 97.5])
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return difference, (float(low), float(high)), min(1.0, 2 * (smaller + 1) / (resamples + 1))

@@ -32,9 +32,6 @@ def pair_images(
     DeepFashion, named by source and target, each is paired with the target's picture in the
     reference, whose name may be in either spelling; its source is taken from there too. Pictures of
     the reference that no result names are not missed.
-
-    Returns:
-        The pairs, sorted by name, and those that have no partner.
     """
     paths = {"generated": Path(generated)}
     paths |= {name: Path(path) for name, path in (compare or {}).items()}

@@ -29,10 +29,7 @@ class MeasuredClip:
     """What was measured of one clip that is whole.
 
     Args:
-        clip: The clip, for the report.
         results: What joins the results of other clips.
-        sizes: Sizes of the frames that were measured.
-        worst: The worst of the generated frames, if they are watched.
     """
 
     clip: ClipResult

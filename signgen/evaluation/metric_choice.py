@@ -95,13 +95,7 @@ METRICS = (*FRAME_METRICS, *NETWORKS, *HANDS[1:], *KEYPOINTS)
 
 @dataclass(frozen=True)
 class Measurement:
-    """A metric of an evaluation.
-
-    Args:
-        name: Name of its score.
-        metric: The metric.
-        view: How it is shown frames.
-    """
+    """A metric of an evaluation."""
 
     name: str
     metric: Metric
@@ -181,7 +175,6 @@ class MetricFactory:
     """Makes metrics; networks and estimators are opened once.
 
     Args:
-        config: Weights, estimators and device.
         real_set: What the real set of FID has to be, in words.
     """
 
@@ -203,12 +196,12 @@ class MetricFactory:
     def _makers(self) -> dict[str, Callable[[dict[str, Any], View, int], Metric]]:
         """What makes each of the other metrics, from options, view and size of full batches."""
         return {
-            "lpips": lambda options, view, batches: lpips_metric(self._lpips(**options), batches),
+            "lpips": self._lpips,
             "fid": partial(self._fid, "fid", "cfld"),
             "fid_star": lambda *_: fid(self._inception("cfld"), "unique-reference"),
             "fid_standard": partial(self._fid, "fid_standard", "standard"),
             "kid": lambda options, *_: kid(self._inception(options.get("kind", "standard"))),
-            "fvd": lambda *_: fvd(self._i3d()),
+            "fvd": lambda *_: self._fvd(),
             "hand_pe": lambda *_: self._hands[0],
             "hand_pe_penalty": lambda *_: self._hands[1],
             "keypoint_error": lambda *_: self._keypoints[0],
@@ -229,14 +222,15 @@ class MetricFactory:
         path = published_file(_path(weights), published)
         return path if isinstance(path, Unavailable) else open_(path, self._device)
 
-    def _lpips(self, normalize: bool = True) -> FeatureExtractor | Unavailable:
-        open_ = partial(open_lpips, normalize=normalize)
-        return self._network(self._config.lpips_weights, ALEXNET_WEIGHTS, open_)
+    def _lpips(self, options: dict[str, Any], view: View, full_batches: int) -> Metric:
+        open_ = partial(open_lpips, **options)
+        network = self._network(self._config.lpips_weights, ALEXNET_WEIGHTS, open_)
+        return lpips_metric(network, full_batches)
 
-    def _i3d(self) -> FeatureExtractor | Unavailable:
+    def _fvd(self) -> Metric:
         from signgen.evaluation.metrics.features.i3d import open_i3d
 
-        return open_i3d(_path(self._config.i3d_weights), self._device)
+        return fvd(open_i3d(_path(self._config.i3d_weights), self._device))
 
     def _inception(self, kind: Inception) -> FeatureExtractor | Unavailable:
         def open_(path: Path, device: str) -> FeatureExtractor | Unavailable:

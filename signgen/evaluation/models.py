@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 
@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from signgen.data.adapter import DatasetAdapter
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
-from signgen.evaluation.metric_choice import named_metrics
-from signgen.evaluation.protocols import View
-from signgen.evaluation.reports.report import COPY, Report
-from signgen.evaluation.scoring import BASELINES, evaluate_clips
-from signgen.structures import FrameRef, PoseSequence, Progress, Record, Triplet
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
-__all__ = ["RendersFrames", "evaluate_model", "model_clips"]
+__all__ = ["RendersFrames", "model_clips"]
 
 Frame = NDArray[np.uint8]
 
@@ -30,32 +26,6 @@ class RendersFrames(Protocol):
         """Yield one frame per pose."""
 
 
-def evaluate_model(
-    renderer: RendersFrames,
-    adapter: DatasetAdapter,
-    split: str,
-    metrics: Sequence[str] = ("ssim", "psnr"),
-    *,
-    progress: Progress | None = None,
-) -> Report:
-    """Render and score a split of a dataset, at the size of its frames and without the sources.
-
-    Differs from FPDM: the first frame of a clip is rendered but not scored, because it is the
-    source itself; the signature says so (`frames:without-source`). Protocol `phoenix-fpdm` scores
-    both.
-
-    Returns:
-        Scores of the model, and of the baselines.
-    """
-    listed = adapter.pairs(split) is not None
-    return evaluate_clips(
-        model_clips(renderer, adapter, split),
-        named_metrics(metrics, View(frames="all" if listed else "without-source")),
-        baselines=(COPY,) if listed else BASELINES,
-        progress=progress,
-    )
-
-
 def model_clips(
     renderer: RendersFrames, adapter: DatasetAdapter, split: str
 ) -> dict[str, Callable[[], Clip]]:
@@ -63,6 +33,9 @@ def model_clips(
 
     Of a dataset that lists pairs, such as DeepFashion, every pair is a clip of one frame, beside a
     copy of its source.
+
+    Differs from FPDM: the first frame of a clip is rendered but to be scored `without-source`,
+    because it is the source itself. Protocol `phoenix-fpdm` scores both.
     """
     pairs = adapter.pairs(split)
     if pairs is None:

@@ -24,7 +24,6 @@ class View:
     Args:
         size: (H, W) that they are resized to; None leaves them as they are.
         resize: Library and filter.
-        frames: Which of them.
     """
 
     size: tuple[int, int] | None = None
@@ -57,7 +56,7 @@ class Choice:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How one published work scores frames.
 
@@ -69,17 +68,16 @@ class Protocol:
             leaves frames as they are.
         resize: Library and filter.
         frames: Which frames of a clip are scored; with two entries both sets are.
-        metrics: What is measured.
         real_set: The real images of FID.
         differs: What the published work does that cannot be had here, or is not known.
     """
 
     name: ProtocolName
     source: str
-    items: Literal["clips", "images"]
+    items: Literal["clips", "images"] = "images"
     sizes: tuple[tuple[int, int], ...]
-    resize: Filter
-    frames: tuple[ScoredFrames, ...]
+    resize: Filter = "pillow-bicubic"
+    frames: tuple[ScoredFrames, ...] = ("all",)
     metrics: tuple[Choice, ...]
     real_set: str
     differs: tuple[str, ...]
@@ -107,7 +105,6 @@ _ALL = (
         source="FPDM's Table 4 on PHOENIX-2014T: 210 x 260 (W x H), the first frame is the source.",
         items="clips",
         sizes=((260, 210),),
-        resize="pillow-bicubic",
         frames=("all", "without-source"),
         metrics=(*_choices("ssim", "ssim_win7", "psnr", "lpips", "fid_star"), *_HANDS),
         real_set="the true frames, equal ones once (FID*)",
@@ -125,7 +122,6 @@ _ALL = (
         source="SignViP on PHOENIX-2014T: 272 x 224 (H x W).",
         items="clips",
         sizes=((272, 224),),
-        resize="pillow-bicubic",
         frames=("without-source",),
         metrics=(*_choices("ssim", "psnr", "lpips", "fvd"), _HANDS[0]),
         real_set="none",
@@ -138,21 +134,16 @@ _ALL = (
     Protocol(
         name="cfld",
         source="CFLD and MCLD on DeepFashion: 256 x 176 or 512 x 352 (H x W).",
-        items="images",
         sizes=((256, 176), (512, 352)),
         resize="torch-bicubic-antialias",
-        frames=("all",),
-        metrics=(*_choices("fid", "lpips", "ssim_w51", "ssim_256", "psnr"),),
+        metrics=_choices("fid", "lpips", "ssim_w51", "ssim_256", "psnr"),
         real_set="the training pictures (train_highres)",
         differs=(f"{_FAMILY_FID}: needs torchvision.",),
     ),
     Protocol(
         name="fpdm-test",
         source="FPDM's test program on DeepFashion: 512 x 352 or 256 x 176 (H x W).",
-        items="images",
         sizes=((512, 352), (256, 176)),
-        resize="pillow-bicubic",
-        frames=("all",),
         metrics=(
             *_choices("fid", "fid_star"),
             Choice("lpips", full_batches=10),
@@ -164,10 +155,8 @@ _ALL = (
     Protocol(
         name="pidm",
         source="PIDM on DeepFashion: FID and LPIPS at 256 x 176 (H x W), SSIM of squares.",
-        items="images",
         sizes=((256, 176),),
         resize="opencv-linear",
-        frames=("all",),
         metrics=(
             *_choices("fid", "lpips"),
             Choice("ssim_256_pidm", resize="pillow-bicubic", size=(256, 256)),
@@ -182,10 +171,8 @@ _ALL = (
     Protocol(
         name="pcdms-legacy",
         source="PCDMs and IMAGPose on DeepFashion: 256 x 176 or 512 x 352 (H x W).",
-        items="images",
         sizes=((256, 176), (512, 352)),
         resize="opencv-cubic",
-        frames=("all",),
         metrics=(
             Choice("fid", full_batches=128),
             Choice("lpips", {"normalize": False}, full_batches=64),
@@ -203,10 +190,7 @@ _ALL = (
     Protocol(
         name="cleanfid",
         source="clean-fid (Parmar et al. 2022): frames as they are, Pillow's bicubic to 299 x 299.",
-        items="images",
         sizes=(),
-        resize="pillow-bicubic",
-        frames=("all",),
         metrics=(Choice("fid", {"kind": "cleanfid"}), Choice("kid", {"kind": "cleanfid"})),
         real_set="the images of --fid-reference, else the true frames",
         differs=("Its own precomputed statistics are not read.",),

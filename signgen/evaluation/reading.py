@@ -32,7 +32,6 @@ class ClipReader:
     """Reads the frames of one clip, once.
 
     Args:
-        clip: The clip.
         compared: Names of the systems compared with the generated frames.
         chunk: Frames of each that are read at a time.
     """

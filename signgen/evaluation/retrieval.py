@@ -127,7 +127,6 @@ def embed(
     adapter: DatasetAdapter,
     queries: Queries,
     *,
-    batch: int = BATCH,
     progress: Progress | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Embed the pictures, and fuse sources with target poses, as stage 1 was trained to.
@@ -156,7 +155,7 @@ def embed(
         pictures = [queries.gallery[place] for place in unique]
         shown = iter(pictures if progress is None else progress(pictures, len(pictures)))
         parts = []
-        while group := list(islice(shown, batch)):
+        while group := list(islice(shown, BATCH)):
             pixels = torch.stack([load(picture) for picture in group]).to(device)  # (B, 3, H, W)
             parts.append(encoder(pixels).float())
         return torch.cat(parts)[torch.from_numpy(inverse).to(device)]  # (N, E)

@@ -64,9 +64,6 @@ def evaluate_clips(
         progress: Wraps the clips as they are measured, with their number.
         chunk: Frames given to the metrics at a time.
 
-    Returns:
-        The scores, with protocol, filter, list of clips and version in their signatures.
-
     Raises:
         UserError: If nothing could be scored: the error of the one clip, or of the first of many.
     """
@@ -126,12 +123,8 @@ class _WholeClips:
     """What was measured of the clips that are whole, and what became of the others.
 
     Args:
-        failed: Clips that could not be scored.
-        worst: The worst of the generated frames.
         errors: Why clips failed when their turn came.
-        clips: Clips that were scored.
         frames: Their frames that were scored.
-        results: What was measured.
         sizes: Sizes of the frames that each view showed.
     """
 

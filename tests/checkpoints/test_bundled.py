@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from signgen.checkpoints.models import load_model
 from signgen.data.dataset import ManifestDataset, open_dataset
-from signgen.evaluation.models import evaluate_model
 from signgen.evaluation.reports.report import COPY, Report
 from signgen.rendering.renderer import Renderer
 from signgen.structures import FrameRef, PoseSequence
+from tests.material.evaluated import evaluate_model
 
 METRICS = ("ssim", "psnr", "hand_ssim")
 

@@ -13,9 +13,9 @@ from signgen.config.evaluation import EvalConfig
 from signgen.config.sampling import Sampling
 from signgen.errors import UserError
 from signgen.evaluation.command import evaluate
-from signgen.evaluation.models import evaluate_model
 from signgen.evaluation.reports.report import COPY
 from signgen.structures import FrameRef, Triplet
+from tests.material.evaluated import evaluate_model
 from tests.material.square_signers import GoodRenderer, LazyRenderer, ListedPairs, SquareSigners
 
 ALL = ("ssim", "psnr", "hand_ssim")

@@ -148,11 +148,13 @@ def test_embeddings_are_those_that_stage_1_trains_on(settings: dict[str, object]
         np.testing.assert_allclose(found[query], numbers, atol=1e-6)
 
 
-def test_the_size_of_batches_changes_nothing() -> None:
+def test_the_size_of_batches_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = open_dataset("sample")
     queries = choose_queries(adapter, "test", 11)
     ipf = stage1()
-    whole, single = (embed(ipf, tiny_fpdm(), adapter, queries, batch=n) for n in (100, 1))
+    whole = embed(ipf, tiny_fpdm(), adapter, queries)
+    monkeypatch.setattr("signgen.evaluation.retrieval.BATCH", 1)
+    single = embed(ipf, tiny_fpdm(), adapter, queries)
     for name, numbers in whole.items():
         np.testing.assert_allclose(single[name], numbers, atol=1e-6)
     values = [[one.value for one in rank(queries, found)] for found in (whole, single)]

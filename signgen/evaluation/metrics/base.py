@@ -136,10 +136,8 @@ class MeanMetric:
     Metrics with the same `begin` are measured once and share their results.
 
     Args:
-        name: Short name, unique among metrics.
         signature: Parts of the signature after the name; `{size}` stands for the size of frames.
         begin: Begins a clip; what it keeps are `Means` by clip.
-        higher_is_better: Direction.
         columns: Names of the values that the score is a mean of.
         clips: What clips count in the score, from their means; that of `columns` if not given.
         details: Further numbers, from the means of all clips.

@@ -156,16 +156,8 @@ FLICKER = _ratio_metric(
 # ----- brightness ---------------------------------------------------------------------------------
 
 
-def _brightness(generated: Chunk, reference: Chunk) -> Values:
-    """Return the change of the mean luma of whole frames in each step."""
-    return {
-        "generated": generated.feature(_luma_changes),
-        "reference": reference.feature(_luma_changes),
-    }
-
-
 def _luma_changes(chunk: Chunk) -> NDArray[np.float64]:
-    """Return the change of the mean BT.601 luma, in 0 to 255."""
+    """Return the change of the mean BT.601 luma of whole frames in each step, in 0 to 255."""
     sums = np.array([cv2.sumElems(frame)[:3] for frame in chunk.preceded(1)])  # (T + 1, 3)
     weights = 1000 * chunk.frames[0, ..., 0].size
     return np.diff((299 * sums[:, 0] + 587 * sums[:, 1] + 114 * sums[:, 2]) / weights)
@@ -175,7 +167,10 @@ BRIGHTNESS_JITTER = _ratio_metric(
     "brightness_jitter",
     "luma:bt601|spread:population-std-of-change|ratio:per-clip|range:255|size:{size}|mean:steps"
     "|version:1",
-    _brightness,
+    lambda generated, reference: {
+        "generated": generated.feature(_luma_changes),
+        "reference": reference.feature(_luma_changes),
+    },
     motion=_deviating,
 )
 """How unevenly the brightness of whole frames changes: the standard deviation (population) of the
@@ -185,14 +180,8 @@ change of mean luma from frame to frame. A slow fade has none."""
 # ----- second differences -------------------------------------------------------------------------
 
 
-def _second_differences(generated: Chunk, reference: Chunk) -> Values:
-    """Return sums of |x[t+1] - 2 x[t] + x[t-1]| for every frame that has both neighbours."""
-    ours, truth = generated.feature(_bends), reference.feature(_bends)
-    values = np.full(len(ours), generated.frames[0].size, np.float64)
-    return {"generated": ours, "reference": truth, "values": values}
-
-
 def _bends(chunk: Chunk) -> NDArray[np.float64]:
+    """Return sums of |x[t+1] - 2 x[t] + x[t-1]| for every frame that has both neighbours."""
     frames = chunk.preceded(2)
     buffers = [np.empty(frame.shape, np.int16) for frame in frames[:2]]
     sums = []
@@ -215,7 +204,11 @@ def _smoothness(clips: Mapping[str, Mean]) -> dict[str, float | None]:
 SECOND_DIFFERENCE = _ratio_metric(
     "second_difference",
     "ratio:sums-per-clip|range:255|size:{size}|mean:frames|version:1",
-    _second_differences,
+    lambda generated, reference: {
+        "generated": (ours := generated.feature(_bends)),
+        "reference": reference.feature(_bends),
+        "values": np.full(len(ours), generated.frames[0].size, np.float64),
+    },
     more=_smoothness,
     context=2,
 )

@@ -18,6 +18,7 @@ __all__ = [
     "bootstrap_interval",
     "mean_score",
     "pooled",
+    "resampled_means",
 ]
 
 RESAMPLES = 1000
@@ -85,11 +86,9 @@ class Score:
     """One number about a set of clips, and all that is needed to read it.
 
     Args:
-        name: Name of the metric.
         value: Mean over all measured items; None if nothing could be measured.
         ci95: 95 % bootstrap interval over clips (low, high); None with fewer than two clips.
         n: Measured items: frames, or hands.
-        higher_is_better: Direction of the metric.
         signature: What exactly was computed, after sacreBLEU: `ssim|win:gauss11-1.5|...`.
         per_clip: Mean of each clip with at least one measured item.
         details: Further numbers, such as `coverage`.
@@ -166,8 +165,17 @@ def bootstrap_interval(
     """
     if len(sums) < 2:
         return None
-    random = np.random.default_rng(BOOTSTRAP_SEED)
-    drawn = random.integers(0, len(sums), (RESAMPLES, len(sums)))  # (RESAMPLES, N)
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(resampled_means(sums, counts), [2.5, 97.5])
     return float(low), float(high)
+
+
+def resampled_means(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Return the means of resampled clips, of (..., N) sums and counts (..., resamples)."""
+    clips = sums.shape[-1]
+    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(0, clips, (resamples, clips))
+    # Thousands of clips would need hundreds of megabytes at once.
+    blocks = np.array_split(drawn, 1 + drawn.size // 1_000_000)
+    means = [sums[..., rows].sum(axis=-1) / counts[..., rows].sum(axis=-1) for rows in blocks]
+    return np.concatenate(means, axis=-1)

@@ -28,22 +28,13 @@ _ESCAPES = {
 } | {character: "\\" + character for character in "&%$#_{}"}
 
 
-def write_latex(
-    path: str | Path,
-    report: Report,
-    *,
-    systems: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
-) -> None:
+def write_latex(path: str | Path, report: Report) -> None:
     """Write the table of a report, atomically; see `latex_table`."""
-    save_text(path, latex_table(report, systems=systems, metrics=metrics))
+    save_text(path, latex_table(report))
 
 
 def latex_table(
-    report: Report,
-    *,
-    systems: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    report: Report, *, systems: Sequence[str] | None = None, metrics: Sequence[str] | None = None
 ) -> str:
     """Return the scores of a report as a `table` of the package booktabs.
 
@@ -55,9 +46,6 @@ def latex_table(
         report: Scores of frames.
         systems: Names of the systems shown, in order; None for all.
         metrics: Names of the metrics shown, in order; None for all that any system has a value of.
-
-    Returns:
-        LaTeX source, ending in a line end. Signatures stand above it as comments.
     """
     measured = [
         metric

@@ -53,7 +53,6 @@ class System:
 
     Args:
         name: Name, unique in a report.
-        kind: The frames under test, frames compared with them, or a trivial baseline.
         path: Where the frames are; None where they are made on the way.
     """
 
@@ -113,9 +112,6 @@ class SignerResult:
     """What was measured on the clips of one signer.
 
     Args:
-        signer: Name of the signer.
-        clips: Clips of the signer.
-        frames: Frames of these clips.
         scores: Means of the clips' means, weighted by what was measured.
     """
 
@@ -130,11 +126,9 @@ class ClipResult:
     """What was measured on one clip.
 
     Args:
-        id: Name of the clip.
         signer: Name of the signer, empty where unknown.
         frames: Frames of the clip, the source frame included.
         scores: Its means.
-        counts: Measured items by system and metric.
         generated_sha256: Hash of the pixels of all generated frames.
         reference_sha256: Hash of the pixels of all reference frames.
     """
@@ -154,17 +148,12 @@ class Report:
 
     Args:
         schema_version: `FRAMES` or `RETRIEVAL`.
-        signgen: Version of the program.
-        protocol: Name of the protocol, or None.
         systems: Whose frames were scored, `generated` first.
         metrics: One entry for each metric of each system, or of each kind of query.
         comparisons: Paired comparisons of `generated` with the compared systems.
         per_signer: Means of the signers that are known.
-        per_clip: Scores of every clip.
         failed: The clips that could not be scored, with the reason.
         warnings: What a reader should know before the numbers.
-        queries: Pairs of which the target was searched.
-        gallery: Pictures searched.
         inputs: What was compared, for the record.
         back_translation: What a translator read in the videos.
         note: What no score says.

@@ -22,9 +22,6 @@ class WorstFrame:
     """One frame with all that is needed to see what went wrong.
 
     Args:
-        metric: The metric that found it.
-        value: Its value for this frame.
-        clip: Name of the clip.
         index: 0-based number of the frame in its clip.
         source: (H, W, 3) uint8 RGB that the clip was generated from; may have another size.
         poses: Key points of this frame, one frame long, or None.
@@ -106,9 +103,6 @@ def sheet(frame: WorstFrame, gap: int = 6) -> NDArray[np.uint8]:
 
     The pose is left out where there is none, and a hand that does not count by the rules of Hand
     SSIM. Crops are enlarged to the width of the frame.
-
-    Returns:
-        (H', W', 3) uint8 RGB.
     """
     size, crops = _size(frame), _hand_crops(frame)
     pictures = [frame.source, frame.reference, frame.generated]

@@ -105,5 +105,5 @@ def test_the_file_is_written_whole_or_not(report: Report, tmp_path: Path) -> Non
     write_latex(tmp_path / "table.tex", report)
     assert (tmp_path / "table.tex").read_text("utf-8") == latex_table(report)
     with pytest.raises(UserError):
-        write_latex(tmp_path / "other.tex", report, metrics=["no such"])
+        write_latex(tmp_path / "missing" / "table.tex", report)
     assert [path.name for path in tmp_path.iterdir()] == ["table.tex"]

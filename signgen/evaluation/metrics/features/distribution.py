@@ -74,10 +74,6 @@ def fid(
         full_batches: See `SetMetric`.
     """
     given = isinstance(real, FeatureStatistics)
-    if isinstance(real, FeatureStatistics) and isinstance(network, FeatureExtractor):
-        found, expected = real.signature, network.signature
-        if found != expected and not found.startswith(f"{expected}|"):
-            raise ValueError(f"real set of {found!r}; expected features of {expected!r}")
     return SetMetric(
         name=name or ("fid" if given else "fid_star"),
         network=network,
@@ -146,7 +142,6 @@ class SetMetric:
     """A distance of all generated frames from a real set. Lower is better.
 
     Args:
-        name: Short name.
         network: Makes the features, or why there is none.
         signature: Parts of the signature between those of network and size.
         real: The real set: statistics, all reference frames, or the different ones among them.

@@ -29,9 +29,6 @@ def open_i3d(weights: Path | None, device: str = "cpu") -> FeatureExtractor | Un
     The network scales pixels to [-1, 1] and resizes frames to 224 x 224 itself (bilinear). A
     TorchScript file is a program, so it is never searched for, and no file but the published one is
     run: all its bytes are read, compared by SHA-256 and only then loaded from memory.
-
-    Returns:
-        The extractor; or what is missing, without a file.
     """
     if weights is None:
         return Unavailable(

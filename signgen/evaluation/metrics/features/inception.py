@@ -54,9 +54,6 @@ def open_inception(
       resizing as in TensorFlow 1, pixels scaled to [-1, 1). The FID of pytorch-fid and others.
     - `cleanfid`: the same network after Pillow's bicubic resizing with antialiasing, of each
       channel in floating point, clipped to [0, 255]: Parmar et al. 2022.
-
-    Returns:
-        The extractor, or which package is missing.
     """
     packages = ("torchvision",) if kind == "cfld" else ("torchvision", "torch_fidelity")
     for package in packages:
@@ -73,14 +70,11 @@ def open_inception(
 
 
 def pooled(network: nn.Module, pixels: Tensor) -> Tensor:
-    """Run Inception-v3 of either package up to its last pooling.
+    """Run Inception-v3 of either package up to its last pooling: (N, 2048) features.
 
     Args:
         network: With the layers that torchvision and torch-fidelity name alike.
         pixels: (N, 3, 299, 299), scaled.
-
-    Returns:
-        (N, 2048) features.
     """
     for layers in _STEM:
         for name in layers:

@@ -56,9 +56,6 @@ class EstimatedHands:
 
     What it found in a patch is remembered by the patch's content (`FeatureExtractor`), so that
     several systems with one truth cost one estimate.
-
-    Args:
-        estimator: Finds the points.
     """
 
     reason = ""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from signgen.evaluation.metrics.base import MeanMetric, Results
 from signgen.evaluation.metrics.keypoints.dtw import warping_path_cost
-from signgen.evaluation.metrics.keypoints.redetection import ClipPoints, OpenClip
+from signgen.evaluation.metrics.keypoints.redetection import OpenClip
 from signgen.evaluation.metrics.networks import Unavailable
 from signgen.evaluation.metrics.score import Mean, Means, pooled
 from signgen.pose.estimators.base import PoseEstimator
 from signgen.pose.skeleton import SKELETONS
+from signgen.structures import PoseSequence
 
 __all__ = ["PARTS", "PCK", "keypoint_metrics"]
 
@@ -86,16 +87,19 @@ def keypoint_metrics(estimator: PoseEstimator | Unavailable) -> tuple[MeanMetric
     )
 
 
-def _measure(points: ClipPoints) -> Means:
+def _measure(reference: PoseSequence, estimated: PoseSequence) -> Means:
     """Return what both scores need of a clip, in shoulder widths."""
-    unit = shoulder_width(points)
+    unit = shoulder_width(reference)
     if unit is None:
         return {"clips_without_shoulders": Mean.of([1])}
     means: dict[str, Mean] = {}
 
     # Compare the points of each part, frame by frame
-    true, found = present(points)  # (T, 133)
-    distance = np.linalg.norm(points.generated - points.truth, axis=-1) / unit  # (T, 133)
+    truth, generated = (one.keypoints.astype(np.float64) for one in (reference, estimated))
+    limits = np.array([reference.size[1], reference.size[0]])
+    inside = ((truth >= 0) & (truth < limits)).all(axis=-1)
+    true, found = (reference.confidence >= THRESHOLD) & inside, estimated.confidence >= THRESHOLD
+    distance = np.linalg.norm(generated - truth, axis=-1) / unit  # (T, 133)
     for part, indices in PARTS.items():
         counted = true[:, indices]
         seen, apart = found[:, indices][counted], distance[:, indices][counted]  # (N,)
@@ -106,8 +110,8 @@ def _measure(points: ClipPoints) -> Means:
 
     # Warp time
     frames = true[:, _ALL].any(axis=1)
-    true, truth = true[frames][:, _ALL], points.truth[frames][:, _ALL]
-    generated, found = points.generated[:, _ALL], found[:, _ALL]
+    true, truth = true[frames][:, _ALL], truth[frames][:, _ALL]
+    generated, found = generated[:, _ALL], found[:, _ALL]
 
     def costs(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         apart = np.linalg.norm(truth[rows] - generated[columns], axis=-1) / unit
@@ -135,20 +139,12 @@ def _counted(results: Mapping[str, Means], *names: str) -> dict[str, float | Non
     return {name: pooled(results.values(), name).total for name in names}
 
 
-def shoulder_width(points: ClipPoints) -> float | None:
+def shoulder_width(truth: PoseSequence) -> float | None:
     """Return the median distance of the true shoulders in pixels; None if they are never seen."""
     shoulders = [_SKELETON.index(f"{side}_shoulder") for side in ("left", "right")]
-    seen = (points.truth_confidence[:, shoulders] >= THRESHOLD).all(axis=1)
-    left, right = rearrange(points.truth[seen][:, shoulders], "t side c -> side t c")
+    seen = (truth.confidence[:, shoulders] >= THRESHOLD).all(axis=1)
+    pairs = truth.keypoints[seen][:, shoulders].astype(np.float64)
+    left, right = rearrange(pairs, "t side c -> side t c")
     widths = np.linalg.norm(left - right, axis=-1)
     width = float(np.median(widths)) if len(widths) else 0.0
     return width if width > 0 else None
-
-
-def present(points: ClipPoints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return (T, 133) which true points count, and which generated ones were found."""
-    limits = np.array([points.size[1], points.size[0]])
-    inside = ((points.truth >= 0) & (points.truth < limits)).all(axis=-1)
-    true = (points.truth_confidence >= THRESHOLD) & inside
-    found = points.generated_confidence >= THRESHOLD
-    return np.asarray(true, np.bool_), np.asarray(found, np.bool_)

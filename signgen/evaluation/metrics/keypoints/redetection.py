@@ -5,42 +5,22 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from signgen.evaluation.metrics.base import Chunk, Results, Size, Values
+from signgen.evaluation.metrics.base import Chunk, Results, Values
 from signgen.evaluation.metrics.regions import checked_poses
 from signgen.evaluation.metrics.score import Means
 from signgen.pose.estimators.base import Frame, PoseEstimator
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence
 
-__all__ = ["ClipPoints", "OpenClip"]
+__all__ = ["OpenClip"]
 
 IN_MEMORY = 64 * 2**20
 """Bytes of a clip's frames that are kept in memory; a longer clip lies in a temporary file."""
-
-
-@dataclass(frozen=True)
-class ClipPoints:
-    """Key points of a whole clip.
-
-    Args:
-        size: (H, W) of its frames.
-        generated: (T, 133, 2) x, y in pixels, found in the generated frames.
-        generated_confidence: (T, 133), 0 where missing.
-        truth: (T, 133, 2), given.
-        truth_confidence: (T, 133).
-    """
-
-    size: Size
-    generated: NDArray[np.float64]
-    generated_confidence: NDArray[np.float64]
-    truth: NDArray[np.float64]
-    truth_confidence: NDArray[np.float64]
 
 
 class OpenClip:
@@ -48,15 +28,13 @@ class OpenClip:
 
     Estimators that track see every clip as a whole, so that chunks change nothing. Frames lie in
     memory or, if there are many, in a temporary file without a name.
-
-    Args:
-        clip: Its name.
-        estimator: Finds key points.
-        measure: What is kept of them.
     """
 
     def __init__(
-        self, clip: str, estimator: PoseEstimator, measure: Callable[[ClipPoints], Means]
+        self,
+        clip: str,
+        estimator: PoseEstimator,
+        measure: Callable[[PoseSequence, PoseSequence], Means],
     ) -> None:
         self._clip, self._estimator, self._measure = clip, estimator, measure
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
@@ -77,14 +55,17 @@ class OpenClip:
             people = list(self._estimator.estimate(self._frames())) if self._poses else []
         if not people:
             return {}
-        points = ClipPoints(
-            self._poses[0].size,
-            np.stack([points for points, _ in people]).astype(np.float64),
-            np.stack([confidence for _, confidence in people]).astype(np.float64),
-            np.concatenate([poses.keypoints for poses in self._poses]).astype(np.float64),
-            np.concatenate([poses.confidence for poses in self._poses]).astype(np.float64),
+        truth = replace(
+            self._poses[0],
+            keypoints=np.concatenate([poses.keypoints for poses in self._poses]),
+            confidence=np.concatenate([poses.confidence for poses in self._poses]),
         )
-        return {self._clip: self._measure(points)}
+        points, confidence = map(np.stack, zip(*people, strict=True))
+        return {
+            self._clip: self._measure(
+                truth, replace(truth, keypoints=points, confidence=confidence)
+            )
+        }
 
     def _frames(self) -> Iterator[Frame]:
         shape = (*self._poses[0].size, 3)

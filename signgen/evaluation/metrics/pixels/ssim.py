@@ -33,7 +33,6 @@ class SSIMOptions:
     """What papers vary when they report SSIM.
 
     Args:
-        name: Name of the metric.
         window: Side of the square window in pixels, odd, and so the smallest picture.
         sigma: Standard deviation of a Gaussian window in pixels; None for a uniform window.
         sample_covariance: Divide by N - 1 instead of N in variances of N pixels.
