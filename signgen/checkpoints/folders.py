@@ -69,16 +69,12 @@ def check_whole(names: Iterable[str], config: ModelConfig, folder: Path, setting
     if not any(name.startswith(config.denoiser) for name in names):
         raise UserError(
             f"{folder} holds only part of a model (no U-Net weights); "
-            f"expected a run of stage fpdm or decoder. See stage in {settings}.",
+            f"expected a run of stage fpdm or decoder. See stage in {settings}."
         )
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Check a checkpoint or model folder against its manifest.
-
-    Returns:
-        The manifest.
-    """
+    """Check a checkpoint or model folder against its manifest, and return that."""
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -41,9 +41,6 @@ def save_pretrained(
         folder: Where; an older model there is replaced as a whole.
         card: Model card in Markdown, kept as README.md; none if empty.
         half: Store fp16: half the size, and no longer the exact weights.
-
-    Returns:
-        The folder.
     """
     folder = Path(folder)
     _check_replaceable(folder)
@@ -55,8 +52,7 @@ def save_pretrained(
         write_folder(folder, {"model.safetensors": state}, texts)
     except (OSError, SafetensorError) as error:
         raise UserError(
-            f"{folder} cannot be written ({error}); choose another folder.",
-            ExitCode.CANNOT_CREATE,
+            f"{folder} cannot be written ({error}); choose another.", ExitCode.CANNOT_CREATE
         ) from None
     return folder
 
@@ -65,9 +61,8 @@ def _check_replaceable(folder: Path) -> None:
     """Refuse a folder with files that no model has: replacing it would delete them."""
     if not folder.exists():
         return
-    own = {*MODEL_FILES, CARD}
-    others = [] if not folder.is_dir() else sorted(p.name for p in folder.iterdir())
-    others = [name for name in others if name not in own]
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = sorted(names - {*MODEL_FILES, CARD})
     if others or not folder.is_dir():
         raise UserError(
             f"{folder} {f'holds {others[0]}' if others else 'is a file'}; expected a new folder, "
@@ -77,19 +72,16 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -> State:
-    """Read verified weights of a checkpoint or model folder.
+    """Read verified weights of a checkpoint or model folder, in 32 bits.
 
     Args:
         folder: Folder with a manifest.
         kind: `ema` or `model`; `best` is the moving average where there is one.
     """
-    manifest = verify(folder)
-    name = (
-        "ema.safetensors"
-        if kind != "model" and "ema.safetensors" in manifest["files"]
-        else "model.safetensors"
-    )
-    return load_file(folder / name)
+    files = verify(folder)["files"]
+    averaged = kind != "model" and "ema.safetensors" in files
+    state = load_file(folder / ("ema.safetensors" if averaged else "model.safetensors"))
+    return {name: value.float() for name, value in state.items()}
 
 
 def load_into(model: Trainable, state: State, where: Path | str) -> None:
@@ -196,23 +188,18 @@ def load_model(
     check_whole(state, config, folder, settings)
     model = build_model(config)
     _check_complete(stored_state(model), state, folder, "this model", settings)
-    load_into(
-        model, {key: value.float() for key, value in state.items()}, folder / "model.safetensors"
-    )
+    load_into(model, state, folder / "model.safetensors")
     return model.eval().to(device)
 
 
 def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, ModelConfig]:
-    """Build stage 1 alone and load its weights, in eval mode.
+    """Build stage 1 alone and load its weights, in eval mode; beside it the whole settings.
 
     Args:
         name: What `load_model` takes, a run folder of stage `ipf`, a folder that holds stage 1
             alone, or a training YAML file with `ipf.loss` none, whose pretrained tower is taken as
             it is (A1 of FPDM's Table 2).
         device: Where to put it.
-
-    Returns:
-        Stage 1 and the settings of the whole model.
     """
     if Path(name).is_file():
         config = _run_config(Path(name)).model
@@ -224,8 +211,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
             )
         return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
     folder, settings, config = resolve(name)
-    state = {key: value.float() for key, value in read_weights(folder).items()}
-    weights = {key: value for key, value in state.items() if key.startswith("ipf.")}
+    weights = {k: v for k, v in read_weights(folder).items() if k.startswith("ipf.")}
     if not weights:
         raise UserError(
             f"{folder} holds no stage 1 (no weights of ipf.); expected a run of stage ipf or a "
@@ -247,7 +233,7 @@ def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig
     state: State = {}
     for name in names:
         folder, _, other = resolve(name)
-        weights = {key: value.float() for key, value in read_weights(folder).items()}
+        weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
         for part in parts.intersection(config.trained_apart):
             config = replace(config, **{part: getattr(other, part)})

@@ -33,9 +33,6 @@ def save_checkpoint(
         ema: Their moving average, or None.
         trainer: What exact resume needs; tensors, numbers and strings only.
         keep: Checkpoints to keep.
-
-    Returns:
-        The checkpoint folder.
     """
     folder = run / "checkpoints" / f"step-{step:06d}"
     states = {"model.safetensors": weights}

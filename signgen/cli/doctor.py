@@ -40,9 +40,7 @@ class Finding:
     """One thing that was looked at.
 
     Args:
-        name: What was looked at.
         state: `ok`, `optional` (missing, and the core works without) or `broken`.
-        text: What was found and, unless all is well, what to do.
     """
 
     name: str
@@ -69,7 +67,8 @@ def doctor(config: DoctorConfig) -> int:
 
 def diagnose() -> Iterator[Finding]:
     """Look at everything the package uses, one thing after the other, the slow ones last."""
-    yield _look("Python", _python)
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding("Python", "ok", python)
     yield _look("signgen", partial(importlib.metadata.version, "signgen"), "-e .")
     yield _look("torch", _torch, "torch")
     for package, module in core_modules().items():
@@ -98,10 +97,6 @@ def _look(
 
 
 # ----- packages -----------------------------------------------------------------------------------
-
-
-def _python() -> str:
-    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
 def _torch() -> str:

@@ -68,11 +68,7 @@ HELPS = {"signgen": HELP, "signgen prepare": prepare.HELP, "signgen pose": pose.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns:
-        The exit code, see `signgen.errors.ExitCode`.
-    """
+    """Run the command line and return its exit code, see `signgen.errors.ExitCode`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("SIGNGEN_DEBUG", "") not in {"", "0"}
     words = [word for word in words if word != "--debug"]

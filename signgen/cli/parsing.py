@@ -125,14 +125,11 @@ def _run_tyro(
             flag, equals, value = words[start].partition("=")
             given = [value] if equals else words[start + 1 : end]
             wrong = f"is {' '.join(given)!r}" if given else "has no value"
-            expected = _expected(flag, types[flag.replace("_", "-")])
+            special = {"--config": "a YAML file", "--guidance": "one number or two"}
+            kind = describe_type(types[flag.replace("_", "-")]).removesuffix(" or null")
+            expected = special.get(flag, kind)
             raise _usage(f"{flag} {wrong}; expected {expected}", prog) from None
     raise _usage("the flags do not go together", prog)
-
-
-def _expected(flag: str, kind: Any) -> str:
-    special = {"--config": "a YAML file", "--guidance": "one number or two"}
-    return special.get(flag) or describe_type(kind).removesuffix(" or null")
 
 
 def _is_flag(word: str) -> bool:

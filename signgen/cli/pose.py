@@ -212,10 +212,4 @@ def align(config: PoseAlignConfig) -> int:
     return ExitCode.OK
 
 
-COMMANDS = {
-    "info": info,
-    "convert": convert,
-    "extract": extract,
-    "view": view,
-    "align": align,
-}
+COMMANDS = {"info": info, "convert": convert, "extract": extract, "view": view, "align": align}

@@ -45,12 +45,7 @@ def train(words: list[str]) -> int:
     """Run `signgen train`."""
     default, words = _starting_point(words)
     config = parse(
-        TrainConfig,
-        words,
-        prog="signgen train",
-        description=HELP,
-        groups=GROUPS,
-        default=default,
+        TrainConfig, words, prog="signgen train", description=HELP, groups=GROUPS, default=default
     )
     if default is None and not any(word.startswith("--config") for word in words):
         data = "the bundled sample" if config.data.root == "sample" else config.data.root

@@ -22,12 +22,7 @@ __all__ = ["ManifestDataset", "bundled_sample", "open_dataset"]
 
 
 class ManifestDataset:
-    """Records of a manifest as a `DatasetAdapter`.
-
-    Args:
-        manifest: Where everything lies.
-        video_reader: What decodes frames of videos.
-    """
+    """Records of a manifest as a `DatasetAdapter`."""
 
     def __init__(self, manifest: Manifest, video_reader: Backend = "auto") -> None:
         self.manifest, self.video_reader = manifest, video_reader

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -46,12 +47,10 @@ class Entry:
     """One record and where its frames and poses lie; paths use `/` and are relative.
 
     Args:
-        record: What the rest of the package sees.
         frames: Below the manifest's `root`: a video file; a pattern such as
             `train/clip/images####.png`, in which the run of `#` stands for the frame's number; or
             one picture per frame.
         size: (H, W) of the frames.
-        fps: Frames per second.
         first_frame: Number of the first picture of a pattern.
         poses: File of poses beside the manifest; empty where there are none.
         first_pose: Row of that file where the record begins, for a packed `.npy` of shape
@@ -101,7 +100,6 @@ class Manifest:
     """Everything a loader needs to know about a dataset.
 
     Args:
-        dataset: Short name of the dataset.
         skeleton: Skeleton of its poses, a key of `signgen.pose.skeleton.SKELETONS`.
         root: Absolute folder that the frames are relative to.
         folder: Absolute folder that the poses are relative to.
@@ -172,7 +170,6 @@ class Scan:
 
     Args:
         root: Folder that the entries' frames are relative to.
-        entries: Records whose frames are there.
         problems: What is wrong, one for each record that is left out.
     """
 
@@ -205,10 +202,8 @@ def write_manifest(manifest: Manifest) -> Path:
 
 def _portable(root: Path, folder: Path) -> str:
     """Return `root` relative to the manifest where it lies below it or around it."""
-    if root.is_relative_to(folder):
-        return root.relative_to(folder).as_posix()
-    if folder.is_relative_to(root):
-        return "/".join(".." for _ in folder.relative_to(root).parts)
+    if root.is_relative_to(folder) or folder.is_relative_to(root):
+        root = Path(os.path.relpath(root, folder))
     return root.as_posix()
 
 

@@ -35,7 +35,6 @@ class TrainingData:
     """A corpus that a model was trained on.
 
     Args:
-        name: Short name, such as `phoenix14t`.
         license: Its terms in one line.
     """
 
@@ -53,8 +52,6 @@ class TrainingFacts:
     """How a run trained the model.
 
     Args:
-        config: Settings of the run.
-        step: Optimiser steps done.
         processes: Processes that trained together.
         averaged: The weights are the moving average.
         counts: Clips, frames and signers it was trained on; empty where the data are not here.
@@ -73,13 +70,10 @@ class CardFacts:
 
     Args:
         repo: `owner/name` on the hub.
-        config: Settings of the model.
         prediction: What the denoiser predicts.
         parameters: Number of weights by part.
-        license: Licence of the weights.
         data: Corpora it was trained on.
         bases: Pretrained models that it is made from, with their licences.
-        training: The run, where one is known.
         report: Scores of its frames, where there are any.
         human_evaluation: What people found.
         notes: Further Markdown, its headings below the second level.
@@ -104,17 +98,9 @@ class CardFacts:
 
 def write_card(facts: CardFacts) -> str:
     """Return the card in Markdown, with the hub's YAML front matter."""
-    body = (
-        environment()
-        .get_template("card.md")
-        .render(
-            vars(facts),
-            name=_last(facts.repo),
-            generated_by=GENERATED_BY,
-            version=__version__,
-            rail=RAIL,
-        )
-    )
+    more = {"generated_by": GENERATED_BY, "version": __version__, "rail": RAIL}
+    template = environment().get_template("card.md")
+    body = template.render(vars(facts), name=_last(facts.repo), **more)
     # Reading it back is the hub's own check of the front matter.
     return str(ModelCard(f"---\n{_front_matter(facts).to_yaml()}\n---\n\n{body.strip()}\n"))
 

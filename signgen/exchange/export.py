@@ -40,7 +40,6 @@ class Exported:
     """What was written.
 
     Args:
-        folder: The folder.
         files: Size of every file in bytes.
         upload: Command that uploads it.
     """

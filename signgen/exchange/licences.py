@@ -10,20 +10,9 @@ from signgen.models.pretrained import parts_of
 __all__ = ["CORPORA", "LICENSES", "RAIL", "Corpus", "base_models"]
 
 LICENSES = (
-    "apache-2.0",
-    "mit",
-    "bsd-3-clause",
-    "cc0-1.0",
-    "cc-by-4.0",
-    "cc-by-sa-4.0",
-    "cc-by-nc-4.0",
-    "cc-by-nc-sa-4.0",
-    "cc-by-nc-nd-4.0",
-    "openrail",
-    "openrail++",
-    "creativeml-openrail-m",
-    "agpl-3.0",
-    "gpl-3.0",
+    *("apache-2.0", "mit", "bsd-3-clause", "agpl-3.0", "gpl-3.0"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0"),
+    *("openrail", "openrail++", "creativeml-openrail-m"),
 )
 """Identifiers of the hub's list that fit a model; another licence goes by its name."""
 
@@ -33,7 +22,6 @@ class Corpus:
     """A corpus that `signgen prepare` knows.
 
     Args:
-        words: What it is.
         terms: Its terms in one line.
         language: Its sign language in ISO 639-3, empty where there is none.
     """

@@ -43,9 +43,7 @@ class Fact:
     """One number of a copy beside that of the complete corpus.
 
     Args:
-        name: What is counted.
         found: Its number here; None where the file that tells it is absent.
-        expected: Its number in the complete corpus.
         example: One of those that should not be, or of those that lack.
     """
 
@@ -65,15 +63,10 @@ class DeepFashionReport:
     """What was found and what was made of it.
 
     Args:
-        layout: Name of the layout.
-        root: Folder of the dataset.
-        frame: Frame of the key points.
         outside: Share of visible joints outside their pictures.
-        facts: Numbers beside those of the complete corpus.
         pairs_left_out: Listed pairs that are not in the manifest although their record was asked
             for, by split.
         digests: SHA-256 of the sorted pairs in the manifest, by split.
-        prepared: The manifest and what was left out.
     """
 
     layout: str
@@ -146,7 +139,10 @@ def list_facts(listing: Listing) -> list[Fact]:
         total = sum(_IMAGES.values())
         facts.append(Fact("pictures in train.lst and test.lst", len(names), total))
         facts.append(_no("pictures listed twice", twice))
-    used = {split: _views(pairs) for split, pairs in listing.pairs.items()}
+    used = {
+        split: {name for pair in pairs for name in (pair.source, pair.target)}
+        for split, pairs in listing.pairs.items()
+    }
     for split, listed_pairs in listing.pairs.items():
         counts = Counter((pair.source, pair.target) for pair in listed_pairs)
         facts += [
@@ -203,10 +199,6 @@ def pairs_digest(pairs: Iterable[Pair]) -> str:
     """Return the SHA-256 of the sorted pairs, whatever the spelling of their names was."""
     lines = sorted(f"{source.nested},{target.nested}\n" for source, target in pairs)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _views(pairs: Iterable[ListedPair]) -> set[ViewName]:
-    return {name for pair in pairs for name in (pair.source, pair.target)}
 
 
 def _ordered_pairs(names: Collection[ViewName]) -> list[Pair]:

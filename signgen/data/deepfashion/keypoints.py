@@ -53,7 +53,6 @@ class RawKeyPoints:
     """Key points as they are in files.
 
     Args:
-        places: Files and folders they were read from.
         rows: (18, 2) x, y by name; negative where missing. At least one joint is not missing.
         faults: What is wrong with the key points of a picture, the rest of a sentence, by name.
     """

@@ -57,7 +57,6 @@ class Layout:
     Args:
         name: What `--layout` takes.
         pairs: Pattern of the lists of pairs; `{}` stands for the split.
-        form: How these are written.
         keypoints: Pattern of the files or the folder of key points; empty where it has none.
     """
 

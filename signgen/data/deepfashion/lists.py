@@ -163,11 +163,7 @@ def read_pairs(path: Path, form: ListForm) -> tuple[list[ListedPair], list[Probl
 
 
 def read_images(path: Path) -> tuple[list[ViewName], list[Problem]]:
-    """Read a list of pictures, one a line: `train.lst` or `test.lst`.
-
-    Returns:
-        The names in the order of the file, and one problem for each line that is no name.
-    """
+    """Read a list of pictures, `train.lst` or `test.lst`; a line that is no name is a problem."""
     names, problems = [], []
     for place, text in _lines(read_text(path, _MAX_BYTES, "a list of names")):
         if name := _name(text, path, place):

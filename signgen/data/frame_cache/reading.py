@@ -60,9 +60,7 @@ class CacheIndex:
         kind: What an item is: `frames`, (H, W, 3) uint8 RGB; other kinds, as latents, may come.
         size: (H, W) of the items.
         resize: Name of the method that gave frames this size.
-        dataset: Short name of the dataset.
         splits: Fingerprint of each split that it holds, see `fingerprint`; in this order.
-        shards: The files.
         records: Where the records lie, in the order of splits and ids.
     """
 

@@ -28,8 +28,7 @@ from signgen.data.frame_cache.reading import (
     read_index,
 )
 from signgen.files.digests import sha256
-from signgen.files.paths import one_line
-from signgen.files.writing import atomic_path, remove_leftovers, save_text
+from signgen.files.writing import atomic_path, make_folder, remove_leftovers, save_text
 from signgen.media.resizing import METHODS, Resize, resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
@@ -62,9 +61,6 @@ def write_cache(
         workers: Processes; above 1 they are spawned, so the caller's main module must be
             importable.
         shard_bytes: A shard ends before it has more bytes, unless one record alone is larger.
-
-    Returns:
-        The cache, opened.
     """
     folder, plan = Path(folder), _plan(adapter, splits, size, resize, shard_bytes)
     if _claim(folder, plan):
@@ -127,13 +123,8 @@ def _plan(
 
 def _claim(folder: Path, plan: CacheIndex) -> bool:
     """Make the folder ours: true if it holds this cache already, finished."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be created: {one_line(error)}.", ExitCode.CANNOT_CREATE
-        ) from error
+    make_folder(folder)
+    names = {path.name for path in folder.iterdir()}
     if not names:
         save_text(folder / PLAN, plan.text())
         return False

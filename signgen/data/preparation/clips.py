@@ -32,11 +32,7 @@ log = logging.getLogger(__name__)
 def prepare_phoenix14t(
     config: PreparePhoenixConfig, progress: Progress | None = None
 ) -> dict[str, object]:
-    """Check RWTH-PHOENIX-Weather 2014T, gather its key points and write its manifest.
-
-    Returns:
-        The report, one JSON object.
-    """
+    """Check PHOENIX-2014T, gather its key points and write its manifest; return a report."""
     root = find_root(_unpacked(config, Path(config.raw)))
     keypoints = [Path(name) for name in config.keypoints]
     if not keypoints and (root / "keypoints").is_dir():
@@ -100,11 +96,7 @@ def _unpacked(config: ClipsConfig, raw: Path) -> Path:
 
 
 def _prepared(
-    config: ClipsConfig,
-    clips: Scan,
-    name: str,
-    keypoints: list[Path],
-    progress: Progress | None,
+    config: ClipsConfig, clips: Scan, name: str, keypoints: list[Path], progress: Progress | None
 ) -> tuple[Prepared, dict[str, object]]:
     """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
     out = Path(config.out)
@@ -137,8 +129,6 @@ class _PoseSource:
 
     Args:
         config: Estimator and its settings; estimated key points are kept below its `out`.
-        root: Folder that the clips' frames are relative to.
-        files: Files of key points.
         counts: How many clips got their key points from where.
         estimator: Opened when the first clip needs it.
     """

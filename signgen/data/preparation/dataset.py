@@ -30,13 +30,7 @@ PosesOf = Callable[[Entry], PoseSequence]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare_dataset` made.
-
-    Args:
-        manifest: The manifest as written.
-        path: Its file.
-        problems: What was left out.
-    """
+    """What `prepare_dataset` made."""
 
     manifest: Manifest
     path: Path
@@ -140,10 +134,7 @@ def _with_poses(
 
 
 def _pack(
-    out: Path,
-    name: str,
-    shape: tuple[int, int, int],
-    records: Iterable[tuple[Entry, PoseSequence]],
+    out: Path, name: str, shape: tuple[int, int, int], records: Iterable[tuple[Entry, PoseSequence]]
 ) -> list[Entry]:
     """Write poses into one file, (rows, K, 3); return their records with their place in it.
 

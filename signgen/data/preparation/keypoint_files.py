@@ -49,7 +49,6 @@ class KeypointFiles:
 
     Args:
         paths: Folders, looked through at any depth, and files.
-        entries: The records that are looked for.
     """
 
     def __init__(self, paths: Sequence[Path], entries: Iterable[Entry]) -> None:

@@ -40,11 +40,9 @@ class Imported:
     """What was imported.
 
     Args:
-        folder: The model folder.
         verdict: Which of the published runs it is, as far as can be known.
         tables: What became of the keys of each file.
         notes: What a user should know besides.
-        tensors: Weights written.
         values: Numbers in them.
     """
 
@@ -189,25 +187,19 @@ def _write(
             "room, or store half with --half.",
             ExitCode.CANNOT_CREATE,
         )
-    card = (
-        environment()
-        .get_template("imported.md")
-        .render(
-            result=result,
-            config=settings,
-            program=PROGRAM,
-            bases=BASES,
-            corpus=CORPORA["deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"],
-            checkpoints=given.values(),
-            alone="stage2" not in given,
-        )
+    template = environment().get_template("imported.md")
+    card = template.render(
+        result=result,
+        config=settings,
+        program=PROGRAM,
+        bases=BASES,
+        corpus=CORPORA["deepfashion" if settings.skeleton == "openpose-18" else "phoenix14t"],
+        checkpoints=given.values(),
+        alone="stage2" not in given,
     )
+    texts = {"config.yaml": to_yaml(settings), CARD: card}
     try:
-        write_folder(
-            result.folder,
-            {"model.safetensors": state},
-            {"config.yaml": to_yaml(settings), CARD: card},
-        )
+        write_folder(result.folder, {"model.safetensors": state}, texts)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{result.folder} cannot be written: {one_line(error)}.", ExitCode.CANNOT_CREATE

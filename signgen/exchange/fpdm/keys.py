@@ -25,7 +25,6 @@ class Stage:
     """How the checkpoints of a stage are put together.
 
     Args:
-        name: As in messages.
         flag: The flag that takes such a file.
         prefixes: Our prefix for each published one, longer ones first.
         aliases: For each published prefix, the one whose tensors it repeats, or which repeats it.
@@ -56,10 +55,7 @@ STAGE2 = Stage(
         "fusion_model.img_encoder.": "ipf.image_encoder.",
         "fusion_model.combiner.": "ipf.combiner.",
     },
-    aliases={
-        "sd_model.unet.": "unet.",
-        "fusion_model.pose_encoder.": "fusion_model.img_encoder.",
-    },
+    aliases={"sd_model.unet.": "unet.", "fusion_model.pose_encoder.": "fusion_model.img_encoder."},
 )
 _NAMES = {
     "combiner.kpt_projection_layer.": "combiner.pose_projection.",
@@ -89,7 +85,6 @@ class Entry:
     """What becomes of one key.
 
     Args:
-        key: The key.
         prefix: The published prefix that it has.
         becomes: Our prefix, what it repeats, or why it is dropped.
         target: The weight's name in our model; None unless it is mapped to one.
@@ -199,7 +194,6 @@ class Row:
 
     Args:
         keys: Prefix, or the key where it is one.
-        tensors: How many.
         values: Numbers in them.
         becomes: Our prefix, what they repeat, or why they are dropped.
     """
