@@ -114,9 +114,6 @@ def read_weights(
         published: Files whose SHA-256 is checked if this one has the name of one of them.
         origin: Whose weights they are, for messages: "HRNet from MMPose".
         stand_ins: Pairs of a harmless class and the full name that it is read in place of.
-
-    Returns:
-        Its tensors, by the names in the file.
     """
     import torch
 

@@ -34,11 +34,7 @@ DECODE_ERRORS = (
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header.
-
-    Yields:
-        The open file and its first video stream.
-    """
+    """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header."""
     try:
         container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
     except PermissionError as error:

@@ -39,13 +39,10 @@ _DECODE_ERRORS = (
 
 
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read a picture (PNG, JPEG, WebP, BMP, TIFF; of a GIF the first frame).
+    """Read a picture as (H, W, 3) uint8 RGB: PNG, JPEG, WebP, BMP, TIFF, a GIF's first frame.
 
     It is turned upright by its EXIF orientation; transparent pixels are laid on white; 16-bit grey
     is reduced to 8 bits. The size is checked before anything is decoded.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
     """
     path = check_input(path, "picture")
     try:
@@ -137,9 +134,6 @@ def contact_sheet(
         columns: Frames in a row, at least 1.
         scale: Factor on the size of each frame.
         gap: Pixels between two frames.
-
-    Returns:
-        (H', W', 3) uint8.
     """
     cells = [_scaled(frame, scale) for frame in frames]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]

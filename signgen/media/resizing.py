@@ -34,9 +34,6 @@ def resize_image(
             shrinks, as FPDM. `opencv-cubic` and `opencv-linear` do not widen, so that fine detail
             turns into noise. `torch-bicubic-antialias` is torchvision's `resize` of tensors,
             rounded to 8 bits.
-
-    Returns:
-        (H', W', 3) uint8.
     """
     height, width = size
     if image.shape[:2] == size:

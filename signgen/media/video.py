@@ -154,14 +154,11 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
 
 
 def read_video(path: str | Path) -> Iterator[NDArray[np.uint8]]:
-    """Decode a video file frame by frame; memory does not grow with its length.
+    """Decode a video file into (H, W, 3) uint8 RGB frames; memory does not grow with its length.
 
     Frames are turned upright by the rotation a phone noted. A damaged or cut-off file is an error
     even where the decoder is silent: where frames are marked corrupt or an MP4 has fewer than it
     declares.
-
-    Yields:
-        (H, W, 3) uint8 RGB.
     """
     path = check_input(path, "video")
     with opened(path) as (container, stream):

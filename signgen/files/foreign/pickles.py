@@ -39,10 +39,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read_pickle(source: Source, path: Path, purpose: str) -> Any:
-    """Read a pickle, plain or in a zip archive of `torch.save`.
-
-    Returns:
-        As `unpickle`.
+    """Read a pickle, plain or in a zip archive of `torch.save`, as `unpickle` does.
 
     Raises:
         UserError: If it cannot be read (66); if it asks for anything else, is broken or takes too

@@ -40,21 +40,10 @@ _LEFT_ARM: tuple[Color, Color] = (40, 90, 200), (70, 150, 255)
 _RIGHT_ARM: tuple[Color, Color] = (190, 60, 30), (255, 125, 60)
 _LEG: Color = (60, 90, 70)
 
-_FINGER_COLORS: dict[str, dict[str, Color]] = {
-    "left": {
-        "thumb": (255, 70, 70),
-        "index": (255, 225, 50),
-        "middle": (70, 240, 80),
-        "ring": (60, 190, 255),
-        "little": (225, 90, 255),
-    },
-    "right": {
-        "thumb": (255, 150, 30),
-        "index": (190, 255, 110),
-        "middle": (40, 255, 200),
-        "ring": (120, 130, 255),
-        "little": (255, 130, 200),
-    },
+#: From thumb to little finger.
+_FINGER_COLORS: dict[str, tuple[Color, ...]] = {
+    "left": ((255, 70, 70), (255, 225, 50), (70, 240, 80), (60, 190, 255), (225, 90, 255)),
+    "right": ((255, 150, 30), (190, 255, 110), (40, 255, 200), (120, 130, 255), (255, 130, 200)),
 }
 _PALM: dict[str, Color] = {"left": (25, 40, 95), "right": (90, 35, 20)}
 
@@ -170,11 +159,6 @@ def _draw_neck(pen: _Pen, shoulders: tuple[int, int], head: int) -> None:
         cv2.polylines(pen.canvas, [neck], False, _NECK, pen.width(3.0), cv2.LINE_AA, _SHIFT)
 
 
-def _draw_face(pen: _Pen) -> None:
-    for start, stop, closed, color, width in _CONTOURS:
-        pen.path(range(start, stop), color, pen.width(width), closed=closed)
-
-
 def _draw_hand(pen: _Pen, side: str) -> None:
     """Draw palm, fingers from little to thumb, and joint dots."""
     root = HAND_ROOT[side]
@@ -182,9 +166,9 @@ def _draw_hand(pen: _Pen, side: str) -> None:
         return
     pen.polygon([root + i for i in (0, 1, 5, 9, 13, 17)], _PALM[side])
     line = pen.width(2.0)
-    for finger in reversed(tuple(FINGERS)):
-        color = _FINGER_COLORS[side][finger]
-        joints = [root + i for i in FINGERS[finger]]
+    fingers = zip(FINGERS.values(), _FINGER_COLORS[side], strict=True)
+    for finger, color in reversed(tuple(fingers)):
+        joints = [root + i for i in finger]
         pen.path([root, joints[0]], color, max(1, line // 2))
         pen.path(joints, (0, 0, 0), line + pen.width(1.5))
         pen.path(joints, color, line)
@@ -207,7 +191,8 @@ def draw_clean(
     has_face = bool(visible[slice(*description.face)].any())
     _draw_body(pen, description.names, with_head=not has_face)
     if has_face:
-        _draw_face(pen)
+        for start, stop, closed, color, width in _CONTOURS:
+            pen.path(range(start, stop), color, pen.width(width), closed=closed)
     if description.left_hand[1] > description.left_hand[0]:
         _draw_hand(pen, "left")
         _draw_hand(pen, "right")

@@ -24,18 +24,16 @@ def draw_pose(
     *,
     fpdm: FPDMDrawing | None = None,
 ) -> NDArray[np.uint8]:
-    """Draw one pose; the clean style leaves out points of a confidence up to 0.05.
+    """Draw one pose on black, (H, W, 3) uint8 RGB.
 
     Args:
         keypoints: (K, 2), (x, y) in pixels of `size`; points outside the frame are allowed.
         confidence: (K,), 0 means missing.
         skeleton: A key of `SKELETONS`.
         size: (H, W) of the drawing, both positive.
-        style: `clean` is anti-aliased with legible hands; `fpdm` is what the published weights saw.
+        style: `clean` is anti-aliased with legible hands, without points of a confidence of at most
+            0.05; `fpdm` is what the published weights saw.
         fpdm: Radius, stick width and colours of the FPDM style; None for the published ones.
-
-    Returns:
-        (H, W, 3) uint8 RGB on black.
     """
     points, scores = np.asarray(keypoints), np.asarray(confidence)
     if style == "clean":

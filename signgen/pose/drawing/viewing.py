@@ -28,16 +28,13 @@ _SOLID = 96.0
 
 
 def view_file(poses: str, out: str, *, video: str | None = None, picture: str | None = None) -> int:
-    """Draw a file of poses on a video, on a picture, or on black.
+    """Draw a file of poses on a video, a picture or black; return the number of frames.
 
     Args:
         poses: File of poses.
         out: `.mp4` to write, or `.png` for a sheet of up to eight frames.
         video: Video or folder of pictures with as many frames, or None.
         picture: One picture that every pose is drawn on, or None.
-
-    Returns:
-        The number of frames.
     """
     if video is not None and picture is not None:
         raise UserError(

@@ -121,11 +121,7 @@ def _rounded(value: object) -> object:
 
 
 def measure(driving: PoseSequence, source: PoseSequence) -> Alignment:
-    """Compare the proportions of two signers.
-
-    Returns:
-        The ratios; equal for equal poses whatever the scale and place of the driver's.
-    """
+    """Compare the proportions of two signers."""
     # Width and middle of the shoulders
     shoulders = [_shoulders(driving, "driving"), _shoulders(source, "source")]
     widths = [float(np.median(np.hypot(*(pair[:, 0] - pair[:, 1]).T))) for pair in shoulders]

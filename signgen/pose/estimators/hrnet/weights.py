@@ -57,15 +57,10 @@ class _Ignored:
 #: Files of MMEngine name these in their log and their description of the data set. They are read as
 #: `_Ignored`: NumPy's own would trust the file's word on where in memory objects lie.
 _IGNORED = (
-    "_codecs.encode",
-    "builtins.getattr",
-    "mmengine.logging.history_buffer.HistoryBuffer",
-    "numpy.core.multiarray._reconstruct",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray._reconstruct",
-    "numpy._core.multiarray.scalar",
-    "numpy.dtype",
-    "numpy.ndarray",
+    *("_codecs.encode", "builtins.getattr", "mmengine.logging.history_buffer.HistoryBuffer"),
+    *("numpy.core.multiarray._reconstruct", "numpy.core.multiarray.scalar"),
+    *("numpy._core.multiarray._reconstruct", "numpy._core.multiarray.scalar"),
+    *("numpy.dtype", "numpy.ndarray"),
 )
 
 

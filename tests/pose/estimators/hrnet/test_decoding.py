@@ -61,7 +61,7 @@ def test_blur_is_opencvs() -> None:
     border = BLUR
     padded = np.pad(heatmaps[0, 1].numpy(), border)
     expected = cv2.GaussianBlur(padded, (BLUR, BLUR), 0)[border:-border, border:-border]
-    np.testing.assert_allclose(_gaussian_blur(heatmaps, BLUR)[0, 1], expected, atol=1e-6)
+    np.testing.assert_allclose(_gaussian_blur(heatmaps)[0, 1], expected, atol=1e-6)
 
 
 def test_merging_undoes_what_mirroring_does() -> None:
