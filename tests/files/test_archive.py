@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from signgen.data.dataset import bundled_sample, open_dataset
-from signgen.data.phoenix14t import find_root
 from signgen.files.archive import Limits, unpack
 from signgen.structures import ExitCode, UserError
 
@@ -210,18 +208,6 @@ def test_a_good_archive_comes_out_whole(ending: str, tmp_path: Path) -> None:
     assert len(seen) == 3
     assert all(0 <= done <= total == archive.stat().st_size for done, total in seen)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
-
-
-@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
-def test_a_corpus_in_the_phoenix_layout(ending: str, tmp_path: Path) -> None:
-    base = tmp_path / "packed"
-    kind = {".tar.gz": "gztar", ".zip": "zip"}[ending]
-    path = Path(shutil.make_archive(str(base), kind, bundled_sample().parent, "sample"))
-    unpack(path, tmp_path / "out")
-    assert find_root(tmp_path / "out") == (tmp_path / "out" / "sample").resolve()
-    assert tree(tmp_path / "out" / "sample") == tree(bundled_sample())
-    dataset = open_dataset(str(tmp_path / "out"))
-    assert len(dataset.records("test")) == len(open_dataset("sample").records("test"))
 
 
 def test_a_hard_link_becomes_a_copy_and_rights_are_not_taken_over(tmp_path: Path) -> None:

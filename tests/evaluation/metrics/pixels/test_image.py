@@ -27,11 +27,20 @@ def test_psnr_is_the_mean_of_frames_and_not_of_errors() -> None:
     assert score_of(PSNR, generated, GREY).value == pytest.approx(expected)
 
 
-def test_psnr_agrees_with_skimage() -> None:
-    metrics = pytest.importorskip("skimage.metrics")
-    for value, one, other in zip(psnr(NOISY, FRAMES), NOISY, FRAMES, strict=True):
-        expected = metrics.peak_signal_noise_ratio(other, one, data_range=255)
+def test_psnr_agrees_with_skimage_and_torchmetrics() -> None:
+    skimage_metrics = pytest.importorskip("skimage.metrics")
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    pair = [torch.from_numpy(frames).double() for frames in (NOISY, FRAMES)]
+    theirs = functional.peak_signal_noise_ratio(
+        *pair, data_range=255.0, dim=(1, 2, 3), reduction="none"
+    )
+    for index, value in enumerate(psnr(NOISY, FRAMES)):
+        expected = skimage_metrics.peak_signal_noise_ratio(
+            FRAMES[index], NOISY[index], data_range=255
+        )
         assert value == pytest.approx(expected, abs=1e-9)
+        assert value == pytest.approx(float(theirs[index]), abs=1e-5), "in float32"
 
 
 def test_psnr_of_identical_frames_is_the_cap_and_says_so() -> None:

@@ -116,6 +116,19 @@ def test_the_range_is_that_of_the_generated_frame() -> None:
     assert ssim(flat, flat, SSIM_256)[0] == pytest.approx(1)
 
 
+def test_ssim_agrees_with_torchmetrics_apart_from_the_border() -> None:
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    frames = blobs(1, 60, 50)
+    other = noisy(frames, 10)
+    pair = [torch.from_numpy(x).permute(0, 3, 1, 2).double() for x in (frames, other)]
+    _, whole_map = functional.structural_similarity_index_measure(
+        *pair, sigma=1.5, data_range=255.0, return_full_image=True
+    )
+    expected = float(whole_map[..., 5:-5, 5:-5].mean())
+    assert ssim(frames, other)[0] == pytest.approx(expected, abs=5e-6)
+
+
 def test_frames_may_be_views_of_larger_ones() -> None:
     frames = blobs(2, 60, 60)
     other = noisy(frames, 10)
