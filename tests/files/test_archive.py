@@ -210,6 +210,14 @@ def test_a_good_archive_comes_out_whole(ending: str, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
 
 
+def test_folders_that_are_members_come_out(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar(entry("b", type=tarfile.DIRTYPE), entry("b/c")))
+    (tmp_path / "a.zip").write_bytes(zipped((zip_entry("b/", 0o040755), b""), ("b/c", b"x")))
+    for name in ("a.tar", "a.zip"):
+        unpack(tmp_path / name, tmp_path / f"{name} out")
+        assert tree(tmp_path / f"{name} out") == {"b": None, "b/c": b"x"}
+
+
 def test_a_hard_link_becomes_a_copy_and_rights_are_not_taken_over(tmp_path: Path) -> None:
     archive = tmp_path / "links.tar"
     archive.write_bytes(
