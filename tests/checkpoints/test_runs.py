@@ -48,22 +48,6 @@ def test_model_folder_round_trip_is_exact(model: FPDM, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted([*MODEL_FILES, CARD])
 
 
-def test_a_loaded_model_computes_the_very_same(model: FPDM, folder: Path) -> None:
-    generator = torch.Generator().manual_seed(1)
-    height, width = model.config.size
-    source, pose = torch.rand(2, 1, 3, height, width, generator=generator).unbind()
-    z = torch.randn(1, 4, height // 8, width // 8, generator=generator)
-
-    def outputs(network: FPDM) -> list[torch.Tensor]:
-        with torch.no_grad():
-            conditioning = network.condition(network.encode_source(source * 2 - 1), pose)
-            predicted = network.denoise(z, torch.tensor([500]), conditioning)
-            return [predicted, network.latents.decode(predicted)]
-
-    for ours, theirs in zip(outputs(model), outputs(signgen.load_model(folder)), strict=True):
-        assert torch.equal(ours, theirs)
-
-
 def test_the_card_may_be_edited(folder: Path) -> None:
     assert (folder / CARD).read_text() == "# card"
     (folder / CARD).write_text("# another card")
@@ -85,13 +69,6 @@ def test_an_older_model_is_replaced_and_nothing_else(model: FPDM, folder: Path) 
         signgen.save_pretrained(model, folder / "thesis.txt" / "model")
     assert (folder / "thesis.txt").read_text() == "mine"
     load_model(folder)
-
-
-def test_half_precision_is_within_its_rounding(model: FPDM, tmp_path: Path) -> None:
-    folder = save_pretrained(model, tmp_path / "half", half=True)
-    loaded = load_model(folder).state_dict()
-    for name, value in model.state_dict().items():
-        torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.yaml"])

@@ -112,11 +112,6 @@ def test_eval_prints_a_table_or_one_object(
     assert json.loads(captured.out)["schema_version"] == 2
 
 
-def test_eval_needs_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "--generated", str(tmp_path)]) == 2
-    assert "--reference" in capsys.readouterr().err
-
-
 def test_eval_lists_protocols(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--protocol", "list"]) == 0
     captured = capsys.readouterr()

@@ -103,13 +103,6 @@ def test_a_command_is_checked_before_the_work() -> None:
         assert caught.value.code == ExitCode.USAGE
 
 
-@pytest.mark.skipif(has_sacrebleu, reason="sacreBLEU is installed")
-def test_without_sacrebleu_it_says_how_to_get_it() -> None:
-    with pytest.raises(UserError, match="pip install sacrebleu") as caught:
-        check_translator("translate")
-    assert caught.value.code == ExitCode.UNAVAILABLE
-
-
 @pytest.mark.skipif(not has_sacrebleu, reason="needs sacreBLEU")
 def test_scores_are_those_of_sacrebleu_beside_the_truth(tmp_path: Path) -> None:
     texts = {"a": "am tag regnet es im norden stark", "b": "im süden scheint heute die sonne"}

@@ -81,11 +81,6 @@ def test_one_clip_has_a_difference_but_no_interval() -> None:
     assert found.difference == pytest.approx(1)
 
 
-def test_metrics_of_whole_sets_cannot_be_compared() -> None:
-    fid = Score("fid", 12.0, None, 100, False, "fid|version:1", {})
-    assert compare(fid, fid, system="a", other_system="b") is None
-
-
 def test_one_system_is_compared_with_all_others_in_all_metrics() -> None:
     fid = Score("fid", 12.0, None, 100, False, "fid|version:1", {})
     scores = {

@@ -24,13 +24,8 @@ from signgen.evaluation.settings import check_settings
 from signgen.media import save_image
 from tests.material.scoring import score_of
 
+pytestmark = pytest.mark.usefixtures("no_caches")
 PLAIN = ["ssim", "psnr", "flicker", "brightness_jitter", "second_difference", "tcd"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 def names(config: EvalConfig, *, images: bool = False) -> list[str]:
@@ -82,6 +77,8 @@ def test_every_metric_can_be_made_and_has_its_name(name: str) -> None:
     score = metric.score({}, [])
     assert metric.name == score.name == name
     assert score.value is None
+    networks = ("lpips", "fid", "kid", "fvd", "hand_pe", "keypoint")
+    assert bool(metric.unavailable) == name.startswith(networks)
     if metric.unavailable:
         assert score.unavailable == metric.unavailable
         assert "get it with" in score.unavailable or "curl -fL" in score.unavailable

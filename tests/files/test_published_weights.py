@@ -27,13 +27,6 @@ FILE = Published("net-0a1b2c3d.pth", "https://example.org/files", "--net-weights
 STATE = {"layer.weight": torch.arange(6.0).view(2, 3), "layer.bias": torch.zeros(2)}
 
 
-@pytest.fixture
-def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("published", "digest"),
     [
@@ -49,7 +42,7 @@ def test_names_hold_the_start_of_the_checksum(published: Published, digest: str)
     assert published.address in how_to_get(published)
 
 
-def test_the_command_puts_the_file_where_it_is_found(caches: Path) -> None:
+def test_the_command_puts_the_file_where_it_is_found(no_caches: Path) -> None:
     with pytest.raises(UserError, match="not on this machine") as caught:
         find_weights(None, FILE)
     assert caught.value.code == ExitCode.NO_INPUT
@@ -57,12 +50,12 @@ def test_the_command_puts_the_file_where_it_is_found(caches: Path) -> None:
     target.parent.mkdir(parents=True)
     target.touch()
     assert find_weights(None, FILE) == target
-    assert caches in target.parents
+    assert no_caches in target.parents
 
 
-def test_a_named_file_is_not_replaced_by_another(caches: Path) -> None:
+def test_a_named_file_is_not_replaced_by_another(no_caches: Path) -> None:
     with pytest.raises(UserError, match=r"named\.pth: no such file of weights"):
-        find_weights(caches / "named.pth", FILE)
+        find_weights(no_caches / "named.pth", FILE)
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,21 +14,14 @@ from signgen.data.synthetic.clip import SyntheticClip
 from signgen.media import list_pictures, read_frames
 from signgen.pose.formats import read_poses
 from signgen.structures import PoseSequence
+from tests.material.tools import load_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = (66, 52)
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = ROOT / "tools" / "benchmark_eval.py"
-    spec = importlib.util.spec_from_file_location("benchmark_eval", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("benchmark_eval")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -10,23 +9,13 @@ import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.metrics.pixels import image
-from signgen.evaluation.metrics.pixels import ssim as structural
 from signgen.media import list_pictures, read_image, save_image
-
-ROOT = Path(__file__).resolve().parents[2]
-REAL = ROOT.parent / "shared" / "real" / "fpdm_phoenix_strips"
+from tests.material.tools import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = ROOT / "tools" / "split_strips.py"
-    spec = importlib.util.spec_from_file_location("split_strips", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("split_strips")
 
 
 @pytest.fixture
@@ -96,25 +85,3 @@ def test_names_that_cannot_be_folders_are_refused(
     with pytest.raises(UserError) as caught:
         tool.column_names(names, columns)
     assert caught.value.code == ExitCode.USAGE
-
-
-@pytest.mark.parametrize(
-    ("clip", "frames", "ssim", "psnr"),
-    [
-        ("10December_2009_Thursday_heute_7944", 31, 0.8880, 25.36),
-        ("21November_2011_Monday_heute_5437", 25, 0.8658, 25.07),
-    ],
-)
-def test_published_strips_have_their_known_scores(
-    tool: ModuleType, tmp_path: Path, clip: str, frames: int, ssim: float, psnr: float
-) -> None:
-    if not REAL.is_dir():
-        pytest.skip("the published strips are not beside this checkout")
-    assert tool.split(REAL / f"{clip}.gif", tmp_path) == frames
-    generated, truth = (
-        np.stack([read_image(path) for path in list_pictures(tmp_path / name / clip)])
-        for name in ("generated", "truth")
-    )
-    assert truth.shape == (frames, 260, 210, 3)
-    assert round(structural.ssim(generated, truth).mean(), 4) == ssim
-    assert round(image.psnr(generated, truth).mean(), 2) == psnr

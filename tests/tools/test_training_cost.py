@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,21 +17,14 @@ from signgen.config.model import full_fpdm, tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
 from signgen.structures import Batch, UserError
+from tests.material.tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "training_cost", ROOT / "tools" / "training_cost.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("training_cost")
 
 
 def points(count: int) -> Batch:

@@ -58,15 +58,6 @@ def test_every_frame_is_the_resized_one(sample: ManifestDataset, made: Path) -> 
     assert sorted(p.name for p in made.iterdir())[-1] == INDEX
 
 
-@pytest.mark.parametrize("size", [(300, 300), (260, 210), (100, 300)])
-def test_enlarged_and_unchanged_frames_are_the_same_too(
-    size: tuple[int, int], sample: ManifestDataset, tmp_path: Path
-) -> None:
-    cache = write_cache(sample, ("dev",), tmp_path / "c", size)
-    for ref in all_frames(sample, "dev")[::5]:
-        assert np.array_equal(cache.frame(ref), resize_image(sample.frame(ref), size, "area"))
-
-
 def test_loader_processes_give_the_batches_of_decoding(sample: ManifestDataset, made: Path) -> None:
     model = tiny_fpdm()
     assert model.size == SIZE

@@ -108,12 +108,6 @@ def test_a_smoothed_video_is_flagged() -> None:
 
 
 @ratios
-def test_identical_videos_have_a_ratio_of_exactly_one(metric: MeanMetric) -> None:
-    frames = noisy(9, 1.2)
-    assert score_of(metric, frames, frames).value == 1
-
-
-@ratios
 @pytest.mark.parametrize("sigma", [0.0, 6.0])
 def test_without_motion_in_the_truth_there_is_no_ratio(metric: MeanMetric, sigma: float) -> None:
     still = noisy(1, 30).repeat(6, axis=0)

@@ -68,11 +68,7 @@ def test_items_of_equal_bytes_and_another_shape_are_told_apart() -> None:
     assert extractor(tall)[0, 0] == 18
 
 
-def test_absent_weights_say_how_to_get_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+def test_absent_weights_say_how_to_get_them(no_caches: Path) -> None:
     for published in (ALEXNET_WEIGHTS, FIDELITY_WEIGHTS, TORCHVISION_WEIGHTS):
         absent = published_file(None, published)
         assert isinstance(absent, Unavailable)

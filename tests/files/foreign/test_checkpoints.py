@@ -20,7 +20,7 @@ from signgen.files.foreign import pickles
 from signgen.files.foreign.checkpoints import Checkpoint, plain_values, read_checkpoint
 from signgen.files.foreign.unpickling import Described, Name, PickleError
 from tests.material.tensors import TENSORS
-from tests.material.training_containers import omegaconf, save_container
+from tests.material.training_containers import save_container
 
 GOLDENS = Path(__file__).resolve().parents[3] / ".." / "shared" / "goldens"
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)}
@@ -69,15 +69,6 @@ def test_a_real_container_of_lightning():
 def test_settings_of_other_kinds(settings, tmp_path):
     torch.save({"state_dict": STATE, "hyper_parameters": settings}, tmp_path / "a")
     assert read_checkpoint(tmp_path / "a").settings == SETTINGS
-
-
-@pytest.mark.parametrize("value", [STATE, {"state_dict": STATE}], ids=["plain", "state_dict"])
-def test_plain_files_of_torch(value, tmp_path):
-    torch.save(value, tmp_path / "a")
-    checkpoint = read_checkpoint(tmp_path / "a")
-    assert list(checkpoint.state) == list(STATE)
-    assert not checkpoint.settings
-    assert checkpoint.epoch is None
 
 
 def test_objects_are_named_and_paths_are_texts(tmp_path):
@@ -135,14 +126,6 @@ def test_a_damaged_tensor_is_named(tmp_path):
     checkpoint = read_checkpoint(path)
     with pytest.raises(UserError, match=r"last\.ckpt: a\.weight .*checksum"):
         checkpoint.load("a.weight")
-
-
-def test_the_stand_in_leaves_no_modules_behind():
-    import sys
-
-    with omegaconf():
-        assert "omegaconf.nodes" in sys.modules
-    assert "omegaconf.nodes" not in sys.modules
 
 
 # ----- tensors ------------------------------------------------------------------------------------

@@ -36,25 +36,19 @@ def test_hrnet_answers_for_every_picture(hand_file: Path) -> None:
     assert [part.shape for part in estimator.find(patches[:0])] == [(0, 21, 2), (0,)]
 
 
-def test_the_estimator_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_the_estimator_is_chosen_by_name(no_caches: Path) -> None:
     with pytest.raises(UserError, match=r"curl .*hrnetv2_w18_coco_wholebody_hand") as missing:
         open_hand_estimator("hrnet")
     assert missing.value.code == ExitCode.NO_INPUT
     with pytest.raises(UserError, match="no such file") as wrong:
-        open_hand_estimator("auto", tmp_path / "weights.pth")
+        open_hand_estimator("auto", no_caches / "weights.pth")
     assert wrong.value.code == ExitCode.NO_INPUT
     with pytest.raises(UserError, match="Leave the file out"):
-        open_hand_estimator("mediapipe", tmp_path / "weights.pth")
+        open_hand_estimator("mediapipe", no_caches / "weights.pth")
 
 
 @pytest.mark.skipif(HAS_MEDIAPIPE, reason="mediapipe is installed")
-def test_without_any_the_message_names_both(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_without_any_the_message_names_both(no_caches: Path) -> None:
     with pytest.raises(UserError, match=r"1: .*curl .*2: .*make pose-mediapipe") as error:
         open_hand_estimator()
     assert error.value.code == ExitCode.UNAVAILABLE

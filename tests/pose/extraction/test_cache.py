@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from signgen.cli.main import main
-from signgen.errors import UserError
 from signgen.media import looks_like_video, save_image
 from signgen.pose.extraction.cache import cache_folder, open_video_poses
 from signgen.pose.formats import read_poses, write_poses
@@ -152,8 +151,3 @@ def test_bad_videos_and_files_that_are_neither(render, tmp_path, capsys):
         assert message in captured.err
         assert str(clip) in captured.err
         assert not list((tmp_path / "out").iterdir())
-
-
-def test_a_missing_video_is_named(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        open_video_poses(tmp_path / "none.mp4", DotEstimator())

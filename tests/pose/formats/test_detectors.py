@@ -142,22 +142,6 @@ def test_extended_form_says_size_and_rate(write):
     assert (reading.poses.size, reading.poses.fps, reading.assumed) == ((240, 320), 50, ())
 
 
-def test_one_person_is_followed_whatever_the_order(write):
-    signer = table(1)
-    far = signer * [0.5, 0.5, 1] + [900, 0, 0]
-    poses = read_poses(
-        write(
-            [
-                alphapose(t, person.ravel().tolist())
-                for t in range(4)
-                for person in ((far, signer) if t % 2 else (signer, far))
-            ]
-        )
-    )
-    for t in range(4):
-        np.testing.assert_allclose(poses.keypoints[t], signer[:, :2], rtol=1e-6)
-
-
 # ----- COCO-WholeBody -----------------------------------------------------------------------------
 
 

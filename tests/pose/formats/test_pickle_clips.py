@@ -1,6 +1,5 @@
 """Pickles of many clips: MSKA, SLRT, NLA-SLR and DWPose."""
 
-import gzip
 import pickle
 import subprocess
 import sys
@@ -101,13 +100,6 @@ def test_dwpose_frames_of_one_or_many_clips(tmp_path):
     many = read_clips(write(tmp_path, {"x": frames[:2], "y": frames[2:]}))
     assert [len(poses) for poses in many.values()] == [2, 1]
     assert (many["y"].keypoints == read_poses(write(tmp_path, frames[2])).keypoints).all()
-
-
-def test_gzip(tmp_path):
-    path = tmp_path / "clips.gz"
-    path.write_bytes(gzip.compress(pickle.dumps(mska("train/a"))))
-    plain = read_poses(write(tmp_path, mska("train/a")))
-    assert (read_poses(path).keypoints == plain.keypoints).all()
 
 
 def test_archives_above_their_limit_are_refused(tmp_path, monkeypatch):

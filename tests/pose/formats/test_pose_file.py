@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from signgen.errors import UserError
 from signgen.pose.formats import read_clips, read_poses
 from tests.material.places import REAL, needs_real
 from tests.material.pose_samples import (
@@ -100,26 +99,6 @@ def test_people_are_counted(version, people, tmp_path):
     assert read_clips(path).reading().people == people
 
 
-@pytest.mark.parametrize("version", [0.0, 0.1, 0.2])
-@pytest.mark.parametrize("people", [1, 2])
-def test_all_sizes_of_all_versions(version, people, tmp_path):
-    """137, 178, 543, 576 and 586 points, with three and four dimensions."""
-    for parts in (
-        openpose(),
-        reduced(),
-        *(
-            holistic(face, world=world, letters=letters)
-            for face, world in ((468, False), (468, True), (478, True))
-            for letters in ("XYZC", "XYZKC")
-        ),
-    ):
-        data, confidence = numbered(parts, frames=3, people=people)
-        poses = read(tmp_path, pose_bytes(parts, data, confidence, version=version))
-        assert (len(poses), poses.fps) == (3, 25)
-        assert (poses.keypoints[:, 5, 1] == [7, 8, 9]).all()
-        assert poses.visible[:, 91:].all()
-
-
 def test_reduced_set_gets_a_head(tmp_path):
     parts = reduced()
     data, confidence = numbered(parts, frames=1)
@@ -172,12 +151,6 @@ def test_people_who_change_places_in_the_file_do_not_change_the_signer(tmp_path)
     data[2:] = data[2:, ::-1].copy()
     poses = read(tmp_path, pose_bytes(parts, data, confidence))
     assert poses.keypoints[:, 0, 1].tolist() == [7, 8, 9, 10]
-
-
-@needs_real
-def test_real_one_hand_file_is_refused():
-    with pytest.raises(UserError, match="only hand points"):
-        read_poses(REAL / "pose" / "one_hand_only.pose")
 
 
 REAL_FILES = {

@@ -46,7 +46,7 @@ def written(poses: PoseSequence, folder: Path, format: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("format", SUFFIX)
 def test_sequences_come_back(format, seed, tmp_path):
     poses = random_sequence(seed)
@@ -68,7 +68,7 @@ def test_sequences_come_back(format, seed, tmp_path):
     np.testing.assert_allclose(again.confidence, poses.confidence, rtol=0, atol=share + 1e-6)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("format", ["own", "npz"])
 def test_18_points_come_back(format, seed, tmp_path):
     poses = random_sequence(seed, "openpose-18")
@@ -213,14 +213,3 @@ def test_a_folder_with_contents_is_not_replaced(tmp_path):
     assert caught.value.code == ExitCode.CANNOT_CREATE
     assert sorted(folder.iterdir()) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["clip"]
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    (tmp_path / "folder.json").mkdir()
-    for format in SUFFIX:
-        with pytest.raises(UserError, match="cannot be created") as caught:
-            written(random_sequence(1), tmp_path / "absent", format)
-        assert caught.value.code == ExitCode.CANNOT_CREATE
-    with pytest.raises(UserError, match="is a folder"):
-        write_poses(random_sequence(1), tmp_path / "folder.json")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.json"]

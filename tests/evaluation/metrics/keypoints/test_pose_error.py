@@ -9,7 +9,6 @@ import pytest
 from signgen.errors import UserError
 from signgen.evaluation.metrics.keypoints.hand_points import EstimatedHands, GivenHands
 from signgen.evaluation.metrics.keypoints.pose_error import hand_pe, sharpness
-from signgen.evaluation.metrics.networks import Unavailable
 from signgen.structures import PoseSequence
 from tests.material.scoring import chunks, measured, score_of
 from tests.material.tiny_estimators import BrightCells
@@ -123,15 +122,6 @@ def test_given_points_that_do_not_fit_are_user_errors() -> None:
     for given, message in ((None, "clip a: no key points"), (body, "openpose-18")):
         with pytest.raises(UserError, match=message):
             score_of(hand_pe(GivenHands())[0], frames(2, 2), frames(2, 2), poses(2), given)
-
-
-def test_without_an_estimator_the_score_says_what_is_missing() -> None:
-    for metric in hand_pe(Unavailable("needs WEIGHTS, get them with COMMAND")):
-        score = metric.score({}, [SIZE])
-        assert (score.value, score.n, score.ci95) == (None, 0, None)
-        assert score.unavailable == "needs WEIGHTS, get them with COMMAND"
-        assert "estimator:none|" in score.signature
-        assert "size:130x105" in score.signature
 
 
 def test_blurred_true_hands_are_measured_and_reported() -> None:

@@ -55,16 +55,6 @@ def test_spots_are_found_where_they_are(box: Box | None, mirror: tuple[int, ...]
     assert (confidence > 1.5).all()
 
 
-def test_flip_test_changes_nothing_in_a_network_that_commutes_with_mirroring() -> None:
-    frame = spots(np.array([[90.0, 100.0], [50.0, 60.0], [120.0, 200.0]]), (260, 210), 9)
-    plain, flipped = (
-        TopDownNetwork(Spots(), INPUT, mirror, CPU).points([frame], [None])
-        for mirror in (None, (0, 1, 2))
-    )
-    np.testing.assert_allclose(flipped[0], plain[0], atol=0.01)
-    np.testing.assert_allclose(flipped[1], plain[1], rtol=1e-3)
-
-
 def test_flip_test_swaps_left_and_right() -> None:
     frame = spots(np.array([[90.0, 100.0], [50.0, 60.0], [120.0, 200.0]]), (260, 210), 9)
     # Colours 0 and 1 are no mirror images of each other here, so both spots show in both maps.
@@ -128,12 +118,6 @@ def test_hand_in_a_box_is_the_hand_in_the_patch(hands: HandEstimator) -> None:
     np.testing.assert_allclose(inside[seen] - [40, 100], alone[seen], atol=0.05)
 
 
-def test_no_patches_give_no_hands(hands: HandEstimator) -> None:
-    points, confidence = hands.estimate([])
-    assert points.shape == (0, 21, 2)
-    assert confidence.shape == (0, 21)
-
-
 def test_whole_body_streams_one_person_per_frame(tmp_path: Path) -> None:
     file = drawn_file(WHOLE_BODY, tmp_path)
     estimator = HRNetEstimator(file, device="cpu", batch_size=2, flip_test=False)
@@ -171,16 +155,6 @@ def test_number_of_boxes_must_be_that_of_frames(
 def test_weights_of_the_hand_are_refused_for_the_body(hand_file: Path) -> None:
     with pytest.raises(UserError, match=r"not weights of HRNet-W48 whole-body: .* has shape"):
         HRNetEstimator(hand_file)
-
-
-def test_missing_weights_are_said_when_opening(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="is not on this machine; get it with: curl") as caught:
-        HRNetEstimator()
-    assert caught.value.code == ExitCode.NO_INPUT
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")

@@ -198,9 +198,7 @@ def test_files_with_code_are_refused_and_not_run(tmp_path: Path) -> None:
 # ----- where they are -----------------------------------------------------------------------------
 
 
-def test_weights_are_found_in_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+def test_weights_are_found_in_the_caches(no_caches: Path) -> None:
     for published in (WHOLE_BODY_WEIGHTS, HAND_WEIGHTS):
         with pytest.raises(UserError) as caught:
             find_weights(None, published)
@@ -209,8 +207,8 @@ def test_weights_are_found_in_the_caches(tmp_path: Path, monkeypatch: pytest.Mon
         assert f" {published.address} " in message
         assert published.address.startswith("https://download.openmmlab.com/mmpose/")
         assert published.flag in message
-        snapshot = tmp_path / "hub" / "models--a--hrnet" / "snapshots" / "abc" / published.file
-        checkpoint = tmp_path / "torch" / "hub" / "checkpoints" / published.file
+        snapshot = no_caches / "hub" / "models--a--hrnet" / "snapshots" / "abc" / published.file
+        checkpoint = no_caches / "torch" / "hub" / "checkpoints" / published.file
         for path in (snapshot, checkpoint):  # torch's own goes first
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
