@@ -22,7 +22,8 @@ class RenderConfig:
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
-    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision."""
+    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
+    which needs no weights: it moves the source's own pixels, handshapes included."""
     clip: str | None = None
     """Clip to sign, of files of poses that hold many."""
     pose_size: tuple[int, int] | None = None
@@ -34,8 +35,8 @@ class RenderConfig:
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""
     source_poses: str | None = None
-    """Poses of the source picture, for --align affine and limb, the first frame is taken; estimated
-    from the picture if not given."""
+    """Poses of the source picture, for --align affine and limb and for --model warp; the first of
+    them is taken. Estimated from the picture if not given."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
     steps: int | None = None
@@ -59,8 +60,8 @@ class RenderConfig:
     chunk: int = 8
     """Frames computed at a time; does not change the result, but for --official-noise."""
     estimator: EstimatorName = "auto"
-    """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
-    `auto` is HRNet where its checkpoint is found, else MediaPipe."""
+    """Estimator of key points, for a video as `poses`, and for --align and --model warp without
+    `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""
     weights: str | None = None
     """Checkpoint of the estimator."""
     compare: bool = True

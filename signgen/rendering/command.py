@@ -6,9 +6,9 @@ Nothing here imports torch before the inputs are checked, so that a wrong path i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,16 @@ import signgen
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
-from signgen.config.sampling import ResolvedSampling
 from signgen.device import choose_device
 from signgen.files.digests import sha256
 from signgen.files.writing import atomic_paths
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.pose.extraction.cache import VideoPoses
+from signgen.rendering.base import Frame, resize_picture
 from signgen.rendering.inputs import Inputs, check_inputs
-from signgen.rendering.renderer import (
-    Frame,
-    Renderer,
-    check_skeleton,
-    check_steps,
-    resize_picture,
-)
+from signgen.rendering.loading import load_renderer
+from signgen.rendering.warp import WARP
 from signgen.structures import PoseSequence, Progress
 
 __all__ = ["RenderPlan", "RenderResult", "as_json", "plan", "render_files"]
@@ -49,35 +44,35 @@ class RenderPlan:
         frames: Number of frames.
         size: (H, W) of the video.
         fps: Frames per second, those of the poses.
-        steps: Denoising steps per frame.
-        guidance: Guidance weights.
-        sampler: How it would be denoised.
-        official_noise: Whether the noise of a chunk would come from one generator.
-        precision: That of the networks.
-        forwards_per_frame: Evaluations of the denoiser per frame.
         device: Where it would be computed.
         align: How the poses would be brought into the source's frame.
         warnings: What differs between the signers, where the poses are aligned.
         files: Files that would be written.
         extraction: What would extract the poses from a video, or the cached file; None where the
             poses come from a file.
+        steps: Denoising steps per frame; None, as the rest, for `warp`, which samples nothing.
+        guidance: Guidance weights.
+        sampler: How it would be denoised.
+        official_noise: Whether the noise of a chunk would come from one generator.
+        precision: That of the networks.
+        forwards_per_frame: Evaluations of the denoiser per frame.
     """
 
     model: str
     frames: int
     size: tuple[int, int]
     fps: float
-    steps: int
-    guidance: tuple[float, ...]
-    sampler: Sampler
-    official_noise: bool
-    precision: Precision
-    forwards_per_frame: int
     device: str
     align: Align
     warnings: tuple[str, ...]
     files: tuple[str, ...]
     extraction: str | None = None
+    steps: int | None = None
+    guidance: tuple[float, ...] | None = None
+    sampler: Sampler | None = None
+    official_noise: bool | None = None
+    precision: Precision | None = None
+    forwards_per_frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,10 +107,27 @@ def plan(config: RenderConfig) -> RenderPlan:
     inputs = check_inputs(config)
     known = isinstance(inputs.poses, PoseSequence)
     warnings = inputs.motion(config).warnings if known else ()
+    planned = RenderPlan(
+        model=config.model,
+        frames=len(inputs.poses),
+        size=inputs.size,
+        fps=inputs.poses.fps,
+        device="cpu" if config.model == WARP else choose_device(config.device),
+        align=config.align,
+        warnings=warnings,
+        files=tuple(map(str, inputs.outputs)),
+        extraction=_extraction(inputs.poses),
+    )
+    return planned if config.model == WARP else _with_sampling(planned, inputs, config)
+
+
+def _with_sampling(planned: RenderPlan, inputs: Inputs, config: RenderConfig) -> RenderPlan:
+    """Check the files of a model, and add how it would be sampled."""
     from signgen.checkpoints.folders import check_whole, verify, weight_names
     from signgen.checkpoints.models import resolve
     from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
     from signgen.diffusion.schedule import NoiseSchedule
+    from signgen.rendering.renderer import check_skeleton, check_steps
 
     folder, file, settings = resolve(config.model)
     verify(folder)
@@ -125,22 +137,14 @@ def plan(config: RenderConfig) -> RenderPlan:
     check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
     weights = guidance_weights(sampling.guidance, settings.branches)
     factors = guidance_coefficients(weights)
-    return RenderPlan(
-        model=config.model,
-        frames=len(inputs.poses),
-        size=inputs.size,
-        fps=inputs.poses.fps,
+    return replace(
+        planned,
         steps=sampling.steps,
         guidance=sampling.guidance,
         sampler=sampling.sampler,
         official_noise=sampling.official_noise,
         precision=sampling.precision,
         forwards_per_frame=sampling.steps * sum(factor != 0 for factor in factors),
-        device=choose_device(config.device),
-        align=config.align,
-        warnings=warnings,
-        files=tuple(map(str, inputs.outputs)),
-        extraction=_extraction(inputs.poses),
     )
 
 
@@ -165,20 +169,18 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     inputs = check_inputs(config)
     # What needs no extraction is aligned before the model, which takes longer to load.
     motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
-    device = choose_device(config.device)
-    from signgen.checkpoints.models import load_model
-
-    model = load_model(config.model, device)
-    check_skeleton(inputs.poses.skeleton, model.config, config.poses)
+    renderer = load_renderer(config.model, config.device, inputs.sampling, chunk=config.chunk)
+    renderer.check_skeleton(inputs.poses.skeleton, config.poses)
     motion = motion or inputs.motion(config, progress)
     poses = motion.poses
-    renderer = Renderer(model, inputs.sampling, chunk=config.chunk)
-    settings = _settings(config, renderer.sampling, motion.estimator)
-    frames: Iterable[Frame] = renderer.render(inputs.source, poses, inputs.size)
+    settings = _settings(config, renderer.facts(), motion.estimator)
+    frames: Iterable[Frame] = renderer.render(
+        inputs.source, poses, inputs.size, signer=motion.signer
+    )
     if progress is not None:
         frames = progress(frames, len(poses))
     started = time.perf_counter()
-    drawing = PoseDrawing(inputs.size, inputs.size, model.config.pose_style)
+    drawing = PoseDrawing(inputs.size, inputs.size, renderer.pose_style)
     with atomic_paths(inputs.outputs) as temporary:
         _write(temporary, frames, inputs, poses, settings, drawing)
     return RenderResult(
@@ -225,14 +227,14 @@ def _write(
 
 
 def _settings(
-    config: RenderConfig, sampling: ResolvedSampling, estimator: str | None
+    config: RenderConfig, sampling: Mapping[str, object], estimator: str | None
 ) -> dict[str, object]:
     """Return what is needed to render the same again."""
     used = config.source_poses
     return {
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
-        **sampling.facts(config.chunk),
+        **sampling,
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
         **({"estimator": estimator} if estimator else {}),

@@ -16,7 +16,8 @@ from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.renderer import Frame, check_chunk
+from signgen.rendering.base import Frame, check_chunk
+from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["Inputs", "Motion", "check_inputs"]
@@ -25,6 +26,16 @@ log = logging.getLogger(__name__)
 
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
+MODEL_SETTINGS = (
+    "steps",
+    "guidance",
+    "sampler",
+    "official_noise",
+    "precision",
+    "seed",
+    "chunk",
+)
+"""Settings that mean nothing where nothing is sampled."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +46,13 @@ class Motion:
         poses: Extracted, aligned as the settings say, and in pixels of the source.
         warnings: What differs between the signers, where the poses are aligned.
         estimator: What found key points in the video or the source; None where nothing had to.
+        signer: Key points of the source, in its pixels; None where nothing needs them.
     """
 
     poses: PoseSequence
     warnings: tuple[str, ...] = ()
     estimator: str | None = None
+    signer: PoseSequence | None = None
 
 
 @dataclass(frozen=True)
@@ -66,25 +79,59 @@ class Inputs:
         Raises:
             UserError: If nobody is found, or the two signers cannot be aligned.
         """
-        poses = self.poses
+        poses, size = self.poses, (self.source.shape[0], self.source.shape[1])
         estimator: PoseEstimator | None = None
+        signer: PoseSequence | None = None
+        warnings: tuple[str, ...] = ()
+
+        # Extract the poses
         if isinstance(poses, VideoPoses):
             estimator = poses.estimator
             poses = poses.read(progress)
-        if config.align == "none":
-            placed = fit_to_source(poses, self.source.shape[:2])
-            return Motion(placed, (), None if estimator is None else estimator.name)
+
+        # Find the signer in the source
+        if config.align != "none" or config.model == WARP:
+            signer, estimator = self._signer(config, estimator)
+
+        # Bring the poses onto the source
+        where = config.source_poses or config.source
+        if config.align != "none" and signer is not None:
+            aligned = align_to_source(poses, signer, config.align, (config.poses, where))
+            poses, warnings = aligned.poses, aligned.warnings
+        if config.model == WARP:
+            first_pose(signer, poses.skeleton, size, where)
+        used = None if estimator is None else estimator.name
+        return Motion(fit_to_source(poses, size), warnings, used, signer)
+
+    def _signer(
+        self, config: RenderConfig, estimator: PoseEstimator | None
+    ) -> tuple[PoseSequence, PoseEstimator | None]:
+        """Return the key points of the source: those of a file, else estimated.
+
+        Args:
+            config: The settings.
+            estimator: One that is open already.
+        """
         if config.source_poses:
-            name = config.source_poses
-            size = self.source.shape[:2]
-            signer = read_poses_of(Path(name), config.source, size).frames(slice(0, 1))
-        else:
-            name = config.source
-            estimator = estimator or open_estimator(config.estimator, config.weights)
-            signer = estimate_source(self.source, estimator, name=name)
-        aligned = align_to_source(poses, signer, config.align, (config.poses, name))
-        placed = fit_to_source(aligned.poses, self.source.shape[:2])
-        return Motion(placed, aligned.warnings, None if estimator is None else estimator.name)
+            size = (self.source.shape[0], self.source.shape[1])
+            given = read_poses_of(Path(config.source_poses), config.source, size)
+            return given.frames(slice(0, 1)), estimator
+        estimator = estimator or _open_for_source(config)
+        return estimate_source(self.source, estimator, name=config.source), estimator
+
+
+def _open_for_source(config: RenderConfig) -> PoseEstimator:
+    try:
+        return open_estimator(config.estimator, config.weights)
+    except UserError as error:
+        if config.estimator != "auto" or config.weights or error.code != ExitCode.UNAVAILABLE:
+            raise
+        what = "--model warp" if config.model == WARP else f"--align {config.align}"
+        raise UserError(
+            f"{what} needs key points of {config.source}. Give them with --source-poses FILE, "
+            "whose first pose is taken, or set up an estimator: make pose-mediapipe.",
+            ExitCode.UNAVAILABLE,
+        ) from error
 
 
 def sampling_of(config: RenderConfig) -> Sampling:
@@ -110,12 +157,14 @@ def check_inputs(config: RenderConfig) -> Inputs:
             raise UserError(
                 f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
             )
-    if config.align == "none" and config.source_poses:
+    if config.source_poses and config.align == "none" and config.model != WARP:
         raise UserError(
             f"--source-poses is {config.source_poses}, but --align none does not use them. Choose "
-            "--align limb or affine, or leave it out.",
+            "--align limb or affine, or --model warp, or leave it out.",
             ExitCode.USAGE,
         )
+    if config.model == WARP:
+        _check_warp(config)
     check_chunk(config.chunk)
     sampling = sampling_of(config)
     outputs = _outputs(config)
@@ -136,6 +185,21 @@ def check_inputs(config: RenderConfig) -> Inputs:
             "Write the file with another fps."
         )
     return Inputs(source, poses, size, sampling, outputs)
+
+
+def _check_warp(config: RenderConfig) -> None:
+    """Refuse settings of models."""
+    for name in MODEL_SETTINGS:
+        if getattr(config, name) != getattr(RenderConfig, name):
+            raise UserError(
+                f"--{name.replace('_', '-')} is a setting of models, and --model warp has none. "
+                "Leave it out.",
+                ExitCode.USAGE,
+            )
+    if config.device == "cuda":
+        raise UserError(
+            "--device is cuda; --model warp computes on the CPU. Leave it out.", ExitCode.USAGE
+        )
 
 
 def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
@@ -19,11 +18,11 @@ from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
-from signgen.media import read_image
 from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source
+from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
 from signgen.structures import (
     Conditioning,
     ExitCode,
@@ -39,18 +38,7 @@ if TYPE_CHECKING:
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.base import PoseGuidedModel
 
-__all__ = [
-    "Frame",
-    "Renderer",
-    "check_chunk",
-    "check_skeleton",
-    "check_steps",
-    "generate",
-    "picture_of",
-    "resize_picture",
-]
-
-Frame = NDArray[np.uint8]
+__all__ = ["Renderer", "check_skeleton", "check_steps", "generate"]
 
 
 def generate(
@@ -152,12 +140,26 @@ class Renderer:
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
 
+    @property
+    def pose_style(self) -> Literal["clean", "fpdm"]:
+        """How poses are drawn for the model."""
+        return self.model.config.pose_style
+
+    def facts(self) -> dict[str, object]:
+        """Return how frames are sampled, as JSON."""
+        return self.sampling.facts(self.chunk)
+
+    def check_skeleton(self, skeleton: str, where: str) -> None:
+        """Refuse poses of another skeleton than the model's; see `check_skeleton`."""
+        check_skeleton(skeleton, self.model.config, where)
+
     def render(
         self,
         source: Frame | Image.Image | str | Path,
         poses: PoseSequence,
         size: tuple[int, int] | None = None,
         *,
+        signer: PoseSequence | None = None,
         callback: Callback | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; whole chunks are computed at a time.
@@ -166,6 +168,7 @@ class Renderer:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
             poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
             size: (H, W) of the frames; the source's size if not given.
+            signer: Key points in the source, which no model needs yet.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
@@ -174,8 +177,7 @@ class Renderer:
         Raises:
             UserError: If the source is no such picture, or the skeleton is not the model's.
         """
-        config = self.model.config
-        check_skeleton(poses.skeleton, config, "the pose sequence")
+        self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         height, width = picture.shape[:2]
         placed = fit_to_source(poses, (height, width))
@@ -219,44 +221,6 @@ class Renderer:
         return list(pixels.astype(np.float32))
 
 
-def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
-    """Return a picture as (H, W, 3) uint8 RGB.
-
-    Args:
-        source: Such an array, a PIL picture of mode RGB, or a file.
-
-    Raises:
-        UserError: If it is an array of another shape or type, or a picture of another mode (65),
-            or a file that cannot be read.
-    """
-    if isinstance(source, str | Path):
-        return read_image(source)
-    if isinstance(source, Image.Image):
-        if source.mode != "RGB":
-            raise UserError(
-                f"source is a picture of mode {source.mode}; expected RGB. Give "
-                'source.convert("RGB").'
-            )
-        return np.array(source)
-    array = np.asarray(source)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-        raise UserError(
-            f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
-            "shape (H, W, 3), 0 to 255."
-        )
-    return array
-
-
-def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
-    """Return an (H, W, 3) picture in [0, 255] at `size` (H, W) as uint8."""
-    if picture.shape[:2] != size:
-        # Bicubic rings when it shrinks, so that averages areas instead.
-        shrinks = picture.shape[0] >= size[0] and picture.shape[1] >= size[1]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        picture = cv2.resize(picture, (size[1], size[0]), interpolation=method).astype(np.float32)
-    return np.asarray(picture.round().clip(0, 255), dtype=np.uint8)
-
-
 def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
     """Refuse poses of another skeleton than the model's.
 
@@ -271,12 +235,6 @@ def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
             f"the model was trained on {config.skeleton}. Extract the poses again with that "
             "skeleton."
         )
-
-
-def check_chunk(chunk: int) -> None:
-    """Refuse an impossible number of frames at a time."""
-    if chunk < 1:
-        raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
 
 
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
