@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
 from signgen.evaluation.metric_choice import named_metrics
 from signgen.evaluation.protocols import View
-from signgen.evaluation.reports.report import COPY, Report
+from signgen.evaluation.reports.report import COPY, WARPED, Report
 from signgen.evaluation.scoring import BASELINES, evaluate_clips
-from signgen.structures import FrameRef, PoseSequence, Progress, Record, Triplet
+from signgen.rendering.base import RendersFrames
+from signgen.structures import FrameRef, Progress, Record, Triplet
 
-__all__ = ["RendersFrames", "evaluate_model", "model_clips"]
-
-Frame = NDArray[np.uint8]
-
-
-class RendersFrames(Protocol):
-    """What is needed of `signgen.rendering.renderer.Renderer`."""
-
-    def render(self, source: Frame, poses: PoseSequence) -> Iterator[Frame]:
-        """Yield one frame per pose."""
+__all__ = ["evaluate_model", "model_baselines", "model_clips"]
 
 
 def evaluate_model(
@@ -61,9 +49,14 @@ def evaluate_model(
     return evaluate_clips(
         model_clips(renderer, adapter, split),
         named_metrics(metrics, View(frames="all" if listed else "without-source")),
-        baselines=(COPY,) if listed else BASELINES,
+        baselines=model_baselines(listed),
         progress=progress,
     )
+
+
+def model_baselines(listed: bool) -> tuple[str, ...]:
+    """Return the baselines of a model on a dataset: of listed pairs there is no frame before."""
+    return (*((COPY,) if listed else BASELINES), WARPED)
 
 
 def model_clips(
@@ -96,19 +89,21 @@ def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> C
     """Open a clip, rendered from its first frame."""
     source, poses = adapter.frame(FrameRef(record, 0)), adapter.poses(record)
     truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
-    return Clip(record.id, record.signer, renderer.render(source, poses), truth, poses)
+    frames = renderer.render(source, poses, signer=poses.frames([0]))
+    return Clip(record.id, record.signer, frames, truth, poses)
 
 
 def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, name: str) -> Clip:
     """Open the target of a pair, rendered from its source, as a clip of one frame."""
-    poses = adapter.pose(pair.target)
+    poses, signer = adapter.pose(pair.target), adapter.pose(pair.source)
     source, truth = adapter.frame(pair.source), adapter.frame(pair.target)
     return Clip(
         name,
         pair.target.record.signer,
-        renderer.render(source, poses),
+        renderer.render(source, poses, signer=signer),
         [truth],
         poses,
         source=[source],
+        source_poses=signer,
         still=True,
     )
