@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from signgen.config.pictures import PicturesConfig
+
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
 
@@ -225,6 +227,7 @@ class FPDMConfig:
     source_encoder: SourceEncoderConfig = field(default_factory=SourceEncoderConfig)
     ipf: IPFConfig = field(default_factory=IPFConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
     pose_channels: tuple[int, ...] = (16, 32, 64)
     """Channels of the pose encoder; every further entry halves the resolution."""
     class_mlp_dropout: float = 0.0

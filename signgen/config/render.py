@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
 
-__all__ = ["RenderConfig"]
+__all__ = ["Framing", "RenderConfig"]
+
+Framing = Literal["auto", "full"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,12 @@ class RenderConfig:
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""
     source_poses: str | None = None
-    """Poses of the source picture, for --align affine and limb and for --model warp; the first of
-    them is taken. Estimated from the picture if not given."""
+    """Poses of the source picture, of which the first is taken: for --align affine and limb and for
+    --model warp, which estimate it if it is not given, and to find the signer for --frame auto."""
+    frame: Framing = "auto"
+    """What a model renders of the source: `auto` only the part around the signer and the poses,
+    pasted back with a soft border, where the signer fills the picture otherwise than the model
+    knows; `full` always the whole picture."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
     steps: int | None = None

@@ -65,6 +65,18 @@ class FrameRenderer(RendersFrames, Protocol):
         """
         ...
 
+    def warnings(
+        self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None
+    ) -> tuple[str, ...]:
+        """Return what to expect of these inputs that is worse than usual, a line each.
+
+        Args:
+            source: (H, W, 3) uint8 RGB.
+            poses: Poses in its pixels.
+            signer: Key points in the source, in its pixels.
+        """
+        ...
+
     def render(
         self,
         source: Frame,

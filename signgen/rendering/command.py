@@ -24,9 +24,11 @@ from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.rendering.base import Frame, resize_picture
-from signgen.rendering.inputs import Inputs, check_inputs
+from signgen.rendering.framing import choose_crop
+from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
-from signgen.rendering.warp import WARP
+from signgen.rendering.warnings import model_warnings
+from signgen.rendering.warp import WARP, WarpRenderer
 from signgen.structures import PoseSequence, Progress
 
 __all__ = ["RenderPlan", "RenderResult", "as_json", "plan", "render_files"]
@@ -46,10 +48,13 @@ class RenderPlan:
         fps: Frames per second, those of the poses.
         device: Where it would be computed.
         align: How the poses would be brought into the source's frame.
-        warnings: What differs between the signers, where the poses are aligned.
+        warnings: What differs between the signers, where the poses are aligned, and what is out of
+            what the model knows.
         files: Files that would be written.
         extraction: What would extract the poses from a video, or the cached file; None where the
             poses come from a file.
+        crop: (x0, y0, x1, y1) of the part of the source that would be rendered; None for the whole,
+            or where poses are not extracted yet.
         steps: Denoising steps per frame; None, as the rest, for `warp`, which samples nothing.
         guidance: Guidance weights.
         sampler: How it would be denoised.
@@ -67,6 +72,7 @@ class RenderPlan:
     warnings: tuple[str, ...]
     files: tuple[str, ...]
     extraction: str | None = None
+    crop: tuple[int, int, int, int] | None = None
     steps: int | None = None
     guidance: tuple[float, ...] | None = None
     sampler: Sampler | None = None
@@ -85,7 +91,7 @@ class RenderResult:
         size: (H, W) of the video.
         fps: Frames per second.
         seconds: Time from the first to the last frame, without loading.
-        warnings: What differs between the signers, where the poses were aligned.
+        warnings: As in `RenderPlan`.
         settings: What is also stored in the video's comment.
     """
 
@@ -105,8 +111,7 @@ def plan(config: RenderConfig) -> RenderPlan:
         UserError: As `render_files`.
     """
     inputs = check_inputs(config)
-    known = isinstance(inputs.poses, PoseSequence)
-    warnings = inputs.motion(config).warnings if known else ()
+    motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
     planned = RenderPlan(
         model=config.model,
         frames=len(inputs.poses),
@@ -114,15 +119,25 @@ def plan(config: RenderConfig) -> RenderPlan:
         fps=inputs.poses.fps,
         device="cpu" if config.model == WARP else choose_device(config.device),
         align=config.align,
-        warnings=warnings,
+        warnings=() if motion is None else motion.warnings,
         files=tuple(map(str, inputs.outputs)),
         extraction=_extraction(inputs.poses),
     )
-    return planned if config.model == WARP else _with_sampling(planned, inputs, config)
+    if config.model != WARP:
+        return _with_model(planned, inputs, motion, config)
+    if motion is None:
+        return planned
+    return _warned(planned, WarpRenderer().warnings(inputs.source, motion.poses, motion.signer))
 
 
-def _with_sampling(planned: RenderPlan, inputs: Inputs, config: RenderConfig) -> RenderPlan:
-    """Check the files of a model, and add how it would be sampled."""
+def _warned(planned: RenderPlan, warnings: Sequence[str]) -> RenderPlan:
+    return replace(planned, warnings=(*planned.warnings, *warnings))
+
+
+def _with_model(
+    planned: RenderPlan, inputs: Inputs, motion: Motion | None, config: RenderConfig
+) -> RenderPlan:
+    """Check the files of a model; add how it would be sampled, and what it does not know."""
     from signgen.checkpoints.folders import check_whole, verify, weight_names
     from signgen.checkpoints.models import resolve
     from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
@@ -137,6 +152,14 @@ def _with_sampling(planned: RenderPlan, inputs: Inputs, config: RenderConfig) ->
     check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
     weights = guidance_weights(sampling.guidance, settings.branches)
     factors = guidance_coefficients(weights)
+
+    # What would be rendered of the source
+    if motion is not None:
+        crop = None
+        if config.frame == "auto":
+            crop = choose_crop(motion.poses, motion.signer, settings.pictures)
+        found = model_warnings(settings, inputs.source, motion.poses, motion.signer, crop)
+        planned = replace(_warned(planned, found), crop=None if crop is None else crop.box)
     return replace(
         planned,
         steps=sampling.steps,
@@ -169,7 +192,9 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     inputs = check_inputs(config)
     # What needs no extraction is aligned before the model, which takes longer to load.
     motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
-    renderer = load_renderer(config.model, config.device, inputs.sampling, chunk=config.chunk)
+    renderer = load_renderer(
+        config.model, config.device, inputs.sampling, frame=config.frame, chunk=config.chunk
+    )
     renderer.check_skeleton(inputs.poses.skeleton, config.poses)
     motion = motion or inputs.motion(config, progress)
     poses = motion.poses
@@ -189,7 +214,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         size=inputs.size,
         fps=poses.fps,
         seconds=round(time.perf_counter() - started, 3),
-        warnings=motion.warnings,
+        warnings=(*motion.warnings, *renderer.warnings(inputs.source, poses, motion.signer)),
         settings=settings,
     )
 

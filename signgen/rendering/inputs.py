@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
+    "frame",
     "steps",
     "guidance",
     "sampler",
@@ -90,7 +91,7 @@ class Inputs:
             poses = poses.read(progress)
 
         # Find the signer in the source
-        if config.align != "none" or config.model == WARP:
+        if config.source_poses or config.align != "none" or config.model == WARP:
             signer, estimator = self._signer(config, estimator)
 
         # Bring the poses onto the source
@@ -157,12 +158,6 @@ def check_inputs(config: RenderConfig) -> Inputs:
             raise UserError(
                 f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
             )
-    if config.source_poses and config.align == "none" and config.model != WARP:
-        raise UserError(
-            f"--source-poses is {config.source_poses}, but --align none does not use them. Choose "
-            "--align limb or affine, or --model warp, or leave it out.",
-            ExitCode.USAGE,
-        )
     if config.model == WARP:
         _check_warp(config)
     check_chunk(config.chunk)

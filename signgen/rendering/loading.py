@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from signgen.config.pose import Device
+from signgen.config.render import Framing
 from signgen.config.sampling import Sampling
 from signgen.device import choose_device
 from signgen.rendering.base import FrameRenderer
@@ -12,7 +13,12 @@ __all__ = ["load_renderer"]
 
 
 def load_renderer(
-    name: str, device: Device = "auto", sampling: Sampling | None = None, *, chunk: int = 8
+    name: str,
+    device: Device = "auto",
+    sampling: Sampling | None = None,
+    *,
+    frame: Framing = "auto",
+    chunk: int = 8,
 ) -> FrameRenderer:
     """Return a renderer.
 
@@ -20,6 +26,7 @@ def load_renderer(
         name: `warp`, or a model as `load_model` takes it.
         device: Where a model computes.
         sampling: How a model is sampled.
+        frame: What a model renders of the source; see `Renderer`.
         chunk: Frames that a model computes at a time.
 
     Raises:
@@ -31,4 +38,4 @@ def load_renderer(
     from signgen.checkpoints.models import load_model
     from signgen.rendering.renderer import Renderer
 
-    return Renderer(load_model(name, chosen), sampling, chunk=chunk)
+    return Renderer(load_model(name, chosen), sampling, frame=frame, chunk=chunk)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
+from signgen.config.render import Framing
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
 from signgen.media.resizing import resize_image
@@ -23,6 +24,8 @@ from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
+from signgen.rendering.framing import Crop, choose_crop
+from signgen.rendering.warnings import model_warnings
 from signgen.structures import (
     Conditioning,
     ExitCode,
@@ -108,6 +111,8 @@ class Renderer:
         model: The model.
         sampling: How to sample; what it leaves open is the model's own.
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
+        frame: `auto` renders the part of a source picture in which the signer is as large as the
+            model knows, where the whole picture is not so, and pastes it back; `full` does not.
         chunk: Frames computed at a time; memory grows with it, the result does not depend on it
             but for `official_noise`.
 
@@ -126,6 +131,7 @@ class Renderer:
         sampling: Sampling | None = None,
         *,
         device: Device | None = None,
+        frame: Framing = "auto",
         chunk: int = 8,
     ) -> None:
         if device is not None:
@@ -133,7 +139,7 @@ class Renderer:
         self.model = model.eval()
         self.device = next(model.parameters()).device
         self.sampling = (sampling or Sampling()).resolve(model.config.sampling)
-        self.chunk = chunk
+        self.chunk, self.frame = chunk, frame
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
         check_chunk(chunk)
@@ -147,7 +153,7 @@ class Renderer:
 
     def facts(self) -> dict[str, object]:
         """Return how frames are sampled, as JSON."""
-        return self.sampling.facts(self.chunk)
+        return self.sampling.facts(self.chunk) | ({"frame": "full"} if self.frame == "full" else {})
 
     def check_skeleton(self, skeleton: str, where: str) -> None:
         """Refuse poses of another skeleton than the model's; see `check_skeleton`."""
@@ -168,7 +174,8 @@ class Renderer:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
             poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
             size: (H, W) of the frames; the source's size if not given.
-            signer: Key points in the source, which no model needs yet.
+            signer: Key points in the source, of which the first pose is taken; they help to find
+                the part of it to render.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
@@ -177,15 +184,46 @@ class Renderer:
         Raises:
             UserError: If the source is no such picture, or the skeleton is not the model's.
         """
+        # Find what to render
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
-        height, width = picture.shape[:2]
-        placed = fit_to_source(poses, (height, width))
-        features = self._encode(picture)
+        whole = (picture.shape[0], picture.shape[1])
+        placed = fit_to_source(poses, whole)
+        crop = self.crop(placed, None if signer is None else fit_to_source(signer, whole))
+        area = picture if crop is None else crop.cut(picture)
+
+        # Once per signer
+        features = self._encode(area)
+
+        # Chunk by chunk
+        inside = placed if crop is None else crop.place(placed)
         for start in range(0, len(placed), self.chunk):
             indices = range(start, min(start + self.chunk, len(placed)))
-            for frame in self._chunk(features, placed, indices, callback):
-                yield resize_picture(frame, (height, width) if size is None else size)
+            for frame in self._chunk(features, inside, indices, callback):
+                if crop is None:
+                    yield resize_picture(frame, size or whole)
+                    continue
+                pasted = crop.paste(picture, resize_picture(frame, crop.size))
+                yield pasted if size is None else resize_picture(pasted.astype(np.float32), size)
+
+    def warnings(
+        self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None
+    ) -> tuple[str, ...]:
+        """Return what is out of what the model knows; arguments as `FrameRenderer.warnings`."""
+        crop = self.crop(poses, signer)
+        return model_warnings(self.model.config, source, poses, signer, crop)
+
+    def crop(self, poses: PoseSequence, signer: PoseSequence | None = None) -> Crop | None:
+        """Return the part of the source that is rendered, or None where it is the whole.
+
+        Args:
+            poses: Poses in pixels of the source.
+            signer: Key points in the source, in its pixels.
+        """
+        if self.frame == "full":
+            return None
+        one = None if signer is None else signer.frames([0])
+        return choose_crop(poses, one, self.model.config.pictures)
 
     def _encode(self, picture: Frame) -> SourceFeatures:
         """Encode the signer, once per signer."""

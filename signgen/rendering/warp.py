@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.pose.warping import prepare_source, warp
+from signgen.pose.warping import SIDES, Figure, prepare_source, warp
 from signgen.rendering.base import Frame, picture_of, resize_picture
 from signgen.structures import ExitCode, PoseSequence, UserError
 
@@ -42,6 +42,22 @@ class WarpRenderer:
 
     def check_skeleton(self, skeleton: str, where: str) -> None:
         """Take poses of every skeleton."""
+
+    def warnings(
+        self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None
+    ) -> tuple[str, ...]:
+        """Say which hands of the source are not known; arguments as `FrameRenderer.warnings`."""
+        if signer is None:
+            return ()
+        figure = Figure.of(signer.keypoints[0], signer.confidence[0], signer.skeleton)
+        missing = [side for side in SIDES if figure.hand(side) is None]
+        if not missing:
+            return ()
+        hands = "no hand" if len(missing) == len(SIDES) else f"no {missing[0]} hand"
+        return (
+            f"the source's key points have {hands}: what is seen there is moved as it is, else a "
+            "hand is drawn. Take a picture in which both hands are sharp.",
+        )
 
     def render(
         self,

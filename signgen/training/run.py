@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
+from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config, to_yaml
 from signgen.data.adapter import DatasetAdapter
@@ -27,10 +28,14 @@ from signgen.data.examples.loading import TripletDataset, batches
 from signgen.files.writing import save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
-from signgen.structures import Batch, ExitCode, UserError
+from signgen.models.pictures import measure_pictures
+from signgen.structures import Batch, ExitCode, FrameRef, UserError
 from signgen.training.schedule import check_settings
 
 log = logging.getLogger(__name__)
+
+MEASURED = 200
+"""Frames by which a run learns what its pictures are like."""
 
 
 class LossModule(nn.Module):
@@ -111,7 +116,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             _check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
-        config = replace(config, model=model)
+        config = replace(config, model=_with_pictures(model, adapter, config.data.split))
 
     # The stage
     accelerator = _accelerator(config)
@@ -149,6 +154,15 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     if accelerator.is_main_process:
         _write_settings(run)
     return run
+
+
+def _with_pictures(model: ModelConfig, adapter: DatasetAdapter, split: str) -> ModelConfig:
+    """Measure one frame of up to `MEASURED` records, spread evenly, as what the model knows."""
+    records = adapter.records(split)
+    chosen = records[:: -(-len(records) // MEASURED)] if records else []
+    refs = [FrameRef(record, record.num_frames // 2) for record in chosen]
+    frames = ((adapter.frame(ref), adapter.pose(ref)) for ref in refs)
+    return replace(model, pictures=measure_pictures(frames, model.size))
 
 
 def _load(stage: Trainable, state: State, where: Path | str) -> None:
@@ -201,8 +215,9 @@ def _check_whole(config: TrainConfig, state: State) -> None:
 def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
     """Return the settings to go on with; refuse those that change what is computed.
 
-    The parts that the run took from earlier runs, and the measured scaling factor, are its own.
+    The parts that the run took from earlier runs, and what it measured, are its own.
     """
+    new = replace(new, model=replace(new.model, pictures=old.model.pictures))
     own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))

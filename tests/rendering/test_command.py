@@ -150,9 +150,7 @@ def test_align_without_source_poses_needs_an_estimator(work: Any) -> None:
     assert work.left() == []
 
 
-def test_source_poses_are_taken_only_to_align(work: Any) -> None:
-    assert work.render("--source-poses", work.poses) == 2
-    assert "--align none does not use them" in work.only_line()
+def test_source_poses_that_are_not_there(work: Any) -> None:
     assert work.render("--align", "limb", "--source-poses", work.folder / "none.json") == 66
     assert "none.json does not exist" in work.only_line()
     assert work.left() == []

@@ -83,6 +83,17 @@ def test_resumed_run_equals_uninterrupted_run(
             torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
 
 
+def test_what_the_pictures_are_like_is_measured_once(tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
+    measured = load_config(run / "config.yaml", TrainConfig).model.pictures
+    assert measured.frames == 32, "one of each clip of the bundled sample"
+    assert measured.aspect == pytest.approx(210 / 260, abs=1e-4)
+    low, high = measured.shoulders
+    assert 0.3 < low < high < 0.45
+    train(tiny(tmp_path / "run", "ipf", steps=2))
+    assert load_config(run / "config.yaml", TrainConfig).model.pictures == measured
+
+
 def test_stage_2_takes_the_earlier_stages_weights_and_settings(tmp_path: Path) -> None:
     vae = train(tiny(tmp_path / "vae", "vae", steps=2))
     ipf = train(tiny(tmp_path / "ipf", "ipf", steps=2))
