@@ -77,8 +77,8 @@ class SchedulerConfig:
     """First beta."""
     beta_end: float = 0.012
     """Last beta."""
-    prediction_type: Literal["v_prediction", "epsilon"] = "v_prediction"
-    """What the denoiser predicts."""
+    prediction_type: Literal["v_prediction", "epsilon", "sample"] = "v_prediction"
+    """What the denoiser predicts: velocity, noise, or the clean latents."""
     zero_terminal_snr: bool = True
     """Rescale the betas so that the last timestep is pure noise (Lin et al. 2024)."""
     spacing: Literal["leading", "trailing", "linspace"] = "trailing"
