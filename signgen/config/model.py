@@ -42,6 +42,27 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True)
+class DecoderConfig:
+    """What turns latents into pictures."""
+
+    kind: Literal["plain", "guided"] = "plain"
+    """The autoencoder's own decoder, as FPDM, or one that also sees the drawn pose and the source
+    moved to it, and copies what it can. The science is measured with the plain one: a decoder that
+    sees pose and source would flatter every ablation."""
+    channels: tuple[int, ...] = (32, 64, 128, 256)
+    """Channels of the guided decoder at a half, a quarter ... of the picture's size."""
+    blocks: int = 1
+    """Residual blocks per resolution on the way up."""
+    norm_groups: int = 8
+    """Groups of the group normalisation."""
+    max_flow: float = 8.0
+    """Pixels at the model's size by which the learned flow may shift the moved source."""
+    drop_latents: float = 0.1
+    """Share of training examples that are decoded without latents, so that the decoder leans on
+    pose and source."""
+
+
+@dataclass(frozen=True)
 class UNetConfig:
     """The denoiser (diffusers `UNet2DConditionModel`)."""
 
@@ -190,11 +211,16 @@ class FPDMConfig:
         """Number of branches that guidance compares; see `FPDM.branches`."""
         return 2 if self.fusion == "none" else 3
 
+    @property
+    def guided(self) -> bool:
+        """Whether pictures are decoded with a `Guide`: the source moved to the pose."""
+        return self.decoder.kind == "guided"
+
     kind: ClassVar[str] = "fpdm"
     """Which model it is, in YAML."""
     title: ClassVar[str] = "FPDM (arXiv 2412.07333)"
     """Its name for people, with the paper."""
-    trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "ipf", "source_encoder")
+    trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "decoder", "ipf", "source_encoder")
     """Sections of the settings whose parts a run takes whole from the runs that trained them."""
     denoiser: ClassVar[str] = "unet."
     """Beginning of the names of weights that a whole model has and no stage before it."""
@@ -220,6 +246,7 @@ class FPDMConfig:
     skeleton: str = "coco-wholebody-133"
     """Skeleton of the poses the model reads."""
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     source_encoder: SourceEncoderConfig = field(default_factory=SourceEncoderConfig)
@@ -247,6 +274,11 @@ class FPDMConfig:
     """Shift of the training timesteps towards noise; 1 draws all alike, as FPDM."""
     hand_weight: float = 0.0
     """Extra weight of the loss inside the hand boxes; FPDM has none."""
+    face_weight: float = 0.0
+    """Extra weight of the loss of pictures inside the face's box; FPDM has none."""
+    perceptual_weight: float = 0.0
+    """Weight of the distance between features of EfficientNet-Lite0 where pictures are trained;
+    needs `signgen[train]`. FPDM has none."""
 
 
 ModelConfig = FPDMConfig

@@ -20,8 +20,17 @@ from signgen.models.encoders import (
     clip_pixels,
     source_pixels,
 )
+from signgen.models.guided import build_decoder
 from signgen.models.ipf import IPF
-from signgen.structures import Batch, Conditioning, ExitCode, SourceFeatures, UserError, expect
+from signgen.structures import (
+    Batch,
+    Conditioning,
+    ExitCode,
+    Guide,
+    SourceFeatures,
+    UserError,
+    expect,
+)
 
 
 class FPDM(nn.Module):
@@ -43,9 +52,12 @@ class FPDM(nn.Module):
         super().__init__()
         self.config = config
         self.schedule = NoiseSchedule.from_config(config.scheduler)
-        self.autoencoder = build_autoencoder(config.autoencoder)
         fused = config.fusion != "none"
+        self.autoencoder = build_autoencoder(config.autoencoder)
         self.ipf = IPF(config.ipf) if fused else None
+        self.decoder = build_decoder(
+            config, self.autoencoder, 0 if self.ipf is None else self.ipf.width
+        )
         self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
         self.pose_encoder = build_pose_encoder(config.pose_channels, first)
@@ -103,8 +115,7 @@ class FPDM(nn.Module):
 
     def _frozen_parts(self) -> list[nn.Module]:
         parts: list[nn.Module] = [self.autoencoder]
-        if self.ipf is not None:
-            parts.append(self.ipf)
+        parts += [part for part in (self.decoder, self.ipf) if part is not None]
         return parts if self.config.source_encoder.trained else [*parts, self.source_encoder]
 
     def train(self, mode: bool = True) -> Self:
@@ -199,7 +210,8 @@ class FPDM(nn.Module):
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
         feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
-        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip))
+        drawing = pose if self.config.guided else None
+        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip), drawing)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -227,7 +239,7 @@ class FPDM(nn.Module):
         return [nothing, conditioning.null("embedding"), conditioning]
 
     def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """Predict noise or velocity, as `schedule.prediction_type` says; once per step.
+        """Predict noise, velocity or clean latents, as `schedule.prediction_type` says.
 
         Args:
             z: (B, C, h, w) noisy latents.
@@ -245,6 +257,42 @@ class FPDM(nn.Module):
             widened, t, encoder_hidden_states=conditioning.tokens, class_labels=added
         ).sample
         return output
+
+    def decode(
+        self,
+        latents: Tensor,
+        conditioning: Conditioning,
+        guide: Guide | None = None,
+        *,
+        clamp: bool = True,
+    ) -> Tensor:
+        """Turn latents into pictures, once per frame.
+
+        Args:
+            latents: (B, C, h, w), scaled.
+            conditioning: From `condition`.
+            guide: The source moved to the poses, for the guided decoder, at any size: what is
+                painted at the model's size is mixed with it at its own. The plain one ignores it.
+            clamp: Cut what is out of range.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1], of the guide's size, or the model's without one.
+
+        Raises:
+            ValueError: If the guided decoder is given no guide.
+        """
+        if self.decoder is None:
+            return self.latents.decode(latents, clamp=clamp)
+        drawing = conditioning.drawing
+        if guide is None or drawing is None:
+            raise ValueError("the guided decoder needs a guide and the drawn poses")
+        if len(guide.source) == 1:
+            guide = guide.expand(len(latents))
+        small = guide.resized((drawing.shape[-2], drawing.shape[-1]))
+        unscaled = latents / self.latents.scaling
+        painting = self.decoder(unscaled, drawing, small, conditioning.embedding)
+        picture: Tensor = painting.mix(guide.warped, guide.source, guide.moved)
+        return picture.clamp(-1, 1) if clamp else picture
 
     def loss(
         self,

@@ -28,10 +28,10 @@ def test_stage_learns_one_picture(batch):
 
 
 def test_hand_weight_moves_the_loss_to_the_hands(batch):
-    stage = AutoencoderStage(SMALL, hand_weight=0.0)
+    stage = AutoencoderStage(tiny_fpdm())
     torch.manual_seed(1)
     plain = stage.loss(batch)
-    stage.hand_weight = 1e6
+    stage.config = replace(stage.config, hand_weight=1e6)
     torch.manual_seed(1)
     weighted = stage.loss(batch)
     torch.manual_seed(1)
@@ -46,7 +46,7 @@ def test_hand_weight_moves_the_loss_to_the_hands(batch):
 
 
 def test_edge_distance_sees_edges_only(batch):
-    stage = AutoencoderStage(SMALL)
+    stage = AutoencoderStage(tiny_fpdm())
     constant = replace(batch, target=torch.zeros_like(batch.target))
     torch.nn.init.zeros_(stage.autoencoder.decoder.conv_out.weight)
     torch.nn.init.constant_(stage.autoencoder.decoder.conv_out.bias, 0.25)

@@ -17,6 +17,7 @@ from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import choose_side, flips, jitter
+from signgen.data.examples.guides import to_pixels
 from signgen.data.examples.triplets import draw, shuffled, vary
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
@@ -35,13 +36,6 @@ class Example:
     target: Tensor
     pose: Tensor
     hands: Tensor
-
-
-def to_pixels(frame: NDArray[np.uint8]) -> Tensor:
-    """Return a (H, W, 3) uint8 RGB frame as (3, H, W) float32 in [-1, 1]."""
-    # In place: fresh memory for each step costs more than the arithmetic.
-    pixels = rearrange(torch.from_numpy(frame.copy()), "h w c -> c h w").float()
-    return pixels.div_(127.5).sub_(1)
 
 
 def hand_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:

@@ -1,0 +1,253 @@
+"""The guided decoder: it paints what is new and copies what the source shows.
+
+Besides the latents it sees the pose as drawn and the source moved to that pose. Per pixel it mixes
+three pictures: what it paints, the moved source shifted by a learned flow, and the source as it is.
+Where nothing moves in either pose the picture is the source's own, by rule.
+
+Copying pixels of the source follows Siarohin et al. (CVPR 2018) and Balakrishnan et al. (CVPR
+2018); a mask over a residual flow Siarohin et al. (NeurIPS 2019).
+"""
+
+# Differs from FPDM: its decoder is Stable Diffusion's, which sees the latents alone, because at
+# 32 MB nothing else keeps faces, clothes and the background of a photograph.
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+
+from signgen.config.model import DecoderConfig, FPDMConfig
+from signgen.structures import ExitCode, Guide, UserError, expect
+
+__all__ = ["GuidedDecoder", "Painting", "build_decoder"]
+
+GUIDE_CHANNELS = 3 + 3 + 1 + 3
+"""Moved source, source, what moved, masks."""
+FULL = 12
+"""Channels at the picture's full size."""
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What a guided decoder paints, and how it is mixed with the source; of any size when mixed.
+
+    Args:
+        rgb: (B, 3, H, W) painted picture, about [-1, 1].
+        gate: (B, 3, H, W) shares of painted, moved and unmoved source; they sum to 1.
+        flow: (B, 2, h, w) in pixels of `rgb`, (x, y): the moved source is read at (x, y) + flow.
+    """
+
+    rgb: Tensor
+    gate: Tensor
+    flow: Tensor
+
+    def mix(self, warped: Tensor, source: Tensor, moved: Tensor) -> Tensor:
+        """Mix the painting with the source, at the size of the source's pictures.
+
+        Args:
+            warped: (B, 3, H, W) the source moved to the pose, in [-1, 1]; any size.
+            source: The source as it is, the same shape.
+            moved: (B, 1, H, W); where it is 0 the result is the source, to the bit.
+
+        Returns:
+            (B, 3, H, W) float32, not clamped.
+        """
+        expect(moved, "B 1 H W", "moved")
+        size = (int(source.shape[-2]), int(source.shape[-1]))
+        painted, gate = (_enlarged(value.float(), size) for value in (self.rgb, self.gate))
+        scale = [size[1] / self.rgb.shape[-1], size[0] / self.rgb.shape[-2]]
+        flow = _enlarged(self.flow.float(), size)  # (B, 2, H, W)
+        flow = flow * flow.new_tensor(scale)[:, None, None]
+        shares = gate.split(1, dim=1)
+        picture = shares[0] * painted + shares[1] * _shifted(warped, flow) + shares[2] * source
+        return source + moved * (picture - source)
+
+
+def _enlarged(value: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return planes at a size (H, W), smoothly between their pixels."""
+    if value.shape[-2:] == size:
+        return value
+    return F.interpolate(value, size, mode="bilinear")
+
+
+def _shifted(picture: Tensor, flow: Tensor) -> Tensor:
+    """Read a picture (B, 3, H, W) at every pixel plus flow (B, 2, H, W) in pixels."""
+    height, width = picture.shape[-2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0]  # (B, H, W)
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+    return F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
+
+
+class _Convolution(nn.Sequential):
+    """Convolution, normalisation, SiLU."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(groups, outputs), nn.SiLU()
+        )
+
+
+class _Block(nn.Module):
+    """A residual block, coloured by the embedding of the signer."""
+
+    def __init__(self, channels: int, groups: int, embedding: int) -> None:
+        super().__init__()
+        self.first = _Convolution(channels, channels, groups)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        # FiLM (Perez et al., AAAI 2018); at zero, so that it fades in
+        self.colour = nn.Linear(embedding, 2 * channels) if embedding else None
+        if self.colour is not None:
+            for weight in self.colour.parameters():
+                nn.init.zeros_(weight)
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        """Return (B, C, h, w); no embedding changes nothing."""
+        h: Tensor = self.first(x)
+        if self.colour is not None and embedding is not None:
+            scale, shift = self.colour(embedding)[:, :, None, None].chunk(2, dim=1)
+            h = h * (1 + scale) + shift
+        return x + self.second(h)
+
+
+class _Blocks(nn.ModuleList):
+    """Blocks one after another."""
+
+    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        """Return (B, C, h, w)."""
+        for block in self:
+            x = block(x, embedding)
+        return x
+
+
+class GuidedDecoder(nn.Module):
+    """A U-Net over pose, moved source and source, with the latents at its own resolution.
+
+    Its finest features are at half the picture's size: full-size convolutions would cost most of
+    the time. A last thin layer sees the pictures as they are.
+
+    Args:
+        config: Sizes.
+        latent_channels: Channels of the latents.
+        factor: Side of one latent cell in pixels.
+        embedding: Width of the signer's embedding; 0 for none.
+
+    Raises:
+        UserError: If the sizes do not fit together.
+    """
+
+    def __init__(
+        self, config: DecoderConfig, latent_channels: int, factor: int, embedding: int = 0
+    ) -> None:
+        super().__init__()
+        _check(config, factor)
+        widths, groups = config.channels, config.norm_groups
+        levels = range(len(widths))
+        self.max_flow = config.max_flow
+        self.latent_level = factor.bit_length() - 2
+        self.stem = _Convolution(4 * (3 + GUIDE_CHANNELS), widths[0], groups)
+        self.down = nn.ModuleList(
+            _Convolution(widths[k - 1], widths[k], groups, stride=2) for k in levels[1:]
+        )
+        self.latents = nn.Conv2d(latent_channels, widths[self.latent_level], 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(width, groups, embedding) for width in widths)
+        self.join = nn.ModuleList(
+            nn.Conv2d(widths[k] + widths[k + 1], widths[k], 1) for k in levels[:-1]
+        )
+        self.up = nn.ModuleList(
+            _Blocks(_Block(width, groups, embedding) for _ in range(config.blocks))
+            for width in widths[:-1]
+        )
+        shift = nn.Conv2d(widths[1], 2, 3, padding=1)
+        self.full = nn.Conv2d(widths[0], 4 * FULL, 3, padding=1)
+        self.head = nn.Sequential(
+            nn.Conv2d(FULL + 3 + GUIDE_CHANNELS, FULL, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(FULL, 6, 3, padding=1),
+        )
+        # Nothing is shifted at first
+        for weight in shift.parameters():
+            nn.init.zeros_(weight)
+        self.flow = shift
+
+    def forward(
+        self, latents: Tensor | None, drawing: Tensor, guide: Guide, embedding: Tensor | None = None
+    ) -> Painting:
+        """Paint a picture.
+
+        Args:
+            latents: (B, C, h, w), about unit variance; None where there are none.
+            drawing: (B, 3, H, W) drawn pose in [0, 1].
+            guide: The source moved to the pose, at the same size.
+            embedding: (B, E) of the signer, or None.
+        """
+        inputs = torch.cat(
+            [drawing * 2 - 1, guide.warped, guide.source, guide.moved, guide.masks], dim=1
+        )  # (B, 13, H, W)
+
+        # Down, with the latents where they belong
+        skips = [self.stem(F.pixel_unshuffle(inputs, 2))]  # (B, C0, H / 2, W / 2)
+        for level, block in enumerate(self.blocks):
+            if level:
+                skips.append(self.down[level - 1](skips[-1]))
+            if level == self.latent_level and latents is not None:
+                skips[-1] = skips[-1] + self.latents(latents.to(skips[-1].dtype))
+            skips[-1] = block(skips[-1], embedding)
+
+        # Up
+        x = skips.pop()
+        flow = None
+        for level in reversed(range(len(self.up))):
+            skip = skips.pop()
+            x = F.interpolate(x, skip.shape[-2:])
+            x = self.join[level](torch.cat([x, skip], dim=1))
+            x = self.up[level](x, embedding)
+            if level == 1:
+                flow = self.max_flow * torch.tanh(self.flow(x))  # (B, 2, H / 4, W / 4)
+
+        # To full size
+        full = F.pixel_shuffle(self.full(F.silu(x)), 2)  # (B, FULL, H, W)
+        rgb, gate = self.head(torch.cat([full, inputs], dim=1)).split(3, dim=1)
+        assert flow is not None
+        return Painting(rgb, gate.float().softmax(dim=1), flow)
+
+
+def build_decoder(
+    config: FPDMConfig, autoencoder: AutoencoderKL, embedding: int = 0
+) -> GuidedDecoder | None:
+    """Build the guided decoder and take out the autoencoder's own; None where that one is kept.
+
+    Args:
+        config: Settings of the whole model.
+        autoencoder: What makes the latents.
+        embedding: Width of the embedding of the signer; 0 for none.
+    """
+    if not config.guided:
+        return None
+    del autoencoder.decoder, autoencoder.post_quant_conv
+    factor = 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
+    return GuidedDecoder(config.decoder, autoencoder.config["latent_channels"], factor, embedding)
+
+
+def _check(config: DecoderConfig, factor: int) -> None:
+    levels = max(2, factor.bit_length() - 1)
+    problem = ""
+    if len(config.channels) < levels:
+        problem = (
+            f"channels has {len(config.channels)} entries; expected at least {levels}, because the "
+            f"autoencoder divides sizes by {factor}"
+        )
+    elif any(width % config.norm_groups for width in config.channels):
+        problem = f"channels is {config.channels}; expected multiples of {config.norm_groups}"
+    elif config.blocks < 1:
+        problem = f"blocks is {config.blocks}; expected at least 1"
+    elif config.max_flow < 0:
+        problem = f"max_flow is {config.max_flow}; expected 0 or more pixels"
+    elif not 0 <= config.drop_latents <= 1:
+        problem = f"drop_latents is {config.drop_latents}; expected a probability, 0 to 1"
+    if problem:
+        raise UserError(f"model: decoder.{problem}.", ExitCode.USAGE)
