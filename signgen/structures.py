@@ -142,11 +142,11 @@ class Guide:
 
     def to(self, device: torch.device | str) -> Guide:
         """Return the guide on another device."""
-        return self._mapped(lambda value: value.to(device))
+        return self.mapped(lambda value: value.to(device))
 
     def expand(self, count: int) -> Guide:
         """Repeat the guide of one frame (B = 1) `count` times, without copying."""
-        return self._mapped(lambda value: value.expand(count, -1, -1, -1))
+        return self.mapped(lambda value: value.expand(count, -1, -1, -1))
 
     def resized(self, size: tuple[int, int]) -> Guide:
         """Return the guide at another size (H, W), areas averaged; itself at its own."""
@@ -156,7 +156,7 @@ class Guide:
 
         shrinks = size[0] <= self.size[0] and size[1] <= self.size[1]
         mode = "area" if shrinks else "bilinear"
-        return self._mapped(lambda value: interpolate(value, size, mode=mode))
+        return self.mapped(lambda value: interpolate(value, size, mode=mode))
 
     @staticmethod
     def cat(guides: Sequence[Guide]) -> Guide:
@@ -170,7 +170,8 @@ class Guide:
             }
         )
 
-    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
+        """Return the guide with all its planes changed alike, such as cut or mirrored."""
         return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
 
 

@@ -53,8 +53,6 @@ class DecoderConfig:
     """Channels of the guided decoder at a half, a quarter ... of the picture's size."""
     blocks: int = 1
     """Residual blocks per resolution on the way up."""
-    norm_groups: int = 8
-    """Groups of the group normalisation."""
     max_flow: float = 8.0
     """Pixels at the model's size by which the learned flow may shift the moved source."""
     drop_latents: float = 0.1
@@ -339,6 +337,26 @@ def full_fpdm(
     )
 
 
+def guided_fpdm() -> FPDMConfig:
+    """Return the size of a small model that keeps the pixels of its source: see `DecoderConfig`."""
+    return FPDMConfig(
+        size=(256, 208),
+        autoencoder=AutoencoderConfig(
+            block_channels=(16, 32, 64, 96), layers_per_block=1, latent_channels=8
+        ),
+        decoder=DecoderConfig(kind="guided"),
+        unet=UNetConfig(block_channels=(64, 96, 160), cross_attention_width=160),
+        scheduler=SchedulerConfig(prediction_type="sample"),
+        sampling=SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim"),
+        pose_channels=(16, 32, 64, 96),
+        hand_weight=3.0,
+        face_weight=1.0,
+        perceptual_weight=0.2,
+        offset_noise=0.0,
+        timestep_shift=3.0,
+    )
+
+
 def tiny_fpdm() -> FPDMConfig:
     """Return the size used by tests and the smoke run: same classes, seconds on a CPU."""
     return FPDMConfig(
@@ -359,6 +377,11 @@ def tiny_fpdm() -> FPDMConfig:
 
 
 PRESETS: Mapping[type, Mapping[str, Callable[[], Any]]] = {
-    FPDMConfig: {"full": full_fpdm, "mini": FPDMConfig, "tiny": tiny_fpdm}
+    FPDMConfig: {
+        "full": full_fpdm,
+        "guided": guided_fpdm,
+        "mini": FPDMConfig,
+        "tiny": tiny_fpdm,
+    }
 }
 """Settings that a YAML file may start from, by class and name."""

@@ -27,6 +27,8 @@ __all__ = ["GuidedDecoder", "Painting", "build_decoder"]
 
 GUIDE_CHANNELS = 3 + 3 + 1 + 3
 """Moved source, source, what moved, masks."""
+FIRST_GATE = (0.0, 2.0, 0.0)
+"""Logits of painted, moved and unmoved source before anything is learned."""
 FULL = 12
 """Channels at the picture's full size."""
 
@@ -83,21 +85,34 @@ def _shifted(picture: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
 
 
+class _PixelNorm(nn.Module):
+    """Bring the channels of every pixel to unit mean square (Zhang and Sennrich, NeurIPS 2019).
+
+    Unlike statistics over the picture it treats a window as it treats the whole.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C, h, w)."""
+        return x * (torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-6) * self.gain)
+
+
 class _Convolution(nn.Sequential):
     """Convolution, normalisation, SiLU."""
 
-    def __init__(self, inputs: int, outputs: int, groups: int, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(groups, outputs), nn.SiLU()
-        )
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, 3, stride, 1), _PixelNorm(outputs), nn.SiLU())
 
 
 class _Block(nn.Module):
     """A residual block, coloured by the embedding of the signer."""
 
-    def __init__(self, channels: int, groups: int, embedding: int) -> None:
+    def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.first = _Convolution(channels, channels, groups)
+        self.first = _Convolution(channels, channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         # FiLM (Perez et al., AAAI 2018); at zero, so that it fades in
         self.colour = nn.Linear(embedding, 2 * channels) if embedding else None
@@ -145,22 +160,21 @@ class GuidedDecoder(nn.Module):
     ) -> None:
         super().__init__()
         _check(config, factor)
-        widths, groups = config.channels, config.norm_groups
+        widths = config.channels
         levels = range(len(widths))
         self.max_flow = config.max_flow
         self.latent_level = factor.bit_length() - 2
-        self.stem = _Convolution(4 * (3 + GUIDE_CHANNELS), widths[0], groups)
+        self.stem = _Convolution(4 * (3 + GUIDE_CHANNELS), widths[0])
         self.down = nn.ModuleList(
-            _Convolution(widths[k - 1], widths[k], groups, stride=2) for k in levels[1:]
+            _Convolution(widths[k - 1], widths[k], stride=2) for k in levels[1:]
         )
         self.latents = nn.Conv2d(latent_channels, widths[self.latent_level], 3, padding=1)
-        self.blocks = nn.ModuleList(_Block(width, groups, embedding) for width in widths)
+        self.blocks = nn.ModuleList(_Block(width, embedding) for width in widths)
         self.join = nn.ModuleList(
             nn.Conv2d(widths[k] + widths[k + 1], widths[k], 1) for k in levels[:-1]
         )
         self.up = nn.ModuleList(
-            _Blocks(_Block(width, groups, embedding) for _ in range(config.blocks))
-            for width in widths[:-1]
+            _Blocks(_Block(width, embedding) for _ in range(config.blocks)) for width in widths[:-1]
         )
         shift = nn.Conv2d(widths[1], 2, 3, padding=1)
         self.full = nn.Conv2d(widths[0], 4 * FULL, 3, padding=1)
@@ -169,10 +183,14 @@ class GuidedDecoder(nn.Module):
             nn.SiLU(),
             nn.Conv2d(FULL, 6, 3, padding=1),
         )
-        # Nothing is shifted at first
+        # At first nothing is shifted, and what was moved is copied
         for weight in shift.parameters():
             nn.init.zeros_(weight)
         self.flow = shift
+        with torch.no_grad():
+            last = self.head[-1]
+            last.weight[3:].zero_()
+            last.bias[3:] = last.bias.new_tensor(FIRST_GATE)
 
     def forward(
         self, latents: Tensor | None, drawing: Tensor, guide: Guide, embedding: Tensor | None = None
@@ -241,8 +259,6 @@ def _check(config: DecoderConfig, factor: int) -> None:
             f"channels has {len(config.channels)} entries; expected at least {levels}, because the "
             f"autoencoder divides sizes by {factor}"
         )
-    elif any(width % config.norm_groups for width in config.channels):
-        problem = f"channels is {config.channels}; expected multiples of {config.norm_groups}"
     elif config.blocks < 1:
         problem = f"blocks is {config.blocks}; expected at least 1"
     elif config.max_flow < 0:

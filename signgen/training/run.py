@@ -139,7 +139,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(adapter, config.data, config.model, config.seed),
+        dataset=TripletDataset(
+            adapter, config.data, config.model, config.seed, guided=_guided(config)
+        ),
         held_out=_held_out(config, adapter) if config.validate_every else None,
     )
     if latest is not None:
@@ -183,9 +185,15 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
         flip_rate=0.0,
         jitter=0.0,
         source_sides=(),
+        colour_jitter=0.0,
         frame_cache="",
     )
-    return TripletDataset(adapter, data, config.model, config.seed)
+    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
+
+
+def _guided(config: TrainConfig) -> bool:
+    """Whether the stage trains a decoder that sees the source moved to the pose."""
+    return config.model.guided and config.stage in {"vae", "decoder"}
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:

@@ -20,7 +20,7 @@ OLD = replace(SIDE, position_interpolation="scale", table_size=56, trained=False
 GUIDED = replace(
     TINY,
     autoencoder=AutoencoderConfig(block_channels=(8, 8, 16, 16), norm_groups=4, latent_channels=8),
-    decoder=DecoderConfig(kind="guided", channels=(8, 8, 16), norm_groups=4),
+    decoder=DecoderConfig(kind="guided", channels=(8, 8, 16)),
     scheduler=SchedulerConfig(prediction_type="sample"),
 )
 CONFIGS = [
