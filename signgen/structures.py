@@ -200,8 +200,11 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""
-        values: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
-        return Batch(**{k: v if v is None else v.to(device) for k, v in values.items()})
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        moved: dict[str, Any] = {
+            name: None if value is None else value.to(device) for name, value in given.items()
+        }
+        return Batch(**moved)
 
 
 @dataclass(frozen=True)

@@ -178,19 +178,18 @@ class GuidedDecoder(nn.Module):
         )
         shift = nn.Conv2d(widths[1], 2, 3, padding=1)
         self.full = nn.Conv2d(widths[0], 4 * FULL, 3, padding=1)
+        last = nn.Conv2d(FULL, 6, 3, padding=1)
         self.head = nn.Sequential(
-            nn.Conv2d(FULL + 3 + GUIDE_CHANNELS, FULL, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(FULL, 6, 3, padding=1),
+            nn.Conv2d(FULL + 3 + GUIDE_CHANNELS, FULL, 3, padding=1), nn.SiLU(), last
         )
         # At first nothing is shifted, and what was moved is copied
         for weight in shift.parameters():
             nn.init.zeros_(weight)
         self.flow = shift
         with torch.no_grad():
-            last = self.head[-1]
-            last.weight[3:].zero_()
-            last.bias[3:] = last.bias.new_tensor(FIRST_GATE)
+            assert last.bias is not None
+            last.weight[3:] = 0
+            last.bias[3:] = torch.tensor(FIRST_GATE)
 
     def forward(
         self, latents: Tensor | None, drawing: Tensor, guide: Guide, embedding: Tensor | None = None
