@@ -124,7 +124,8 @@ class _Block(nn.Module):
         """Return (B, C, h, w); no embedding changes nothing."""
         h: Tensor = self.first(x)
         if self.colour is not None and embedding is not None:
-            scale, shift = self.colour(embedding)[:, :, None, None].chunk(2, dim=1)
+            code = self.colour(embedding.to(self.colour.weight.dtype))  # (B, 2 C)
+            scale, shift = code[:, :, None, None].chunk(2, dim=1)
             h = h * (1 + scale) + shift
         return x + self.second(h)
 
@@ -204,7 +205,7 @@ class GuidedDecoder(nn.Module):
         """
         inputs = torch.cat(
             [drawing * 2 - 1, guide.warped, guide.source, guide.moved, guide.masks], dim=1
-        )  # (B, 13, H, W)
+        ).to(self.full.weight.dtype)  # (B, 13, H, W)
 
         # Down, with the latents where they belong
         skips = [self.stem(F.pixel_unshuffle(inputs, 2))]  # (B, C0, H / 2, W / 2)
@@ -212,7 +213,7 @@ class GuidedDecoder(nn.Module):
             if level:
                 skips.append(self.down[level - 1](skips[-1]))
             if level == self.latent_level and latents is not None:
-                skips[-1] = skips[-1] + self.latents(latents.to(skips[-1].dtype))
+                skips[-1] = skips[-1] + self.latents(latents.to(inputs.dtype))
             skips[-1] = block(skips[-1], embedding)
 
         # Up

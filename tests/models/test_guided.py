@@ -115,6 +115,20 @@ def test_everything_given_changes_the_painting_and_frames_do_not_see_each_other(
     assert torch.allclose(alone, base[1:], atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_weights(dtype: torch.dtype) -> None:
+    guide, drawing = guide_of((64, 48)), smooth(3, (64, 48), 8)
+    latents, code = torch.randn(1, 8, 8, 6), torch.randn(1, 5)
+    made = decoder(embedding=5)
+    with torch.inference_mode():
+        full, half = (
+            one(latents, drawing, guide, code).mix(guide.warped, guide.source, guide.moved)
+            for one in (made, decoder(embedding=5).to(dtype))
+        )
+    assert half.dtype == torch.float32
+    assert float((full - half).abs().mean()) < 0.05
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
