@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from signgen.config.model import AutoencoderConfig, FPDMConfig
+from signgen.config.autoencoder import AutoencoderConfig
+from signgen.config.model import FPDMConfig
 from signgen.models.guided import Painting, build_decoder
 from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained

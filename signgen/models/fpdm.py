@@ -77,30 +77,23 @@ class FPDM(nn.Module):
         self._freeze()
 
     def _check_settings(self) -> None:
-        factor = self.latents.factor
-        if 2 ** (len(self.config.pose_channels) - 1) != factor:
-            raise UserError(
-                f"model: pose_channels has {len(self.config.pose_channels)} entries; expected "
-                f"{factor.bit_length()}, because the autoencoder divides sizes by {factor}.",
-                ExitCode.USAGE,
-            )
-        if self.config.timestep_shift <= 0:
-            raise UserError(
-                f"model: timestep_shift is {self.config.timestep_shift}; expected more than 0, "
-                "1 for none.",
-                ExitCode.USAGE,
-            )
-        if self.config.fusion == "ipf" and self.config.ipf.loss == "none":
-            raise UserError(
-                "model: fusion is ipf, but ipf.loss is none, so its Combiner was never trained; "
-                "use fusion source, or another loss.",
-                ExitCode.USAGE,
-            )
-        if any(side % factor for side in self.config.size):
-            raise UserError(
-                f"model: size is {self.config.size}; expected multiples of {factor}.",
-                ExitCode.USAGE,
-            )
+        config, factor = self.config, self.latents.factor
+        levels = len(config.pose_channels)
+        problems = {
+            f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
+            f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
+            f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
+                config.timestep_shift <= 0
+            ),
+            "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
+            "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
+            f"size is {config.size}; expected multiples of {factor}": any(
+                side % factor for side in config.size
+            ),
+        }
+        for problem, wrong in problems.items():
+            if wrong:
+                raise UserError(f"model: {problem}.", ExitCode.USAGE)
 
     def _freeze(self) -> None:
         for part in self._frozen_parts():
@@ -266,32 +259,11 @@ class FPDM(nn.Module):
         *,
         clamp: bool = True,
     ) -> Tensor:
-        """Turn latents into pictures, once per frame.
-
-        Args:
-            latents: (B, C, h, w), scaled.
-            conditioning: From `condition`.
-            guide: The source moved to the poses, for the guided decoder, at any size: what is
-                painted at the model's size is mixed with it at its own. The plain one ignores it.
-            clamp: Cut what is out of range.
-
-        Returns:
-            (B, 3, H, W) in [-1, 1], of the guide's size, or the model's without one.
-
-        Raises:
-            ValueError: If the guided decoder is given no guide.
-        """
+        """Turn latents into pictures, once per frame; see `PoseGuidedModel.decode`."""
         if self.decoder is None:
             return self.latents.decode(latents, clamp=clamp)
-        drawing = conditioning.drawing
-        if guide is None or drawing is None:
-            raise ValueError("the guided decoder needs a guide and the drawn poses")
-        if len(guide.source) == 1:
-            guide = guide.expand(len(latents))
-        small = guide.resized((drawing.shape[-2], drawing.shape[-1]))
         unscaled = latents / self.latents.scaling
-        painting = self.decoder(unscaled, drawing, small, conditioning.embedding)
-        picture: Tensor = painting.mix(guide.warped, guide.source, guide.moved)
+        picture = self.decoder.picture(unscaled, conditioning, guide)
         return picture.clamp(-1, 1) if clamp else picture
 
     def loss(

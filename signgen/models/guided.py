@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from signgen.config.model import DecoderConfig, FPDMConfig
-from signgen.structures import ExitCode, Guide, UserError, expect
+from signgen.config.autoencoder import DecoderConfig
+from signgen.config.model import FPDMConfig
+from signgen.structures import Conditioning, ExitCode, Guide, UserError, expect
 
 __all__ = ["GuidedDecoder", "Painting", "build_decoder"]
 
@@ -232,6 +233,29 @@ class GuidedDecoder(nn.Module):
         rgb, gate = self.head(torch.cat([full, inputs], dim=1)).split(3, dim=1)
         assert flow is not None
         return Painting(rgb, gate.float().softmax(dim=1), flow)
+
+    def picture(self, latents: Tensor, conditioning: Conditioning, guide: Guide | None) -> Tensor:
+        """Paint a picture at the size of the drawn pose, and mix it at the size of the guide.
+
+        Args:
+            latents: (B, C, h, w), not scaled.
+            conditioning: With the drawn poses.
+            guide: Of B frames, or of one that all share; at any size.
+
+        Returns:
+            (B, 3, H, W) of the guide's size, not clamped.
+
+        Raises:
+            ValueError: If there is no guide or no drawing.
+        """
+        drawing = conditioning.drawing
+        if guide is None or drawing is None:
+            raise ValueError("the guided decoder needs a guide and the drawn poses")
+        if len(guide.source) == 1:
+            guide = guide.expand(len(latents))
+        small = guide.resized((int(drawing.shape[-2]), int(drawing.shape[-1])))
+        painting: Painting = self(latents, drawing, small, conditioning.embedding)
+        return painting.mix(guide.warped, guide.source, guide.moved)
 
 
 def build_decoder(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config.model import AutoencoderConfig, DecoderConfig, SchedulerConfig, tiny_fpdm
+from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
+from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.noise import FrameNoise
 from signgen.diffusion.samplers import sample

@@ -20,9 +20,9 @@ import signgen.config.train
 import signgen.models
 from signgen.checkpoints.models import load_model
 from signgen.cli.main import main
+from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.data import DataConfig
 from signgen.config.model import (
-    AutoencoderConfig,
     FPDMConfig,
     SamplingConfig,
     SchedulerConfig,

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config.model import AutoencoderConfig, DecoderConfig, tiny_fpdm
+from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
+from signgen.config.model import tiny_fpdm
 from signgen.models import build_stage
 from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
 from signgen.models.base import LatentSpace

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from signgen.config.model import DecoderConfig, SchedulerConfig, tiny_fpdm
+from signgen.config.autoencoder import DecoderConfig
+from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.sampling import Sampling
 from signgen.models import build_model, build_stage
 from signgen.models.guided import GuidedDecoder, Painting

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from signgen.config.autoencoder import DecoderConfig
 from signgen.config.data import DataConfig
-from signgen.config.model import DecoderConfig, tiny_fpdm
+from signgen.config.model import tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.media import read_image
 from signgen.training.loop import train

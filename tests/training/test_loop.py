@@ -9,8 +9,9 @@ import torch
 
 from signgen.checkpoints.models import load_model, read_weights
 from signgen.checkpoints.runs import newest_checkpoint
+from signgen.config.autoencoder import DecoderConfig
 from signgen.config.data import DataConfig
-from signgen.config.model import DecoderConfig, SchedulerConfig, tiny_fpdm
+from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
 from signgen.data.examples.loading import batches, collate
