@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -19,7 +19,7 @@ from signgen.config.model import SchedulerConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.hub import local_folder
 
-PredictionType = Literal["v_prediction", "epsilon"]
+PredictionType = Literal["v_prediction", "epsilon", "sample"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NoiseSchedule:
 
     Args:
         alphas_cumprod: (T,) float32, abar of each training timestep.
-        prediction_type: `v_prediction` or `epsilon`.
+        prediction_type: `v_prediction`, `epsilon` or `sample` (the clean latents).
         scheduler: The library's scheduler, which spreads the timesteps to sample at.
         set_alpha_to_one: Whether DDIM's last step ends at pure signal, else at timestep 0.
     """
@@ -69,13 +69,13 @@ class NoiseSchedule:
         """Wrap a diffusers scheduler; its clipping of samples is left out, latents have no range.
 
         Raises:
-            UserError: If its prediction type is neither v nor epsilon, or epsilon with zero
+            UserError: If its prediction type is none of v, epsilon and sample, or epsilon with zero
                 terminal SNR, where pure noise tells nothing about the picture.
         """
         kind = scheduler.config["prediction_type"]
-        if kind not in {"v_prediction", "epsilon"}:
+        if kind not in get_args(PredictionType):
             raise UserError(
-                f"scheduler: prediction_type is {kind}; expected v_prediction or epsilon.",
+                f"scheduler: prediction_type is {kind}; expected v_prediction, epsilon or sample.",
             )
         if kind == "epsilon" and scheduler.config["rescale_betas_zero_snr"]:
             raise UserError(
@@ -155,8 +155,9 @@ class NoiseSchedule:
     def training_target(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return what the denoiser should predict for given latents, noise and timesteps.
 
-        Either the noise, or v = sqrt(abar) noise - sqrt(1 - abar) z0 (Salimans and Ho, ICLR 2022,
-        section 4). FPDM's equations show epsilon; its published weights predict v.
+        The noise, the clean latents, or v = sqrt(abar) noise - sqrt(1 - abar) z0 (Salimans and Ho,
+        ICLR 2022, section 4). FPDM's equations show epsilon; its published weights predict v. Small
+        networks do best on clean latents (Li and He, arXiv 2511.13720).
 
         Args:
             z0: (B, C, h, w) clean latents.
@@ -165,6 +166,8 @@ class NoiseSchedule:
         """
         if self.prediction_type == "epsilon":
             return noise
+        if self.prediction_type == "sample":
+            return z0
         signal, spread = self._scales(t, z0)
         return signal * noise - spread * z0
 
@@ -184,6 +187,8 @@ class NoiseSchedule:
         signal, spread = self._scales(t, z)
         if self.prediction_type == "epsilon":
             return (z - spread * output) / signal, output
+        if self.prediction_type == "sample":
+            return output, (z - signal * output) / spread
         return signal * z - spread * output, signal * output + spread * z
 
     def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from signgen.rendering.warnings import model_warnings
 from signgen.structures import (
     Conditioning,
     ExitCode,
+    Guide,
     PoseSequence,
     SourceFeatures,
     UserError,
@@ -51,6 +52,7 @@ def generate(
     *,
     frames: Sequence[int],
     sampling: ResolvedSampling,
+    guide: Guide | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
@@ -63,10 +65,12 @@ def generate(
         pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
         frames: B indices of the frames in their sequence, which choose the noise.
         sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
+        guide: The source moved to the poses, for models whose settings say `guided`, at the size
+            that the pictures are to have.
         callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
-        (B, 3, H, W) float32 in [-1, 1].
+        (B, 3, H, W) float32 in [-1, 1], of the poses' size, or the guide's where there is one.
     """
     import torch
 
@@ -86,7 +90,8 @@ def generate(
         # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
         with autocast(sampling.precision, device):
-            branches = model.branches(model.condition(features, pose))
+            conditioning = model.condition(features, pose)
+            branches = model.branches(conditioning)
 
         # Denoise
         latents = sample(
@@ -101,7 +106,7 @@ def generate(
 
         # Decode
         with autocast("no" if model.latents.upcast else sampling.precision, device):
-            return model.latents.decode(latents).float()
+            return model.decode(latents, conditioning, guide).float()
 
 
 class Renderer:

@@ -19,23 +19,19 @@ from torch import Tensor, nn
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
-from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config, to_yaml
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.pictures import measure_split
 from signgen.files.writing import save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
-from signgen.models.pictures import measure_pictures
-from signgen.structures import Batch, ExitCode, FrameRef, UserError
+from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.schedule import check_settings
 
 log = logging.getLogger(__name__)
-
-MEASURED = 200
-"""Frames by which a run learns what its pictures are like."""
 
 
 class LossModule(nn.Module):
@@ -116,7 +112,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             _check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
-        config = replace(config, model=_with_pictures(model, adapter, config.data.split))
+        pictures = measure_split(adapter, config.data.split, model.size)
+        config = replace(config, model=replace(model, pictures=pictures))
 
     # The stage
     accelerator = _accelerator(config)
@@ -144,7 +141,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(adapter, config.data, config.model, config.seed),
+        dataset=TripletDataset(
+            adapter, config.data, config.model, config.seed, guided=_guided(config)
+        ),
         held_out=_held_out(config, adapter) if config.validate_every else None,
     )
     if latest is not None:
@@ -154,15 +153,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     if accelerator.is_main_process:
         _write_settings(run)
     return run
-
-
-def _with_pictures(model: ModelConfig, adapter: DatasetAdapter, split: str) -> ModelConfig:
-    """Measure one frame of up to `MEASURED` records, spread evenly, as what the model knows."""
-    records = adapter.records(split)
-    chosen = records[:: -(-len(records) // MEASURED)] if records else []
-    refs = [FrameRef(record, record.num_frames // 2) for record in chosen]
-    frames = ((adapter.frame(ref), adapter.pose(ref)) for ref in refs)
-    return replace(model, pictures=measure_pictures(frames, model.size))
 
 
 def _load(stage: Trainable, state: State, where: Path | str) -> None:
@@ -197,9 +187,15 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
         flip_rate=0.0,
         jitter=0.0,
         source_sides=(),
+        colour_jitter=0.0,
         frame_cache="",
     )
-    return TripletDataset(adapter, data, config.model, config.seed)
+    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
+
+
+def _guided(config: TrainConfig) -> bool:
+    """Whether the stage trains a decoder that sees the source moved to the pose."""
+    return config.model.guided and config.stage in {"vae", "decoder"}
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:

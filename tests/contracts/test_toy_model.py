@@ -20,9 +20,9 @@ import signgen.config.train
 import signgen.models
 from signgen.checkpoints.models import load_model
 from signgen.cli.main import main
+from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.data import DataConfig
 from signgen.config.model import (
-    AutoencoderConfig,
     FPDMConfig,
     SamplingConfig,
     SchedulerConfig,
@@ -34,7 +34,7 @@ from signgen.data.dataset import bundled_sample
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.base import LatentSpace, PoseGuidedModel
-from signgen.structures import Batch, Conditioning, SourceFeatures
+from signgen.structures import Batch, Conditioning, Guide, SourceFeatures
 from signgen.training.loop import train
 
 
@@ -48,6 +48,7 @@ class ToyConfig:
     denoiser: ClassVar[str] = "mix."
     parts: ClassVar[tuple[str, ...]] = ("scheduler", "autoencoder")
     branches: ClassVar[int] = 2
+    guided: ClassVar[bool] = False
     size: tuple[int, int] = (64, 48)
     source_size: tuple[int, int] | None = None
     resize: Literal["area", "bicubic"] = "area"
@@ -95,6 +96,16 @@ class Toy(nn.Module):
     def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         colour = conditioning.tokens.mean(1)[:, :, None, None].expand_as(conditioning.pose)
         return self.mix(torch.cat([z, conditioning.pose, colour], 1))
+
+    def decode(
+        self,
+        latents: Tensor,
+        conditioning: Conditioning,
+        guide: Guide | None = None,
+        *,
+        clamp: bool = True,
+    ) -> Tensor:
+        return self.latents.decode(latents, clamp=clamp)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         z0 = self.latents.encode(batch.target)
