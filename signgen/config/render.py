@@ -38,8 +38,9 @@ class RenderConfig:
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""
     source_poses: str | None = None
-    """Poses of the source picture, of which the first is taken: for --align affine and limb and for
-    --model warp, which estimate it if it is not given, and to find the signer for --frame auto."""
+    """Poses of the source picture, of which the first is taken: for --align affine and limb, for
+    --model warp and for models that move the source, which estimate it if it is not given, and to
+    find the signer for --frame auto."""
     frame: Framing = "auto"
     """What a model renders of the source: `auto` only the part around the signer and the poses,
     pasted back with a soft border, where the signer fills the picture otherwise than the model

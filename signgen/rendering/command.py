@@ -111,7 +111,7 @@ def plan(config: RenderConfig) -> RenderPlan:
         UserError: As `render_files`.
     """
     inputs = check_inputs(config)
-    motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
+    motion = _motion_of_file(inputs, config)
     planned = RenderPlan(
         model=config.model,
         frames=len(inputs.poses),
@@ -128,6 +128,22 @@ def plan(config: RenderConfig) -> RenderPlan:
     if motion is None:
         return planned
     return _warned(planned, WarpRenderer().warnings(inputs.source, motion.poses, motion.signer))
+
+
+def _motion_of_file(inputs: Inputs, config: RenderConfig) -> Motion | None:
+    """Return the poses to render; None where they have yet to be extracted from a video."""
+    if not isinstance(inputs.poses, PoseSequence):
+        return None
+    return inputs.motion(config, guided=_guided(config))
+
+
+def _guided(config: RenderConfig) -> bool:
+    """Whether the model decodes with the source moved to the poses."""
+    if config.model == WARP:
+        return False
+    from signgen.checkpoints.models import resolve
+
+    return resolve(config.model)[2].guided
 
 
 def _warned(planned: RenderPlan, warnings: Sequence[str]) -> RenderPlan:
@@ -191,12 +207,12 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     """
     inputs = check_inputs(config)
     # What needs no extraction is aligned before the model, which takes longer to load.
-    motion = inputs.motion(config) if isinstance(inputs.poses, PoseSequence) else None
+    motion = _motion_of_file(inputs, config)
     renderer = load_renderer(
         config.model, config.device, inputs.sampling, frame=config.frame, chunk=config.chunk
     )
     renderer.check_skeleton(inputs.poses.skeleton, config.poses)
-    motion = motion or inputs.motion(config, progress)
+    motion = motion or inputs.motion(config, progress, guided=_guided(config))
     poses = motion.poses
     settings = _settings(config, renderer.facts(), motion.estimator)
     frames: Iterable[Frame] = renderer.render(

@@ -15,6 +15,7 @@ from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
+from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.base import Frame, check_chunk
 from signgen.rendering.warp import WARP, first_pose
@@ -74,8 +75,16 @@ class Inputs:
     sampling: Sampling
     outputs: tuple[Path, ...]
 
-    def motion(self, config: RenderConfig, progress: Progress | None = None) -> Motion:
+    def motion(
+        self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
+    ) -> Motion:
         """Return the poses to render, extracted and aligned as the settings say.
+
+        Args:
+            config: The settings.
+            progress: Wraps the frames that poses are extracted from.
+            guided: Whether key points of the source are of use: they are estimated where that can
+                be done, and else do without.
 
         Raises:
             UserError: If nobody is found, or the two signers cannot be aligned.
@@ -93,6 +102,8 @@ class Inputs:
         # Find the signer in the source
         if config.source_poses or config.align != "none" or config.model == WARP:
             signer, estimator = self._signer(config, estimator)
+        elif guided and poses.skeleton == COCO_WHOLEBODY:
+            signer, estimator = self._signer_if_found(config, estimator)
 
         # Bring the poses onto the source
         where = config.source_poses or config.source
@@ -119,6 +130,18 @@ class Inputs:
             return given.frames(slice(0, 1)), estimator
         estimator = estimator or _open_for_source(config)
         return estimate_source(self.source, estimator, name=config.source), estimator
+
+    def _signer_if_found(
+        self, config: RenderConfig, estimator: PoseEstimator | None
+    ) -> tuple[PoseSequence | None, PoseEstimator | None]:
+        """Return the key points of the source as `_signer`; None where nothing finds them."""
+        try:
+            return self._signer(config, estimator)
+        except UserError as error:
+            chosen = config.estimator != "auto" or config.weights
+            if error.code not in {ExitCode.UNAVAILABLE, ExitCode.DATA} or chosen:
+                raise
+            return None, estimator
 
 
 def _open_for_source(config: RenderConfig) -> PoseEstimator:

@@ -22,10 +22,12 @@ from signgen.device import autocast, check_precision, choose_device
 from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
-from signgen.pose.transforms import fit_to_source
+from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
 from signgen.rendering.framing import Crop, choose_crop
+from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
+from signgen.rendering.warp import MAX_GAP
 from signgen.structures import (
     Conditioning,
     ExitCode,
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from signgen.models.base import PoseGuidedModel
 
 __all__ = ["Renderer", "check_skeleton", "check_steps", "generate"]
+
+GUIDE_PIXELS = 2_000_000
+"""Pixels of guides computed at a time at most, about 250 bytes each."""
 
 
 def generate(
@@ -179,32 +184,41 @@ class Renderer:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
             poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
             size: (H, W) of the frames; the source's size if not given.
-            signer: Key points in the source, of which the first pose is taken; they help to find
-                the part of it to render.
+            signer: Key points in the source, of which the first pose is taken: a guided decoder
+                moves the source from them, and they help to find the part of it to render.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            UserError: If the source is no such picture, or the skeleton is not the model's.
+            UserError: If the source is no such picture, or a skeleton is not the model's.
         """
         # Find what to render
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
         placed = fit_to_source(poses, whole)
-        crop = self.crop(placed, None if signer is None else fit_to_source(signer, whole))
-        area = picture if crop is None else crop.cut(picture)
+        own = None if signer is None else fit_to_source(signer.frames([0]), whole)
+        crop = self.crop(placed, own)
+        area, inside = picture, placed
+        if crop is not None:
+            area, inside = crop.cut(picture), crop.place(placed)
+            own = None if own is None else crop.place(own)
 
         # Once per signer
         features = self._encode(area)
+        guide: GuideSource | None = None
+        if self.model.config.guided:
+            guide = GuideSource.of(area, own, inside.skeleton)
+            inside = fill_missing(inside, MAX_GAP)
 
         # Chunk by chunk
-        inside = placed if crop is None else crop.place(placed)
-        for start in range(0, len(placed), self.chunk):
-            indices = range(start, min(start + self.chunk, len(placed)))
-            for frame in self._chunk(features, inside, indices, callback):
+        step = self._step(area)
+        for start in range(0, len(inside), step):
+            indices = range(start, min(start + step, len(inside)))
+            moved = None if guide is None else guide.move(inside, indices)
+            for frame in self._chunk(features, inside, indices, moved, callback):
                 if crop is None:
                     yield resize_picture(frame, size or whole)
                     continue
@@ -230,6 +244,13 @@ class Renderer:
         one = None if signer is None else signer.frames([0])
         return choose_crop(poses, one, self.model.config.pictures)
 
+    def _step(self, area: Frame) -> int:
+        """Return the frames to compute at a time: fewer where guides are large."""
+        if not self.model.config.guided or self.sampling.official_noise:
+            return self.chunk
+        height, width = area.shape[:2]
+        return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
+
     def _encode(self, picture: Frame) -> SourceFeatures:
         """Encode the signer, once per signer."""
         import torch
@@ -245,9 +266,10 @@ class Renderer:
         features: SourceFeatures,
         poses: PoseSequence,
         indices: range,
+        guide: Guide | None,
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
-        """Return (H, W, 3) float32 pictures in [0, 255] at the model's size."""
+        """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
         import torch
 
         drawn = np.stack([self.drawing.draw(poses, index) for index in indices])
@@ -258,6 +280,7 @@ class Renderer:
             pose.to(self.device) / 255,
             frames=indices,
             sampling=self.sampling,
+            guide=None if guide is None else guide.to(self.device),
             callback=callback,
         )
         pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()

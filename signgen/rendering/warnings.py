@@ -30,18 +30,24 @@ def model_warnings(
         signer: Key points in the source, in its pixels.
         crop: The part that is rendered; None for the whole.
     """
-    known = config.pictures
-    if not known.frames:
-        return ()
     area = picture if crop is None else crop.cut(picture)
-    return tuple(
-        text
-        for text in (
+    known = config.pictures.frames > 0
+    texts = [_keypoints(signer)] if config.guided else []
+    if known:
+        texts += [
             _size(config, poses if signer is None else signer, crop),
             _pixels(config, area),
             _likeness(config, area),
-        )
-        if text
+        ]
+    return tuple(text for text in texts if text)
+
+
+def _keypoints(signer: PoseSequence | None) -> str:
+    if signer is not None and signer.visible[:1].any():
+        return ""
+    return (
+        "no key points of the source: all of it is painted anew, which costs likeness. Give "
+        "--source-poses FILE, or set up an estimator: make pose-mediapipe."
     )
 
 
