@@ -24,7 +24,8 @@ def render(config: RenderConfig) -> int:
     Without weights: signgen render --source frame.png --source-poses frame.json --poses seq.json
     --model warp
     """
-    from signgen.rendering.command import as_json, plan, render_files
+    from signgen.rendering.command import as_json, render_files
+    from signgen.rendering.planning import plan
 
     if config.dry_run:
         planned = as_json(plan(config))

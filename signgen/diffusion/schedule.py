@@ -48,8 +48,11 @@ class NoiseSchedule:
         Raises:
             UserError: If the scheduler is missing, or predicts something that cannot be used.
         """
+        # A pretrained model's own
         if config.pretrained:
             return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained))
+
+        # One from settings
         scheduler = DDPMScheduler(
             num_train_timesteps=config.train_steps,
             beta_start=config.beta_start,
@@ -72,6 +75,7 @@ class NoiseSchedule:
             UserError: If its prediction type is none of v, epsilon and sample, or epsilon with zero
                 terminal SNR, where pure noise tells nothing about the picture.
         """
+        # What it predicts
         kind = scheduler.config["prediction_type"]
         if kind not in get_args(PredictionType):
             raise UserError(
@@ -83,6 +87,7 @@ class NoiseSchedule:
                 "use v_prediction or set zero_terminal_snr to false.",
                 ExitCode.USAGE,
             )
+
         # A setting of DDIM, which DDPM keeps from the file it was read from; absent is DDIM's true.
         ends_at_one = bool(scheduler.config.get("set_alpha_to_one", True))
         return NoiseSchedule(scheduler.alphas_cumprod, kind, scheduler, ends_at_one)
@@ -138,7 +143,7 @@ class NoiseSchedule:
             (count,) int64 from 0 to T - 1.
         """
         uniform = torch.rand(count, device=device)  # (count,)
-        shifted = shift * uniform / (1 + (shift - 1) * uniform)
+        shifted = shift * uniform / (1 + (shift - 1) * uniform)  # Eq. 23 of Esser et al.
         return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
 
     def add_noise(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
@@ -150,7 +155,7 @@ class NoiseSchedule:
             t: (B,) int64 timesteps.
         """
         signal, spread = self._scales(t, z0)
-        return signal * z0 + spread * noise
+        return signal * z0 + spread * noise  # (B, C, h, w)
 
     def training_target(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return what the denoiser should predict for given latents, noise and timesteps.
@@ -169,7 +174,7 @@ class NoiseSchedule:
         if self.prediction_type == "sample":
             return z0
         signal, spread = self._scales(t, z0)
-        return signal * noise - spread * z0
+        return signal * noise - spread * z0  # v
 
     def predict_clean_and_noise(
         self, z: Tensor, output: Tensor, t: Tensor
@@ -189,7 +194,7 @@ class NoiseSchedule:
             return (z - spread * output) / signal, output
         if self.prediction_type == "sample":
             return output, (z - signal * output) / spread
-        return signal * z - spread * output, signal * output + spread * z
+        return signal * z - spread * output, signal * output + spread * z  # of v
 
     def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(abar_t) and sqrt(1 - abar_t), each (B, 1, 1, 1)."""

@@ -27,6 +27,9 @@ Frame = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 
 
+# ----- what a renderer is -------------------------------------------------------------------------
+
+
 class RendersFrames(Protocol):
     """Makes frames of a signer, one per pose."""
 
@@ -89,6 +92,9 @@ class FrameRenderer(RendersFrames, Protocol):
         ...
 
 
+# ----- pictures -----------------------------------------------------------------------------------
+
+
 def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
     """Return a picture as (H, W, 3) uint8 RGB.
 
@@ -99,8 +105,11 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
         UserError: If it is an array of another shape or type, or a picture of another mode (65),
             or a file that cannot be read.
     """
+    # A file
     if isinstance(source, str | Path):
         return read_image(source)
+
+    # A PIL picture
     if isinstance(source, Image.Image):
         if source.mode != "RGB":
             raise UserError(
@@ -108,13 +117,15 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
                 'source.convert("RGB").'
             )
         return np.array(source)
+
+    # An array
     array = np.asarray(source)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         raise UserError(
             f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
             "shape (H, W, 3), 0 to 255."
         )
-    return array
+    return array  # (H, W, 3)
 
 
 def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:

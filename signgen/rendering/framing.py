@@ -55,10 +55,11 @@ class Crop:
     def cut(self, picture: Frame) -> Frame:
         """Return the crop of a picture (H, W, 3); beyond it, its border goes on."""
         (x0, y0, x1, y1), (height, width) = self.box, self.picture
-        inside = picture[max(y0, 0) : y1, max(x0, 0) : x1]
+        inside = picture[max(y0, 0) : y1, max(x0, 0) : x1]  # (h', w', 3)
         beyond = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))
         if not any(beyond):
             return inside
+        # Continue the picture's border
         return np.asarray(cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE), np.uint8)
 
     def place(self, poses: PoseSequence) -> PoseSequence:
@@ -71,9 +72,12 @@ class Crop:
         Where both are equal, and outside of the crop, it is the picture to the byte.
         """
         (x0, y0, x1, y1), (height, width) = self.box, self.picture
+        # What lies inside the picture
         rows, columns = slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width))
         own = picture[rows, columns].astype(np.float32)  # (h', w', 3)
         new = rendered[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
+
+        # Blend it in
         whole = picture.copy()
         mixed = own + self.border()[..., None] * (new - own)
         whole[rows, columns] = np.rint(mixed).clip(0, 255).astype(np.uint8)
@@ -90,9 +94,10 @@ class Crop:
 
 def _ramp(start: int, stop: int, length: int, reach: float) -> NDArray[np.float64]:
     """Return how much of an axis is rendered, pixel by pixel; edges of the picture are not soft."""
-    at = np.arange(max(start, 0), min(stop, length)) + 0.5
+    at = np.arange(max(start, 0), min(stop, length)) + 0.5  # (n,) middles of pixels
     before = at - start if start > 0 else np.full(len(at), np.inf)
     after = stop - at if stop < length else np.full(len(at), np.inf)
+    # From 0 to 1 without a bend at the ends
     share = np.minimum(np.minimum(before, after) / reach, 1)
     return np.asarray(share * share * (3 - 2 * share))
 
@@ -107,6 +112,7 @@ def choose_crop(
         signer: Key points in the source, in its pixels; None where they are unknown.
         known: What the model's training pictures were like.
     """
+    # How large the signer is
     stand = stance(poses if signer is None else signer) or stance(poses)
     low, high = known.shoulders
     if stand is None or low <= 0:
@@ -141,14 +147,19 @@ def _around(
     poses: PoseSequence, signer: PoseSequence | None, shoulders: float
 ) -> NDArray[np.float64]:
     """Return the corners (2, 2) of the box around head, arms and hands, inside the picture."""
+    # Leave out hips and legs
     skeleton = SKELETONS[poses.skeleton]
     above = np.ones(skeleton.num_keypoints, bool)
     for index, name in enumerate(skeleton.names):
         above[index] = not any(word in name for word in _BELOW)
-    points = [poses.keypoints[poses.visible & above]]
+
+    # All points of all frames
+    points = [poses.keypoints[poses.visible & above]]  # (n, 2)
     if signer is not None:
         points.append(signer.keypoints[signer.visible & above])
     seen = np.concatenate(points)
+
+    # With room for hair and fingers
     low, high = seen.min(axis=0), seen.max(axis=0)
     low -= shoulders * np.array([MARGIN, HEAD])
     high += shoulders * MARGIN

@@ -41,8 +41,11 @@ class GuideSource:
         Raises:
             UserError: If the key points are of another skeleton.
         """
+        # A photo and nothing else
         if signer is None or not signer.visible[:1].any():
             return GuideSource(picture, None)
+
+        # Take it apart
         own = first_pose(signer, skeleton, (picture.shape[0], picture.shape[1]))
         keypoints, confidence = own.keypoints[0], own.confidence[0]
         return GuideSource(
@@ -59,7 +62,10 @@ class GuideSource:
         from signgen.data.examples.guides import guide_of, unknown_guide
         from signgen.structures import Guide
 
+        # Anything may move
         if self.parts is None:
             return unknown_guide(self.picture).expand(len(list(indices)))
+
+        # Move it to every pose
         moved = (warp(self.parts, poses.keypoints[t], poses.confidence[t]) for t in indices)
-        return Guide.cat([guide_of(self.picture, one) for one in moved])
+        return Guide.cat([guide_of(self.picture, one) for one in moved])  # (B, C, H, W) each

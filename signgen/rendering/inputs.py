@@ -124,10 +124,13 @@ class Inputs:
             config: The settings.
             estimator: One that is open already.
         """
+        # Those that are given
         if config.source_poses:
             size = (self.source.shape[0], self.source.shape[1])
             given = read_poses_of(Path(config.source_poses), config.source, size)
             return given.frames(slice(0, 1)), estimator
+
+        # Else estimated
         estimator = estimator or _open_for_source(config)
         return estimate_source(self.source, estimator, name=config.source), estimator
 
@@ -138,6 +141,7 @@ class Inputs:
         try:
             return self._signer(config, estimator)
         except UserError as error:
+            # Only what nobody asked for may be missing
             chosen = config.estimator != "auto" or config.weights
             if error.code not in {ExitCode.UNAVAILABLE, ExitCode.DATA} or chosen:
                 raise
@@ -176,6 +180,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     Raises:
         UserError: If a setting, an input or an output is unusable.
     """
+    # Settings
     for flag, value in (("--source", config.source), ("--poses", config.poses)):
         if not value:
             raise UserError(
@@ -186,6 +191,8 @@ def check_inputs(config: RenderConfig) -> Inputs:
     check_chunk(config.chunk)
     sampling = sampling_of(config)
     outputs = _outputs(config)
+
+    # The source
     source = read_image(config.source)
     height, width = (int(side) for side in source.shape[:2])
     size = config.size or (height, width)
@@ -196,6 +203,8 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{MAX_SIDE}. Choose another --size.",
             ExitCode.USAGE if config.size else ExitCode.DATA,
         )
+
+    # The poses
     poses = _open_poses(config, (height, width))
     if not MIN_FPS <= poses.fps <= MAX_FPS:
         raise UserError(
@@ -222,9 +231,12 @@ def _check_warp(config: RenderConfig) -> None:
 
 def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:
     """Read poses; of a video only find out what it takes to extract them."""
+    # A video
     if looks_like_video(config.poses):
         probe_video(config.poses)  # a broken one is told before an estimator is loaded
         return open_video_poses(config.poses, open_estimator(config.estimator, config.weights))
+
+    # A file or folder of key points
     path = Path(config.poses)
     try:
         poses = _read_poses(path, config, size)
@@ -232,6 +244,8 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | V
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             raise UserError(f"{error} It is no video either.", error.code) from error
         raise
+
+    # With somebody in it
     if len(poses) == 0:
         raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
     if not poses.visible.any():
@@ -256,9 +270,12 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Pose
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
+    # What is written
     out = check_output(config.out, ".mp4")
     extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
     outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
+
+    # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:

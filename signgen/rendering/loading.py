@@ -32,8 +32,11 @@ def load_renderer(
     Raises:
         UserError: If the model, the device or a setting is unusable.
     """
+    # No model
     if name == WARP:
         return WarpRenderer()
+
+    # A model, on a device that is there
     chosen = choose_device(device)
     from signgen.checkpoints.models import load_model
     from signgen.rendering.renderer import Renderer

@@ -219,6 +219,7 @@ class Renderer:
             indices = range(start, min(start + step, len(inside)))
             moved = None if guide is None else guide.move(inside, indices)
             for frame in self._chunk(features, inside, indices, moved, callback):
+                # Put it in its place
                 if crop is None:
                     yield resize_picture(frame, size or whole)
                     continue
@@ -257,7 +258,7 @@ class Renderer:
 
         from signgen.data.examples.loading import to_pixels
 
-        squashed = resize_image(picture, self.source_size, self.model.config.resize)
+        squashed = resize_image(picture, self.source_size, self.model.config.resize)  # (Hs, Ws, 3)
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
             return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
 
@@ -272,8 +273,11 @@ class Renderer:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
         import torch
 
-        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])
+        # Draw the poses
+        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])  # (B, H, W, 3)
         pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
+
+        # Sample the pictures
         pictures = generate(
             self.model,
             features,
@@ -283,6 +287,8 @@ class Renderer:
             guide=None if guide is None else guide.to(self.device),
             callback=callback,
         )
+
+        # Back to pixels
         pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
         return list(pixels.astype(np.float32))
 

@@ -30,9 +30,12 @@ def model_warnings(
         signer: Key points in the source, in its pixels.
         crop: The part that is rendered; None for the whole.
     """
+    # What does not depend on training
     area = picture if crop is None else crop.cut(picture)
     known = config.pictures.frames > 0
     texts = [_keypoints(signer)] if config.guided else []
+
+    # What the training pictures were like
     if known:
         texts += [
             _size(config, poses if signer is None else signer, crop),
@@ -56,11 +59,14 @@ def _size(config: ModelConfig, poses: PoseSequence, crop: Crop | None) -> str:
     stand, (low, high) = stance(poses), config.pictures.shoulders
     if stand is None or low <= 0:
         return ""
+    # As a share of what is rendered
     share = stand.shoulders / (poses.size[1] if crop is None else crop.size[1])
     found = (
         f"shoulders are {share:.0%} of the width of what is rendered, the model knows "
         f"{low:.0%} to {high:.0%}"
     )
+
+    # Beyond what is known
     if share < low / SLACK:
         return f"the signer is small: {found}. Leave out --frame full, or try --align limb."
     if share > high * SLACK:

@@ -49,6 +49,7 @@ class WarpRenderer:
         """Say which hands of the source are not known; arguments as `FrameRenderer.warnings`."""
         if signer is None:
             return ()
+        # Which hands are known
         figure = Figure.of(signer.keypoints[0], signer.confidence[0], signer.skeleton)
         missing = [side for side in SIDES if figure.hand(side) is None]
         if not missing:
@@ -92,7 +93,7 @@ class WarpRenderer:
         # Move it frame by frame
         placed = fill_missing(fit_to_source(poses, (height, width)), MAX_GAP)
         for keypoints, confidence in zip(placed.keypoints, placed.confidence, strict=True):
-            moved = warp(parts, keypoints, confidence).picture
+            moved = warp(parts, keypoints, confidence).picture  # (H, W, 3)
             if size in (None, (height, width)):
                 yield moved
             else:

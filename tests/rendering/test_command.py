@@ -22,7 +22,8 @@ from signgen.media import read_image, read_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.command import plan, render_files
+from signgen.rendering.command import render_files
+from signgen.rendering.planning import plan
 
 
 def config_of(work: Any, **changes: Any) -> RenderConfig:
