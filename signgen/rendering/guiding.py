@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from signgen.pose.warping import WarpSource, prepare_source, warp
 from signgen.rendering.base import Frame
-from signgen.rendering.warp import first_pose
 from signgen.structures import PoseSequence
 
 if TYPE_CHECKING:
@@ -30,27 +29,20 @@ class GuideSource:
     parts: WarpSource | None
 
     @staticmethod
-    def of(picture: Frame, signer: PoseSequence | None, skeleton: str) -> GuideSource:
+    def of(picture: Frame, signer: PoseSequence | None) -> GuideSource:
         """Take a source apart, once per signer.
 
         Args:
             picture: (H, W, 3) uint8 RGB.
-            signer: Key points in it; None, or no point, where they are unknown.
-            skeleton: That of the poses.
-
-        Raises:
-            UserError: If the key points are of another skeleton.
+            signer: Key points in it, in its pixels; None where they are unknown.
         """
         # A photo and nothing else
-        if signer is None or not signer.visible[:1].any():
+        if signer is None:
             return GuideSource(picture, None)
 
         # Take it apart
-        own = first_pose(signer, skeleton, (picture.shape[0], picture.shape[1]))
-        keypoints, confidence = own.keypoints[0], own.confidence[0]
-        return GuideSource(
-            picture, prepare_source(picture, keypoints, confidence, skeleton=skeleton)
-        )
+        points = signer.keypoints[0], signer.confidence[0]
+        return GuideSource(picture, prepare_source(picture, *points, skeleton=signer.skeleton))
 
     def move(self, poses: PoseSequence, indices: Iterable[int]) -> Guide:
         """Return the guide of some frames (B), at the size of the picture.

@@ -110,7 +110,7 @@ class Inputs:
         if config.align != "none" and signer is not None:
             aligned = align_to_source(poses, signer, config.align, (config.poses, where))
             poses, warnings = aligned.poses, aligned.warnings
-        if config.model == WARP:
+        if signer is not None:
             first_pose(signer, poses.skeleton, size, where)
         used = None if estimator is None else estimator.name
         return Motion(fit_to_source(poses, size), warnings, used, signer)

@@ -27,7 +27,7 @@ from signgen.rendering.base import Frame, check_chunk, picture_of, resize_pictur
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
-from signgen.rendering.warp import MAX_GAP
+from signgen.rendering.warp import MAX_GAP, first_pose
 from signgen.structures import (
     Conditioning,
     ExitCode,
@@ -199,7 +199,9 @@ class Renderer:
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
         placed = fit_to_source(poses, whole)
-        own = None if signer is None else fit_to_source(signer.frames([0]), whole)
+        own: PoseSequence | None = None
+        if signer is not None and signer.visible[:1].any():
+            own = first_pose(signer, poses.skeleton, whole)
         crop = self.crop(placed, own)
         area, inside = picture, placed
         if crop is not None:
@@ -210,7 +212,7 @@ class Renderer:
         features = self._encode(area)
         guide: GuideSource | None = None
         if self.model.config.guided:
-            guide = GuideSource.of(area, own, inside.skeleton)
+            guide = GuideSource.of(area, own)
             inside = fill_missing(inside, MAX_GAP)
 
         # Chunk by chunk

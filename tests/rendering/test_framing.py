@@ -178,4 +178,10 @@ def test_poses_of_another_person_are_aligned_and_stay_inside(work: Any) -> None:
     assert planned["crop"] is None or len(planned["crop"]) == 4
     for frame in ("auto", "full"):
         assert work.render(*words, "--frame", frame) == 0
+    other = PoseSequence(
+        signer.keypoints[:, :18], np.ones((1, 18), np.float32), "openpose-18", (90, 70), 25
+    )
+    write_poses(other, work.folder / "signer.json")
+    assert work.render(*words[2:]) == 65, "another skeleton, with --align none"
+    assert "of openpose-18, the poses of coco-wholebody-133" in work.capsys.readouterr().err
     assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
