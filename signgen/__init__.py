@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from signgen.media import read_image, write_video
     from signgen.pose.formats import read_poses
     from signgen.rendering.renderer import Renderer
+    from signgen.rendering.warp import WarpRenderer
     from signgen.structures import PoseSequence
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "Renderer",
     "Sampling",
     "UserError",
+    "WarpRenderer",
     "__version__",
     "evaluate_frames",
     "load_model",
@@ -39,6 +41,7 @@ _HOMES = {
     "Renderer": "signgen.rendering.renderer",
     "Sampling": "signgen.config.sampling",
     "UserError": "signgen.errors",
+    "WarpRenderer": "signgen.rendering.warp",
     "evaluate_frames": "signgen.evaluation.frames",
     "load_model": "signgen.checkpoints.models",
     "read_image": "signgen.media",

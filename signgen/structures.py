@@ -7,8 +7,8 @@ Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "Conditioning",
     "ExitCode",
     "FrameRef",
+    "Guide",
     "PoseSequence",
     "Progress",
     "Record",
@@ -117,6 +118,64 @@ class Triplet:
 
 
 @dataclass(frozen=True)
+class Guide:
+    """The source picture moved to a target pose, for decoders that copy from it.
+
+    Args:
+        warped: (B, 3, H, W) float32 in [-1, 1], the source moved part by part (`pose.warping`).
+        source: (B, 3, H, W) float32 in [-1, 1], the source as it is.
+        moved: (B, 1, H, W) float32 in [0, 1]; 0 is where nothing moves in either pose, and a
+            picture there is the source, to the bit.
+        masks: (B, 3, H, W) float32 in [0, 1]: what the source does not show, what was moved, and
+            where the source shows what is there. All 0 where the source's key points are unknown.
+    """
+
+    warped: Tensor
+    source: Tensor
+    moved: Tensor
+    masks: Tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return int(self.source.shape[-2]), int(self.source.shape[-1])
+
+    def to(self, device: torch.device | str) -> Guide:
+        """Return the guide on another device."""
+        return self.mapped(lambda value: value.to(device))
+
+    def expand(self, count: int) -> Guide:
+        """Repeat the guide of one frame (B = 1) `count` times, without copying."""
+        return self.mapped(lambda value: value.expand(count, -1, -1, -1))
+
+    def resized(self, size: tuple[int, int]) -> Guide:
+        """Return the guide at another size (H, W), areas averaged; itself at its own."""
+        if size == self.size:
+            return self
+        from torch.nn.functional import interpolate
+
+        shrinks = size[0] <= self.size[0] and size[1] <= self.size[1]
+        mode = "area" if shrinks else "bilinear"
+        return self.mapped(lambda value: interpolate(value, size, mode=mode))
+
+    @staticmethod
+    def cat(guides: Sequence[Guide]) -> Guide:
+        """Concatenate along the batch."""
+        import torch
+
+        return Guide(
+            **{
+                part.name: torch.cat([getattr(guide, part.name) for guide in guides])
+                for part in fields(Guide)
+            }
+        )
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
+        """Return the guide with all its planes changed alike, such as cut or mirrored."""
+        return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
+
+
+@dataclass(frozen=True)
 class Batch:
     """What training consumes.
 
@@ -127,6 +186,8 @@ class Batch:
         pose: (B, 3, H, W) float32 in [0, 1], the drawn pose of the target.
         hands: (B, 1, H, W) float32 in [0, 1], 1 inside the boxes around the target's hands.
         source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
+        face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
+        guide: The source moved to the target's pose, or None where no decoder wants it.
     """
 
     source: Tensor
@@ -134,16 +195,16 @@ class Batch:
     pose: Tensor
     hands: Tensor
     source_parts: Tensor | None = None
+    face: Tensor | None = None
+    guide: Guide | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""
-        return Batch(
-            source=self.source.to(device),
-            target=self.target.to(device),
-            pose=self.pose.to(device),
-            hands=self.hands.to(device),
-            source_parts=None if self.source_parts is None else self.source_parts.to(device),
-        )
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        moved: dict[str, Any] = {
+            name: None if value is None else value.to(device) for name, value in given.items()
+        }
+        return Batch(**moved)
 
 
 @dataclass(frozen=True)
@@ -172,11 +233,14 @@ class Conditioning:
         pose: (B, C, h, w) pose feature, added after the first convolution.
         tokens: (B, N, D) source tokens, the cross-attention context.
         embedding: (B, E) fusion embedding, or None for models without one.
+        drawing: (B, 3, H, W) the drawn pose in [0, 1], which the denoiser does not see but a guided
+            decoder does; never dropped, and None where no decoder wants it.
     """
 
     pose: Tensor
     tokens: Tensor
     embedding: Tensor | None = None
+    drawing: Tensor | None = None
 
     def null(self, *names: Literal["pose", "tokens", "embedding"]) -> Conditioning:
         """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""

@@ -76,7 +76,7 @@ def main() -> None:
     errors: dict[str, list[float]] = {"model": [], "copy of the source": []}
     for record in dataset.records(options.split)[: options.clips or None]:
         poses, source = dataset.poses(record), dataset.frame(FrameRef(record, 0))
-        for index, frame in enumerate(renderer.render(source, poses)):
+        for index, frame in enumerate(renderer.render(source, poses, signer=poses.frames([0]))):
             true = dataset.frame(FrameRef(record, index))
             for knuckle in MIDDLE_KNUCKLE.values():
                 x, y = poses.keypoints[index, knuckle]

@@ -28,7 +28,7 @@ say "prepare synthetic"
 run prepare synthetic --out "$work/corpus" --signers 3 --clips-per-signer 1 --frames 4 --seed 1
 [ -d "$work/corpus/features" ] || fail "no frames in the corpus"
 
-for stage in vae ipf fpdm decoder; do
+for stage in vae ipf fpdm decoder guided; do
   say "train $stage: stop after step 2, resume to step 4"
   flags=()
   if [ "$stage" = fpdm ]; then flags=(--start-from "$work/vae" "$work/ipf"); fi

@@ -35,7 +35,7 @@ from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
 from signgen.models import build_stage
 from signgen.models.ipf import IPF, info_nce
-from signgen.structures import Batch, UserError
+from signgen.structures import Batch, Guide, UserError
 
 PEAKS = {"A100": 312e12, "H200": 989e12}
 """Operations per second of dense 16-bit matrix products, from NVIDIA's data sheets."""
@@ -121,8 +121,10 @@ def example(model: ModelConfig, count: int = 1) -> Batch:
     def pixels(size: tuple[int, int], channels: int = 3) -> Tensor:
         return torch.empty(count, channels, *size, device="meta")
 
-    source = pixels(model.source_size or model.size)
-    return Batch(source, pixels(model.size), pixels(model.size), pixels(model.size, 1))
+    source, picture = pixels(model.source_size or model.size), pixels(model.size)
+    hands = pixels(model.size, 1)
+    guide = Guide(picture, picture, hands, picture) if model.guided else None
+    return Batch(source, picture, picture, hands, guide=guide)
 
 
 def measure(stage: nn.Module, batch: Batch, *, mixed: bool) -> Cost:

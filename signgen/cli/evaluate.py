@@ -14,7 +14,7 @@ __all__ = ["evaluate"]
 MAX_FAILURES = 20
 """Clips that failed which are named on stderr."""
 GROUPS = {
-    "reading": ("source", "items", "size", "frames"),
+    "reading": ("source", "source_poses", "items", "size", "frames"),
     "metrics": ("faces", "keypoints", "motion", "warping", "per_hand", "per_signer"),
     "key points": ("generated_poses", "estimator", "estimator_weights"),
     "features": (
@@ -35,7 +35,7 @@ def evaluate(config: EvalConfig) -> int:
     """Score generated frames against reference frames.
 
     Without paths, the bundled model is scored on the bundled sample. Copies of the source and of
-    the true frame before are scored beside them.
+    the true frame before are scored beside them, and where poses are given, the source warped.
 
     Example: signgen eval --generated out.mp4 --reference real.mp4
 

@@ -20,12 +20,17 @@ def render(config: RenderConfig) -> int:
     """Render a signer: one source frame and a pose sequence become a video.
 
     Example: signgen render --source frame.png --poses seq.json -o out.mp4 --steps 20
+
+    Without weights: signgen render --source frame.png --source-poses frame.json --poses seq.json
+    --model warp
     """
-    from signgen.rendering.command import as_json, plan, render_files
+    from signgen.rendering.command import as_json, render_files
+    from signgen.rendering.planning import plan
 
     if config.dry_run:
         planned = as_json(plan(config))
-        print_json(planned) if config.json else print_result(table(planned))
+        known = {name: value for name, value in planned.items() if value is not None}
+        print_json(planned) if config.json else print_result(table(known))
         return ExitCode.OK
     result = render_files(config, progress=bar("frame"))
     if config.json:

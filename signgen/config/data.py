@@ -41,6 +41,20 @@ class DataConfig:
     source_sides: tuple[int, ...] = ()
     """Sides of squares, one of which every source is resized to before it gets the model's size of
     sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
+    colour_jitter: float = 0.0
+    """Largest change of brightness and of each channel's gain, as a share of the range, made to
+    source and target alike; FPDM has none."""
+    window: int = 0
+    """Side in pixels of the windows of the model's pictures that the `vae` stage trains on; 0 is
+    whole pictures. Half of them lie around a hand, a quarter around the face."""
+    source_frames: int = 0
+    """Frames of each video that sources are drawn from, spread evenly; 0 is all of them. Sources of
+    a guided decoder are taken apart before they are moved, which few of them make cheaper."""
+    unknown_source_rate: float = 0.33
+    """Share of examples for a guided decoder whose source has no key points, as a photo alone."""
+    warp_cache: str = ""
+    """Folder that keeps the sources moved for a guided decoder, made while it trains; none if
+    empty. Remove it when signgen moves sources otherwise than before."""
     workers: int = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False

@@ -34,7 +34,11 @@ class EvalConfig:
     """What the systems were given, for the baseline that copies it: a picture, or a clip of as many
     frames as the true one; or a folder with one per clip. The first true frame if not given."""
     poses: str | None = None
-    """Reference poses for the hand metrics: one file, or a folder with one file per clip."""
+    """Reference poses, for the hand metrics and for the baseline that warps the source: one file,
+    or a folder with one file per clip."""
+    source_poses: str | None = None
+    """Poses of --source, for the baseline that warps it, in the form of --poses; the first are
+    taken. Those of the first true frame where no source is given."""
     items: Items = "auto"
     """What pictures in a folder are: `clips`, frames in order, or single `images`, paired by name;
     `auto` is what --protocol says, images for names of DeepFashion, else clips."""
@@ -42,8 +46,8 @@ class EvalConfig:
     """Score as a published work did, sizes, filters and metrics with all their options; `list`
     says what each does. Without it frames are scored as they are."""
     model: str = "mini"
-    """Model to evaluate when no generated frames are given; for --retrieval also a run of stage
-    `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
+    """Model to evaluate when no generated frames are given, or `warp`; for --retrieval also a run
+    of stage `ipf`, or a training YAML file whose `ipf.loss` is `none`."""
     data: str = "sample"
     """Folder that `signgen prepare` wrote or that is in the PHOENIX-2014T layout, or `sample`, to
     evaluate the model on; with paths, where signers and texts of clips of equal names are."""

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
+from signgen.config.pictures import PicturesConfig
+
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
 
@@ -17,28 +20,6 @@ REMOVED_SETTINGS = {
     "`sampler: ddim` for `eta: 0.0`",
 }
 """Settings that older runs have, by the end of their dotted name, and what to do about them."""
-
-
-@dataclass(frozen=True)
-class AutoencoderConfig:
-    """The image autoencoder (diffusers `AutoencoderKL`) between pixels and latents."""
-
-    pretrained: str | None = None
-    """Hub id or local folder with an AutoencoderKL in `vae/`; none builds a new one from the sizes
-    below."""
-    block_channels: tuple[int, ...] = (16, 32, 64)
-    """Channels per resolution; every further entry halves the resolution."""
-    layers_per_block: int = 1
-    """ResNet layers per resolution."""
-    latent_channels: int = 4
-    """Channels of the latents."""
-    norm_groups: int = 4
-    """Groups of the group normalisation."""
-    scaling_factor: float = 1.0
-    """Factor that gives latents unit variance; the `vae` stage measures it at its end."""
-    decoder_trained: bool = False
-    """The decoder was fine-tuned (`decoder` stage sets this), so that a model stores its
-    autoencoder even where the rest of it is pretrained."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +58,8 @@ class SchedulerConfig:
     """First beta."""
     beta_end: float = 0.012
     """Last beta."""
-    prediction_type: Literal["v_prediction", "epsilon"] = "v_prediction"
-    """What the denoiser predicts."""
+    prediction_type: Literal["v_prediction", "epsilon", "sample"] = "v_prediction"
+    """What the denoiser predicts: velocity, noise, or the clean latents."""
     zero_terminal_snr: bool = True
     """Rescale the betas so that the last timestep is pure noise (Lin et al. 2024)."""
     spacing: Literal["leading", "trailing", "linspace"] = "trailing"
@@ -190,11 +171,16 @@ class FPDMConfig:
         """Number of branches that guidance compares; see `FPDM.branches`."""
         return 2 if self.fusion == "none" else 3
 
+    @property
+    def guided(self) -> bool:
+        """Whether pictures are decoded with a `Guide`: the source moved to the pose."""
+        return self.decoder.kind == "guided"
+
     kind: ClassVar[str] = "fpdm"
     """Which model it is, in YAML."""
     title: ClassVar[str] = "FPDM (arXiv 2412.07333)"
     """Its name for people, with the paper."""
-    trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "ipf", "source_encoder")
+    trained_apart: ClassVar[tuple[str, ...]] = ("autoencoder", "decoder", "ipf", "source_encoder")
     """Sections of the settings whose parts a run takes whole from the runs that trained them."""
     denoiser: ClassVar[str] = "unet."
     """Beginning of the names of weights that a whole model has and no stage before it."""
@@ -220,11 +206,13 @@ class FPDMConfig:
     skeleton: str = "coco-wholebody-133"
     """Skeleton of the poses the model reads."""
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     source_encoder: SourceEncoderConfig = field(default_factory=SourceEncoderConfig)
     ipf: IPFConfig = field(default_factory=IPFConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
     pose_channels: tuple[int, ...] = (16, 32, 64)
     """Channels of the pose encoder; every further entry halves the resolution."""
     class_mlp_dropout: float = 0.0
@@ -247,6 +235,11 @@ class FPDMConfig:
     """Shift of the training timesteps towards noise; 1 draws all alike, as FPDM."""
     hand_weight: float = 0.0
     """Extra weight of the loss inside the hand boxes; FPDM has none."""
+    face_weight: float = 0.0
+    """Extra weight of the loss of pictures inside the face's box; FPDM has none."""
+    perceptual_weight: float = 0.0
+    """Weight of the distance between features of EfficientNet-Lite0 where pictures are trained;
+    needs `signgen[train]`. FPDM has none."""
 
 
 ModelConfig = FPDMConfig
@@ -307,6 +300,26 @@ def full_fpdm(
     )
 
 
+def guided_fpdm() -> FPDMConfig:
+    """Return the size of a small model that keeps the pixels of its source: see `DecoderConfig`."""
+    return FPDMConfig(
+        size=(256, 208),
+        autoencoder=AutoencoderConfig(
+            block_channels=(16, 32, 64, 96), layers_per_block=1, latent_channels=8
+        ),
+        decoder=DecoderConfig(kind="guided"),
+        unet=UNetConfig(block_channels=(64, 96, 160), cross_attention_width=160),
+        scheduler=SchedulerConfig(prediction_type="sample"),
+        sampling=SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim"),
+        pose_channels=(16, 32, 64, 96),
+        hand_weight=3.0,
+        face_weight=1.0,
+        perceptual_weight=0.2,
+        offset_noise=0.0,
+        timestep_shift=3.0,
+    )
+
+
 def tiny_fpdm() -> FPDMConfig:
     """Return the size used by tests and the smoke run: same classes, seconds on a CPU."""
     return FPDMConfig(
@@ -327,6 +340,11 @@ def tiny_fpdm() -> FPDMConfig:
 
 
 PRESETS: Mapping[type, Mapping[str, Callable[[], Any]]] = {
-    FPDMConfig: {"full": full_fpdm, "mini": FPDMConfig, "tiny": tiny_fpdm}
+    FPDMConfig: {
+        "full": full_fpdm,
+        "guided": guided_fpdm,
+        "mini": FPDMConfig,
+        "tiny": tiny_fpdm,
+    }
 }
 """Settings that a YAML file may start from, by class and name."""

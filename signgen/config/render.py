@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
 
-__all__ = ["RenderConfig"]
+__all__ = ["Framing", "RenderConfig"]
+
+Framing = Literal["auto", "full"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class RenderConfig:
     out: str = "out.mp4"
     """Video to write."""
     model: str = "mini"
-    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision."""
+    """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
+    which needs no weights: it moves the source's own pixels, handshapes included."""
     clip: str | None = None
     """Clip to sign, of files of poses that hold many."""
     pose_size: tuple[int, int] | None = None
@@ -34,8 +38,13 @@ class RenderConfig:
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""
     source_poses: str | None = None
-    """Poses of the source picture, for --align affine and limb, the first frame is taken; estimated
-    from the picture if not given."""
+    """Poses of the source picture, of which the first is taken: for --align affine and limb, for
+    --model warp and for models that move the source, which estimate it if it is not given, and to
+    find the signer for --frame auto."""
+    frame: Framing = "auto"
+    """What a model renders of the source: `auto` only the part around the signer and the poses,
+    pasted back with a soft border, where the signer fills the picture otherwise than the model
+    knows; `full` always the whole picture."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
     steps: int | None = None
@@ -59,8 +68,8 @@ class RenderConfig:
     chunk: int = 8
     """Frames computed at a time; does not change the result, but for --official-noise."""
     estimator: EstimatorName = "auto"
-    """Estimator of key points, for a video as `poses` and for --align without `source_poses`:
-    `auto` is HRNet where its checkpoint is found, else MediaPipe."""
+    """Estimator of key points, for a video as `poses`, and for --align and --model warp without
+    `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""
     weights: str | None = None
     """Checkpoint of the estimator."""
     compare: bool = True

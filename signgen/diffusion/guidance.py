@@ -45,6 +45,7 @@ def guidance_coefficients(weights: Sequence[float]) -> list[float]:
         n + 1 factors that add up to 1: 1 - w_1, w_1 - w_2, .., w_n. Equal neighbouring weights give
         a zero, so that branch need not be computed.
     """
+    # w_0 = 1 and w_{n+1} = 0
     bounds = [1.0, *weights, 0.0]
     return [before - after for before, after in pairwise(bounds)]
 
@@ -64,14 +65,19 @@ def guided(
     Raises:
         ValueError: If there are too few weights.
     """
+    # One factor per branch
     factors = guidance_coefficients(guidance_weights(weights, len(branches)))
+
     # Leave out branches that do not count
     needed = [index for index, factor in enumerate(factors) if factor != 0]
     together = Conditioning.cat([branches[index] for index in needed])
     count = len(needed)
 
     def guided_denoise(z: Tensor, t: Tensor) -> Tensor:
+        # All branches as one batch
         output = denoise(z.repeat(count, 1, 1, 1), t.repeat(count), together)  # (count B, C, h, w)
+
+        # Weighted sum of the branches
         combined = torch.zeros_like(z, dtype=torch.float32)
         for index, branch in zip(needed, output.float().chunk(count), strict=True):
             combined = combined + factors[index] * branch

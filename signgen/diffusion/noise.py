@@ -38,13 +38,14 @@ class FrameNoise:
         return self._draw(frames, step + 1, shape)
 
     def _draw(self, frames: Sequence[int], stream: int, shape: tuple[int, ...]) -> Tensor:
+        # One generator per frame and step
         draws = []
         for frame in frames:
             key = np.array([self.seed, frame], dtype=np.uint64)
             counter = np.array([0, 0, 0, stream], dtype=np.uint64)
             generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
             draws.append(generator.standard_normal(shape, dtype=np.float32))
-        return torch.from_numpy(np.stack(draws))
+        return torch.from_numpy(np.stack(draws))  # (B, C, h, w)
 
 
 class BatchNoise:
@@ -70,7 +71,7 @@ class BatchNoise:
         Returns:
             (len(frames), *shape) standard normal float32, on the CPU.
         """
-        return torch.randn((len(frames), *shape), generator=self._generator)
+        return torch.randn((len(frames), *shape), generator=self._generator)  # (B, C, h, w)
 
     def step(self, frames: Sequence[int], step: int, shape: tuple[int, ...]) -> Tensor:
         """Return the noise that the next sampling step adds; arguments as for `FrameNoise.step`."""

@@ -69,15 +69,18 @@ def sample(
     Raises:
         ValueError: If the sampler is unknown or cannot take so many steps.
     """
+    # Timesteps and their signal
     solver = _solver(schedule, sampler)
     timesteps = schedule.timesteps(steps, solver)
     end = schedule.ddim_end if sampler == "ddim" else 1.0
     abars = [float(schedule.alphas_cumprod[t]) for t in timesteps] + [end]
-    z = noise.float()
+
+    # From noise to latents
+    z = noise.float()  # (B, C, h, w)
     for index, timestep in enumerate(timesteps):
         # Predict
         t = torch.full((len(z),), timestep, dtype=torch.int64, device=z.device)  # (B,)
-        output = denoise(z, t).float()
+        output = denoise(z, t).float()  # (B, C, h, w)
 
         # Step to the next timestep
         if solver is not None:  # it remembers earlier outputs, and where it is
@@ -117,13 +120,14 @@ def step_sigma(abar: float, abar_after: float) -> float:
         abar: Cumulative alpha before the step.
         abar_after: Cumulative alpha after it, larger.
     """
+    # beta-tilde of Ho et al.
     variance = (1 - abar_after) / (1 - abar) * (1 - abar / abar_after)
     return math.sqrt(max(variance, SMALLEST_VARIANCE))
 
 
 def _posterior_mean(clean: Tensor, z: Tensor, abar: float, after: float) -> Tensor:
     """Return the mean of the latents after one step of DDPM (Ho et al., Eq. 7)."""
-    alpha = abar / after
+    alpha = abar / after  # of this step alone
     of_clean = math.sqrt(after) * (1 - alpha) / (1 - abar)
     of_noisy = math.sqrt(alpha) * (1 - after) / (1 - abar)
     return of_clean * clean + of_noisy * z

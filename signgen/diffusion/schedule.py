@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
@@ -19,7 +19,7 @@ from signgen.config.model import SchedulerConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.hub import local_folder
 
-PredictionType = Literal["v_prediction", "epsilon"]
+PredictionType = Literal["v_prediction", "epsilon", "sample"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NoiseSchedule:
 
     Args:
         alphas_cumprod: (T,) float32, abar of each training timestep.
-        prediction_type: `v_prediction` or `epsilon`.
+        prediction_type: `v_prediction`, `epsilon` or `sample` (the clean latents).
         scheduler: The library's scheduler, which spreads the timesteps to sample at.
         set_alpha_to_one: Whether DDIM's last step ends at pure signal, else at timestep 0.
     """
@@ -48,8 +48,11 @@ class NoiseSchedule:
         Raises:
             UserError: If the scheduler is missing, or predicts something that cannot be used.
         """
+        # A pretrained model's own
         if config.pretrained:
             return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained))
+
+        # One from settings
         scheduler = DDPMScheduler(
             num_train_timesteps=config.train_steps,
             beta_start=config.beta_start,
@@ -69,13 +72,14 @@ class NoiseSchedule:
         """Wrap a diffusers scheduler; its clipping of samples is left out, latents have no range.
 
         Raises:
-            UserError: If its prediction type is neither v nor epsilon, or epsilon with zero
+            UserError: If its prediction type is none of v, epsilon and sample, or epsilon with zero
                 terminal SNR, where pure noise tells nothing about the picture.
         """
+        # What it predicts
         kind = scheduler.config["prediction_type"]
-        if kind not in {"v_prediction", "epsilon"}:
+        if kind not in get_args(PredictionType):
             raise UserError(
-                f"scheduler: prediction_type is {kind}; expected v_prediction or epsilon.",
+                f"scheduler: prediction_type is {kind}; expected v_prediction, epsilon or sample.",
             )
         if kind == "epsilon" and scheduler.config["rescale_betas_zero_snr"]:
             raise UserError(
@@ -83,6 +87,7 @@ class NoiseSchedule:
                 "use v_prediction or set zero_terminal_snr to false.",
                 ExitCode.USAGE,
             )
+
         # A setting of DDIM, which DDPM keeps from the file it was read from; absent is DDIM's true.
         ends_at_one = bool(scheduler.config.get("set_alpha_to_one", True))
         return NoiseSchedule(scheduler.alphas_cumprod, kind, scheduler, ends_at_one)
@@ -138,7 +143,7 @@ class NoiseSchedule:
             (count,) int64 from 0 to T - 1.
         """
         uniform = torch.rand(count, device=device)  # (count,)
-        shifted = shift * uniform / (1 + (shift - 1) * uniform)
+        shifted = shift * uniform / (1 + (shift - 1) * uniform)  # Eq. 23 of Esser et al.
         return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
 
     def add_noise(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
@@ -150,13 +155,14 @@ class NoiseSchedule:
             t: (B,) int64 timesteps.
         """
         signal, spread = self._scales(t, z0)
-        return signal * z0 + spread * noise
+        return signal * z0 + spread * noise  # (B, C, h, w)
 
     def training_target(self, z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Return what the denoiser should predict for given latents, noise and timesteps.
 
-        Either the noise, or v = sqrt(abar) noise - sqrt(1 - abar) z0 (Salimans and Ho, ICLR 2022,
-        section 4). FPDM's equations show epsilon; its published weights predict v.
+        The noise, the clean latents, or v = sqrt(abar) noise - sqrt(1 - abar) z0 (Salimans and Ho,
+        ICLR 2022, section 4). FPDM's equations show epsilon; its published weights predict v. Small
+        networks do best on clean latents (Li and He, arXiv 2511.13720).
 
         Args:
             z0: (B, C, h, w) clean latents.
@@ -165,8 +171,10 @@ class NoiseSchedule:
         """
         if self.prediction_type == "epsilon":
             return noise
+        if self.prediction_type == "sample":
+            return z0
         signal, spread = self._scales(t, z0)
-        return signal * noise - spread * z0
+        return signal * noise - spread * z0  # v
 
     def predict_clean_and_noise(
         self, z: Tensor, output: Tensor, t: Tensor
@@ -184,7 +192,9 @@ class NoiseSchedule:
         signal, spread = self._scales(t, z)
         if self.prediction_type == "epsilon":
             return (z - spread * output) / signal, output
-        return signal * z - spread * output, signal * output + spread * z
+        if self.prediction_type == "sample":
+            return output, (z - signal * output) / spread
+        return signal * z - spread * output, signal * output + spread * z  # of v
 
     def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(abar_t) and sqrt(1 - abar_t), each (B, 1, 1, 1)."""

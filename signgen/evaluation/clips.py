@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from signgen.errors import ExitCode, UserError
 from signgen.media import find_clips, list_pictures, open_clip, read_image
 from signgen.media.video import PICTURE_SUFFIXES
-from signgen.pose.formats import read_poses
+from signgen.pose.formats import read_poses, read_poses_of
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -24,6 +24,10 @@ __all__ = [
     "pair_names",
     "pair_paths",
 ]
+
+
+SOURCE_POSES = "poses of the source"
+"""What messages call them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Clip:
         compared: Frames of the systems compared with the generated ones, by name.
         source: (H, W, 3) uint8 frames, what was given to the systems: one, or as many as there are
             true frames; None for the first true frame.
+        source_poses: Key points of the source, of which the first are taken; None for those of the
+            first true frame, where that is the source.
         still: Whether it is a single picture, beside its source, and no clip that begins with it.
         from_files: Whether frames are decoded from files while they are iterated, which another
             thread can do ahead.
@@ -53,6 +59,7 @@ class Clip:
     generated_poses: PoseSequence | None = None
     compared: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict)
     source: Iterable[NDArray[np.uint8]] | None = None
+    source_poses: PoseSequence | None = None
     still: bool = False
     from_files: bool = False
 
@@ -69,6 +76,7 @@ class ClipFiles:
         generated_poses: Key points of the generated frames, a file or a folder with one per clip.
         compared: Frames of other systems, by name.
         source: What was given to the systems; None for the first true frame.
+        source_poses: Key points of the source, or None.
         signer: Name of the signer, empty where unknown.
         still: As in `Clip`.
     """
@@ -80,6 +88,7 @@ class ClipFiles:
     generated_poses: Path | None = None
     compared: Mapping[str, Path] = field(default_factory=dict)
     source: Path | None = None
+    source_poses: Path | None = None
     signer: str = ""
     still: bool = False
 
@@ -97,9 +106,15 @@ class ClipFiles:
             None if own_poses is None else _poses(own_poses, self.generated),
             compared={name: _frames(path) for name, path in self.compared.items()},
             source=None if self.source is None else _frames(self.source),
+            source_poses=self._source_poses(),
             still=self.still,
             from_files=True,
         )
+
+    def _source_poses(self) -> PoseSequence | None:
+        if self.source is None or self.source_poses is None:
+            return None
+        return read_poses_of(self.source_poses, str(self.source), _size(self.source))
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,7 @@ def pair_paths(
     *,
     compare: Mapping[str, str | Path] | None = None,
     source: str | Path | None = None,
+    source_poses: str | Path | None = None,
     generated_poses: str | Path | None = None,
 ) -> Pairing:
     """Pair the clips of two or more paths.
@@ -154,6 +170,7 @@ def pair_paths(
             file (or MMPose folder) per clip, of the clip's name.
         compare: Frames of other systems, by name.
         source: What was given to the systems: a picture or clip, or a folder with one per clip.
+        source_poses: Poses of the source, in the form of `poses`.
         generated_poses: Poses of the generated frames, in the form of `poses`.
 
     Raises:
@@ -170,7 +187,7 @@ def pair_paths(
             raise UserError(
                 f"{one} is one clip but {many} is a folder of clips; expected both of one kind."
             )
-    beside = {"poses": poses, "source": source}
+    beside = {"poses": poses, "source": source, SOURCE_POSES: source_poses}
     given = {what: Path(path) for what, path in beside.items() if path is not None}
     own_poses = None if generated_poses is None else Path(generated_poses)
     if isinstance(truth, Path):
@@ -183,6 +200,7 @@ def pair_paths(
             own_poses,
             compared=single,
             source=given.get("source"),
+            source_poses=given.get(SOURCE_POSES),
         )
         return Pairing((clip,), counts={"matched": 1, "only_generated": 0, "only_reference": 0})
     for what, path in given.items():
@@ -198,8 +216,15 @@ def pair_paths(
         except UserError as error:
             failed.append(Failure(clip.id, str(error)))
             continue
-        poses_, source_ = files.get("poses"), files.get("source")
-        pairs.append(replace(clip, poses=poses_, source=source_, generated_poses=own_poses))
+        pairs.append(
+            replace(
+                clip,
+                poses=files.get("poses"),
+                source=files.get("source"),
+                source_poses=files.get(SOURCE_POSES),
+                generated_poses=own_poses,
+            )
+        )
     return replace(pairing, clips=tuple(pairs), failed=tuple(failed))
 
 
@@ -265,6 +290,14 @@ def _frames(path: Path) -> Iterable[NDArray[np.uint8]]:
     return open_clip(path)
 
 
+def _size(path: Path) -> tuple[int, int]:
+    """Return the (H, W) of a picture's or a clip's frames."""
+    if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+        height, width = read_image(path).shape[:2]
+        return int(height), int(width)
+    return open_clip(path).info.size
+
+
 def _poses(path: Path, frames: Path) -> PoseSequence:
     """Return the poses of a clip, in pixels of its frames."""
     clip = open_clip(frames)
@@ -290,7 +323,8 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
     """Return the file or folder of a clip's name, which may lead into folders below a folder.
 
     Raises:
-        UserError: If there is none of `what` (`poses`, `source`), or more than one (66).
+        UserError: If there is none of `what` (`poses`, `source`, `poses of the source`), or more
+            than one (66).
     """
     _check_folder(folder, what)
     place = folder / name
@@ -299,7 +333,7 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
         entry for entry in entries if (entry.name if entry.is_dir() else entry.stem) == place.name
     ]
     if len(files) != 1:
-        example = "json" if what == "poses" else "png"
+        example = "png" if what == "source" else "json"
         raise UserError(
             f"{folder} has {len(files)} files of {what} for clip {name}; expected one, "
             f"{name}.{example}.",

@@ -13,10 +13,10 @@ from signgen.evaluation.back_translation import BackTranslation, back_translate,
 from signgen.evaluation.clips import ClipFiles, Pairing, pair_paths
 from signgen.evaluation.images import has_results, pair_images
 from signgen.evaluation.metric_choice import Measurement, choose_metrics, chosen_protocol
-from signgen.evaluation.models import model_clips
+from signgen.evaluation.models import model_baselines, model_clips
 from signgen.evaluation.reports.latex import write_latex
 from signgen.evaluation.reports.page import write_html
-from signgen.evaluation.reports.report import COPY, GENERATED, Report
+from signgen.evaluation.reports.report import COPY, GENERATED, WARPED, Report
 from signgen.evaluation.retrieval import choose_queries, evaluate_retrieval
 from signgen.evaluation.scoring import BASELINES, evaluate_clips
 from signgen.evaluation.settings import check_settings
@@ -78,6 +78,8 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         for clip in pairing.clips
     ]
     baselines: Sequence[str] = BASELINES
+    if config.poses is not None and (config.source is None or config.source_poses is not None):
+        baselines = (*BASELINES, WARPED)
     if pairing.images:
         # There is no frame before, and where nothing says which pictures the sources are, no copy.
         baselines = (COPY,) if all(clip.source is not None for clip in clips) else ()
@@ -96,7 +98,7 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
     )
 
     # Say what was compared
-    names = ("generated", "reference", "source", "poses", "texts")
+    names = ("generated", "reference", "source", "source_poses", "poses", "texts")
     inputs = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
     return replace(
         report,
@@ -138,9 +140,11 @@ def _paired(config: EvalConfig) -> Pairing:
             config.poses,
             compare=others,
             source=config.source,
+            source_poses=config.source_poses,
             generated_poses=own_poses,
         )
-    for flag, path in (("--poses", config.poses), ("--source", config.source)):
+    beside = {"--poses": config.poses, "--source": config.source}
+    for flag, path in beside.items():
         if path is not None:
             raise UserError(
                 f"{flag} serves clips, and single images are scored here. Leave it out, or score "
@@ -179,10 +183,9 @@ def _back_translated(
 
 
 def _score_model(config: EvalConfig, progress: Progress | None) -> Report:
-    from signgen.checkpoints.models import load_model
     from signgen.data.dataset import open_dataset
-    from signgen.device import choose_device
-    from signgen.rendering.renderer import Renderer
+    from signgen.rendering.loading import load_renderer
+    from signgen.rendering.warp import WARP
 
     # Open the data before the model, which takes longer to load
     sampling = Sampling(
@@ -199,18 +202,21 @@ def _score_model(config: EvalConfig, progress: Progress | None) -> Report:
     measurements = choose_metrics(config, frames=frames, images=listed)
 
     # Render and score
-    renderer = Renderer(load_model(config.model, choose_device(config.device)), sampling)
+    renderer = load_renderer(config.model, config.device, sampling)
+    baselines = model_baselines(listed)
+    if config.model == WARP:
+        baselines = tuple(name for name in baselines if name != WARPED)
     report = evaluate_clips(
         model_clips(renderer, adapter, config.split),
         measurements,
-        baselines=(COPY,) if listed else BASELINES,
+        baselines=baselines,
         compared=config.compare,
         protocol=config.protocol,
         watched=_watched(config, measurements),
         progress=progress,
     )
     inputs = {"model": config.model, "data": config.data, "split": config.split}
-    return replace(report, inputs=inputs | renderer.sampling.facts(renderer.chunk))
+    return replace(report, inputs=inputs | renderer.facts())
 
 
 def _score_stage1(config: EvalConfig, progress: Progress | None) -> Report:

@@ -13,7 +13,7 @@ from signgen.evaluation.metric_choice import Measurement
 from signgen.evaluation.metrics.base import Begin, Chunk, MeanMetric, Results, Size, Values
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reading import REFERENCE, ClipReader
-from signgen.evaluation.reports.report import GENERATED, ClipResult
+from signgen.evaluation.reports.report import GENERATED, WARPED, ClipResult
 from signgen.evaluation.reports.worst_frames import WorstFrames
 from signgen.evaluation.stream import show
 
@@ -63,7 +63,7 @@ def measure_clip(
         if not one.metric.unavailable
     ]
     measures = {key: key[2](clip.id, results.get(key, {})) for key in dict.fromkeys(keys)}
-    reader = ClipReader(clip, compared, chunk)
+    reader = ClipReader(clip, compared, chunk, warped=WARPED in baselines)
     sizes: dict[View, Size] = {}
     worst = WorstFrames(watched.name) if watched else None
     count = 0

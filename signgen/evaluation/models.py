@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
-from signgen.structures import FrameRef, PoseSequence, Record, Triplet
+from signgen.evaluation.reports.report import COPY, WARPED
+from signgen.evaluation.scoring import BASELINES
+from signgen.rendering.base import RendersFrames
+from signgen.structures import FrameRef, Record, Triplet
 
-__all__ = ["RendersFrames", "model_clips"]
-
-Frame = NDArray[np.uint8]
+__all__ = ["model_baselines", "model_clips"]
 
 
-class RendersFrames(Protocol):
-    """What is needed of `signgen.rendering.renderer.Renderer`."""
-
-    def render(self, source: Frame, poses: PoseSequence) -> Iterator[Frame]:
-        """Yield one frame per pose."""
+def model_baselines(listed: bool) -> tuple[str, ...]:
+    """Return the baselines of a model on a dataset: of listed pairs there is no frame before."""
+    return (*((COPY,) if listed else BASELINES), WARPED)
 
 
 def model_clips(
@@ -54,19 +49,21 @@ def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> C
     """Open a clip, rendered from its first frame."""
     source, poses = adapter.frame(FrameRef(record, 0)), adapter.poses(record)
     truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
-    return Clip(record.id, record.signer, renderer.render(source, poses), truth, poses)
+    frames = renderer.render(source, poses, signer=poses.frames([0]))
+    return Clip(record.id, record.signer, frames, truth, poses)
 
 
 def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, name: str) -> Clip:
     """Open the target of a pair, rendered from its source, as a clip of one frame."""
-    poses = adapter.pose(pair.target)
+    poses, signer = adapter.pose(pair.target), adapter.pose(pair.source)
     source, truth = adapter.frame(pair.source), adapter.frame(pair.target)
     return Clip(
         name,
         pair.target.record.signer,
-        renderer.render(source, poses),
+        renderer.render(source, poses, signer=signer),
         [truth],
         poses,
         source=[source],
+        source_poses=signer,
         still=True,
     )

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from itertools import chain, cycle, islice
+from itertools import chain, cycle, islice, repeat
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
-from signgen.evaluation.reports.report import GENERATED
+from signgen.evaluation.reports.report import GENERATED, WARPED
+from signgen.media.resizing import resize_image
+from signgen.pose.transforms import resize
+from signgen.rendering.warp import WarpRenderer
 
 __all__ = ["REFERENCE", "ClipReader", "ReadChunk", "frames_of", "read_ahead", "unequal"]
 
@@ -34,10 +37,13 @@ class ClipReader:
     Args:
         compared: Names of the systems compared with the generated frames.
         chunk: Frames of each that are read at a time.
+        warped: Whether the source moved to the poses is one of the systems.
     """
 
-    def __init__(self, clip: Clip, compared: Sequence[str], chunk: int) -> None:
-        self._clip, self._chunk = clip, chunk
+    def __init__(
+        self, clip: Clip, compared: Sequence[str], chunk: int, *, warped: bool = False
+    ) -> None:
+        self._clip, self._chunk, self._warped = clip, chunk, warped
         self._streams = {GENERATED: clip.generated, REFERENCE: clip.reference}
         self._streams |= {name: clip.compared[name] for name in compared}
         self._digests = {name: hashlib.sha256() for name in self._streams}
@@ -66,7 +72,9 @@ class ClipReader:
     def _read(self) -> Generator[ReadChunk, None, None]:
         clip, count = self._clip.id, 0
         running = {name: iter(stream) for name, stream in self._streams.items()}
+        warped: Iterator[Frames] | None = None
         while True:
+            # Read as many of each
             taken = {name: list(islice(frames, self._chunk)) for name, frames in running.items()}
             if len({len(frames) for frames in taken.values()}) > 1:
                 totals = {
@@ -77,6 +85,8 @@ class ClipReader:
                 raise unequal(clip, frames_of(name), totals[name], totals[REFERENCE])
             if not taken[REFERENCE]:
                 return
+
+            # Stack them
             stacks = {name: self._stacked(name, frames) for name, frames in taken.items()}
             for name, digest in self._digests.items():
                 digest.update(stacks[name].data)
@@ -88,7 +98,15 @@ class ClipReader:
                     f"clip {clip}: the source has {count - length + len(sources)} frames, the "
                     "reference more; expected one, or as many."
                 )
-            yield stacks, self._stacked("source", sources) if sources else None
+            source = self._stacked("source", sources) if sources else None
+
+            # Move the source to the poses
+            if self._warped:
+                warped = warped or _warp(self._clip, stacks[REFERENCE][0], source)
+                moved = list(islice(warped, length))
+                if len(moved) == length:  # missing poses are complained about where they are shown
+                    stacks[WARPED] = np.stack(moved)
+            yield stacks, source
 
     def _stacked(self, name: str, frames: Sequence[Frames]) -> Frames:
         """Return frames as (T, H, W, 3), all of one size throughout the clip."""
@@ -108,6 +126,29 @@ class ClipReader:
                     "expected one."
                 )
         return np.stack(frames)
+
+
+def _warp(clip: Clip, first: Frames, source: Frames | None) -> Iterator[Frames]:
+    """Yield the source moved to the poses of the truth, at its size.
+
+    Args:
+        clip: The clip.
+        first: The first true frame.
+        source: (1 or T, H, W, 3) what was given to the systems; None for the first true frame.
+    """
+    size = (first.shape[0], first.shape[1])
+    if clip.poses is None:
+        raise UserError(f"clip {clip.id}: no poses; the {WARPED} needs them.")
+    poses, signer = resize(clip.poses, size), clip.source_poses
+    if source is None:
+        picture, signer = first, poses.frames([0])
+    else:
+        picture = resize_image(source[0], size, "pillow-bicubic")
+        signer = None if signer is None else resize(signer, size)
+    if signer is not None and not signer.visible[:1].any():
+        # Nothing is known to move: it is a copy.
+        return repeat(picture, len(poses))
+    return WarpRenderer().render(picture, poses, signer=signer)
 
 
 def read_ahead(items: Iterable[T]) -> Generator[T, None, None]:

@@ -30,6 +30,7 @@ from signgen.structures import Progress
 __all__ = ["BASELINES", "evaluate_clips"]
 
 BASELINES = (COPY, PREVIOUS)
+"""The copies, which need nothing but the truth."""
 CHUNK = 16
 """Frames given to the metrics at a time; the result does not depend on it."""
 CLIP_FAULTS = frozenset({ExitCode.DATA, ExitCode.NO_INPUT, ExitCode.IO})
@@ -56,7 +57,8 @@ def evaluate_clips(
     Args:
         clips: What opens each clip when its turn comes, by its name.
         measurements: What is measured.
-        baselines: Trivial baselines that are scored as well.
+        baselines: Baselines that are scored as well: `COPY`, `PREVIOUS`, and `WARPED` where clips
+            have poses, and key points of the source if it is given.
         compared: Names of other systems.
         protocol: Name of the protocol, for the report.
         failed: Clips that are known to be missing somewhere.

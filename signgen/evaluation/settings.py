@@ -10,14 +10,14 @@ from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import check_translator
 from signgen.evaluation.reading import REFERENCE
-from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS
+from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, WARPED
 from signgen.files.paths import check_output
 
 __all__ = ["check_settings"]
 
 RENDERING = ("steps", "sampler", "official_noise", "precision")
 """Settings of a model, which paths do not have."""
-PATHS_ONLY = ("compare", "source", "items", "generated_poses", "back_translate")
+PATHS_ONLY = ("compare", "source", "source_poses", "items", "generated_poses", "back_translate")
 """Settings of paths, which a model does not have."""
 RETRIEVAL = ("retrieval", "retrieval_queries", "model", "data", "split", "device", "out", "json")
 """Settings that mean something for retrieval; others are about frames."""
@@ -89,7 +89,7 @@ def _frames(config: EvalConfig) -> Iterator[str]:
             )
     yield from _poses(config)
     yield from _protocol(config)
-    systems = [GENERATED, COPY, PREVIOUS, REFERENCE, *config.compare]
+    systems = [GENERATED, COPY, PREVIOUS, WARPED, REFERENCE, *config.compare]
     twice = {name for name in systems if systems.count(name) > 1}
     if twice:
         yield (
@@ -116,10 +116,14 @@ def _protocol(config: EvalConfig) -> Iterator[str]:
 def _poses(config: EvalConfig) -> Iterator[str]:
     flags = ("hand_metrics", "faces", "keypoints")
     needs = [_flag(name) for name in flags if getattr(config, name)]
-    if config.poses is not None and not (needs and config.generated):
+    if config.poses is not None and config.generated is None:
         yield (
-            "--poses serves the hand and face metrics of --generated and --reference only. "
-            "Add --hand-metrics, or leave it out."
+            "--poses serves --generated and --reference only; a dataset has its own. Leave it out."
+        )
+    if config.source_poses is not None and None in (config.source, config.poses):
+        yield (
+            f"--source-poses serves the {WARPED} only, which moves --source to --poses. Add both, "
+            "or leave it out."
         )
     if needs and config.generated is not None and config.poses is None:
         yield f"{needs[0]} needs --poses, the poses of the reference."

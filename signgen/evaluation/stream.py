@@ -52,7 +52,7 @@ def show(
         clip: The clip.
         chunks: Its frames, from `ClipReader`.
         views: How metrics see frames.
-        baselines: Baselines that are scored: `COPY`, `PREVIOUS`.
+        baselines: Baselines that are scored; `COPY` and `PREVIOUS` are made here.
         source_moves: Whether the source has as many frames as the reference.
         context: Frames before each chunk that metrics need.
     """

@@ -57,7 +57,7 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
             from signgen.models.autoencoder import AutoencoderStage
 
             require_parts(config, stage)
-            return AutoencoderStage(config.autoencoder, hand_weight=config.hand_weight)
+            return AutoencoderStage(config)
         case "ipf":
             from signgen.models.ipf import IPF
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from signgen.config.model import AutoencoderConfig
+from signgen.config.autoencoder import AutoencoderConfig
+from signgen.config.model import FPDMConfig
+from signgen.models.guided import Painting, build_decoder
+from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import Batch
 
@@ -19,6 +23,8 @@ SQUARE_WEIGHT = 2.0
 COLOUR_WEIGHT = 20.0
 """Weight of the squared error of mean chroma per latent cell: lightness edges outweigh colour so
 far that without it clothes stay grey for the first thousand steps."""
+PAINTED_WEIGHT = 0.25
+"""Weight of the L1 distance of what a guided decoder paints where something moved."""
 
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
@@ -43,61 +49,95 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
 class AutoencoderStage(nn.Module):
     """Train an `AutoencoderKL` to reconstruct target frames: L1, edges, colour and a small KL term.
 
-    There is no adversarial or perceptual loss: drawn signers have flat shading and crisp outlines,
-    which L1 on values and on finite differences keeps.
+    With the guided decoder the autoencoder's encoder is trained, and that decoder in place of its
+    own, which sees the drawn poses and the guides besides the latents. No loss is adversarial.
 
     Args:
-        config: Settings of the autoencoder.
-        hand_weight: Extra weight of the reconstruction inside the hand boxes.
+        config: Settings of the whole model.
     """
 
     prefix = ""
     external = ()
 
-    def __init__(self, config: AutoencoderConfig, *, hand_weight: float = 0.0) -> None:
+    def __init__(self, config: FPDMConfig) -> None:
         super().__init__()
-        self.autoencoder = build_autoencoder(config)
-        self.hand_weight = hand_weight
+        self.config = config
+        self.autoencoder = build_autoencoder(config.autoencoder)
+        # The embedding of the signer comes with stage 1, after this stage
+        self.decoder = build_decoder(config, self.autoencoder)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute the autoencoder's activations in the backward pass."""
         self.autoencoder.enable_gradient_checkpointing()
 
+    def reconstruct(self, batch: Batch, latents: Tensor) -> tuple[Tensor, Painting | None]:
+        """Decode latents (B, C, h, w) of targets.
+
+        Returns:
+            (B, 3, H, W) pictures, not clamped; and what the guided decoder painted, if it did.
+
+        Raises:
+            ValueError: If the guided decoder is given a batch without guide.
+        """
+        if self.decoder is None:
+            return self.autoencoder.decode(latents).sample, None
+        guide = batch.guide
+        if guide is None:
+            raise ValueError("the guided decoder needs batches with a guide")
+        painting: Painting = self.decoder(latents, batch.pose, guide)
+        return painting.mix(guide.warped, guide.source, guide.moved), painting
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Reconstruct the targets of a batch.
 
         Args:
-            batch: Only `target` and `hands` are used.
+            batch: `target`, `hands` and `face`; with the guided decoder also `pose` and `guide`.
 
         Returns:
-            Scalars `loss` (optimised), `l1`, `edges`, `square`, `colour` and `kl` (nats per latent
-            value).
+            Scalars `loss` (optimised), those of `reconstruction_loss`, `kl` (nats per latent value)
+            and, with the guided decoder, `painted`.
         """
+        # Encode, and leave the latents of some examples out
         posterior = self.autoencoder.encode(batch.target).latent_dist
         latents = posterior.sample()  # (B, C, h, w)
-        decoded = self.autoencoder.decode(latents).sample  # (B, 3, H, W)
-        factor = decoded.shape[-1] // latents.shape[-1]
-        losses = reconstruction_loss(decoded, batch, self.hand_weight, factor)
         kl = posterior.kl().float().sum() / latents.numel()
-        return losses | {"loss": losses["loss"] + KL_WEIGHT * kl, "kl": kl}
+        if self.decoder is not None and self.training:
+            kept = torch.rand(len(latents), 1, 1, 1, device=latents.device)
+            latents = latents * (kept >= self.config.decoder.drop_latents)
+
+        # Decode and compare
+        decoded, painting = self.reconstruct(batch, latents)
+        factor = decoded.shape[-1] // latents.shape[-1]
+        losses = reconstruction_loss(decoded, batch, self.config, factor)
+        loss = losses["loss"] + KL_WEIGHT * kl
+        if painting is not None and batch.guide is not None:
+            # What the gate leaves out is painted too, lest it never learns
+            error = (painting.rgb.float() - batch.target).abs()
+            painted = (batch.guide.moved * error).mean()
+            losses["painted"] = painted
+            loss = loss + PAINTED_WEIGHT * painted
+        return losses | {"loss": loss, "kl": kl}
 
 
 def reconstruction_loss(
-    decoded: Tensor, batch: Batch, hand_weight: float, factor: int
+    decoded: Tensor, batch: Batch, config: FPDMConfig, factor: int
 ) -> dict[str, Tensor]:
-    """Compare decoded pictures with the targets of a batch: L1, edges, square and colour.
+    """Compare decoded pictures with the targets of a batch.
 
     Args:
         decoded: (B, 3, H, W) pictures, about [-1, 1], not clamped.
-        batch: Only `target` and `hands` are used.
-        hand_weight: Extra weight inside the hand boxes.
+        batch: Only `target`, `hands` and `face` are used.
+        config: Weights of hands, face and features.
         factor: Side of one latent cell in pixels.
 
     Returns:
-        Scalars `loss` (optimised), `l1`, `edges`, `square` and `colour`.
+        Scalars `loss` (optimised), `l1`, `edges`, `square`, `colour` and, where it has a weight and
+        the network is there, `perceptual`.
     """
-    # Hands count more; the mean weight is 1
-    weight = 1 + hand_weight * batch.hands  # (B, 1, H, W)
+    # Hands and face count more; the mean weight is 1
+    weight = 1 + config.hand_weight * batch.hands  # (B, 1, H, W)
+    if batch.face is not None:
+        weight = weight + config.face_weight * batch.face
     weight = weight / weight.mean()
 
     # Values
@@ -115,4 +155,12 @@ def reconstruction_loss(
     edges = (along_x + along_y) / 2
 
     loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
-    return {"loss": loss, "l1": l1, "edges": edges, "square": square, "colour": colour}
+    losses = {"l1": l1, "edges": edges, "square": square, "colour": colour}
+
+    # Features
+    if config.perceptual_weight:
+        perceptual = perceptual_distance(decoded, batch.target)
+        if perceptual is not None:
+            losses["perceptual"] = perceptual
+            loss = loss + config.perceptual_weight * perceptual
+    return losses | {"loss": loss}

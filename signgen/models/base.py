@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
 
-from signgen.structures import Batch, Conditioning, SourceFeatures, expect
+from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
     import torch
@@ -189,11 +189,33 @@ class PoseGuidedModel(Trainable, Protocol):
         ...
 
     def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """Predict noise or velocity, once per step.
+        """Predict noise, velocity or clean latents, once per step.
 
         Args:
             z: (B, C, h, w) noisy latents.
             t: (B,) int64 timesteps.
             conditioning: Everything else the denoiser sees.
+        """
+        ...
+
+    def decode(
+        self,
+        latents: Tensor,
+        conditioning: Conditioning,
+        guide: Guide | None = None,
+        *,
+        clamp: bool = True,
+    ) -> Tensor:
+        """Turn latents into pictures, once per frame.
+
+        Args:
+            latents: (B, C, h, w), scaled as `latents.encode` returns them.
+            conditioning: From `condition`.
+            guide: The source moved to the poses, where the settings say `guided`; others ignore it.
+                It may have any size, which the pictures then have.
+            clamp: Cut what is out of range; training wants its gradient instead.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1].
         """
         ...

@@ -9,11 +9,11 @@ from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
-from signgen.structures import Batch
+from signgen.structures import Batch, Conditioning
 
 
 class DecoderStage(FPDM):
-    """A whole FPDM of which only the autoencoder's decoder is trained, on sampled latents.
+    """A whole FPDM of which only the decoder is trained, on sampled latents.
 
     An autoencoder learns to decode the latents of true frames. A small denoiser's samples differ
     from those, and its decoder paints the difference as texture. Here the decoder sees samples,
@@ -28,6 +28,8 @@ class DecoderStage(FPDM):
         self.autoencoder.enable_gradient_checkpointing()
 
     def _frozen_parts(self) -> list[nn.Module]:
+        if self.decoder is not None:
+            return [part for part in self.children() if part is not self.decoder]
         autoencoder = self.autoencoder
         trained = (autoencoder.decoder, autoencoder.post_quant_conv)
         parts = [part for part in self.children() if part is not autoencoder]
@@ -39,24 +41,26 @@ class DecoderStage(FPDM):
         """Decode samples for the poses of a batch and compare them with its targets.
 
         Args:
-            batch: Sources, targets, poses and hand boxes.
+            batch: Sources, targets, poses and hand boxes; guides for a guided decoder.
             latents: (B, C, h, w) scaled samples, if they are known already.
 
         Returns:
-            Scalars `loss` (optimised), `l1`, `edges`, `square` and `colour`.
+            Scalars `loss` (optimised) and those of `reconstruction_loss`.
         """
+        with torch.no_grad():
+            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
         if latents is None:
-            latents = self.sample(batch)
-        decoded = self.latents.decode(latents, clamp=False)
-        return reconstruction_loss(decoded, batch, self.config.hand_weight, self.latents.factor)
+            latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
+        decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
+        return reconstruction_loss(decoded, batch, self.config, self.latents.factor)
 
     @torch.no_grad()
-    def sample(self, batch: Batch) -> Tensor:
-        """Sample latents (B, C, h, w) for the sources and poses of a batch, with global noise."""
+    def sample(self, conditioning: Conditioning, size: tuple[int, int]) -> Tensor:
+        """Sample latents (B, C, h, w) of pictures of a size (H, W), with global noise."""
         settings = self.config.sampling
-        conditioning = self.condition(self.encode_source(batch.source), batch.pose)
-        shape = self.latents.shape((batch.pose.shape[-2], batch.pose.shape[-1]))
-        noise = torch.randn(len(batch.pose), *shape, device=batch.pose.device)
+        shape = self.latents.shape(size)
+        tokens = conditioning.tokens
+        noise = torch.randn(len(tokens), *shape, device=tokens.device)
         return sample(
             guided(self.denoise, self.branches(conditioning), settings.guidance),
             self.schedule,

@@ -20,8 +20,17 @@ from signgen.models.encoders import (
     clip_pixels,
     source_pixels,
 )
+from signgen.models.guided import build_decoder
 from signgen.models.ipf import IPF
-from signgen.structures import Batch, Conditioning, ExitCode, SourceFeatures, UserError, expect
+from signgen.structures import (
+    Batch,
+    Conditioning,
+    ExitCode,
+    Guide,
+    SourceFeatures,
+    UserError,
+    expect,
+)
 
 
 class FPDM(nn.Module):
@@ -43,9 +52,12 @@ class FPDM(nn.Module):
         super().__init__()
         self.config = config
         self.schedule = NoiseSchedule.from_config(config.scheduler)
-        self.autoencoder = build_autoencoder(config.autoencoder)
         fused = config.fusion != "none"
+        self.autoencoder = build_autoencoder(config.autoencoder)
         self.ipf = IPF(config.ipf) if fused else None
+        self.decoder = build_decoder(
+            config, self.autoencoder, 0 if self.ipf is None else self.ipf.width
+        )
         self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
         self.pose_encoder = build_pose_encoder(config.pose_channels, first)
@@ -65,30 +77,23 @@ class FPDM(nn.Module):
         self._freeze()
 
     def _check_settings(self) -> None:
-        factor = self.latents.factor
-        if 2 ** (len(self.config.pose_channels) - 1) != factor:
-            raise UserError(
-                f"model: pose_channels has {len(self.config.pose_channels)} entries; expected "
-                f"{factor.bit_length()}, because the autoencoder divides sizes by {factor}.",
-                ExitCode.USAGE,
-            )
-        if self.config.timestep_shift <= 0:
-            raise UserError(
-                f"model: timestep_shift is {self.config.timestep_shift}; expected more than 0, "
-                "1 for none.",
-                ExitCode.USAGE,
-            )
-        if self.config.fusion == "ipf" and self.config.ipf.loss == "none":
-            raise UserError(
-                "model: fusion is ipf, but ipf.loss is none, so its Combiner was never trained; "
-                "use fusion source, or another loss.",
-                ExitCode.USAGE,
-            )
-        if any(side % factor for side in self.config.size):
-            raise UserError(
-                f"model: size is {self.config.size}; expected multiples of {factor}.",
-                ExitCode.USAGE,
-            )
+        config, factor = self.config, self.latents.factor
+        levels = len(config.pose_channels)
+        problems = {
+            f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
+            f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
+            f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
+                config.timestep_shift <= 0
+            ),
+            "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
+            "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
+            f"size is {config.size}; expected multiples of {factor}": any(
+                side % factor for side in config.size
+            ),
+        }
+        for problem, wrong in problems.items():
+            if wrong:
+                raise UserError(f"model: {problem}.", ExitCode.USAGE)
 
     def _freeze(self) -> None:
         for part in self._frozen_parts():
@@ -103,8 +108,7 @@ class FPDM(nn.Module):
 
     def _frozen_parts(self) -> list[nn.Module]:
         parts: list[nn.Module] = [self.autoencoder]
-        if self.ipf is not None:
-            parts.append(self.ipf)
+        parts += [part for part in (self.decoder, self.ipf) if part is not None]
         return parts if self.config.source_encoder.trained else [*parts, self.source_encoder]
 
     def train(self, mode: bool = True) -> Self:
@@ -199,7 +203,8 @@ class FPDM(nn.Module):
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
         feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
-        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip))
+        drawing = pose if self.config.guided else None
+        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip), drawing)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -227,7 +232,7 @@ class FPDM(nn.Module):
         return [nothing, conditioning.null("embedding"), conditioning]
 
     def denoise(self, z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """Predict noise or velocity, as `schedule.prediction_type` says; once per step.
+        """Predict noise, velocity or clean latents, as `schedule.prediction_type` says.
 
         Args:
             z: (B, C, h, w) noisy latents.
@@ -245,6 +250,21 @@ class FPDM(nn.Module):
             widened, t, encoder_hidden_states=conditioning.tokens, class_labels=added
         ).sample
         return output
+
+    def decode(
+        self,
+        latents: Tensor,
+        conditioning: Conditioning,
+        guide: Guide | None = None,
+        *,
+        clamp: bool = True,
+    ) -> Tensor:
+        """Turn latents into pictures, once per frame; see `PoseGuidedModel.decode`."""
+        if self.decoder is None:
+            return self.latents.decode(latents, clamp=clamp)
+        unscaled = latents / self.latents.scaling
+        picture = self.decoder.picture(unscaled, conditioning, guide)
+        return picture.clamp(-1, 1) if clamp else picture
 
     def loss(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from signgen.structures import PoseSequence
 
 __all__ = [
     "crop",
+    "face_boxes",
     "fill_missing",
     "fit_scale",
     "fit_to_source",
@@ -22,7 +24,7 @@ __all__ = [
     "with_points",
 ]
 
-_MIN_HAND_POINTS = 5
+_MIN_POINTS = 5
 
 
 def with_points(
@@ -180,14 +182,29 @@ def hand_boxes(
         Boxes (x0, y0, x1, y1) in pixels, not cut to the frame, left hand first; only hands of at
         least five points.
     """
+    hands = (slice(root, root + HAND_POINTS) for root in HAND_ROOT.values())
+    return _boxes(hands, keypoints, confidence, margin)
+
+
+def face_boxes(
+    keypoints: ArrayLike, confidence: ArrayLike, margin: float = 0.25
+) -> list[tuple[float, float, float, float]]:
+    """Return a box around the face of one pose, or none; arguments and boxes as `hand_boxes`."""
+    face = SKELETONS["coco-wholebody-133"].face
+    return _boxes([slice(*face)], keypoints, confidence, margin)
+
+
+def _boxes(
+    parts: Iterable[slice], keypoints: ArrayLike, confidence: ArrayLike, margin: float
+) -> list[tuple[float, float, float, float]]:
     points: NDArray[np.float64] = np.asarray(keypoints, dtype=np.float64)
     visible = np.asarray(confidence) > 0
     boxes = []
-    for root in HAND_ROOT.values():
-        hand = points[root : root + HAND_POINTS][visible[root : root + HAND_POINTS]]
-        if len(hand) < _MIN_HAND_POINTS:
+    for part in parts:
+        seen = points[part][visible[part]]
+        if len(seen) < _MIN_POINTS:
             continue
-        low, high = hand.min(axis=0), hand.max(axis=0)
+        low, high = seen.min(axis=0), seen.max(axis=0)
         reach = margin * float((high - low).max())
         x0, y0 = (low - reach).tolist()
         x1, y1 = (high + reach).tolist()

@@ -15,8 +15,10 @@ from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
+from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.renderer import Frame, check_chunk
+from signgen.rendering.base import Frame, check_chunk
+from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["Inputs", "Motion", "check_inputs"]
@@ -25,6 +27,17 @@ log = logging.getLogger(__name__)
 
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
+MODEL_SETTINGS = (
+    "frame",
+    "steps",
+    "guidance",
+    "sampler",
+    "official_noise",
+    "precision",
+    "seed",
+    "chunk",
+)
+"""Settings that mean nothing where nothing is sampled."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,13 @@ class Motion:
         poses: Extracted, aligned as the settings say, and in pixels of the source.
         warnings: What differs between the signers, where the poses are aligned.
         estimator: What found key points in the video or the source; None where nothing had to.
+        signer: Key points of the source, in its pixels; None where nothing needs them.
     """
 
     poses: PoseSequence
     warnings: tuple[str, ...] = ()
     estimator: str | None = None
+    signer: PoseSequence | None = None
 
 
 @dataclass(frozen=True)
@@ -60,31 +75,91 @@ class Inputs:
     sampling: Sampling
     outputs: tuple[Path, ...]
 
-    def motion(self, config: RenderConfig, progress: Progress | None = None) -> Motion:
+    def motion(
+        self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
+    ) -> Motion:
         """Return the poses to render, extracted and aligned as the settings say.
+
+        Args:
+            config: The settings.
+            progress: Wraps the frames that poses are extracted from.
+            guided: Whether key points of the source are of use: they are estimated where that can
+                be done, and else do without.
 
         Raises:
             UserError: If nobody is found, or the two signers cannot be aligned.
         """
-        poses = self.poses
+        poses, size = self.poses, (self.source.shape[0], self.source.shape[1])
         estimator: PoseEstimator | None = None
+        signer: PoseSequence | None = None
+        warnings: tuple[str, ...] = ()
+
+        # Extract the poses
         if isinstance(poses, VideoPoses):
             estimator = poses.estimator
             poses = poses.read(progress)
-        if config.align == "none":
-            placed = fit_to_source(poses, self.source.shape[:2])
-            return Motion(placed, (), None if estimator is None else estimator.name)
+
+        # Find the signer in the source
+        if config.source_poses or config.align != "none" or config.model == WARP:
+            signer, estimator = self._signer(config, estimator)
+        elif guided and poses.skeleton == COCO_WHOLEBODY:
+            signer, estimator = self._signer_if_found(config, estimator)
+
+        # Bring the poses onto the source
+        where = config.source_poses or config.source
+        if config.align != "none" and signer is not None:
+            aligned = align_to_source(poses, signer, config.align, (config.poses, where))
+            poses, warnings = aligned.poses, aligned.warnings
+        if signer is not None:
+            first_pose(signer, poses.skeleton, size, where)
+        used = None if estimator is None else estimator.name
+        return Motion(fit_to_source(poses, size), warnings, used, signer)
+
+    def _signer(
+        self, config: RenderConfig, estimator: PoseEstimator | None
+    ) -> tuple[PoseSequence, PoseEstimator | None]:
+        """Return the key points of the source: those of a file, else estimated.
+
+        Args:
+            config: The settings.
+            estimator: One that is open already.
+        """
+        # Those that are given
         if config.source_poses:
-            name = config.source_poses
-            size = self.source.shape[:2]
-            signer = read_poses_of(Path(name), config.source, size).frames(slice(0, 1))
-        else:
-            name = config.source
-            estimator = estimator or open_estimator(config.estimator, config.weights)
-            signer = estimate_source(self.source, estimator, name=name)
-        aligned = align_to_source(poses, signer, config.align, (config.poses, name))
-        placed = fit_to_source(aligned.poses, self.source.shape[:2])
-        return Motion(placed, aligned.warnings, None if estimator is None else estimator.name)
+            size = (self.source.shape[0], self.source.shape[1])
+            given = read_poses_of(Path(config.source_poses), config.source, size)
+            return given.frames(slice(0, 1)), estimator
+
+        # Else estimated
+        estimator = estimator or _open_for_source(config)
+        return estimate_source(self.source, estimator, name=config.source), estimator
+
+    def _signer_if_found(
+        self, config: RenderConfig, estimator: PoseEstimator | None
+    ) -> tuple[PoseSequence | None, PoseEstimator | None]:
+        """Return the key points of the source as `_signer`; None where nothing finds them."""
+        try:
+            return self._signer(config, estimator)
+        except UserError as error:
+            # Only what nobody asked for may be missing
+            chosen = config.estimator != "auto" or config.weights
+            if error.code not in {ExitCode.UNAVAILABLE, ExitCode.DATA} or chosen:
+                raise
+            return None, estimator
+
+
+def _open_for_source(config: RenderConfig) -> PoseEstimator:
+    try:
+        return open_estimator(config.estimator, config.weights)
+    except UserError as error:
+        if config.estimator != "auto" or config.weights or error.code != ExitCode.UNAVAILABLE:
+            raise
+        what = "--model warp" if config.model == WARP else f"--align {config.align}"
+        raise UserError(
+            f"{what} needs key points of {config.source}. Give them with --source-poses FILE, "
+            "whose first pose is taken, or set up an estimator: make pose-mediapipe.",
+            ExitCode.UNAVAILABLE,
+        ) from error
 
 
 def sampling_of(config: RenderConfig) -> Sampling:
@@ -105,20 +180,19 @@ def check_inputs(config: RenderConfig) -> Inputs:
     Raises:
         UserError: If a setting, an input or an output is unusable.
     """
+    # Settings
     for flag, value in (("--source", config.source), ("--poses", config.poses)):
         if not value:
             raise UserError(
                 f"{flag} is missing; expected a file. See `signgen render --help`.", ExitCode.USAGE
             )
-    if config.align == "none" and config.source_poses:
-        raise UserError(
-            f"--source-poses is {config.source_poses}, but --align none does not use them. Choose "
-            "--align limb or affine, or leave it out.",
-            ExitCode.USAGE,
-        )
+    if config.model == WARP:
+        _check_warp(config)
     check_chunk(config.chunk)
     sampling = sampling_of(config)
     outputs = _outputs(config)
+
+    # The source
     source = read_image(config.source)
     height, width = (int(side) for side in source.shape[:2])
     size = config.size or (height, width)
@@ -129,6 +203,8 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{MAX_SIDE}. Choose another --size.",
             ExitCode.USAGE if config.size else ExitCode.DATA,
         )
+
+    # The poses
     poses = _open_poses(config, (height, width))
     if not MIN_FPS <= poses.fps <= MAX_FPS:
         raise UserError(
@@ -138,11 +214,29 @@ def check_inputs(config: RenderConfig) -> Inputs:
     return Inputs(source, poses, size, sampling, outputs)
 
 
+def _check_warp(config: RenderConfig) -> None:
+    """Refuse settings of models."""
+    for name in MODEL_SETTINGS:
+        if getattr(config, name) != getattr(RenderConfig, name):
+            raise UserError(
+                f"--{name.replace('_', '-')} is a setting of models, and --model warp has none. "
+                "Leave it out.",
+                ExitCode.USAGE,
+            )
+    if config.device == "cuda":
+        raise UserError(
+            "--device is cuda; --model warp computes on the CPU. Leave it out.", ExitCode.USAGE
+        )
+
+
 def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:
     """Read poses; of a video only find out what it takes to extract them."""
+    # A video
     if looks_like_video(config.poses):
         probe_video(config.poses)  # a broken one is told before an estimator is loaded
         return open_video_poses(config.poses, open_estimator(config.estimator, config.weights))
+
+    # A file or folder of key points
     path = Path(config.poses)
     try:
         poses = _read_poses(path, config, size)
@@ -150,6 +244,8 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | V
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             raise UserError(f"{error} It is no video either.", error.code) from error
         raise
+
+    # With somebody in it
     if len(poses) == 0:
         raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
     if not poses.visible.any():
@@ -174,9 +270,12 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Pose
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
+    # What is written
     out = check_output(config.out, ".mp4")
     extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
     outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
+
+    # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:

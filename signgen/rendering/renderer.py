@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
@@ -17,16 +16,22 @@ from PIL import Image
 
 from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
+from signgen.config.render import Framing
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
-from signgen.media import read_image
 from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
-from signgen.pose.transforms import fit_to_source
+from signgen.pose.transforms import fill_missing, fit_to_source
+from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
+from signgen.rendering.framing import Crop, choose_crop
+from signgen.rendering.guiding import GuideSource
+from signgen.rendering.warnings import model_warnings
+from signgen.rendering.warp import MAX_GAP, first_pose
 from signgen.structures import (
     Conditioning,
     ExitCode,
+    Guide,
     PoseSequence,
     SourceFeatures,
     UserError,
@@ -39,18 +44,10 @@ if TYPE_CHECKING:
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.base import PoseGuidedModel
 
-__all__ = [
-    "Frame",
-    "Renderer",
-    "check_chunk",
-    "check_skeleton",
-    "check_steps",
-    "generate",
-    "picture_of",
-    "resize_picture",
-]
+__all__ = ["Renderer", "check_skeleton", "check_steps", "generate"]
 
-Frame = NDArray[np.uint8]
+GUIDE_PIXELS = 2_000_000
+"""Pixels of guides computed at a time at most, about 250 bytes each."""
 
 
 def generate(
@@ -60,6 +57,7 @@ def generate(
     *,
     frames: Sequence[int],
     sampling: ResolvedSampling,
+    guide: Guide | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
@@ -72,10 +70,12 @@ def generate(
         pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
         frames: B indices of the frames in their sequence, which choose the noise.
         sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
+        guide: The source moved to the poses, for models whose settings say `guided`, at the size
+            that the pictures are to have.
         callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
-        (B, 3, H, W) float32 in [-1, 1].
+        (B, 3, H, W) float32 in [-1, 1], of the poses' size, or the guide's where there is one.
     """
     import torch
 
@@ -95,7 +95,8 @@ def generate(
         # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
         with autocast(sampling.precision, device):
-            branches = model.branches(model.condition(features, pose))
+            conditioning = model.condition(features, pose)
+            branches = model.branches(conditioning)
 
         # Denoise
         latents = sample(
@@ -110,7 +111,7 @@ def generate(
 
         # Decode
         with autocast("no" if model.latents.upcast else sampling.precision, device):
-            return model.latents.decode(latents).float()
+            return model.decode(latents, conditioning, guide).float()
 
 
 class Renderer:
@@ -120,6 +121,8 @@ class Renderer:
         model: The model.
         sampling: How to sample; what it leaves open is the model's own.
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
+        frame: `auto` renders the part of a source picture in which the signer is as large as the
+            model knows, where the whole picture is not so, and pastes it back; `full` does not.
         chunk: Frames computed at a time; memory grows with it, the result does not depend on it
             but for `official_noise`.
 
@@ -138,6 +141,7 @@ class Renderer:
         sampling: Sampling | None = None,
         *,
         device: Device | None = None,
+        frame: Framing = "auto",
         chunk: int = 8,
     ) -> None:
         if device is not None:
@@ -145,12 +149,25 @@ class Renderer:
         self.model = model.eval()
         self.device = next(model.parameters()).device
         self.sampling = (sampling or Sampling()).resolve(model.config.sampling)
-        self.chunk = chunk
+        self.chunk, self.frame = chunk, frame
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
+
+    @property
+    def pose_style(self) -> Literal["clean", "fpdm"]:
+        """How poses are drawn for the model."""
+        return self.model.config.pose_style
+
+    def facts(self) -> dict[str, object]:
+        """Return how frames are sampled, as JSON."""
+        return self.sampling.facts(self.chunk) | ({"frame": "full"} if self.frame == "full" else {})
+
+    def check_skeleton(self, skeleton: str, where: str) -> None:
+        """Refuse poses of another skeleton than the model's; see `check_skeleton`."""
+        check_skeleton(skeleton, self.model.config, where)
 
     def render(
         self,
@@ -158,6 +175,7 @@ class Renderer:
         poses: PoseSequence,
         size: tuple[int, int] | None = None,
         *,
+        signer: PoseSequence | None = None,
         callback: Callback | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; whole chunks are computed at a time.
@@ -166,24 +184,75 @@ class Renderer:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
             poses: Poses of the model's skeleton; scaled to the source if the sizes differ.
             size: (H, W) of the frames; the source's size if not given.
+            signer: Key points in the source, of which the first pose is taken: a guided decoder
+                moves the source from them, and they help to find the part of it to render.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            UserError: If the source is no such picture, or the skeleton is not the model's.
+            UserError: If the source is no such picture, or a skeleton is not the model's.
         """
-        config = self.model.config
-        check_skeleton(poses.skeleton, config, "the pose sequence")
+        # Find what to render
+        self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
-        height, width = picture.shape[:2]
-        placed = fit_to_source(poses, (height, width))
-        features = self._encode(picture)
-        for start in range(0, len(placed), self.chunk):
-            indices = range(start, min(start + self.chunk, len(placed)))
-            for frame in self._chunk(features, placed, indices, callback):
-                yield resize_picture(frame, (height, width) if size is None else size)
+        whole = (picture.shape[0], picture.shape[1])
+        placed = fit_to_source(poses, whole)
+        own: PoseSequence | None = None
+        if signer is not None and signer.visible[:1].any():
+            own = first_pose(signer, poses.skeleton, whole)
+        crop = self.crop(placed, own)
+        area, inside = picture, placed
+        if crop is not None:
+            area, inside = crop.cut(picture), crop.place(placed)
+            own = None if own is None else crop.place(own)
+
+        # Once per signer
+        features = self._encode(area)
+        guide: GuideSource | None = None
+        if self.model.config.guided:
+            guide = GuideSource.of(area, own)
+            inside = fill_missing(inside, MAX_GAP)
+
+        # Chunk by chunk
+        step = self._step(area)
+        for start in range(0, len(inside), step):
+            indices = range(start, min(start + step, len(inside)))
+            moved = None if guide is None else guide.move(inside, indices)
+            for frame in self._chunk(features, inside, indices, moved, callback):
+                # Put it in its place
+                if crop is None:
+                    yield resize_picture(frame, size or whole)
+                    continue
+                pasted = crop.paste(picture, resize_picture(frame, crop.size))
+                yield pasted if size is None else resize_picture(pasted.astype(np.float32), size)
+
+    def warnings(
+        self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None
+    ) -> tuple[str, ...]:
+        """Return what is out of what the model knows; arguments as `FrameRenderer.warnings`."""
+        crop = self.crop(poses, signer)
+        return model_warnings(self.model.config, source, poses, signer, crop)
+
+    def crop(self, poses: PoseSequence, signer: PoseSequence | None = None) -> Crop | None:
+        """Return the part of the source that is rendered, or None where it is the whole.
+
+        Args:
+            poses: Poses in pixels of the source.
+            signer: Key points in the source, in its pixels.
+        """
+        if self.frame == "full":
+            return None
+        one = None if signer is None else signer.frames([0])
+        return choose_crop(poses, one, self.model.config.pictures)
+
+    def _step(self, area: Frame) -> int:
+        """Return the frames to compute at a time: fewer where guides are large."""
+        if not self.model.config.guided or self.sampling.official_noise:
+            return self.chunk
+        height, width = area.shape[:2]
+        return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
 
     def _encode(self, picture: Frame) -> SourceFeatures:
         """Encode the signer, once per signer."""
@@ -191,7 +260,7 @@ class Renderer:
 
         from signgen.data.examples.loading import to_pixels
 
-        squashed = resize_image(picture, self.source_size, self.model.config.resize)
+        squashed = resize_image(picture, self.source_size, self.model.config.resize)  # (Hs, Ws, 3)
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
             return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
 
@@ -200,61 +269,30 @@ class Renderer:
         features: SourceFeatures,
         poses: PoseSequence,
         indices: range,
+        guide: Guide | None,
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
-        """Return (H, W, 3) float32 pictures in [0, 255] at the model's size."""
+        """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
         import torch
 
-        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])
+        # Draw the poses
+        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])  # (B, H, W, 3)
         pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
+
+        # Sample the pictures
         pictures = generate(
             self.model,
             features,
             pose.to(self.device) / 255,
             frames=indices,
             sampling=self.sampling,
+            guide=None if guide is None else guide.to(self.device),
             callback=callback,
         )
+
+        # Back to pixels
         pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
         return list(pixels.astype(np.float32))
-
-
-def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
-    """Return a picture as (H, W, 3) uint8 RGB.
-
-    Args:
-        source: Such an array, a PIL picture of mode RGB, or a file.
-
-    Raises:
-        UserError: If it is an array of another shape or type, or a picture of another mode (65),
-            or a file that cannot be read.
-    """
-    if isinstance(source, str | Path):
-        return read_image(source)
-    if isinstance(source, Image.Image):
-        if source.mode != "RGB":
-            raise UserError(
-                f"source is a picture of mode {source.mode}; expected RGB. Give "
-                'source.convert("RGB").'
-            )
-        return np.array(source)
-    array = np.asarray(source)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-        raise UserError(
-            f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
-            "shape (H, W, 3), 0 to 255."
-        )
-    return array
-
-
-def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame:
-    """Return an (H, W, 3) picture in [0, 255] at `size` (H, W) as uint8."""
-    if picture.shape[:2] != size:
-        # Bicubic rings when it shrinks, so that averages areas instead.
-        shrinks = picture.shape[0] >= size[0] and picture.shape[1] >= size[1]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        picture = cv2.resize(picture, (size[1], size[0]), interpolation=method).astype(np.float32)
-    return np.asarray(picture.round().clip(0, 255), dtype=np.uint8)
 
 
 def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
@@ -271,12 +309,6 @@ def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
             f"the model was trained on {config.skeleton}. Extract the poses again with that "
             "skeleton."
         )
-
-
-def check_chunk(chunk: int) -> None:
-    """Refuse an impossible number of frames at a time."""
-    if chunk < 1:
-        raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
 
 
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:

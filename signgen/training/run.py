@@ -24,6 +24,7 @@ from signgen.config.yaml import load_config, to_yaml
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.pictures import measure_split
 from signgen.files.writing import save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
@@ -111,7 +112,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             _check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
-        config = replace(config, model=model)
+        pictures = measure_split(adapter, config.data.split, model.size)
+        config = replace(config, model=replace(model, pictures=pictures))
 
     # The stage
     accelerator = _accelerator(config)
@@ -139,7 +141,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(adapter, config.data, config.model, config.seed),
+        dataset=TripletDataset(
+            adapter, config.data, config.model, config.seed, guided=_guided(config)
+        ),
         held_out=_held_out(config, adapter) if config.validate_every else None,
     )
     if latest is not None:
@@ -183,9 +187,15 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
         flip_rate=0.0,
         jitter=0.0,
         source_sides=(),
+        colour_jitter=0.0,
         frame_cache="",
     )
-    return TripletDataset(adapter, data, config.model, config.seed)
+    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
+
+
+def _guided(config: TrainConfig) -> bool:
+    """Whether the stage trains a decoder that sees the source moved to the pose."""
+    return config.model.guided and config.stage in {"vae", "decoder"}
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:
@@ -201,8 +211,9 @@ def _check_whole(config: TrainConfig, state: State) -> None:
 def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
     """Return the settings to go on with; refuse those that change what is computed.
 
-    The parts that the run took from earlier runs, and the measured scaling factor, are its own.
+    The parts that the run took from earlier runs, and what it measured, are its own.
     """
+    new = replace(new, model=replace(new.model, pictures=old.model.pictures))
     own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))

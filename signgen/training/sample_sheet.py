@@ -21,9 +21,10 @@ ROWS = 4
 
 
 def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
-    """Write one row per example: source, pose, target and what the stage made of them.
+    """Write one row per example: source, pose, what the stage made of them, and target.
 
-    The autoencoder's rows are target and reconstruction; stage 1 makes no picture, so nothing is
+    Before what a guided decoder made is the source moved to the pose. The rows of an autoencoder
+    with its own decoder are reconstruction and target. Stage 1 makes no picture, so nothing is
     written.
 
     Args:
@@ -33,17 +34,27 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
     """
     # Gather the examples
     device = next(stage.parameters()).device
-    batch = collate([dataset[position] for position in range(ROWS)]).to(device)
-    source, target, pose = batch.source, batch.target, batch.pose
+    guided = dataset.model.guided
+    examples = [dataset.whole(position, guided=guided) for position in range(ROWS)]
+    batch = collate(examples).to(device)
+    source, target, pose, guide = batch.source, batch.target, batch.pose, batch.guide
+    given = [] if guide is None else [guide.source, pose * 2 - 1, guide.warped]
 
     # Let the stage make its pictures
     if isinstance(stage, AutoencoderStage):
-        columns = [target, stage.autoencoder(target).sample.clamp(-1, 1)]
+        latents = stage.autoencoder.encode(target).latent_dist.sample()
+        columns = [*given, stage.reconstruct(batch, latents)[0].clamp(-1, 1), target]
     elif isinstance(stage, PoseGuidedModel):
         sampling = Sampling().resolve(stage.config.sampling)
-        features = stage.encode_source(source)
-        generated = generate(stage, features, pose, frames=range(ROWS), sampling=sampling)
-        columns = [source, pose * 2 - 1, target, generated]
+        generated = generate(
+            stage,
+            stage.encode_source(source),
+            pose,
+            frames=range(ROWS),
+            sampling=sampling,
+            guide=guide,
+        )
+        columns = [*(given or [source, pose * 2 - 1]), generated, target]
     else:
         return
 

@@ -66,6 +66,11 @@ def check_settings(config: TrainConfig) -> None:
         problems.append(
             f"warmup_hold is {config.warmup_hold}; expected a divisor of warmup, {config.warmup}"
         )
+    if config.data.window and config.stage != "vae":
+        problems.append(
+            f"data.window is {config.data.window}, which is for stage vae; expected 0, because "
+            f"stage {config.stage} sees whole pictures"
+        )
     if config.schedule == "step" and not 0 < config.decay_factor <= 1:
         problems.append(f"decay_factor is {config.decay_factor}; expected more than 0, at most 1")
     if problems:

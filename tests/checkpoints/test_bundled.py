@@ -37,7 +37,9 @@ class _Still:
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
 
-    def render(self, source: NDArray[np.uint8], poses: PoseSequence) -> Iterator[NDArray[np.uint8]]:
+    def render(
+        self, source: NDArray[np.uint8], poses: PoseSequence, **_: object
+    ) -> Iterator[NDArray[np.uint8]]:
         yield from self.renderer.render(source, poses.frames([0] * len(poses)))
 
 

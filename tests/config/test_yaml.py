@@ -108,7 +108,10 @@ def test_yaml_traps(tmp_path: Path) -> None:
             "write `sampler: ddpm` for `eta: 1.0`, `sampler: ddim` for `eta: 0.0`.",
         ),
         ("model: {sampling: {theta: 1.0}}", "model.sampling.theta is not a setting. Did you"),
-        ("model: {preset: huge}", "model.preset is 'huge'; expected one of full, mini, tiny."),
+        (
+            "model: {preset: huge}",
+            "model.preset is 'huge'; expected one of full, guided, mini, tiny.",
+        ),
         ("model: tiny", "model is a text; expected a group of settings."),
         ("model: {unet: {pretrained: 3}}", "expected a text or null."),
     ],

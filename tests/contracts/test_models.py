@@ -5,20 +5,29 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config.model import tiny_fpdm
+from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
+from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.noise import FrameNoise
 from signgen.diffusion.samplers import sample
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable
-from signgen.structures import Batch
+from signgen.structures import Batch, Guide
 
 TINY = tiny_fpdm()
 SIDE = TINY.source_encoder
 CLIP = replace(SIDE, kind="clip", position_interpolation="size")
 OLD = replace(SIDE, position_interpolation="scale", table_size=56, trained=False)
+GUIDED = replace(
+    TINY,
+    autoencoder=AutoencoderConfig(block_channels=(8, 8, 16, 16), norm_groups=4, latent_channels=8),
+    decoder=DecoderConfig(kind="guided", channels=(8, 8, 16)),
+    scheduler=SchedulerConfig(prediction_type="sample"),
+)
 CONFIGS = [
     pytest.param(TINY, id="fpdm"),
+    pytest.param(GUIDED, id="fpdm-guided"),
+    pytest.param(replace(GUIDED, fusion="none"), id="fpdm-guided-b3"),
     pytest.param(replace(TINY, fusion="none", source_encoder=CLIP), id="fpdm-b1"),
     pytest.param(replace(TINY, fusion="none"), id="fpdm-b3"),
     pytest.param(replace(TINY, fusion="source", ipf=replace(TINY.ipf, loss="none")), id="fpdm-b4"),
@@ -40,7 +49,10 @@ def make_batch(config, count=3):
     source, target, pose = (torch.rand(shape, generator=generator) for _ in range(3))
     hands = torch.zeros(count, 1, *config.size)
     hands[:, :, 8:24, 8:24] = 1
-    return Batch(source * 2 - 1, target * 2 - 1, pose, hands)
+    source, target = source * 2 - 1, target * 2 - 1
+    moved = torch.rand(count, 1, *config.size, generator=generator)
+    guide = Guide(source.flip(-1), source, moved, moved.expand(-1, 3, -1, -1))
+    return Batch(source, target, pose, hands, face=hands.flip(-1), guide=guide)
 
 
 @pytest.fixture(params=CONFIGS)
@@ -71,7 +83,7 @@ def test_shapes(config, model: PoseGuidedModel):
         conditioning = conditioned(model, batch)
         t = torch.tensor([0, 500, model.schedule.train_steps - 1])
         assert model.denoise(z, t, conditioning).shape == z.shape
-        pixels = model.latents.decode(z)
+        pixels = model.decode(z, conditioning, batch.guide)
     assert pixels.shape == batch.target.shape
     assert float(pixels.abs().max()) <= 1
 

@@ -19,11 +19,13 @@ PUBLISHED = SchedulerConfig(zero_terminal_snr=False, spacing="leading", set_alph
 EPSILON = SchedulerConfig(prediction_type="epsilon", zero_terminal_snr=False, spacing="leading")
 TRAILING = SchedulerConfig(prediction_type="epsilon", zero_terminal_snr=False)
 MINI = SchedulerConfig()
+CLEAN = SchedulerConfig(prediction_type="sample")
 ALL = [
     pytest.param(PUBLISHED, id="v-leading"),
     pytest.param(EPSILON, id="epsilon-leading"),
     pytest.param(TRAILING, id="epsilon-trailing"),
     pytest.param(MINI, id="v-trailing-zero-snr"),
+    pytest.param(CLEAN, id="sample-trailing-zero-snr"),
 ]
 LEADING = {
     5: [801, 601, 401, 201, 1],
@@ -224,6 +226,8 @@ class Gaussian:
         if self.schedule.prediction_type == "v_prediction":
             _, _, signal, spread = self.marginal(int(t[0]))
             noise = signal * noise - spread * clean
+        if self.schedule.prediction_type == "sample":
+            noise = clean
         return noise[:, :, None, None].float()
 
     def solution(self, noise, timesteps):
@@ -255,7 +259,9 @@ class Gaussian:
 
 
 @pytest.mark.parametrize(
-    "config", [EPSILON, TRAILING, MINI], ids=["leading", "trailing", "v-zero-snr"]
+    "config",
+    [EPSILON, TRAILING, MINI, CLEAN],
+    ids=["leading", "trailing", "v-zero-snr", "sample-zero-snr"],
 )
 @pytest.mark.parametrize(
     ("sampler", "few", "many"),
@@ -268,7 +274,9 @@ def test_deterministic_samplers_solve_the_ode(sampler, config, few, many):
     assert gaussian.error(sampler, 500, noise) < many
 
 
-@pytest.mark.parametrize("config", [EPSILON, MINI], ids=["epsilon-leading", "v-zero-snr"])
+@pytest.mark.parametrize(
+    "config", [EPSILON, MINI, CLEAN], ids=["epsilon-leading", "v-zero-snr", "sample-zero-snr"]
+)
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "unipc", "dpmsolver++"])
 def test_samplers_recover_mean_and_covariance(sampler, config):
     generator = torch.Generator().manual_seed(0)
@@ -281,6 +289,16 @@ def test_samplers_recover_mean_and_covariance(sampler, config):
     )
     assert torch.allclose(made.mean(dim=0), MEAN.float(), atol=0.05)
     assert torch.allclose(made.T.cov(), COVARIANCE.float(), atol=0.05)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "unipc", "dpmsolver++"])
+def test_predicting_clean_latents_samples_what_predicting_velocity_does(sampler):
+    noise = torch.randn((50, 2, 1, 1), generator=torch.Generator().manual_seed(0))
+    clean, velocity = (
+        Gaussian(config).sample(sampler, 10, noise, lambda _: torch.zeros_like(noise))
+        for config in (CLEAN, MINI)
+    )
+    assert torch.allclose(clean, velocity, atol=2e-3)
 
 
 def test_solvers_need_fewer_steps():

@@ -14,10 +14,12 @@ from signgen.structures import ExitCode, UserError
 PUBLISHED = SchedulerConfig(zero_terminal_snr=False, spacing="leading")
 EPSILON = SchedulerConfig(prediction_type="epsilon", zero_terminal_snr=False, spacing="leading")
 MINI = SchedulerConfig()
+CLEAN = SchedulerConfig(prediction_type="sample")
 ALL = [
     pytest.param(PUBLISHED, id="v-leading"),
     pytest.param(EPSILON, id="epsilon-leading"),
     pytest.param(MINI, id="v-trailing-zero-snr"),
+    pytest.param(CLEAN, id="sample-trailing-zero-snr"),
 ]
 
 
@@ -34,11 +36,27 @@ def test_clean_and_noise_invert_noising(config):
     target = schedule.training_target(z0, noise, t)
     library = DDPMScheduler.from_config(schedule.scheduler.config)
     assert torch.allclose(z, library.add_noise(z0, noise, t))
-    if config is not EPSILON:
+    if schedule.prediction_type == "v_prediction":
         assert torch.allclose(target, library.get_velocity(z0, noise, t), atol=1e-6)
     clean, direction = schedule.predict_clean_and_noise(z, target, t)
     assert torch.allclose(clean, z0, atol=1e-4)
     assert torch.allclose(direction, noise, atol=1e-4)
+
+
+def test_every_prediction_type_tells_the_same_clean_latents_and_noise():
+    # What one denoiser believes, told as noise, velocity and clean latents.
+    clean, noise = numbered_noise((2, 4, 2, 2), 1), numbered_noise((2, 4, 2, 2), 2)
+    t = torch.tensor([100, 800])
+    for kind in ("epsilon", "v_prediction", "sample"):
+        config = SchedulerConfig(prediction_type=kind, zero_terminal_snr=False)
+        schedule = NoiseSchedule.from_config(config)
+        z = schedule.add_noise(clean, noise, t)
+        output = schedule.training_target(clean, noise, t)
+        for found, wanted in zip(
+            schedule.predict_clean_and_noise(z, output, t), (clean, noise), strict=True
+        ):
+            assert torch.allclose(found, wanted, atol=1e-5), kind
+    assert torch.equal(output, clean)
 
 
 def test_zero_terminal_snr_starts_at_pure_noise():

@@ -15,9 +15,10 @@ import pytest
 from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import evaluate
-from signgen.evaluation.reports.report import COPY
+from signgen.evaluation.reports.report import COPY, WARPED
 from signgen.media import VideoWriter, read_frames, save_image
 from signgen.pose.formats import write_poses
+from tests.material.paper_doll import REST, paper_doll
 from tests.material.square_signers import SIZE, SquareSigners, draw, moving_poses
 
 STRIPS = Path(__file__).resolve().parents[2] / ".." / "shared" / "real" / "fpdm_phoenix_strips"
@@ -73,6 +74,37 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
         "understood",
     ):
         assert words in text
+
+
+def test_the_source_is_warped_where_its_key_points_are_known(tmp_path: Path) -> None:
+    """Those of the first true frame, or of a source that is given; else it is only copied."""
+    doll, raised = paper_doll(), paper_doll(REST + np.array([[0, 20, 20], [0, 0, 0]]))
+    frames = np.stack([doll.picture, raised.picture])
+    truth = folder_of_frames(tmp_path / "truth", frames)
+    both = replace(
+        doll.poses,
+        keypoints=np.concatenate([doll.poses.keypoints, raised.poses.keypoints]),
+        confidence=np.concatenate([doll.poses.confidence, raised.poses.confidence]),
+    )
+    write_poses(both, tmp_path / "seq.npz")
+    write_poses(doll.poses, tmp_path / "source.npz")
+    paths = {"generated": str(truth), "reference": str(truth)}
+    plain = EvalConfig(**paths, poses=str(tmp_path / "seq.npz"))
+    given = replace(plain, source=str(truth / "images0001.png"))
+    warped = replace(given, source_poses=str(tmp_path / "source.npz"))
+    for config, known in ((plain, True), (given, False), (warped, True), (paths, False)):
+        report = evaluate(EvalConfig(**config) if isinstance(config, dict) else config)
+        assert (WARPED in report.system_names) is known
+        if known:
+            values = [report.score("psnr", system).value for system in (COPY, WARPED)]
+            assert values[0] < values[1] < 100
+            assert "over-smoothed" not in report.table()
+    assert report.system_names[0] == "generated"
+    for wrong in (replace(plain, source_poses="a"), replace(warped, poses=None)):
+        with pytest.raises(UserError, match="--source-poses serves the warp of the source only"):
+            evaluate(wrong)
+    with pytest.raises(UserError, match="a dataset has its own"):
+        evaluate(EvalConfig(poses=str(tmp_path / "seq.npz")))
 
 
 def test_missing_poses_are_user_errors(tmp_path: Path) -> None:

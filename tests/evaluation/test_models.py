@@ -12,7 +12,7 @@ import pytest
 from signgen.config.evaluation import EvalConfig
 from signgen.errors import UserError
 from signgen.evaluation.command import evaluate
-from signgen.evaluation.reports.report import COPY
+from signgen.evaluation.reports.report import COPY, WARPED
 from signgen.structures import FrameRef, Triplet
 from tests.material.evaluated import evaluate_model
 from tests.material.square_signers import GoodRenderer, LazyRenderer, ListedPairs, SquareSigners
@@ -85,11 +85,11 @@ def test_settings_of_sampling_reach_the_model_and_the_report(
 def test_listed_pairs_are_scored_one_by_one_beside_their_sources() -> None:
     found = evaluate_model(GoodRenderer(), ListedPairs(), "test")
     report = found.to_json()
-    (ssim, _) = [row for row in report["metrics"] if row["name"] == "ssim"]
+    (ssim, *_) = [row for row in report["metrics"] if row["name"] == "ssim"]
     assert ssim["n"] == 2
     assert ssim["value"] > 0.99
     assert "frames:all" in ssim["signature"]
-    assert {row["system"] for row in report["metrics"]} == {"generated", COPY}
+    assert {row["system"] for row in report["metrics"]} == {"generated", COPY, WARPED}
     assert found.score("ssim", COPY).value < 0.9
 
 

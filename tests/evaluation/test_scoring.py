@@ -18,10 +18,12 @@ from signgen.evaluation.metrics.keypoints.keypoint_error import keypoint_metrics
 from signgen.evaluation.metrics.keypoints.pose_error import hand_pe
 from signgen.evaluation.metrics.networks import FeatureExtractor
 from signgen.evaluation.protocols import View
-from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, Report
+from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, WARPED, Report
 from signgen.evaluation.scoring import evaluate_clips
 from signgen.pose.estimators import Box, Frame, Person
+from signgen.rendering.warp import WarpRenderer
 from signgen.structures import PoseSequence
+from tests.material.paper_doll import REST, paper_doll
 from tests.material.scoring import opened
 from tests.material.tiny_estimators import BrightCells, WrittenPoints
 
@@ -171,6 +173,64 @@ def test_memory_does_not_grow_with_the_length_of_a_clip() -> None:
 
     peak(20)  # what is imported late
     assert peak(400) < 1.2 * peak(40)
+
+
+# ----- the source, warped -------------------------------------------------------------------------
+
+
+def doll_clip(**changes: object) -> tuple[Clip, np.ndarray]:
+    """A clip of dolls, and the first of them moved to the poses."""
+    doll = paper_doll()
+    raised = [doll.posed(REST + np.array([[0, angle, angle], [0, 0, 0]])) for angle in (0, 20, 40)]
+    poses = replace(
+        raised[0],
+        keypoints=np.concatenate([one.keypoints for one in raised]),
+        confidence=np.concatenate([one.confidence for one in raised]),
+    )
+    moved = np.stack(list(WarpRenderer().render(doll.picture, poses, signer=doll.poses)))
+    truth = np.clip(moved, 8, 247)
+    return replace(Clip("a", "", truth[::-1], truth, poses), **changes), moved
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 16])
+def test_the_warp_is_the_first_true_frame_moved_to_the_true_poses(chunk: int) -> None:
+    clip_, _ = doll_clip()
+    truth = np.asarray(clip_.reference)
+    signer = clip_.poses.frames([0])
+    moved = np.stack(list(WarpRenderer().render(truth[0], clip_.poses, signer=signer)))
+    expected = score(replace(clip_, generated=moved)).score("psnr").value
+    found = score(clip_, baselines=(COPY, WARPED), chunk=chunk)
+    assert found.score("psnr", WARPED).value == expected
+    assert found.score("psnr", COPY).value < expected
+
+
+def test_a_source_that_is_given_is_moved_by_its_own_key_points() -> None:
+    doll, larger = paper_doll(), paper_doll(scale=2)
+    clip_, moved = doll_clip(source=[doll.picture], source_poses=doll.poses)
+    expected = score(replace(clip_, generated=moved)).score("psnr").value
+    assert score(clip_, baselines=(WARPED,)).score("psnr", WARPED).value == expected
+    of_another_size = replace(clip_, source=[larger.picture], source_poses=larger.poses)
+    found = score(of_another_size, baselines=(COPY, WARPED))
+    assert found.score("psnr", WARPED).value > found.score("psnr", COPY).value
+    with pytest.raises(UserError, match="signer is not given"):
+        score(replace(clip_, source_poses=None), baselines=(WARPED,))
+
+
+def test_where_the_source_shows_no_key_points_the_warp_is_a_copy() -> None:
+    clip_, _ = doll_clip()
+    confidence = clip_.poses.confidence.copy()
+    confidence[0] = 0
+    blind = replace(clip_, poses=replace(clip_.poses, confidence=confidence))
+    found = score(blind, baselines=(COPY, WARPED))
+    assert found.score("psnr", WARPED).value == found.score("psnr", COPY).value
+
+
+def test_too_few_poses_are_complained_about_with_the_warp_too() -> None:
+    clip_, _ = doll_clip()
+    for count in (1, 2):
+        few = replace(clip_, poses=clip_.poses.frames(slice(0, count)))
+        with pytest.raises(UserError, match=f"{count} poses, but at least"):
+            score(few, baselines=(WARPED,), chunk=2)
 
 
 # ----- systems ------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from signgen.data.adapter import DatasetAdapter
 from signgen.evaluation.metric_choice import named_metrics
-from signgen.evaluation.models import RendersFrames, model_clips
+from signgen.evaluation.models import model_baselines, model_clips
 from signgen.evaluation.protocols import View
-from signgen.evaluation.reports.report import COPY, Report
-from signgen.evaluation.scoring import BASELINES, evaluate_clips
+from signgen.evaluation.reports.report import Report
+from signgen.evaluation.scoring import evaluate_clips
+from signgen.rendering.base import RendersFrames
 from signgen.structures import Progress
 
 
@@ -24,6 +25,6 @@ def evaluate_model(
     return evaluate_clips(
         model_clips(renderer, adapter, split),
         named_metrics(metrics, View(frames="all" if listed else "without-source")),
-        baselines=(COPY,) if listed else BASELINES,
+        baselines=model_baselines(listed),
         progress=progress,
     )

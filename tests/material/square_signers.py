@@ -72,7 +72,9 @@ class ListedPairs(SquareSigners):
 class GoodRenderer:
     """Draws the squares where the poses say, one grey level off."""
 
-    def render(self, source: np.ndarray, poses: PoseSequence) -> Iterator[np.ndarray]:
+    def render(
+        self, source: np.ndarray, poses: PoseSequence, *, signer: PoseSequence | None = None
+    ) -> Iterator[np.ndarray]:
         for index in range(len(poses)):
             yield draw(poses, index) + np.uint8(1)
 
@@ -80,6 +82,8 @@ class GoodRenderer:
 class LazyRenderer:
     """Returns the source whatever the poses say."""
 
-    def render(self, source: np.ndarray, poses: PoseSequence) -> Iterator[np.ndarray]:
+    def render(
+        self, source: np.ndarray, poses: PoseSequence, *, signer: PoseSequence | None = None
+    ) -> Iterator[np.ndarray]:
         for _ in range(len(poses)):
             yield source

@@ -3,10 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from signgen.config.model import AutoencoderConfig, tiny_fpdm
+from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
+from signgen.config.model import tiny_fpdm
 from signgen.models import build_stage
 from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
 from signgen.models.base import LatentSpace
+from signgen.structures import Guide
 
 SMALL = tiny_fpdm().autoencoder
 
@@ -28,10 +30,10 @@ def test_stage_learns_one_picture(batch):
 
 
 def test_hand_weight_moves_the_loss_to_the_hands(batch):
-    stage = AutoencoderStage(SMALL, hand_weight=0.0)
+    stage = AutoencoderStage(tiny_fpdm())
     torch.manual_seed(1)
     plain = stage.loss(batch)
-    stage.hand_weight = 1e6
+    stage.config = replace(stage.config, hand_weight=1e6)
     torch.manual_seed(1)
     weighted = stage.loss(batch)
     torch.manual_seed(1)
@@ -45,8 +47,49 @@ def test_hand_weight_moves_the_loss_to_the_hands(batch):
     assert torch.equal(plain["kl"], weighted["kl"])
 
 
+def test_face_weight_adds_to_that_of_the_hands(batch):
+    stage = AutoencoderStage(replace(tiny_fpdm(), face_weight=1e6))
+    face = torch.zeros_like(batch.hands)
+    face[..., 40:56, 24:40] = 1
+    losses = {}
+    for name, given in (("face", replace(batch, face=face)), ("hands", replace(batch, hands=face))):
+        stage.config = replace(tiny_fpdm(), **{f"{name.removesuffix('s')}_weight": 1e6})
+        torch.manual_seed(1)
+        losses[name] = stage.loss(given)["l1"]
+    assert torch.allclose(losses["face"], losses["hands"])
+
+
+def test_guided_decoder_paints_one_picture(batch):
+    config = replace(
+        tiny_fpdm(), decoder=DecoderConfig(kind="guided", channels=(8, 16, 16), drop_latents=0.0)
+    )
+    moved = torch.zeros_like(batch.hands)
+    moved[..., 16:48, 8:40] = 1
+    # What did not move is the source; where it moved, the moved source shows something else
+    ramp = torch.linspace(-1, 1, 48).expand(2, 3, 64, 48)
+    target = torch.where(moved > 0, ramp, batch.source)
+    guide = Guide(-batch.source, batch.source, moved, moved.expand(-1, 3, -1, -1))
+    batch = replace(batch, target=target, guide=guide)
+    stage = build_stage(config, "vae")
+    optimizer = torch.optim.AdamW(stage.parameters(), lr=3e-3)
+    values = []
+    for _ in range(60):
+        losses = stage.loss(batch)
+        losses["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        values.append(float(losses["l1"].detach()))
+    assert values[-1] < 0.5 * values[0]
+    with torch.no_grad():
+        latents = stage.autoencoder.encode(target).latent_dist.mode()
+        picture, painting = stage.reconstruct(batch, latents)
+    still = (moved == 0).expand_as(picture)
+    assert torch.equal(picture[still], batch.source[still])
+    assert float((moved * painting.gate)[:, 0].sum() / moved.sum()) > 0.5, "it paints"
+
+
 def test_edge_distance_sees_edges_only(batch):
-    stage = AutoencoderStage(SMALL)
+    stage = AutoencoderStage(tiny_fpdm())
     constant = replace(batch, target=torch.zeros_like(batch.target))
     torch.nn.init.zeros_(stage.autoencoder.decoder.conv_out.weight)
     torch.nn.init.constant_(stage.autoencoder.decoder.conv_out.bias, 0.25)

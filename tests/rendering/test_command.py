@@ -22,7 +22,8 @@ from signgen.media import read_image, read_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.command import plan, render_files
+from signgen.rendering.command import render_files
+from signgen.rendering.planning import plan
 
 
 def config_of(work: Any, **changes: Any) -> RenderConfig:
@@ -150,9 +151,7 @@ def test_align_without_source_poses_needs_an_estimator(work: Any) -> None:
     assert work.left() == []
 
 
-def test_source_poses_are_taken_only_to_align(work: Any) -> None:
-    assert work.render("--source-poses", work.poses) == 2
-    assert "--align none does not use them" in work.only_line()
+def test_source_poses_that_are_not_there(work: Any) -> None:
     assert work.render("--align", "limb", "--source-poses", work.folder / "none.json") == 66
     assert "none.json does not exist" in work.only_line()
     assert work.left() == []

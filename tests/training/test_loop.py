@@ -9,11 +9,13 @@ import torch
 
 from signgen.checkpoints.models import load_model, read_weights
 from signgen.checkpoints.runs import newest_checkpoint
+from signgen.config.autoencoder import DecoderConfig
 from signgen.config.data import DataConfig
-from signgen.config.model import tiny_fpdm
+from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
 from signgen.data.examples.loading import batches, collate
+from signgen.media import read_image
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.loop import take_step, train
 from signgen.training.run import LossModule, TrainingRun, open_run, save_run
@@ -83,6 +85,17 @@ def test_resumed_run_equals_uninterrupted_run(
             torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
 
 
+def test_what_the_pictures_are_like_is_measured_once(tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
+    measured = load_config(run / "config.yaml", TrainConfig).model.pictures
+    assert measured.frames == 32, "one of each clip of the bundled sample"
+    assert measured.aspect == pytest.approx(210 / 260, abs=1e-4)
+    low, high = measured.shoulders
+    assert 0.3 < low < high < 0.45
+    train(tiny(tmp_path / "run", "ipf", steps=2))
+    assert load_config(run / "config.yaml", TrainConfig).model.pictures == measured
+
+
 def test_stage_2_takes_the_earlier_stages_weights_and_settings(tmp_path: Path) -> None:
     vae = train(tiny(tmp_path / "vae", "vae", steps=2))
     ipf = train(tiny(tmp_path / "ipf", "ipf", steps=2))
@@ -137,6 +150,47 @@ def test_decoder_stage_without_a_trained_stage_2_is_refused(tmp_path: Path) -> N
         train(tiny(tmp_path / "run", "decoder", start_from=(str(vae),)))
     assert caught.value.code == ExitCode.USAGE
     assert not (tmp_path / "run").exists()
+
+
+GUIDED = replace(
+    tiny_fpdm(),
+    autoencoder=replace(tiny_fpdm().autoencoder, latent_channels=8),
+    decoder=DecoderConfig(kind="guided", channels=(8, 8, 16)),
+    scheduler=SchedulerConfig(prediction_type="sample"),
+)
+
+
+def test_guided_model_goes_through_all_stages(tmp_path: Path) -> None:
+    # Encoder and decoder together on windows
+    windows = DataConfig(workers=0, window=32, colour_jitter=0.1, warp_cache=str(tmp_path / "w"))
+    vae = train(tiny(tmp_path / "vae", "vae", steps=2, sample_every=2, model=GUIDED, data=windows))
+    assert {"painted", "kl"} <= json.loads((vae / "log.jsonl").read_text().splitlines()[0]).keys()
+    assert read_image(vae / "samples" / "step-000002.png").shape == (4 * 64, 5 * 48, 3)
+    state = read_weights(vae / "checkpoints" / "step-000002")
+    assert not [name for name in state if name.startswith("autoencoder.decoder")]
+
+    # Stage 2 takes both over and trains neither
+    start = {"model": GUIDED, "start_from": (str(vae),)}
+    run = train(tiny(tmp_path / "fpdm", steps=2, sample_every=2, **start))
+    assert read_image(run / "samples" / "step-000002.png").shape == (4 * 64, 5 * 48, 3)
+    model = load_model(str(run))
+    assert model.config.autoencoder.scaling_factor != 1
+    for name, value in state.items():
+        assert torch.equal(model.state_dict()[name], value)
+
+    # The last stage tunes the decoder alone
+    start = {"model": GUIDED, "start_from": (str(run),)}
+    last = train(tiny(tmp_path / "decoder", "decoder", steps=3, learning_rate=1e-3, **start))
+    tuned = load_model(str(last)).state_dict()
+    changed = {k for k, value in model.state_dict().items() if not torch.equal(value, tuned[k])}
+    assert changed
+    assert all(name.startswith("decoder.") for name in changed)
+
+
+def test_windows_are_for_the_autoencoder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="window is 32, which is for stage vae") as caught:
+        train(tiny(tmp_path / "run", data=DataConfig(window=32)))
+    assert caught.value.code == ExitCode.USAGE
 
 
 def test_loss_that_stays_infinite_stops_the_run(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from signgen.training.sample_sheet import ROWS, write_sheet
 
 
 @pytest.mark.parametrize("source_size", [None, (56, 56)])
-def test_rows_are_source_pose_target_and_what_was_made(
+def test_rows_are_source_pose_what_was_made_and_target(
     source_size: tuple[int, int] | None, tmp_path: Path
 ) -> None:
     config = replace(tiny_fpdm(), source_size=source_size)
@@ -34,7 +34,7 @@ def test_rows_are_source_pose_target_and_what_was_made(
         cells = np.split(sheet[row * 64 : (row + 1) * 64], 4, axis=1)
         assert np.array_equal(cells[0], resize_image(source, (64, 48), "area"))
         assert np.array_equal(
-            cells[2], resize_image(adapter.frame(triplet.target), (64, 48), "area")
+            cells[3], resize_image(adapter.frame(triplet.target), (64, 48), "area")
         )
         assert cells[1].max() > 100
         assert len({cell.tobytes() for cell in cells}) == 4

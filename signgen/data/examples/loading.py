@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,15 +17,23 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
-from signgen.data.examples.augmentation import choose_side, flips, jitter
-from signgen.data.examples.triplets import draw, shuffled, vary
+from signgen.data.examples.augmentation import (
+    choose_side,
+    choose_window,
+    drops_source,
+    flips,
+    jitter,
+    recolour,
+)
+from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
+from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
-from signgen.pose.transforms import flip, hand_boxes, resize
-from signgen.structures import Batch, ExitCode, FrameRef, Triplet, UserError
+from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
+from signgen.structures import Batch, ExitCode, FrameRef, Guide, Triplet, UserError
 
-__all__ = ["Example", "TripletDataset", "batches", "collate", "hand_mask", "to_pixels"]
+__all__ = ["Example", "TripletDataset", "batches", "box_mask", "collate", "to_pixels"]
 
 
 @dataclass(frozen=True)
@@ -35,16 +44,11 @@ class Example:
     target: Tensor
     pose: Tensor
     hands: Tensor
+    face: Tensor
+    guide: Guide | None = None
 
 
-def to_pixels(frame: NDArray[np.uint8]) -> Tensor:
-    """Return a (H, W, 3) uint8 RGB frame as (3, H, W) float32 in [-1, 1]."""
-    # In place: fresh memory for each step costs more than the arithmetic.
-    pixels = rearrange(torch.from_numpy(frame.copy()), "h w c -> c h w").float()
-    return pixels.div_(127.5).sub_(1)
-
-
-def hand_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
+def box_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
     """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
     mask = torch.zeros(1, *size)
     for box in boxes:
@@ -62,6 +66,7 @@ class TripletDataset(Dataset[Example]):
         config: Split and rates.
         model: Sizes, skeleton and drawing of poses that the model wants.
         seed: Seed of the run.
+        guided: Whether examples come with a guide: the source moved to the pose.
 
     Raises:
         UserError: If the skeletons disagree, a rate or size is out of range, or the frame cache
@@ -69,7 +74,13 @@ class TripletDataset(Dataset[Example]):
     """
 
     def __init__(
-        self, adapter: DatasetAdapter, config: DataConfig, model: ModelConfig, seed: int
+        self,
+        adapter: DatasetAdapter,
+        config: DataConfig,
+        model: ModelConfig,
+        seed: int,
+        *,
+        guided: bool = False,
     ) -> None:
         if adapter.skeleton != model.skeleton:
             raise UserError(
@@ -77,11 +88,15 @@ class TripletDataset(Dataset[Example]):
                 f"the model reads {model.skeleton}."
             )
         _check_rates(config)
+        _check_window(config.window, model.size)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
+        self.guided = guided
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
+        kept = Path(config.warp_cache) / "{}x{}".format(*model.size) if config.warp_cache else None
+        self._guides = GuideMaker(adapter, model.size, kept)
         self._frames: dict[tuple[FrameRef, tuple[tuple[int, int], ...]], NDArray[np.uint8]] = {}
         self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
         if self._cached is not None:
@@ -90,12 +105,41 @@ class TripletDataset(Dataset[Example]):
 
     def __getitem__(self, position: int) -> Example:
         """Return example `position`."""
+        example = self.whole(position, guided=self.guided)
+        if not self.config.window:
+            return example
+        poses = resize(self.adapter.pose(self.triplet(position).target), self.model.size)
+        if flips(self.seed, position, self.config.flip_rate):
+            poses = flip(poses)
+        rows, columns = choose_window(poses, self.config.window, self.seed, position)
+
+        def cut(value: Tensor) -> Tensor:
+            return value[..., rows, columns]
+
+        guide = example.guide
+        return Example(
+            source=example.source,
+            target=cut(example.target),
+            pose=cut(example.pose),
+            hands=cut(example.hands),
+            face=cut(example.face),
+            guide=None if guide is None else guide.mapped(cut),
+        )
+
+    def whole(self, position: int, *, guided: bool) -> Example:
+        """Return example `position` without cutting a window out of it.
+
+        Args:
+            position: Its number.
+            guided: Whether to make its guide.
+        """
         size, triplet = self.model.size, self.triplet(position)
         # Source, coarse where a side is chosen, and target
         side = choose_side(self.config.source_sides, self.seed, position)
         coarse = [] if side is None else [(side, side)]
         source = self._frame(triplet.source, *coarse, self.source_size)
         target = self._frame(triplet.target, size)
+        guide = self._guide(triplet, position) if guided else None
         # Pose on the canvas for its drawing, at the model's size for the hands
         poses = resize(self.adapter.pose(triplet.target), self.drawing.canvas)
         if self.config.jitter:
@@ -106,13 +150,36 @@ class TripletDataset(Dataset[Example]):
             # image of the frames, because it counts columns from 0 to W.
             poses, placed = flip(poses), flip(placed)
             source, target = source[:, ::-1], target[:, ::-1]
+            guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
         drawn = torch.from_numpy(self.drawing.draw(poses).copy())
-        return Example(
+        points, visible = placed.keypoints[0], placed.confidence[0]
+        example = Example(
             source=to_pixels(source),
             target=to_pixels(target),
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
-            hands=hand_mask(hand_boxes(placed.keypoints[0], placed.confidence[0]), size),
+            hands=box_mask(hand_boxes(points, visible), size),
+            face=box_mask(face_boxes(points, visible), size),
+            guide=guide,
         )
+        return self._recoloured(example, position)
+
+    def _guide(self, triplet: Triplet, position: int) -> Guide:
+        source = self._frame(triplet.source, self.model.size)
+        if drops_source(self.seed, position, self.config.unknown_source_rate):
+            return unknown_guide(source)
+        return self._guides.make(triplet, source)
+
+    def _recoloured(self, example: Example, position: int) -> Example:
+        """Change the colours of source and target alike, where the settings say so."""
+        strength, guide = self.config.colour_jitter, example.guide
+        if not strength:
+            return example
+        pictures = [example.source, example.target]
+        pictures += [] if guide is None else [guide.source, guide.warped]
+        source, target, *own = recolour(pictures, self.seed, position, strength)
+        if guide is not None:
+            guide = replace(guide, source=own[0], warped=own[1])
+        return replace(example, source=source, target=target, guide=guide)
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
@@ -120,7 +187,8 @@ class TripletDataset(Dataset[Example]):
         index = shuffled(count, self.seed, position) if count else position
         rate = self.config.identity_rate
         if self.pairs is None:
-            return draw(self.records, self.seed, index, rate, self.config.min_distance)
+            drawn = draw(self.records, self.seed, index, rate, self.config.min_distance)
+            return with_few_sources(drawn, self.config.source_frames)
         return vary(self.pairs[index], self.seed, position, rate)
 
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
@@ -147,10 +215,26 @@ def _check_rates(config: DataConfig) -> None:
         problem = f"flip_rate is {config.flip_rate}; expected a probability, 0 to 1"
     elif config.jitter < 0:
         problem = f"jitter is {config.jitter}; expected 0 or more pixels"
+    elif not 0 <= config.unknown_source_rate <= 1:
+        rate = config.unknown_source_rate
+        problem = f"unknown_source_rate is {rate}; expected a probability, 0 to 1"
+    elif not 0 <= config.colour_jitter < 1:
+        problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
+    elif config.source_frames < 0:
+        problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
     elif any(side < 1 for side in config.source_sides):
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:
         raise UserError(f"data: {problem}.", ExitCode.USAGE)
+
+
+def _check_window(side: int, size: tuple[int, int]) -> None:
+    if side < 0 or side > min(size) or side % 16:
+        raise UserError(
+            f"data: window is {side}; expected 0 for whole pictures, or a multiple of 16 up to the "
+            f"shorter side of the model's pictures, {min(size)}.",
+            ExitCode.USAGE,
+        )
 
 
 def _check_sources(config: DataConfig, size: tuple[int, int], source: tuple[int, int]) -> None:
@@ -213,7 +297,10 @@ def batches(
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    return Batch(**default_collate([vars(example) for example in examples]))
+    guides = [example.guide for example in examples]
+    plain = [{**vars(example), "guide": 0} for example in examples]
+    known = [guide for guide in guides if guide is not None]
+    return Batch(**{**default_collate(plain), "guide": Guide.cat(known) if known else None})
 
 
 def _one_thread(_: int) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from signgen.structures import FrameRef, Record, Triplet
 
-__all__ = ["draw", "first_frame_pairs", "shuffled", "vary"]
+__all__ = ["draw", "first_frame_pairs", "shuffled", "vary", "with_few_sources"]
 
 # Streams of random numbers that must not repeat each other: one for each use.
 _DRAW, _VARY, _SHUFFLE = 0, 1, 2
@@ -56,6 +56,18 @@ def draw(
         place = int(rng.integers(before + after))
         source = place if place < before else target + least + place - before
     return Triplet(FrameRef(record, source), FrameRef(record, target))
+
+
+def with_few_sources(pair: Triplet, count: int) -> Triplet:
+    """Take the source from one of `count` frames spread evenly over its record; 0 changes nothing.
+
+    Identity pairs stay as they are.
+    """
+    source, record = pair.source, pair.source.record
+    if not 0 < count < record.num_frames or source == pair.target:
+        return pair
+    part = source.index * count // record.num_frames
+    return Triplet(FrameRef(record, (2 * part + 1) * record.num_frames // (2 * count)), pair.target)
 
 
 def vary(pair: Triplet, seed: int, position: int, identity_rate: float = 0.05) -> Triplet:

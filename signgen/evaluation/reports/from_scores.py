@@ -12,6 +12,7 @@ from signgen.evaluation.reports.report import (
     COPY,
     GENERATED,
     PREVIOUS,
+    WARPED,
     ClipResult,
     Report,
     Result,
@@ -111,7 +112,7 @@ def _over_smoothed(metrics: Sequence[Result]) -> list[str]:
     return [
         f"{one.system} is over-smoothed: {one.name} is {one.value:.2f} of the truth's."
         for one in metrics
-        if one.system not in {COPY, PREVIOUS}
+        if one.system not in {COPY, PREVIOUS, WARPED}
         and one.details.get("over_smoothed")
         and one.value is not None
     ]

@@ -22,6 +22,7 @@ __all__ = [
     "NOTE",
     "PREVIOUS",
     "RETRIEVAL",
+    "WARPED",
     "ClipResult",
     "Report",
     "Result",
@@ -37,6 +38,8 @@ COPY = "copy of the source"
 """A trivial baseline: the source, repeated, which is the first true frame unless one is given."""
 PREVIOUS = "copy of the previous frame"
 """A trivial baseline: the true frame before; the first frame is itself."""
+WARPED = "warp of the source"
+"""A baseline that learns nothing: the source's own pixels moved to the true poses."""
 NOTE = "Automatic scores do not show that signing is understood."
 
 _RETRIEVAL, _FRAMES = {"version": RETRIEVAL}, {"version": FRAMES}

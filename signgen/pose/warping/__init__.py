@@ -10,7 +10,7 @@ drawn. What moves in neither pose is the source's own pixel.
 from __future__ import annotations
 
 from signgen.pose.warping.bones import BoneMove
-from signgen.pose.warping.figure import Figure
+from signgen.pose.warping.figure import SIDES, Figure
 from signgen.pose.warping.layers import Layer
 from signgen.pose.warping.maps import WarpMaps
 from signgen.pose.warping.motion import find_motion
@@ -22,6 +22,7 @@ from signgen.pose.warping.warp import Warped, warp
 
 __all__ = [
     "PARTS",
+    "SIDES",
     "BoneMove",
     "Figure",
     "HandMove",

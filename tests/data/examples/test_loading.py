@@ -16,19 +16,20 @@ from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.deepfashion.preparation import prepare_deepfashion
-from signgen.data.examples.augmentation import choose_side, flips
+from signgen.data.examples.augmentation import choose_side, choose_window, flips
 from signgen.data.examples.loading import (
     Example,
     TripletDataset,
     batches,
-    hand_mask,
+    box_mask,
     to_pixels,
 )
+from signgen.data.examples.triplets import with_few_sources
 from signgen.media import write_video
 from signgen.media.resizing import resize_image
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.transforms import flip, hand_boxes, resize
-from signgen.structures import FrameRef, PoseSequence, UserError
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet, UserError
 from tests.material.deepfashion_trees import write_tree
 from tests.material.places import ROOT
 
@@ -45,8 +46,8 @@ def test_to_pixels_keeps_values_and_range() -> None:
     torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([-1.0, 127 / 127.5 - 1, 1.0]))
 
 
-def test_hand_mask_covers_the_box_and_clips_it() -> None:
-    mask = hand_mask([(-5.0, 2.0, 3.0, 4.0)], (6, 8))
+def test_box_mask_covers_the_box_and_clips_it() -> None:
+    mask = box_mask([(-5.0, 2.0, 3.0, 4.0)], (6, 8))
     assert mask.sum() == 6
     assert mask[0, 2:4, 0:3].all()
 
@@ -132,7 +133,8 @@ def drawing(dataset: TripletDataset, poses: PoseSequence) -> torch.Tensor:
 
 
 def equal(one: Example, other: Example) -> bool:
-    return all(map(torch.equal, vars(one).values(), vars(other).values()))
+    names = ("source", "target", "pose", "hands", "face")
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def varied(dataset: TripletDataset, seed: int = 5, **rates) -> TripletDataset:
@@ -155,7 +157,7 @@ def test_without_rates_an_example_is_what_the_files_hold(
         for part in ("source", "target"):
             frame = resize_image(dataset.adapter.frame(getattr(triplet, part)), size, "area")
             assert torch.equal(getattr(sample, part), to_pixels(frame))
-        assert torch.equal(sample.hands, hand_mask(hand_boxes(points, confidence), size))
+        assert torch.equal(sample.hands, box_mask(hand_boxes(points, confidence), size))
 
 
 def test_flip_mirrors_all_of_an_example(dataset: TripletDataset, fashion: TripletDataset) -> None:
@@ -186,11 +188,70 @@ def test_augmented_examples_are_pure_functions_of_seed_and_position(
     assert not any(equal(other[position], examples[position]) for position in order)
 
 
+def test_windows_are_parts_of_the_whole_mostly_around_hands_and_faces(
+    dataset: TripletDataset,
+) -> None:
+    # On a picture whose hands are smaller than the window
+    large = TripletDataset(
+        dataset.adapter, dataset.config, replace(dataset.model, size=(128, 104)), seed=5
+    )
+    cut = TripletDataset(
+        large.adapter, replace(large.config, window=32), large.model, seed=5, guided=True
+    )
+    hands = faces = 0.0
+    for position in range(40):
+        poses = resize(large.adapter.pose(large.triplet(position).target), (128, 104))
+        rows, columns = choose_window(poses, 32, 5, position)
+        hands += float(large[position].hands[:, rows, columns].mean()) / 40
+        faces += float(large[position].face[:, rows, columns].mean()) / 40
+        if position < 4:
+            whole, part = cut.whole(position, guided=True), cut[position]
+            assert torch.equal(part.source, whole.source)
+            for name in ("target", "pose", "hands", "face"):
+                assert torch.equal(getattr(part, name), getattr(whole, name)[:, rows, columns])
+            assert torch.equal(part.guide.warped, whole.guide.warped[..., rows, columns])
+            assert torch.equal(part.guide.moved, whole.guide.moved[..., rows, columns])
+    assert hands > 2 * float(large[0].hands.mean())
+    assert faces > 0.15
+
+
+def test_colours_change_alike_in_source_target_and_what_was_moved(dataset: TripletDataset) -> None:
+    def guided(**rates) -> TripletDataset:
+        config = replace(dataset.config, unknown_source_rate=0.0, identity_rate=1.0, **rates)
+        return TripletDataset(dataset.adapter, config, dataset.model, 5, guided=True)
+
+    plain, jittered = guided(), guided(colour_jitter=0.3)
+    for position in range(3):
+        one, other = plain[position], jittered[position]
+        assert not torch.allclose(one.target, other.target, atol=0.01)
+        # The source is the target, so that all four pictures are the same, whatever the colours
+        pictures = (other.source, other.guide.source[0], other.guide.warped[0])
+        assert all(torch.equal(picture, other.target) for picture in pictures)
+        assert torch.equal(one.pose, other.pose)
+
+
+def test_few_sources_are_spread_over_a_record() -> None:
+    record = Record("a", "train", "s", num_frames=24)
+
+    def source(index: int, target: int, count: int) -> int:
+        pair = Triplet(FrameRef(record, index), FrameRef(record, target))
+        return with_few_sources(pair, count).source.index
+
+    assert [source(index, 20, 2) for index in (0, 11, 12, 23)] == [6, 6, 18, 18]
+    assert [source(index, 20, 0) for index in (0, 11)] == [0, 11]
+    assert source(20, 20, 2) == 20, "identity pairs stay"
+
+
 def test_rates_out_of_range_and_another_skeleton_are_refused(dataset: TripletDataset) -> None:
     for rates, message in (
         ({"flip_rate": 1.5}, "flip_rate is 1.5"),
         ({"jitter": -1.0}, "jitter is -1.0"),
         ({"source_sides": (256, 0)}, r"source_sides is \[256, 0\]"),
+        ({"colour_jitter": 1.0}, "colour_jitter is 1.0; expected 0 or more, below 1"),
+        ({"source_frames": -1}, "source_frames is -1; expected 0 for all"),
+        ({"unknown_source_rate": 2.0}, "unknown_source_rate is 2.0"),
+        ({"window": 64}, "window is 64; expected .* the shorter side of .*, 48"),
+        ({"window": 24}, "window is 24; expected .* multiple of 16"),
     ):
         with pytest.raises(UserError, match=message):
             varied(dataset, **rates)

@@ -84,7 +84,7 @@ def test_values_of_another_type_are_named():
         ("unet_fork", "block_out_channels", []),
         ("unet_fork", "attention_head_dim", None),
         ("unet_fork", "upcast_attention", 1),
-        ("scheduler", "prediction_type", "sample"),
+        ("scheduler", "prediction_type", "score"),
         ("scheduler", "timestep_spacing", []),
     ):
         with pytest.raises(UserError, match=rf"^parts\.json: {part}") as caught:

@@ -16,11 +16,10 @@ from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.warping import PARTS, WarpSource, prepare_source, warp
 from signgen.structures import PoseSequence
+from tests.material.paper_doll import REST, SKIN, SLEEVE
 from tests.material.pose_figures import HANDS, WHOLEBODY
 
 SAMPLE = Path(signgen.__file__).parent / "assets" / "sample" / "demo"
-SKIN, SLEEVE, SHIRT = (225, 170, 140), (200, 40, 40), (40, 90, 170)
-REST = np.array([[60.0, 100.0, 100.0], [120.0, 80.0, 80.0]])
 RAISED = np.array([[60.0, -75.0, -75.0], [120.0, 80.0, 80.0]])
 
 

@@ -1,0 +1,27 @@
+"""What the pictures of a split are like, measured on a few of them."""
+
+from __future__ import annotations
+
+from signgen.config.pictures import PicturesConfig
+from signgen.data.adapter import DatasetAdapter
+from signgen.models.pictures import measure_pictures
+from signgen.structures import FrameRef
+
+__all__ = ["measure_split"]
+
+MEASURED = 200
+"""Records of which a frame is measured, at most."""
+
+
+def measure_split(adapter: DatasetAdapter, split: str, size: tuple[int, int]) -> PicturesConfig:
+    """Measure the middle frames of records that are spread evenly over a split.
+
+    Args:
+        adapter: The dataset.
+        split: `train`, `dev` or `test`.
+        size: (H, W) of the model.
+    """
+    records = adapter.records(split)
+    stride = max(1, -(-len(records) // MEASURED))
+    refs = [FrameRef(record, record.num_frames // 2) for record in records[::stride]]
+    return measure_pictures(((adapter.frame(ref), adapter.pose(ref)) for ref in refs), size)
