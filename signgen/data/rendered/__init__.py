@@ -1,0 +1,1 @@
+"""Rendered signers: a corpus that may be shipped and trained on."""
