@@ -285,8 +285,9 @@ def connected_parts(faces: NDArray[np.int64], vertices: int) -> NDArray[np.int64
     _, label = connected_components(graph, directed=False)
     piece = label[faces[:, 0]]
     counts = np.bincount(piece)
-    rank: NDArray[np.int64] = np.argsort(np.argsort(-counts, kind="stable"))
-    return rank[piece]
+    rank = np.argsort(np.argsort(-counts, kind="stable"))
+    numbers: NDArray[np.int64] = rank[piece].astype(np.int64)
+    return numbers
 
 
 def _kinds(
