@@ -1,0 +1,89 @@
+"""Dress a body as a signer is: meshes for the names in its appearance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from signgen.data.rendered import shells
+from signgen.data.rendered.appearance import Signer
+from signgen.data.rendered.assets import Wardrobe, bind, read_asset
+from signgen.data.rendered.binding import BoundMesh, cut
+from signgen.data.rendered.body import Body, Rest
+from signgen.data.rendered.regions import Landmarks, find_landmarks
+
+__all__ = ["Dressed", "dress"]
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A body with what it wears.
+
+    Args:
+        meshes: Garments, hair, brows, lashes, teeth.
+        skin_faces: (F, 3) int64 faces of the body that are left to be seen, eyes included.
+    """
+
+    meshes: tuple[BoundMesh, ...]
+    skin_faces: Tensor
+
+
+def dress(signer: Signer, body: Body, rest: Rest, wardrobe: Wardrobe | None = None) -> Dressed:
+    """Dress a body.
+
+    Args:
+        signer: Names what is worn; drawn for `wardrobe`.
+        body: Any.
+        rest: The signer's shape.
+        wardrobe: Assets; none where the signer wears shells.
+
+    Raises:
+        UserError: If a file of an asset is missing or broken.
+    """
+    worn = Wardrobe() if wardrobe is None else wardrobe
+    marks = find_landmarks(body, rest)
+
+    def asset(name: str) -> tuple[BoundMesh, ...]:
+        return bind(read_asset(worn.find(name)), rest.vertices, marks.chest, marks.knees)
+
+    if signer.outfit.garment.startswith("shell-"):
+        meshes = _shells(signer, body, rest, marks)
+    else:
+        # Sleeves end at the latest where the signer's do
+        keep = shells.sleeve_keep(body, rest, signer.outfit.sleeve)
+        meshes = [_shorten(mesh, keep) for mesh in asset(signer.outfit.garment)]
+    hair = signer.hair
+    if hair.style == "shell-short":
+        meshes.append(shells.hair(body, rest, marks, thickness=hair.thickness))
+    elif hair.style is not None:
+        meshes += asset(hair.style)
+    if hair.brows == "shell-brows":
+        meshes.append(shells.brows(body, rest, marks, thickness=hair.brow_thickness))
+    else:
+        meshes += asset(hair.brows)
+    meshes += (
+        [shells.helper("lashes", rest)] if hair.lashes == "shell-lashes" else asset(hair.lashes)
+    )
+    meshes += [shells.helper("teeth", rest)] if hair.teeth == "shell-teeth" else asset(hair.teeth)
+    hidden = torch.stack([mesh.hidden for mesh in meshes]).any(0)  # (V,)
+    return Dressed(tuple(meshes), body.faces[~hidden[body.faces].all(1)])
+
+
+def _shells(signer: Signer, body: Body, rest: Rest, marks: Landmarks) -> list[BoundMesh]:
+    outfit = signer.outfit
+    neckline = outfit.garment.removeprefix("shell-")
+    legs = shells.skirt if outfit.legs == "skirt" else shells.trousers
+    return [
+        shells.shirt(body, rest, marks, sleeve=outfit.sleeve, neckline=neckline, hem=outfit.hem),
+        legs(body, rest, marks, length=outfit.leg_length),
+    ]
+
+
+def _shorten(mesh: BoundMesh, keep: Tensor) -> BoundMesh:
+    """Cut off the sleeves of an upper garment beyond where `keep` (V,) metres is 0."""
+    if mesh.kind != "upper":
+        return mesh
+    shorter = cut(mesh, mesh.blend(keep))
+    return replace(shorter, hidden=mesh.hidden & (keep > 0.02))
