@@ -123,7 +123,7 @@ class HandRig:
         thumb_bones: Three indices of bones, from the wrist on.
         thumb: (3, 3) their directions in hand axes.
         finger_bones: Four rows of three indices, index to little finger.
-        fingers: (4, 3, 3, 3) their frames in hand axes: columns hinge, direction, hinge x direction.
+        fingers: (4, 3, 3, 3) their frames in hand axes: columns hinge, direction and the third.
         knuckles: (5, 3) where thumb and fingers begin from the wrist, in hand axes, metres.
         lengths: (5, 3) of the bones, metres.
     """

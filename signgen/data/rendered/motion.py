@@ -97,7 +97,7 @@ class SigningSpace:
         return trunk | {name: self.head + head * np.array(at) for name, at in _HEAD_PLACES.items()}
 
     def resting(self, rest: str) -> Array:
-        """Place of the middle of the right palm at rest: in the `lap`, `hanging` or at the `belly`."""
+        """Place of the right palm at rest: in the `lap`, `hanging` or at the `belly`."""
         arm = self.reach / _REACH
         if rest == "lap":
             return self.hips + arm * np.array([-0.10, -0.28, 0.12])

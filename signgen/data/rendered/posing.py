@@ -28,7 +28,7 @@ _NECK = ("neck01", "neck02", "neck03", "head")
 _CLOTH = 0.02
 """What a garment adds to the trunk, metres."""
 _THICKNESS = {"finger": 0.008, "palm": 0.014, "forearm": 0.038}
-_ROUNDS = 3
+_ROUNDS = 4
 """How often hands are moved out of the way and arms bent again."""
 
 
@@ -140,56 +140,67 @@ def _hold_arms(body: Body, rest: Rest, plan: MotionPlan, times: Array, rotations
     # The trunk without arms
     armless = torch.from_numpy(rotations).float().to(body.device)
     turned, heads = body.place_bones(rest, armless)
-    heads_array = heads.cpu().numpy().astype(float)
     still = Articulation(armless, body.still(len(times)).actions)
     surface = measure_surface(_trunk_vertices(body, rest, still))
     hands = {side: _wish(body, rest, plan, times, side) for side in _SIDES}
-    shoulders = {side: heads_array[:, hand.arm.bones[0]] for side, hand in hands.items()}
-    shifts = {side: np.zeros((len(times), 3)) for side in _SIDES}
-    # Bend arms, move hands out of the body and out of each other, and again
-    axes = {side: hand.axes for side, hand in hands.items()}
-    for last in (False,) * _ROUNDS + (True,):
-        arms = {}
-        for side, hand in hands.items():
-            wrists = hand.centres + shifts[side] - axes[side] @ hand.arm.hand.palm
-            arms[side] = reach(hand.arm, shoulders[side], wrists, hand.axes, surface.depth)
-            # Where a wrist does not bend as wished, the palm still is where it should
-            axes[side] = arms[side].axes
-            if not last:
-                shifts[side][:, 1] -= _way_out(hand, arms[side], surface)
-        if not last:
-            shifts[plan.dominant] += _way_apart(hands, arms, plan.dominant)
+    joints = heads.cpu().numpy().astype(float)
+    shoulders = {side: joints[:, hand.arm.bones[0]] for side, hand in hands.items()}
+    arms = _keep_apart(hands, shoulders, surface, plan.dominant)
     # From turns in space to turns after the parent's
     spatial = turned.cpu().numpy().astype(float)
     moved: list[int] = []
     for side, arm in arms.items():
-        for bone, turn in arm.turns.items():
+        turns = arm.turns | _hand_turns(body, hands[side], arm)
+        for bone, turn in turns.items():
             spatial[:, bone] = turn
-        hand = hands[side]
-        for bone, turn in hand.fingers.items():
-            spatial[:, bone] = arm.axes @ turn @ hand.arm.hand.axes.T
-        moved += [*arm.turns, *hand.fingers]
-        # The bones of the palm follow the wrist
-        wrist = hand.arm.bones[-1]
-        for bone, parent in enumerate(body.parents):
-            if parent == wrist and bone not in hand.fingers:
-                spatial[:, bone] = arm.turns[wrist]
+        moved += turns
     for bone in moved:
         rotations[:, bone] = np.swapaxes(spatial[:, body.parents[bone]], -1, -2) @ spatial[:, bone]
     return rotations
+
+
+def _keep_apart(
+    hands: Mapping[Side, _Hand], shoulders: Mapping[Side, Array], surface: Surface, dominant: Side
+) -> dict[Side, ArmPose]:
+    """Bend arms, move hands out of the body and out of each other, and bend them again."""
+    shifts = {side: np.zeros_like(hand.centres) for side, hand in hands.items()}
+    axes = {side: hand.axes for side, hand in hands.items()}
+    arms: dict[Side, ArmPose] = {}
+    for attempt in range(_ROUNDS):
+        for side, hand in hands.items():
+            # Where a wrist does not bend as wished, the palm still is where it should
+            wrists = hand.centres + shifts[side] - axes[side] @ hand.arm.hand.palm
+            arms[side] = reach(hand.arm, shoulders[side], wrists, hand.axes, surface.depth)
+            axes[side] = arms[side].axes
+        if attempt == _ROUNDS - 1:
+            break
+        for side, hand in hands.items():
+            shifts[side][:, 1] -= _way_out(hand, arms[side], surface)
+        shifts[dominant] += _way_apart(hands, arms, dominant)
+    return arms
+
+
+def _hand_turns(body: Body, hand: _Hand, arm: ArmPose) -> dict[int, Array]:
+    """Turns (T, 3, 3) in space of fingers and palm bones; the latter follow the wrist."""
+    wrist = hand.arm.bones[-1]
+    palm = [bone for bone, parent in enumerate(body.parents) if parent == wrist]
+    turns = {bone: arm.turns[wrist] for bone in palm}
+    return turns | {
+        bone: arm.axes @ turn @ hand.arm.hand.axes.T for bone, turn in hand.fingers.items()
+    }
 
 
 def _trunk_vertices(body: Body, rest: Rest, articulation: Articulation) -> Array:
     """Vertices (T, N, 3) of trunk, neck and head."""
     posed = body.pose(rest, articulation).vertices
     owner = body.bone_indices.gather(1, body.bone_weights.argmax(1, keepdim=True))[:, 0]
-    names = (*_SPINE, *_NECK, "clavicle.L", "clavicle.R", "shoulder01.L", "shoulder01.R")
-    names = (*names, "root", "pelvis.L", "pelvis.R")
-    wanted = torch.isin(owner, torch.tensor([body.bone(name) for name in names]).to(owner.device))
-    wanted[: len(wanted)] &= torch.isin(
-        torch.arange(len(wanted), device=owner.device), body.faces.unique()
-    )
-    return posed[:, wanted].cpu().numpy().astype(float)
+    sided = [f"{name}.{end}" for name in ("clavicle", "shoulder01", "pelvis") for end in "LR"]
+    bones = [body.bone(name) for name in (*_SPINE, *_NECK, "root", *sided)]
+    wanted = torch.isin(owner, torch.tensor(bones, device=owner.device))
+    # Not the helpers of garments, which no face uses
+    skin = torch.zeros_like(wanted)
+    skin[body.faces.flatten()] = True
+    return posed[:, wanted & skin].cpu().numpy().astype(float)
 
 
 def _wish(body: Body, rest: Rest, plan: MotionPlan, times: Array, side: Side) -> _Hand:

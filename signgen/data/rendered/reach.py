@@ -1,7 +1,7 @@
 """Inverse kinematics of the arms: hands are placed, shoulders and elbows follow.
 
-Two bones and a swivel: the elbow may turn about the line from shoulder to wrist (Tolani, Goswami and
-Badler 2000); of all places it may take, the most comfortable one is chosen for the whole motion.
+Two bones and a swivel: the elbow may turn about the line from shoulder to wrist (Tolani, Goswami
+and Badler 2000); of all places it may take, the most comfortable one is chosen for the motion.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def reach(
         shoulders: (T, 3) where it hangs.
         wrists: (T, 3) wanted wrists.
         axes: (T, 3, 3) wanted hand axes.
-        depth: How deep points (T, N, 3) lie inside the body, (T, N) metres, negative outside: elbows
-            avoid it.
+        depth: How deep points (T, N, 3) lie inside the body, (T, N) metres, negative outside:
+            elbows avoid it.
     """
     wrists, elbows = _elbows(arm, shoulders, wrists)  # (T, 3), (T, S, 3)
     upper, lower = _arm_frames(arm, shoulders, elbows, wrists)  # (T, S, 3, 3)
@@ -212,7 +212,7 @@ def _arm_frames(arm: ArmRig, shoulders: Array, elbows: Array, wrists: Array) -> 
 
 
 def _wrist_angles(arm: ArmRig, lower: Array, axes: Array) -> tuple[Array, Array]:
-    """Split a hand's turn from its forearm: pronation (...) and bend (..., 3), a rotation vector."""
+    """Split a hand's turn from its forearm: pronation (...), bend as rotation vector (..., 3)."""
     relative = np.swapaxes(lower, -1, -2) @ axes @ arm.hand.axes.T
     shape = relative.shape[:-2]
     turn = Rotation.from_matrix(relative.reshape(-1, 3, 3))
