@@ -11,8 +11,8 @@ from signgen.pose.skeleton import SIDES
 __all__ = ["FACE_VERTICES", "body_keypoints"]
 
 #: Vertices of the 68 face points (iBUG order). MediaPipe's face mesh was found on rendered neutral
-#: faces of five shapes, seen from the front, and cast back to the mesh; the two sides were averaged,
-#: lids and inner lips moved to the vertices that blink and part with the jaw.
+#: faces of five shapes, seen from the front and 12 degrees from either side, and cast back to the
+#: mesh; both halves were averaged, lids and inner lips moved to the vertices that blink and part.
 FACE_VERTICES = (
     *(267, 5201, 5092, 5238, 5241, 5240, 5298, 5223, 5225),
     *(11833, 11903, 11849, 11850, 11847, 11707, 11812, 7036),

@@ -45,6 +45,8 @@ _HEAD_PLACES: dict[str, tuple[float, float, float]] = {
 _TOUCHING = ("SHOULDER", "CHEST", "FOREHEAD", "CHEEK", "CHIN")
 _REACH = 0.56
 """Upper arm and forearm of the adult for whom places are written, metres."""
+_SPEED = 1.4
+"""Fastest mean speed of her hands, metres per second."""
 _HEAD_LENGTH = 0.16
 """Her head bone, metres."""
 
@@ -197,9 +199,7 @@ def plan_motion(
     planner = _Planner(rng, space, dominant, rest)
     planner.hold(rng.uniform(0.02, 0.08))
     while planner.time < duration:
-        planner.add_sign(
-            planner.time + rng.uniform(0.24, 0.42), stroke=float(rng.uniform(0.16, 0.36))
-        )
+        planner.add_sign(rng.uniform(0.24, 0.42), rng.uniform(0.16, 0.36))
     keys = planner.keys
     return MotionPlan(tuple(keys["right"]), tuple(keys["left"]), tuple(planner.gloss), dominant)
 
@@ -223,14 +223,14 @@ class _Planner:
             for side in self.keys:
                 self.keys[side].append(self._rest_key(0.0, side))
         else:
-            self.add_sign(0.0, stroke=0.0)
+            self.add_sign(0.0, 0.0)
 
     @property
     def time(self) -> float:
         return self.keys["right"][-1].time
 
-    def add_sign(self, time: float, stroke: float) -> None:
-        """Travel to a new sign and perform it in `stroke` seconds."""
+    def add_sign(self, travel: float, stroke: float) -> None:
+        """Travel to a new sign in `travel` seconds or more and perform it in `stroke` seconds."""
         rng = self.rng
         mode = str(rng.choice(_MODES, p=[0.26, 0.34, 0.16, 0.14, 0.1]))
         movement = str(rng.choice(_MOVEMENTS, p=[0.16, 0.24, 0.2, 0.14, 0.12, 0.14]))
@@ -243,8 +243,10 @@ class _Planner:
         if name in _TOUCHING and rng.random() < 0.6:  # with the fingertips
             centre = centre - 0.5 * self.space.hand_length * axes[:, 1]
         swing = rng.normal(0, 0.02, 3) * self.scale
-        start = HandKey(time, centre, handshape(shape), axes, swing)
+        start = HandKey(0.0, centre, handshape(shape), axes, swing)
         other = self._other_key(start, mode)
+        time = self._arrival(travel, start, other)
+        start, other = replace(start, time=time), replace(other, time=time)
         self.keys[self.dominant].append(start)
         self.keys[self.other].append(other)
         self.gloss.append(f"{shape}-{name}-{movement}-{mode.upper()}")
@@ -259,6 +261,14 @@ class _Planner:
             )
             self.keys[self.other].append(after)
             self.hold(rng.uniform(0.02, 0.12))
+
+    def _arrival(self, travel: float, start: HandKey, other: HandKey) -> float:
+        """When both hands are at their next keys."""
+        if not self.keys[self.dominant]:
+            return 0.0
+        ways = ((self.dominant, start), (self.other, other))
+        far = max(float(np.linalg.norm(key.centre - self.keys[s][-1].centre)) for s, key in ways)
+        return self.time + max(travel, far / (_SPEED * self.scale))
 
     def hold(self, length: float) -> None:
         """Keep both hands where they are."""

@@ -184,7 +184,7 @@ def _hand_turns(body: Body, hand: _Hand, arm: ArmPose) -> dict[int, Array]:
     """Turns (T, 3, 3) in space of fingers and palm bones; the latter follow the wrist."""
     wrist = hand.arm.bones[-1]
     palm = [bone for bone, parent in enumerate(body.parents) if parent == wrist]
-    turns = {bone: arm.turns[wrist] for bone in palm}
+    turns = dict.fromkeys(palm, arm.turns[wrist])
     return turns | {
         bone: arm.axes @ turn @ hand.arm.hand.axes.T for bone, turn in hand.fingers.items()
     }
@@ -244,11 +244,11 @@ def _way_apart(hands: Mapping[Side, _Hand], arms: Mapping[Side, ArmPose], domina
     direction = here[:, :24].mean(1) - there[:, :24].mean(1)
     direction = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
     direction = direction + np.array([0.0, -0.6, 0.0])
-    return np.asarray(_envelope(1.2 * overlap)[:, None] * direction)
+    moved = _envelope(1.2 * overlap)[:, None] * direction
+    return np.asarray(gaussian_filter1d(moved, 1.5, axis=0, mode="nearest"))
 
 
 def _envelope(values: Array) -> Array:
     """Smooth over time without falling below."""
-    return np.asarray(
-        gaussian_filter1d(maximum_filter1d(values, 5, mode="nearest"), 1.2, mode="nearest")
-    )
+    highest = maximum_filter1d(values, 7, mode="nearest")
+    return np.asarray(gaussian_filter1d(highest, 1.8, mode="nearest"))

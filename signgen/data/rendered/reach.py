@@ -142,6 +142,8 @@ def reach(
     twist, swing = _wrist_angles(arm, lower, axes)
     twist = np.clip(twist, -_PRONATION, _PRONATION)
     swing = swing / np.maximum(_share_of_limit(arm, swing), 1)[:, None]
+    # A turn out of reach may be nearest from either side
+    twist, swing = (gaussian_filter1d(a, 1.2, axis=0, mode="nearest") for a in (twist, swing))
     wrist = (
         lower @ Rotation.from_rotvec(swing).as_matrix() @ _about(arm.lower[:, 0], twist)
     )  # (T, 3, 3)
