@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from signgen.data.deepfashion.lists import ViewName, parse_name
-from signgen.data.synthetic import render_clip
 from signgen.pose.skeleton import SKELETONS
+from tests.material.sample_clips import sample_clip
 
 SIZE = (128, 88)
 """Height and width of the pictures."""
@@ -75,17 +75,17 @@ def views() -> tuple[DrawnView, ...]:
     drawn = []
     for split, groups in GROUPS.items():
         for number, (folder, tags) in enumerate(groups):
-            clip = render_clip(number + 10 * len(split), 1, 5 * len(tags), (256, 176))
+            clip = sample_clip(number + 2 * len(split), size=(256, 176))
             for place, tag in enumerate(tags):
                 name = parse_name(f"{folder}_{tag}")
                 assert name is not None
                 joints = joints_18(
-                    clip.poses.keypoints[5 * place], clip.poses.confidence[5 * place]
+                    clip.poses.keypoints[3 * place], clip.poses.confidence[3 * place]
                 )
                 if tag == "6_flat":
                     joints[[8, 11]] = -1
                 picture = cv2.resize(
-                    clip.frames[5 * place], SIZE[::-1], interpolation=cv2.INTER_AREA
+                    clip.frames[3 * place], SIZE[::-1], interpolation=cv2.INTER_AREA
                 )
                 drawn.append(DrawnView(name, split, picture, joints))
     return tuple(drawn)

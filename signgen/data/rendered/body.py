@@ -39,17 +39,18 @@ FEATURES = (
 _SIDED = tuple(feature.replace("?", side) for feature in FEATURES for side in "lr")
 _LOCAL_CHANGES = tuple(dict.fromkeys(_SIDED))
 
-_ARKIT_PAIRS = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint")
-_ARKIT_PAIRS += ("eyeWide", "browDown", "browOuterUp", "cheekSquint", "noseSneer")
-_ARKIT_PAIRS += ("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress")
-_ARKIT_PAIRS += ("mouthLowerDown", "mouthUpperUp")
-_ARKIT_SINGLE = ("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight")
-_ARKIT_SINGLE += ("mouthClose", "mouthFunnel", "mouthLeft", "mouthPucker", "mouthRight")
-_ARKIT_SINGLE += ("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")
+_PAIRED_ACTIONS = (
+    *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeLookDown", "eyeLookIn"),
+    *("eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown"),
+    *("mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
+)
 #: ARKit's 52 facial actions, the columns of `Articulation.actions`.
-FACIAL_ACTIONS = tuple(
-    sorted((*(f"{name}{s}" for name in _ARKIT_PAIRS for s in ("Left", "Right")), *_ARKIT_SINGLE))
-) + ("tongueOut",)
+FACIAL_ACTIONS = (
+    *(f"{name}{side}" for name in _PAIRED_ACTIONS for side in ("Left", "Right")),
+    *("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose"),
+    *("mouthFunnel", "mouthLeft", "mouthPucker", "mouthRight", "mouthRollLower"),
+    *("mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
+)
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ def _open_anny() -> Any:
         raise UserError(
             f"{error.name} is not installed; rendered signers need it: "
             "pip install 'signgen[synthetic]'.",
-            ExitCode.USAGE,
+            ExitCode.UNAVAILABLE,
         ) from error
     warp.config.quiet = True
     # Never the topology `smplx`: it would download files for non-commercial use.
