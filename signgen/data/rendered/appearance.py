@@ -71,7 +71,7 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair, brows, lashes.
+    """Hair, brows and what else is on the head.
 
     Args:
         style: Name of an asset, or `shell-short`; none is bald.
@@ -83,7 +83,6 @@ class Hair:
         brows: Name of an asset, or `shell-brows`.
         brow_thickness: Metres, of a shell.
         brow_colour: Of the brows.
-        lashes: Name of an asset, or `shell-lashes`.
         teeth: Name of an asset, or `shell-teeth`.
     """
 
@@ -96,7 +95,6 @@ class Hair:
     brows: str
     brow_thickness: float
     brow_colour: Colour
-    lashes: str
     teeth: str
 
 
@@ -237,7 +235,7 @@ class Signer:
         shape: Of the body.
         skin: Of the body.
         eyes: Of the body.
-        hair: With brows, lashes and teeth.
+        hair: With brows and teeth.
         outfit: What is worn.
         lamps: One to three; the first is the strongest.
         ambient: Light from all sides.

@@ -1,4 +1,4 @@
-"""Garments, hair, eyebrows, eyelashes and teeth from a checkout of makehuman-assets.
+"""Garments, hair, eyebrows and teeth from a checkout of makehuman-assets.
 
 The public repository makehumancommunity/makehuman-assets (CC0) is read where it lies; nothing of
 it is part of signgen. An asset is an `.obj` and a `.mhclo` beside it: for every vertex three
@@ -29,13 +29,11 @@ _FOLDERS = {
     "garments": "clothes",
     "hair": "hair",
     "brows": "eyebrows",
-    "lashes": "eyelashes",
     "teeth": "teeth",
 }
 _KINDS: dict[str, Kind] = {
     "hair": "hair",
     "eyebrows": "brows",
-    "eyelashes": "lashes",
     "teeth": "teeth",
 }
 _BASE_VERTICES = 19158
@@ -48,12 +46,11 @@ class Wardrobe:
     garments: tuple[Path, ...] = ()
     hair: tuple[Path, ...] = ()
     brows: tuple[Path, ...] = ()
-    lashes: tuple[Path, ...] = ()
     teeth: tuple[Path, ...] = ()
 
     def find(self, name: str) -> Path:
         """Return the file of an asset by name; KeyError where there is none."""
-        every = (*self.garments, *self.hair, *self.brows, *self.lashes, *self.teeth)
+        every = (*self.garments, *self.hair, *self.brows, *self.teeth)
         return {path.stem: path for path in every}[name]
 
 

@@ -131,19 +131,27 @@ def cut(mesh: BoundMesh, keep: Tensor) -> BoundMesh:
     faces = mesh.faces.cpu().numpy()
     corners = None if mesh.uv_faces is None else mesh.uv_faces.cpu().numpy()
     cutter = _Cutter(value, None if mesh.uv is None else mesh.uv.cpu().numpy())
-    for number, face in enumerate(faces):
-        cutter.add(number, face, None if corners is None else corners[number])
+    above = (value[faces] > 0).sum(1)
+    whole = np.flatnonzero(above == 3)
+    for number in np.flatnonzero((above > 0) & (above < 3)):
+        cutter.add(int(number), faces[number], None if corners is None else corners[number])
     device = mesh.faces.device
+
+    def gather(kept: NDArray[np.int64], made: list[tuple[int, int, int]]) -> Tensor:
+        return torch.as_tensor(
+            np.concatenate([kept, np.array(made, np.int64).reshape(-1, 3)]), device=device
+        )
+
     ends = np.array(list(cutter.edges), np.int64).reshape(-1, 2)
     places = value[ends[:, 0]] / (value[ends[:, 0]] - value[ends[:, 1]])
-    origin = torch.tensor(cutter.origins, dtype=torch.int64, device=device)
+    origin = torch.as_tensor(
+        np.concatenate([whole, np.array(cutter.origins, np.int64)]), device=device
+    )
     return replace(
         mesh,
-        faces=torch.tensor(cutter.faces, dtype=torch.int64, device=device).view(-1, 3),
+        faces=gather(faces[whole], cutter.faces),
         uv=None if mesh.uv is None else torch.tensor(np.stack(cutter.uv)).to(mesh.uv),
-        uv_faces=None
-        if mesh.uv is None
-        else torch.tensor(cutter.uv_faces, dtype=torch.int64, device=device).view(-1, 3),
+        uv_faces=None if corners is None else gather(corners[whole], cutter.uv_faces),
         parts=mesh.parts[origin],
         cut_edges=torch.as_tensor(ends, device=device),
         cut_places=torch.as_tensor(places, device=device).to(mesh.weights),
@@ -162,10 +170,8 @@ class _Cutter:
         self.uv_faces: list[tuple[int, int, int]] = []
 
     def add(self, number: int, face: NDArray[np.int64], corners: NDArray[np.int64] | None) -> None:
-        """Keep what lies above 0 of a face: nothing, a triangle, or a quadrilateral in two."""
+        """Keep what lies above 0 of a face that is cut: a triangle, or a quadrilateral in two."""
         above = self.value[face] > 0
-        if not above.any():
-            return
         polygon: list[tuple[int, int]] = []
         for here in range(3):
             after = (here + 1) % 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from signgen.data.rendered.body import Body, Rest
 from signgen.data.rendered.regions import Landmarks, find_landmarks
 
 __all__ = ["Dressed", "dress"]
+
+_read = cache(read_asset)  # a corpus wears the same few assets
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def dress(signer: Signer, body: Body, rest: Rest, wardrobe: Wardrobe | None = No
     marks = find_landmarks(body, rest)
 
     def asset(name: str) -> tuple[BoundMesh, ...]:
-        return bind(read_asset(worn.find(name)), rest.vertices, marks.chest, marks.knees)
+        return bind(_read(worn.find(name)), rest.vertices, marks.chest, marks.knees)
 
     if signer.outfit.garment.startswith("shell-"):
         meshes = _shells(signer, body, rest, marks)
@@ -63,9 +66,8 @@ def dress(signer: Signer, body: Body, rest: Rest, wardrobe: Wardrobe | None = No
         meshes.append(shells.brows(body, rest, marks, thickness=hair.brow_thickness))
     else:
         meshes += asset(hair.brows)
-    meshes += (
-        [shells.helper("lashes", rest)] if hair.lashes == "shell-lashes" else asset(hair.lashes)
-    )
+    # Lashes of assets are cards that only a picture with alpha makes thin: the body has its own
+    meshes.append(shells.helper("lashes", rest))
     meshes += [shells.helper("teeth", rest)] if hair.teeth == "shell-teeth" else asset(hair.teeth)
     hidden = torch.stack([mesh.hidden for mesh in meshes]).any(0)  # (V,)
     return Dressed(tuple(meshes), body.faces[~hidden[body.faces].all(1)])
@@ -82,8 +84,9 @@ def _shells(signer: Signer, body: Body, rest: Rest, marks: Landmarks) -> list[Bo
 
 
 def _shorten(mesh: BoundMesh, keep: Tensor) -> BoundMesh:
-    """Cut off the sleeves of an upper garment beyond where `keep` (V,) metres is 0."""
-    if mesh.kind != "upper":
-        return mesh
-    shorter = cut(mesh, mesh.blend(keep))
-    return replace(shorter, hidden=mesh.hidden & (keep > 0.02))
+    """Cut off the sleeves of an upper garment beyond where `keep` (V,) metres is 0.
+
+    All pieces of the asset show the skin again that the sleeves had hidden.
+    """
+    bared = replace(mesh, hidden=mesh.hidden & (keep > 0.02))
+    return cut(bared, mesh.blend(keep)) if mesh.kind == "upper" else bared

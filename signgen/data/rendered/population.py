@@ -42,10 +42,13 @@ _HAIR = (
 _DARK_HAIR = 2  # the first so many are common to all
 _CLOTH = (
     *((24, 25, 29), (38, 42, 54), (60, 64, 70), (24, 36, 72), (32, 62, 110), (70, 104, 148)),
+    *((112, 82, 58), (176, 150, 116), (150, 156, 164), (74, 82, 60)),
     *((96, 26, 36), (150, 40, 44), (24, 72, 56), (74, 92, 60), (104, 74, 130), (24, 92, 98)),
-    *((112, 82, 58), (176, 150, 116), (200, 176, 60), (206, 116, 60), (196, 130, 146)),
-    *((150, 156, 164), (204, 206, 208), (236, 234, 228)),
+    *((200, 176, 60), (206, 116, 60), (196, 130, 146), (204, 206, 208), (236, 234, 228)),
 )
+_SOBER = 10  # the first so many are worn on the legs
+_EXPRESSIVE = ("?-eye-", "mouth-angles", "mouth-trans", "eyebrows-", "chin-jaw-drop")
+_CARDS = "afro01"  # its flat cards are hair only by the alpha of a picture
 _WALLS = (
     *((172, 176, 182), (196, 200, 204), (150, 156, 164), (214, 210, 202), (186, 196, 206)),
     *((132, 142, 150), (202, 190, 172), (168, 186, 178), (110, 122, 138), (222, 222, 224)),
@@ -101,7 +104,9 @@ def draw_signer(seed: int, wardrobe: Wardrobe | None = None) -> Signer:
 
 def _draw_shape(rng: np.random.Generator, woman: bool) -> Shape:
     origins = rng.dirichlet((0.5, 0.5, 0.5))
-    spread = rng.normal(0, 0.3, len(FEATURES)).clip(-0.8, 0.8)
+    # Less at the lids and lips: what is far from the middle there looks like an expression
+    scale = [0.1 if name.startswith(_EXPRESSIVE) else 0.22 for name in FEATURES]
+    spread = (rng.normal(0, 1, len(FEATURES)) * scale).clip(-0.6, 0.6)
     return Shape(
         gender=float(rng.uniform(0.82, 1) if woman else rng.uniform(0, 0.18)),
         age=float(rng.choice([rng.uniform(0.6, 0.72), rng.uniform(0.72, 0.92)], p=[0.65, 0.35])),
@@ -133,8 +138,8 @@ def _draw_hair(
     weights[-1] *= 6.0 if age > 0.8 else 0.15
     colour = _vary(rng, _HAIR[rng.choice(len(_HAIR), p=weights / weights.sum())][0])
     # Men wear what is short; women anything
-    names = [path.stem for path in worn.hair]
-    short = [name for name in names if name.startswith(("short", "afro", "ponytail"))]
+    names = [path.stem for path in worn.hair if path.stem != _CARDS]
+    short = [name for name in names if name.startswith(("short", "ponytail"))]
     styles = names if woman else short or names
     bald = not woman and rng.random() < 0.06
     style = None if bald else (str(rng.choice(styles)) if styles else "shell-short")
@@ -150,7 +155,6 @@ def _draw_hair(
         brows=_choose(rng, worn.brows, "shell-brows"),
         brow_thickness=float(rng.uniform(0.004, 0.007) if woman else rng.uniform(0.006, 0.010)),
         brow_colour=_scale(colour, darker),
-        lashes=_choose(rng, worn.lashes, "shell-lashes"),
         teeth=_choose(rng, worn.teeth, "shell-teeth"),
     )
 
@@ -164,27 +168,30 @@ def _draw_outfit(rng: np.random.Generator, worn: Wardrobe, *, woman: bool) -> Ou
     sleeve = float(
         rng.choice([rng.uniform(0.3, 0.7), rng.uniform(0.8, 1.6), 2.0], p=[0.3, 0.25, 0.45])
     )
+    garment = str(rng.choice(shells if own else names))
     return Outfit(
-        garment=str(rng.choice(shells if own else names)),
-        sleeve=sleeve,
+        garment=garment,
+        sleeve=2.0 if "elegant" in garment else sleeve,
         hem=float(rng.uniform(0.6, 1.0)),
         legs="skirt" if woman and rng.random() < 0.3 else "trousers",
         leg_length=float(rng.uniform(0.8, 2.0)),
-        upper=_draw_fabric(rng, plain=0.5),
-        lower=_draw_fabric(rng, plain=0.85),
+        upper=_draw_fabric(rng, _CLOTH, plain=0.5),
+        lower=_draw_fabric(rng, _CLOTH[:_SOBER], plain=0.85),
     )
 
 
-def _draw_fabric(rng: np.random.Generator, *, plain: float) -> Fabric:
+def _draw_fabric(
+    rng: np.random.Generator, colours: Sequence[tuple[int, int, int]], *, plain: float
+) -> Fabric:
     others = (1 - plain) / 4
     pattern = rng.choice(["plain", "knit", "stripes", "checks", "print"], p=[plain, *[others] * 4])
-    main, accent = rng.choice(len(_CLOTH), 2, replace=False)
+    main, accent = rng.choice(len(colours), 2, replace=False)
     periods = {"stripes": (0.012, 0.06), "checks": (0.02, 0.09), "print": (0.05, 0.15)}
     low, high = periods.get(str(pattern), (0.004, 0.009))
     return Fabric(
         pattern=pattern.item(),
-        colour=_vary(rng, _CLOTH[main]),
-        accent=_vary(rng, _CLOTH[accent]),
+        colour=_vary(rng, colours[main]),
+        accent=_vary(rng, colours[accent]),
         period=float(np.exp(rng.uniform(math.log(low), math.log(high)))),
         turn=float(rng.choice([0.0, math.pi / 2, rng.uniform(0, math.pi)], p=[0.55, 0.3, 0.15])),
         folds=float(rng.uniform(0.35, 1.0)),
@@ -279,8 +286,10 @@ def _linear(value: float) -> float:
 def _vary(rng: np.random.Generator, srgb: Sequence[int]) -> Colour:
     """Return a linear colour near one of sRGB, 0 to 255."""
     shade = math.exp(rng.normal(0, 0.1))
-    values = [_linear(min(max(c * shade + rng.normal(0, 5), 3), 250) / 255) for c in srgb]
-    return values[0], values[1], values[2]
+    red, green, blue = (
+        _linear(min(c * shade * math.exp(rng.normal(0, 0.03)), 250) / 255) for c in srgb
+    )
+    return red, green, blue
 
 
 def _scale(colour: Colour, factor: float) -> Colour:
