@@ -1,0 +1,144 @@
+"""What a ray may hit: one mesh of body, cloth and hair, and what each of its vertices is like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from signgen.data.rendered.appearance import Fabric, Signer
+from signgen.data.rendered.binding import BoundMesh
+from signgen.data.rendered.body import Body, Posed, Rest
+from signgen.data.rendered.dressing import Dressed
+from signgen.data.rendered.regions import LABELS, find_landmarks, label_vertices, shares
+from signgen.data.rendered.skin import SkinMasks, iris_places, skin_colours
+
+__all__ = ["MATERIALS", "Scene", "build_scene"]
+
+MATERIALS = {"skin": 0, "eye": 1, "upper": 2, "lower": 3, "hair": 4, "plain": 5}
+_KIND_MATERIAL = {
+    "upper": "upper",
+    "lower": "lower",
+    "shoes": "plain",
+    "hair": "hair",
+    "brows": "hair",
+    "lashes": "plain",
+    "teeth": "plain",
+}
+_LASH, _TEETH, _SHOE = (0.02, 0.015, 0.012), (0.72, 0.68, 0.6), (0.03, 0.03, 0.03)
+_PATTERNS = ("plain", "knit", "stripes", "checks", "print")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A dressed signer, ready to be posed; v vertices, F faces.
+
+    Args:
+        faces: (F, 3) int64.
+        colours: (v, 3) linear reflectance.
+        places: (v, 3) where a vertex is on the thing it belongs to, metres; of eyes, from the
+            middle of the iris in radii of the eyeball.
+        materials: (v,) int64, see `MATERIALS`.
+        labels: (v,) int64 of the human-parsing map.
+        meshes: What follows the body, in the order of the vertices after the body's.
+    """
+
+    faces: Tensor
+    colours: Tensor
+    places: Tensor
+    materials: Tensor
+    labels: Tensor
+    meshes: tuple[BoundMesh, ...]
+
+    def follow(self, posed: Posed) -> Tensor:
+        """Return the vertices (T, v, 3) of body and clothes."""
+        worn = [mesh.follow(posed.vertices) for mesh in self.meshes]
+        return torch.cat([posed.vertices, *worn], dim=1)
+
+
+def build_scene(signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks: SkinMasks) -> Scene:
+    """Gather what a signer is made of."""
+    vertices = rest.vertices
+    marks = find_landmarks(body, rest)
+    # The body
+    colours = [skin_colours(signer.skin, body, rest, masks, marks)]
+    iris, eye = iris_places(body, rest)
+    places = [torch.where(eye[:, None], torch.cat([iris, iris[:, :1] * 0], 1), vertices)]
+    materials = [torch.where(eye, MATERIALS["eye"], MATERIALS["skin"])]
+    labels = [label_vertices(body, "upper_garment").long()]
+    legs = vertices[:, 2] < marks.hips
+    arms = shares(body)
+    armless = torch.stack([arms[name] for name in arms]).sum(0) < 0.5
+    labels[0] = torch.where(legs & armless, LABELS["lower_garment"], labels[0])
+    faces, count = [dressed.skin_faces], len(vertices)
+    # What is worn
+    standing = vertices[None]
+    for mesh in dressed.meshes:
+        points = mesh.follow(standing)[0]
+        faces.append(mesh.faces + count)
+        count += len(points)
+        colours.append(_mesh_colours(signer, mesh, points))
+        places.append(points)
+        materials.append(torch.full_like(points[:, 0], MATERIALS[_KIND_MATERIAL[mesh.kind]]).long())
+        labels.append(_mesh_labels(mesh, arms))
+    return Scene(
+        torch.cat(faces),
+        torch.cat(colours),
+        torch.cat(places),
+        torch.cat(materials),
+        torch.cat(labels),
+        dressed.meshes,
+    )
+
+
+def _mesh_colours(signer: Signer, mesh: BoundMesh, points: Tensor) -> Tensor:
+    colour = {
+        "upper": signer.outfit.upper.colour,
+        "lower": signer.outfit.lower.colour,
+        "hair": signer.hair.colour,
+        "brows": signer.hair.brow_colour,
+        "lashes": _LASH,
+        "teeth": _TEETH,
+        "shoes": _SHOE,
+    }[mesh.kind]
+    colours = points.new_tensor(colour).expand(len(points), 3).clone()
+    if mesh.kind == "upper" and int(mesh.parts.max()) > 0:
+        # Smaller pieces, such as a tie or buttons, have the second colour
+        share = torch.bincount(mesh.parts).float()
+        small = share[mesh.parts] < 0.25 * share.max()
+        colours[mesh.faces[small].flatten()] = points.new_tensor(signer.outfit.upper.accent)
+    return colours
+
+
+def _mesh_labels(mesh: BoundMesh, arms: dict[str, Tensor]) -> Tensor:
+    """Labels (v,): sleeves belong to arms."""
+    name = {"upper": "upper_garment", "lower": "lower_garment", "shoes": "lower_garment"}.get(
+        mesh.kind, "hair" if mesh.kind == "hair" else "face"
+    )
+    arm = {side: mesh.blend(arms[f"{side}_arm"] + arms[f"{side}_hand"]) for side in ("left", "right")}
+    labels = torch.full_like(arm["left"], LABELS[name]).long()
+    if mesh.kind == "upper":
+        for side, share in arm.items():
+            labels[share > 0.5] = LABELS[f"{side}_arm"]
+    return labels
+
+
+def fabric_numbers(fabric: Fabric) -> list[float]:
+    """Return a fabric as numbers for the kernel: pattern, period, turn, folds, weave, gloss, seed."""
+    return [
+        float(_PATTERNS.index(fabric.pattern)),
+        fabric.period,
+        fabric.turn,
+        fabric.folds,
+        fabric.weave,
+        fabric.gloss,
+        float(fabric.seed % 10007),
+        *fabric.accent,
+    ]
+
+
+def as_float(tensor: Tensor) -> np.ndarray:
+    """Return a contiguous float32 array."""
+    return np.ascontiguousarray(tensor.cpu().numpy(), dtype=np.float32)
