@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signgen.data.rendered.assets import open_wardrobe
 from signgen.data.rendered.body import Body
+from signgen.data.rendered.dressing import dress
+from signgen.data.rendered.keypoints import body_keypoints, picture_keypoints
+from signgen.data.rendered.photo.camera import place_camera
+from signgen.data.rendered.photo.rendering import render_frames
+from signgen.data.rendered.photo.scene import build_scene
+from signgen.data.rendered.population import draw_signer
 from signgen.data.rendered.posing import draw_motion
+from signgen.data.rendered.regions import LABELS, find_landmarks
+from signgen.data.rendered.skin import read_masks
+from signgen.pose.skeleton import COCO_WHOLEBODY, SIDES
 from signgen.structures import PoseSequence
 
 __all__ = ["LABELS", "RenderedClip", "Studio"]
 
-#: What a value in a label map means; left and right are the signer's own.
-LABELS: Mapping[int, str] = MappingProxyType(
-    dict(
-        enumerate(
-            (
-                *("background", "face", "hair", "neck", "upper_garment", "left_arm", "right_arm"),
-                *("left_hand", "right_hand", "lower_garment"),
-            )
-        )
-    )
-)
-_HANDS = MappingProxyType({"left": 7, "right": 8})
 FPS = 25.0
 
 Box = tuple[int, int, int, int]
@@ -53,7 +49,7 @@ class RenderedClip:
     def hand_boxes(self) -> dict[str, list[Box | None]]:
         """Return for `left` and `right` the box (x0, y0, x1, y1) of what is seen in each frame."""
         return {
-            side: [_box(frame == label) for frame in self.labels] for side, label in _HANDS.items()
+            side: [_box(frame == LABELS[f"{side}_hand"]) for frame in self.labels] for side in SIDES
         }
 
 
@@ -65,19 +61,53 @@ def _box(mask: NDArray[np.bool_]) -> Box | None:
 
 
 class Studio:
-    """Renders clips of any signer; loading takes seconds, a frame a tenth of one.
+    """Renders clips of any signer; loading takes seconds, a frame about a tenth of one.
 
     Args:
         assets: A checkout of makehuman-assets; None dresses signers in shells of their bodies.
+        device: Where bodies are posed and rays cast.
 
     Raises:
         UserError: If the extra `synthetic` is not installed, or the assets are not such a folder.
     """
 
-    def __init__(self, assets: Path | None = None) -> None:
-        self.body = Body()
+    def __init__(self, assets: Path | None = None, device: str = "cpu") -> None:
+        self.body = Body(device)
+        self._masks = read_masks(self.body)
+        self._wardrobe = None if assets is None else open_wardrobe(assets)
 
     def render_clip(
         self, signer_seed: int, clip_seed: int, num_frames: int, size: tuple[int, int] = (260, 210)
     ) -> RenderedClip:
-        raise NotImplementedError
+        """Render a clip; the same arguments give the same clip.
+
+        Args:
+            signer_seed: Seed of the appearance.
+            clip_seed: Seed of the motion, together with the signer's.
+            num_frames: T, at least 1.
+            size: (H, W) of the frames.
+        """
+        # Who signs, and how
+        signer = draw_signer(signer_seed, self._wardrobe)
+        rng = np.random.default_rng((signer_seed, 0x5EA7))
+        seated, right_handed = bool(rng.random() < 0.4), bool(rng.random() < 0.88)
+        rest = self.body.rest(signer.shape)
+        motion = draw_motion(
+            self.body,
+            rest,
+            (signer_seed, clip_seed),
+            np.arange(num_frames) / FPS,
+            seated=seated,
+            right_handed=right_handed,
+        )
+        # The picture
+        dressed = dress(signer, self.body, rest, self._wardrobe)
+        scene = build_scene(signer, self.body, rest, dressed, self._masks)
+        posed = self.body.pose(rest, motion.articulation)
+        camera = place_camera(signer.view, find_landmarks(self.body, rest).crown, size)
+        frames = render_frames(signer, scene, posed, camera)
+        # The key points
+        points = body_keypoints(self.body, posed).cpu().numpy().astype(np.float64)
+        keypoints, confidence = picture_keypoints(*camera.project(points), frames.depth)
+        poses = PoseSequence(keypoints, confidence, COCO_WHOLEBODY, size, FPS)
+        return RenderedClip(frames.rgb, frames.labels, poses, " ".join(motion.gloss))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,19 +76,25 @@ def signing_space(body: Body, rest: Rest) -> SigningSpace:
 
 
 def draw_motion(
-    body: Body, rest: Rest, seed: int, times: Array, *, seated: bool, right_handed: bool = True
+    body: Body,
+    rest: Rest,
+    seed: Sequence[int],
+    times: Array,
+    *,
+    seated: bool,
+    right_handed: bool = True,
 ) -> Motion:
     """Draw the motion of a clip; the same arguments give the same motion.
 
     Args:
         body: The body.
         rest: Its shape.
-        seed: Of the motion.
+        seed: Whole numbers, of the motion.
         times: (T,) seconds from 0 on.
         seated: Whether the legs sit.
         right_handed: Whether the right hand signs alone.
     """
-    rng = np.random.default_rng((seed, 0x516E))
+    rng = np.random.default_rng((*seed, 0x516E))
     resting = "lap" if seated else str(rng.choice(["belly", "hanging"]))
     plan = plan_motion(
         rng,

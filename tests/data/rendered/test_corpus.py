@@ -34,7 +34,7 @@ def test_the_dataset_reads_it_and_splits_share_no_signer(corpus):
         ref = FrameRef(record, 1)
         assert dataset.frame(ref).shape == (130, 105, 3)
         parts, poses = dataset.parts(ref), dataset.poses(record)
-        assert set(np.unique(parts)) <= set(LABELS)
+        assert set(np.unique(parts)) <= set(LABELS.values())
         assert poses.keypoints.shape == (2, 133, 2)
         assert poses.visible[:, [0, 5, 6]].any()
     assert len(set(speakers)) == 3

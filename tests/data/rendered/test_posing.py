@@ -15,7 +15,7 @@ NAMES = SKELETONS[COCO_WHOLEBODY].names
 
 @pytest.fixture(scope="module")
 def motion(body, rest):
-    return draw_motion(body, rest, 3, np.arange(24) / 25, seated=False)
+    return draw_motion(body, rest, (3,), np.arange(24) / 25, seated=False)
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +24,17 @@ def points(body, rest, motion):
 
 
 def test_a_seed_gives_the_same_motion_and_another_one_another(body, rest, motion):
-    again = draw_motion(body, rest, 3, np.arange(24) / 25, seated=False)
+    again = draw_motion(body, rest, (3,), np.arange(24) / 25, seated=False)
     assert again.gloss == motion.gloss
     assert torch.equal(again.articulation.rotations, motion.articulation.rotations)
     assert torch.equal(again.articulation.actions, motion.articulation.actions)
-    other = draw_motion(body, rest, 4, np.arange(24) / 25, seated=False)
+    other = draw_motion(body, rest, (4,), np.arange(24) / 25, seated=False)
     assert not torch.equal(other.articulation.rotations, motion.articulation.rotations)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_motion_is_smooth_and_made_of_rotations(body, rest, seed):
-    motion = draw_motion(body, rest, seed, np.arange(50) / 25, seated=bool(seed % 2))
+    motion = draw_motion(body, rest, (seed,), np.arange(50) / 25, seated=bool(seed % 2))
     rotations = motion.articulation.rotations
     torch.testing.assert_close(
         rotations @ rotations.mT, torch.eye(3).expand_as(rotations), atol=1e-4, rtol=0
@@ -48,7 +48,7 @@ def test_motion_is_smooth_and_made_of_rotations(body, rest, seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_hands_stay_out_of_the_trunk(body, rest, seed):
-    motion = draw_motion(body, rest, seed, np.arange(24) / 25, seated=False)
+    motion = draw_motion(body, rest, (seed,), np.arange(24) / 25, seated=False)
     posed = body.pose(rest, motion.articulation)
     points = body_keypoints(body, posed).numpy()
     # A coarse front of the chest: the foremost vertex of the spine's skin at a point's height

@@ -39,7 +39,10 @@ def draw_background(background: Background, size: tuple[int, int]) -> NDArray[np
 
 
 def _room(
-    rng: np.random.Generator, main: NDArray[np.float64], accent: NDArray[np.float64], size: tuple[int, int]
+    rng: np.random.Generator,
+    main: NDArray[np.float64],
+    accent: NDArray[np.float64],
+    size: tuple[int, int],
 ) -> NDArray[np.float64]:
     """A wall with boxes before it, out of focus."""
     height, width = size

@@ -6,7 +6,7 @@ comes there by casting rays.
 
 import warp as wp
 
-__all__ = ["draw_triangles", "light_pixels"]
+__all__ = ["draw_triangles", "find_light", "light_pixels", "smooth_light"]
 
 wp.config.quiet = True
 wp.set_module_options({"enable_backward": False})
@@ -24,8 +24,6 @@ _NOTHING = wp.constant(wp.int64(9223372036854775807))
 class Look:
     """Numbers of a signer's appearance that the kernel needs."""
 
-    blotches: float
-    freckles: float
     skin_gloss: float
     iris_radius: float
     pupil: float
@@ -35,7 +33,6 @@ class Look:
     strands: float
     hair_gloss: float
     ambient: wp.vec3
-    lamps: int
 
 
 @wp.struct
@@ -48,6 +45,7 @@ class Surface:
     normals: wp.array(dtype=wp.vec3)
     colours: wp.array(dtype=wp.vec3)
     places: wp.array(dtype=wp.vec3)
+    roughness: wp.array(dtype=wp.vec4)  # bend of the normal, and change of the colour
     materials: wp.array(dtype=int)
     labels: wp.array(dtype=int)
 
@@ -64,12 +62,6 @@ class Cloth:
     gloss: float
     seed: int
     accent: wp.vec3
-
-
-@wp.func
-def hash01(a: int, b: int) -> float:
-    state = wp.rand_init(a, b)
-    return wp.randf(state)
 
 
 @wp.func
@@ -104,31 +96,24 @@ def cloth_colour(cloth: Cloth, colour: wp.vec3, place: wp.vec3) -> wp.vec3:
         state = wp.rand_init(cloth.seed)
         blot = wp.noise(state, place * (2.0 / cloth.period))
         result = wp.lerp(colour, cloth.accent, wp.clamp(0.5 + (blot - 0.12) * 12.0, 0.0, 1.0))
-    if cloth.weave > 0.0:
-        pitch = 2500.0
-        if cloth.pattern == 1:
-            pitch = 1100.0
-        thread = wp.sin(across * pitch) * wp.sin(along * pitch * 0.7)
-        state = wp.rand_init(cloth.seed + 7)
-        uneven = wp.noise(state, place * 260.0)
-        result = result * (1.0 + cloth.weave * (0.18 * thread + 0.35 * uneven))
-    return result
-
-
-@wp.func
-def folded(cloth: Cloth, normal: wp.vec3, place: wp.vec3) -> wp.vec3:
-    """Bend a normal as folds of cloth do."""
-    state = wp.rand_init(cloth.seed + 3)
-    at = wp.vec3(place[0] * 16.0, place[1] * 16.0, place[2] * 7.0)
-    a = wp.noise(state, at)
-    b = wp.noise(state, at + wp.vec3(17.3, 5.1, 9.7))
-    c = wp.noise(state, at * 2.3 + wp.vec3(3.3, 1.1, 2.7))
-    return wp.normalize(normal + wp.vec3(a + 0.5 * c, 0.0, b - 0.4 * c) * (0.75 * cloth.folds))
+    pitch = 2500.0
+    if cloth.pattern == 1:
+        pitch = 1100.0
+    thread = wp.sin(across * pitch) * wp.sin(along * pitch * 0.7)
+    uneven = wp.sin(across * 190.0 + 3.0 * wp.sin(along * 83.0)) * wp.sin(
+        along * 167.0 + across * 41.0
+    )
+    return result * (1.0 + cloth.weave * (0.18 * thread + 0.1 * uneven))
 
 
 @wp.func
 def open_sky(
-    mesh: wp.uint64, start: wp.vec3, normal: wp.vec3, face_normal: wp.vec3, angle: float, spread: float
+    mesh: wp.uint64,
+    start: wp.vec3,
+    normal: wp.vec3,
+    face_normal: wp.vec3,
+    angle: float,
+    spread: float,
 ) -> float:
     """How much light from all sides comes to a place, by one ray (Zhukov et al. 1998)."""
     way = around(normal, angle, wp.min(spread, 0.98))
@@ -231,23 +216,18 @@ def look_at(
     base = surface.colours[a] * wa + surface.colours[b] * wb + surface.colours[c] * wc
     place = surface.places[a] * wa + surface.places[b] * wb + surface.places[c] * wc
     corner = surface.points[a]
-    face_normal = wp.normalize(
-        wp.cross(surface.points[b] - corner, surface.points[c] - corner)
-    )
+    roughness = surface.roughness[a] * wa + surface.roughness[b] * wb + surface.roughness[c] * wc
+    face_normal = wp.normalize(wp.cross(surface.points[b] - corner, surface.points[c] - corner))
     if wp.dot(face_normal, ray) > 0.0:
         face_normal = -face_normal
     if wp.dot(normal, face_normal) < 0.0:
         normal = -normal
-    gloss = float(0.0)
-    sharp = float(16.0)
-    wrap = float(0.0)
+    gloss = 0.0
+    sharp = 16.0
+    wrap = 0.0
+    base = base * (1.0 + roughness[3])
+    normal = wp.normalize(normal + wp.vec3(roughness[0], roughness[1], roughness[2]))
     if material == 0:
-        state = wp.rand_init(11)
-        slow = wp.noise(state, place * 45.0)
-        fine = wp.noise(state, place * 300.0)
-        base = base * (1.0 + look.blotches * (slow + 0.5 * fine))
-        freckle = wp.clamp((fine - (0.45 - look.freckles)) * 12.0, 0.0, 1.0)
-        base = base * (1.0 - 0.35 * freckle * wp.clamp(look.freckles * 20.0, 0.0, 1.0))
         gloss = look.skin_gloss
         sharp = 14.0
         wrap = 0.22
@@ -264,23 +244,19 @@ def look_at(
         wrap = 0.3
     if material == 2:
         base = cloth_colour(upper, base, place)
-        normal = folded(upper, normal, place)
         gloss = upper.gloss * 0.4
         sharp = 10.0
     if material == 3:
         base = cloth_colour(lower, base, place)
-        normal = folded(lower, normal, place)
         gloss = lower.gloss * 0.4
         sharp = 10.0
     if material == 4:
-        state = wp.rand_init(23)
-        thread = wp.noise(state, wp.vec3(place[0] * 420.0, place[1] * 420.0, place[2] * 36.0))
-        lock = wp.noise(state, wp.vec3(place[0] * 70.0, place[1] * 70.0, place[2] * 9.0))
-        pale = wp.clamp(0.35 + 0.9 * lock, 0.0, 1.0) * look.strands
-        base = wp.lerp(base, look.streak, pale) * (1.0 + look.strands * 0.9 * thread)
-        normal = wp.normalize(
-            normal + wp.vec3(thread, lock, 0.2 * thread) * (0.5 * look.strands)
-        )
+        across = place[0] + 0.7 * place[1]
+        thread = wp.sin(across * 1900.0 + 4.0 * wp.sin(place[2] * 31.0 + across * 60.0))
+        lock = wp.sin(across * 310.0 + 3.0 * wp.sin(place[2] * 19.0 + place[1] * 45.0))
+        pale = wp.clamp(0.35 + 0.4 * lock, 0.0, 1.0) * look.strands
+        base = wp.lerp(base, look.streak, pale) * (1.0 + look.strands * 0.3 * thread)
+        normal = wp.normalize(normal + wp.vec3(thread, lock, 0.0) * (0.22 * look.strands))
         gloss = look.hair_gloss * 0.6
         sharp = 24.0
         wrap = 0.15
@@ -297,22 +273,170 @@ def look_at(
     return sample
 
 
+@wp.struct
+class Lamps:
+    """Up to three lamps."""
+
+    count: int
+    directions: wp.mat33
+    colours: wp.mat33
+    softness: wp.vec3
+
+
+@wp.struct
+class Eye:
+    """The camera."""
+
+    position: wp.vec3
+    axes: wp.mat33
+    focal: float
+    width: int
+    height: int
+
+
+@wp.func
+def ray_through(eye: Eye, column: int, row: int) -> wp.vec3:
+    u = (float(column) + 0.5 - float(eye.width)) / (2.0 * eye.focal)
+    v = (float(row) + 0.5 - float(eye.height)) / (2.0 * eye.focal)
+    return wp.normalize(eye.axes[0] * u + eye.axes[1] * v + eye.axes[2])
+
+
 @wp.kernel
-def light_pixels(
+def find_light(
     mesh: wp.uint64,
     surface: Surface,
     samples: wp.array(dtype=wp.int64),
     look: Look,
     upper: Cloth,
     lower: Cloth,
-    lamp_directions: wp.array(dtype=wp.vec3),
-    lamp_colours: wp.array(dtype=wp.vec3),
-    lamp_softness: wp.array(dtype=float),
-    position: wp.vec3,
-    axes: wp.mat33,
-    focal: float,
+    lamps: Lamps,
+    eye: Eye,
+    light: wp.array(dtype=wp.vec4),
+    guide: wp.array(dtype=wp.vec4),
+):
+    """Find how much of the sky and of each lamp a pixel sees, by one ray each.
+
+    Neighbouring pixels look different ways, the same ones in every frame (interleaved sampling,
+    Keller and Heidrich 2001); `smooth_light` brings them together.
+    """
+    tid = wp.tid()
+    x = tid % eye.width
+    y = tid // eye.width
+    guide[tid] = wp.vec4(0.0, 0.0, 0.0, -1.0)
+    light[tid] = wp.vec4(-1.0, 1.0, 1.0, 1.0)
+    column = 2 * x
+    row = 2 * y
+    key = samples[row * (2 * eye.width) + column]
+    if key == _NOTHING:
+        column = 2 * x + 1
+        row = 2 * y + 1
+        key = samples[row * (2 * eye.width) + column]
+    if key == _NOTHING:
+        return
+    ray = ray_through(eye, column, row)
+    face = int(key & wp.int64(4294967295))
+    s = look_at(
+        surface, look, upper, lower, face, float(column), float(row), eye.position, ray, eye.axes[2]
+    )
+    guide[tid] = wp.vec4(s.face_normal[0], s.face_normal[1], s.face_normal[2], s.depth)
+    # Every other pixel, like a chess board
+    if (x + y) % 2 == 1:
+        return
+    start = s.point + s.face_normal * 0.0015
+    # Ways of a 4 x 4 block: a fourth of a turn and a fourth of the disc apart
+    number = (x % 4) + 4 * (y % 4)
+    angle = _TAU * (float((number * 7) % 16) + 0.5 * float(y % 2)) / 16.0
+    spread = wp.sqrt((float((number * 5 + 3) % 16) + 0.5) / 16.0)
+    found = wp.vec4(1.0, 1.0, 1.0, 1.0)
+    found[0] = open_sky(mesh, start, s.normal, s.face_normal, angle, spread)
+    for lamp in range(3):
+        if lamp < lamps.count:
+            to = lamps.directions[lamp]
+            if wp.dot(s.normal, to) > -s.wrap:
+                beam = around(to, angle, wp.sin(lamps.softness[lamp]) * spread)
+                if wp.mesh_query_ray_anyhit(mesh, start, beam, 3.0):
+                    found[lamp + 1] = 0.0
+    light[tid] = found
+
+
+@wp.kernel
+def smooth_light(
+    light: wp.array(dtype=wp.vec4),
+    guide: wp.array(dtype=wp.vec4),
     width: int,
     height: int,
+    smooth: wp.array(dtype=wp.vec4),
+):
+    """Average what neighbours on the same surface see."""
+    tid = wp.tid()
+    x = tid % width
+    y = tid // width
+    mine = guide[tid]
+    if mine[3] < 0.0:
+        return
+    total = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    weight = 0.0
+    for down in range(-2, 3):
+        for across in range(-2, 3):
+            at_x = x + across
+            at_y = y + down
+            if at_x >= 0 and at_x < width and at_y >= 0 and at_y < height:
+                other = guide[at_y * width + at_x]
+                if light[at_y * width + at_x][0] >= 0.0:
+                    facing = mine[0] * other[0] + mine[1] * other[1] + mine[2] * other[2]
+                    if wp.abs(other[3] - mine[3]) < 0.015 and facing > 0.7:
+                        # A box of 4 x 4, its edges half
+                        share = 1.0
+                        if wp.abs(across) == 2:
+                            share = 0.5
+                        if wp.abs(down) == 2:
+                            share = share * 0.5
+                        total += light[at_y * width + at_x] * share
+                        weight += share
+    if weight > 0.0:
+        smooth[tid] = total / weight
+    else:
+        smooth[tid] = wp.vec4(0.8, 0.8, 0.8, 0.8)
+
+
+@wp.func
+def light_at(
+    smooth: wp.array(dtype=wp.vec4),
+    guide: wp.array(dtype=wp.vec4),
+    width: int,
+    height: int,
+    x: int,
+    y: int,
+    depth: float,
+) -> wp.vec4:
+    """Light of the pixel, or of its neighbour at about the same distance."""
+    here = guide[y * width + x]
+    if wp.abs(here[3] - depth) < 0.01:
+        return smooth[y * width + x]
+    best = wp.vec4(0.8, 0.8, 0.8, 0.8)
+    least = 0.05
+    for down in range(-1, 2):
+        for across in range(-1, 2):
+            at_x = wp.clamp(x + across, 0, width - 1)
+            at_y = wp.clamp(y + down, 0, height - 1)
+            gap = wp.abs(guide[at_y * width + at_x][3] - depth)
+            if gap < least:
+                least = gap
+                best = smooth[at_y * width + at_x]
+    return best
+
+
+@wp.kernel
+def light_pixels(
+    surface: Surface,
+    samples: wp.array(dtype=wp.int64),
+    look: Look,
+    upper: Cloth,
+    lower: Cloth,
+    lamps: Lamps,
+    eye: Eye,
+    smooth: wp.array(dtype=wp.vec4),
+    guide: wp.array(dtype=wp.vec4),
     colour: wp.array(dtype=wp.vec3),
     empty: wp.array(dtype=float),
     label: wp.array(dtype=wp.uint8),
@@ -320,71 +444,56 @@ def light_pixels(
 ):
     """Light the four samples of a pixel."""
     tid = wp.tid()
-    x = tid % width
-    y = tid // width
-    turn = hash01(x, 7919 * y + 13)
+    x = tid % eye.width
+    y = tid // eye.width
     total = wp.vec3(0.0, 0.0, 0.0)
-    missed = float(0.0)
+    missed = 0.0
     nearest = float(wp.inf)
     names = wp.vec4i(0, 0, 0, 0)
-    last_depth = float(-1.0)
-    last_material = int(-1)
-    sky = float(1.0)
-    lit = wp.vec3(1.0, 1.0, 1.0)
     for number in range(4):
         column = 2 * x + number % 2
         row = 2 * y + number // 2
-        key = samples[row * (2 * width) + column]
+        key = samples[row * (2 * eye.width) + column]
         if key == _NOTHING:
             missed += 0.25
         else:
-            across = float(column)
-            down = float(row)
-            u = (across + 0.5 - float(width)) / (2.0 * focal)
-            v = (down + 0.5 - float(height)) / (2.0 * focal)
-            ray = wp.normalize(axes[0] * u + axes[1] * v + axes[2])
+            ray = ray_through(eye, column, row)
             face = int(key & wp.int64(4294967295))
             s = look_at(
-                surface, look, upper, lower, face, across, down, position, ray, axes[2]
+                surface,
+                look,
+                upper,
+                lower,
+                face,
+                float(column),
+                float(row),
+                eye.position,
+                ray,
+                eye.axes[2],
             )
             names[number] = s.label
             nearest = wp.min(nearest, s.depth)
-            # Neighbours on the same thing share what light they see; pixels look different ways,
-            # the same ones in every frame
-            same = s.material == last_material and wp.abs(s.depth - last_depth) < 0.006
-            shared = number % 2 == 1 and same
-            start = s.point + s.face_normal * 0.0012
-            angle = _TAU * (turn + 0.25 * float(number))
-            spread = wp.sqrt((float((number * 3 + 1) % 4) + 0.5) / 4.0)
-            if not same:
-                sky = open_sky(mesh, start, s.normal, s.face_normal, angle, spread)
-            result = wp.cw_mul(s.base, look.ambient) * (sky * (0.62 + 0.38 * s.normal[2]))
+            found = light_at(smooth, guide, eye.width, eye.height, x, y, s.depth)
+            result = wp.cw_mul(s.base, look.ambient) * (found[0] * (0.62 + 0.38 * s.normal[2]))
             for lamp in range(3):
-                if lamp < look.lamps:
-                    to = lamp_directions[lamp]
+                if lamp < lamps.count:
+                    to = lamps.directions[lamp]
                     facing = (wp.dot(s.normal, to) + s.wrap) / (1.0 + s.wrap)
                     if facing > 0.0:
-                        if not shared:
-                            lit[lamp] = 1.0
-                            beam = around(to, angle, wp.sin(lamp_softness[lamp]) * spread)
-                            if wp.mesh_query_ray_anyhit(mesh, start, beam, 3.0):
-                                lit[lamp] = 0.0
-                        light = lamp_colours[lamp] * lit[lamp]
+                        light = lamps.colours[lamp] * found[lamp + 1]
                         half = wp.normalize(to - ray)
                         shine = wp.pow(wp.max(wp.dot(s.normal, half), 0.0), s.sharp)
                         result += wp.cw_mul(s.base, light) * facing
                         result += light * (0.35 * s.gloss * shine)
             total += result * 0.25
-            last_depth = s.depth
-            last_material = s.material
     colour[tid] = total
     empty[tid] = missed
     depth[tid] = nearest
-    # The label that most rays saw, the first of equals
-    best = int(0)
-    votes = int(0)
+    # The label that most samples have, the first of equals
+    best = 0
+    votes = 0
     for number in range(4):
-        count = int(0)
+        count = 0
         for other in range(4):
             if names[other] == names[number]:
                 count += 1

@@ -54,10 +54,13 @@ def render_frames(signer: Signer, scene: Scene, posed: Posed, camera: Camera) ->
     device = wp.device_from_torch(posed.vertices.device)
     vertices = scene.follow(posed).float().contiguous()  # (T, v, 3)
     height, width = camera.size
-    surface, settings = _surface(scene), _settings(signer, camera, device)
+    surface, settings = _surface(scene), _settings(signer, camera)
     surface.points = wp.from_torch(vertices[0].clone(), dtype=wp.vec3)
     mesh = wp.Mesh(points=surface.points, indices=surface.faces.flatten())
     samples = wp.zeros(4 * height * width, dtype=wp.int64, device=device)
+    light, guide, smooth = (
+        wp.zeros(height * width, dtype=wp.vec4, device=device) for _ in range(3)
+    )
     seen = [
         wp.zeros(height * width, dtype=kind, device=device)
         for kind in (wp.vec3, float, wp.uint8, float)
@@ -82,14 +85,28 @@ def render_frames(signer: Signer, scene: Scene, posed: Posed, camera: Camera) ->
             device=device,
         )
         wp.launch(
+            casting.find_light,
+            dim=height * width,
+            inputs=[mesh.id, surface, samples, *settings],
+            outputs=[light, guide],
+            device=device,
+        )
+        wp.launch(
+            casting.smooth_light,
+            dim=height * width,
+            inputs=[light, guide, width, height],
+            outputs=[smooth],
+            device=device,
+        )
+        wp.launch(
             casting.light_pixels,
             dim=height * width,
-            inputs=[mesh.id, surface, samples, *settings, width, height],
+            inputs=[surface, samples, *settings, smooth, guide],
             outputs=seen,
             device=device,
         )
-        light, empty, label, depth = (a.numpy().reshape(height, width, -1) for a in seen)
-        pictures.append(_expose(light + empty * wall, signer.sensor, rng))
+        colour, empty, label, depth = (a.numpy().reshape(height, width, -1) for a in seen)
+        pictures.append(_expose(colour + empty * wall, signer.sensor, rng))
         labels.append(label[..., 0].copy())
         depths.append(depth[..., 0].copy())
     return Frames(np.stack(pictures), np.stack(labels), np.stack(depths))
@@ -112,33 +129,29 @@ def _surface(scene: Scene) -> Any:
         wp.from_torch(values.float().contiguous(), dtype=wp.vec3)
         for values in (scene.colours, scene.places)
     )
+    surface.roughness = wp.from_torch(scene.roughness.float().contiguous(), dtype=wp.vec4)
     surface.materials, surface.labels = (
         wp.from_torch(values.int().contiguous()) for values in (scene.materials, scene.labels)
     )
     return surface
 
 
-def _settings(signer: Signer, camera: Camera, device: Any) -> tuple[Any, ...]:
-    """Appearance, lamps and camera for the kernel."""
-    look = casting.Look()
-    look.blotches, look.freckles = signer.skin.blotches, signer.skin.freckles
+def _settings(signer: Signer, camera: Camera) -> tuple[Any, ...]:
+    """Appearance, lamps and camera for the kernels."""
+    look, lamps, eye = casting.Look(), casting.Lamps(), casting.Eye()
     look.skin_gloss = signer.skin.gloss
     look.iris_radius, look.pupil = signer.eyes.radius, signer.eyes.pupil
     look.iris, look.white = wp.vec3(*signer.eyes.iris), wp.vec3(*signer.eyes.white)
     look.streak, look.strands = wp.vec3(*signer.hair.streak), signer.hair.strands
     look.hair_gloss, look.ambient = signer.hair.gloss, wp.vec3(*signer.ambient)
-    look.lamps = len(signer.lamps)
-    return (
-        look,
-        _cloth(signer.outfit.upper),
-        _cloth(signer.outfit.lower),
-        wp.array([lamp.direction for lamp in signer.lamps], dtype=wp.vec3, device=device),
-        wp.array([lamp.colour for lamp in signer.lamps], dtype=wp.vec3, device=device),
-        wp.array([lamp.softness for lamp in signer.lamps], dtype=float, device=device),
-        wp.vec3(*camera.position),
-        wp.mat33(*camera.axes.flatten()),
-        camera.focal,
-    )
+    three = (*signer.lamps, *signer.lamps, *signer.lamps)[:3]
+    lamps.count = len(signer.lamps)
+    lamps.directions = wp.mat33(*(value for lamp in three for value in lamp.direction))
+    lamps.colours = wp.mat33(*(value for lamp in three for value in lamp.colour))
+    lamps.softness = wp.vec3(*(lamp.softness for lamp in three))
+    eye.position, eye.axes = wp.vec3(*camera.position), wp.mat33(*camera.axes.flatten())
+    eye.focal, (eye.height, eye.width) = camera.focal, camera.size
+    return look, _cloth(signer.outfit.upper), _cloth(signer.outfit.lower), lamps, eye
 
 
 def _cloth(fabric: Fabric) -> Any:

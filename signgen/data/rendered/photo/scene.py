@@ -28,7 +28,6 @@ _KIND_MATERIAL = {
     "teeth": "plain",
 }
 _LASH, _TEETH, _SHOE = (0.02, 0.015, 0.012), (0.72, 0.68, 0.6), (0.03, 0.03, 0.03)
-_PATTERNS = ("plain", "knit", "stripes", "checks", "print")
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Scene:
         colours: (v, 3) linear reflectance.
         places: (v, 3) where a vertex is on the thing it belongs to, metres; of eyes, from the
             middle of the iris in radii of the eyeball.
+        roughness: (v, 4) how folds bend the normal, and by what share spots change the colour.
         materials: (v,) int64, see `MATERIALS`.
         labels: (v,) int64 of the human-parsing map.
         meshes: What follows the body, in the order of the vertices after the body's.
@@ -48,6 +48,7 @@ class Scene:
     faces: Tensor
     colours: Tensor
     places: Tensor
+    roughness: Tensor
     materials: Tensor
     labels: Tensor
     meshes: tuple[BoundMesh, ...]
@@ -58,7 +59,9 @@ class Scene:
         return torch.cat([posed.vertices, *worn], dim=1)
 
 
-def build_scene(signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks: SkinMasks) -> Scene:
+def build_scene(
+    signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks: SkinMasks
+) -> Scene:
     """Gather what a signer is made of."""
     vertices = rest.vertices
     marks = find_landmarks(body, rest)
@@ -72,6 +75,7 @@ def build_scene(signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks:
     arms = shares(body)
     armless = torch.stack([arms[name] for name in arms]).sum(0) < 0.5
     labels[0] = torch.where(legs & armless, LABELS["lower_garment"], labels[0])
+    roughness = [_roughness(signer, "skin", vertices)]
     faces, count = [dressed.skin_faces], len(vertices)
     # What is worn
     standing = vertices[None]
@@ -83,10 +87,12 @@ def build_scene(signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks:
         places.append(points)
         materials.append(torch.full_like(points[:, 0], MATERIALS[_KIND_MATERIAL[mesh.kind]]).long())
         labels.append(_mesh_labels(mesh, arms))
+        roughness.append(_roughness(signer, mesh.kind, points))
     return Scene(
         torch.cat(faces),
         torch.cat(colours),
         torch.cat(places),
+        torch.cat(roughness),
         torch.cat(materials),
         torch.cat(labels),
         dressed.meshes,
@@ -117,7 +123,9 @@ def _mesh_labels(mesh: BoundMesh, arms: dict[str, Tensor]) -> Tensor:
     name = {"upper": "upper_garment", "lower": "lower_garment", "shoes": "lower_garment"}.get(
         mesh.kind, "hair" if mesh.kind == "hair" else "face"
     )
-    arm = {side: mesh.blend(arms[f"{side}_arm"] + arms[f"{side}_hand"]) for side in ("left", "right")}
+    arm = {
+        side: mesh.blend(arms[f"{side}_arm"] + arms[f"{side}_hand"]) for side in ("left", "right")
+    }
     labels = torch.full_like(arm["left"], LABELS[name]).long()
     if mesh.kind == "upper":
         for side, share in arm.items():
@@ -125,20 +133,28 @@ def _mesh_labels(mesh: BoundMesh, arms: dict[str, Tensor]) -> Tensor:
     return labels
 
 
-def fabric_numbers(fabric: Fabric) -> list[float]:
-    """Return a fabric as numbers for the kernel: pattern, period, turn, folds, weave, gloss, seed."""
-    return [
-        float(_PATTERNS.index(fabric.pattern)),
-        fabric.period,
-        fabric.turn,
-        fabric.folds,
-        fabric.weave,
-        fabric.gloss,
-        float(fabric.seed % 10007),
-        *fabric.accent,
-    ]
+def _roughness(signer: Signer, kind: str, points: Tensor) -> Tensor:
+    """What folds and spots do, (v, 4)."""
+    rough = points.new_zeros(len(points), 4)
+    if kind == "skin":
+        skin, seed = signer.skin, signer.seed
+        rough[:, 3] = skin.blotches * 0.5 * noise(points, 45.0, seed)
+        spots = noise(points, 420.0, seed + 1) > 2.2 - 8 * skin.freckles
+        rough[:, 3] -= 0.3 * spots * min(20 * skin.freckles, 1.0)
+    elif kind in ("upper", "lower"):
+        cloth: Fabric = getattr(signer.outfit, kind)
+        stretched = points * points.new_tensor([1.0, 1.0, 0.45])
+        for axis in (0, 2):
+            fold = noise(stretched, 75.0, cloth.seed + axis) + 0.5 * noise(
+                stretched, 190.0, cloth.seed + axis + 1
+            )
+            rough[:, axis] = 0.22 * cloth.folds * fold
+    return rough
 
 
-def as_float(tensor: Tensor) -> np.ndarray:
-    """Return a contiguous float32 array."""
-    return np.ascontiguousarray(tensor.cpu().numpy(), dtype=np.float32)
+def noise(points: Tensor, pitch: float, seed: int) -> Tensor:
+    """Smooth noise (v,) of variance 1 at points (v, 3), of about `pitch` radians per metre."""
+    rng = np.random.default_rng((seed, 0x4015E))
+    waves = rng.normal(0, pitch / np.sqrt(3), (12, 3))
+    phases = points.new_tensor(rng.uniform(0, 2 * np.pi, 12))
+    return torch.sin(points @ points.new_tensor(waves).T + phases).sum(1) / np.sqrt(6)
