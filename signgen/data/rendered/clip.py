@@ -13,6 +13,7 @@ from signgen.data.rendered.body import Body
 from signgen.data.rendered.dressing import dress
 from signgen.data.rendered.keypoints import body_keypoints, picture_keypoints
 from signgen.data.rendered.photo.camera import place_camera
+from signgen.data.rendered.photo.furniture import place_chair
 from signgen.data.rendered.photo.rendering import render_frames
 from signgen.data.rendered.photo.scene import build_scene
 from signgen.data.rendered.population import draw_signer
@@ -101,9 +102,10 @@ class Studio:
             right_handed=right_handed,
         )
         # The picture
-        dressed = dress(signer, self.body, rest, self._wardrobe)
-        scene = build_scene(signer, self.body, rest, dressed, self._masks)
         posed = self.body.pose(rest, motion.articulation)
+        dressed = dress(signer, self.body, rest, self._wardrobe)
+        chair = place_chair(self.body, posed, signer_seed) if seated else None
+        scene = build_scene(signer, self.body, rest, dressed, self._masks, chair)
         camera = place_camera(signer.view, find_landmarks(self.body, rest).crown, size)
         frames = render_frames(signer, scene, posed, camera)
         # The key points

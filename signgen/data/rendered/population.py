@@ -236,8 +236,8 @@ def _draw_light(rng: np.random.Generator) -> tuple[tuple[Lamp, ...], Colour]:
 
 def _draw_view(rng: np.random.Generator) -> View:
     # Most as a corpus of signing: head to hips; some close, some a whole person
-    framing = rng.choice(3, p=[0.2, 0.6, 0.2])
-    low, high = ((0.62, 0.8), (0.8, 1.25), (1.25, 2.1))[framing]
+    framing = rng.choice(3, p=[0.12, 0.66, 0.22])
+    low, high = ((0.7, 0.85), (0.85, 1.25), (1.25, 2.1))[framing]
     height = float(rng.uniform(low, high))
     headroom = float(rng.uniform(0.03, 0.14)) * height
     turned = rng.random() < 0.3

@@ -252,8 +252,9 @@ def look_at(
         sharp = 10.0
     if material == 4:
         across = place[0] + 0.7 * place[1]
-        thread = wp.sin(across * 1900.0 + 4.0 * wp.sin(place[2] * 31.0 + across * 60.0))
-        lock = wp.sin(across * 310.0 + 3.0 * wp.sin(place[2] * 19.0 + place[1] * 45.0))
+        wander = 2.5 * wp.sin(place[2] * 31.0 + across * 60.0)
+        thread = wp.sin(across * 1900.0 + 3.0 * wander) * wp.sin(across * 1130.0 + wander)
+        lock = 0.6 * wp.sin(across * 230.0 + wander) + 0.6 * wp.sin(across * 397.0 - wander)
         pale = wp.clamp(0.35 + 0.4 * lock, 0.0, 1.0) * look.strands
         base = wp.lerp(base, look.streak, pale) * (1.0 + look.strands * 0.3 * thread)
         normal = wp.normalize(normal + wp.vec3(thread, lock, 0.0) * (0.22 * look.strands))

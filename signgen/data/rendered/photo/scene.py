@@ -12,8 +12,10 @@ from signgen.data.rendered.appearance import Fabric, Signer
 from signgen.data.rendered.binding import BoundMesh
 from signgen.data.rendered.body import Body, Posed, Rest
 from signgen.data.rendered.dressing import Dressed
+from signgen.data.rendered.photo.furniture import Chair
 from signgen.data.rendered.regions import LABELS, find_landmarks, label_vertices, shares
 from signgen.data.rendered.skin import SkinMasks, iris_places, skin_colours
+from signgen.pose.skeleton import SIDES
 
 __all__ = ["MATERIALS", "Scene", "build_scene"]
 
@@ -43,6 +45,7 @@ class Scene:
         materials: (v,) int64, see `MATERIALS`.
         labels: (v,) int64 of the human-parsing map.
         meshes: What follows the body, in the order of the vertices after the body's.
+        fixed: (n, 3) what does not move, after all.
     """
 
     faces: Tensor
@@ -52,17 +55,24 @@ class Scene:
     materials: Tensor
     labels: Tensor
     meshes: tuple[BoundMesh, ...]
+    fixed: Tensor
 
     def follow(self, posed: Posed) -> Tensor:
         """Return the vertices (T, v, 3) of body and clothes."""
         worn = [mesh.follow(posed.vertices) for mesh in self.meshes]
-        return torch.cat([posed.vertices, *worn], dim=1)
+        fixed = self.fixed.expand(len(posed.vertices), -1, -1)
+        return torch.cat([posed.vertices, *worn, fixed], dim=1)
 
 
 def build_scene(
-    signer: Signer, body: Body, rest: Rest, dressed: Dressed, masks: SkinMasks
+    signer: Signer,
+    body: Body,
+    rest: Rest,
+    dressed: Dressed,
+    masks: SkinMasks,
+    chair: Chair | None = None,
 ) -> Scene:
-    """Gather what a signer is made of."""
+    """Gather what a signer is made of, and what they sit on."""
     vertices = rest.vertices
     marks = find_landmarks(body, rest)
     # The body
@@ -88,6 +98,15 @@ def build_scene(
         materials.append(torch.full_like(points[:, 0], MATERIALS[_KIND_MATERIAL[mesh.kind]]).long())
         labels.append(_mesh_labels(mesh, arms))
         roughness.append(_roughness(signer, mesh.kind, points))
+    fixed = vertices[:0]
+    if chair is not None:
+        fixed = chair.points
+        faces.append(chair.faces + count)
+        colours.append(fixed.new_tensor(chair.colour).expand(len(fixed), 3))
+        places.append(fixed)
+        materials.append(torch.full_like(fixed[:, 0], MATERIALS["plain"]).long())
+        labels.append(torch.full_like(fixed[:, 0], LABELS["background"]).long())
+        roughness.append(fixed.new_zeros(len(fixed), 4))
     return Scene(
         torch.cat(faces),
         torch.cat(colours),
@@ -96,6 +115,7 @@ def build_scene(
         torch.cat(materials),
         torch.cat(labels),
         dressed.meshes,
+        fixed,
     )
 
 
@@ -123,9 +143,7 @@ def _mesh_labels(mesh: BoundMesh, arms: dict[str, Tensor]) -> Tensor:
     name = {"upper": "upper_garment", "lower": "lower_garment", "shoes": "lower_garment"}.get(
         mesh.kind, "hair" if mesh.kind == "hair" else "face"
     )
-    arm = {
-        side: mesh.blend(arms[f"{side}_arm"] + arms[f"{side}_hand"]) for side in ("left", "right")
-    }
+    arm = {side: mesh.blend(arms[f"{side}_arm"] + arms[f"{side}_hand"]) for side in SIDES}
     labels = torch.full_like(arm["left"], LABELS[name]).long()
     if mesh.kind == "upper":
         for side, share in arm.items():
