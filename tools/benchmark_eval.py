@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=2 python tools/benchmark_eval.py [--frames 300 3000] [--rounds 5] [-- FLAGS]
 
 A clip of the bundled sample, 210 x 260 pixels, of two lengths, as PNG folders and as MP4: 12 frames
-that run forward and backward until the length is reached. What is scored is a blurred copy. Every run is
-a new process, so start-up and decoding are in its time; runs of all clips take turns. Shown are the
-median of the rounds with its 95 % bootstrap interval, processor seconds per second, and the largest
-resident memory of the process; memory that does not grow with the length has a ratio of about 1.
-Files are in the page cache of the system: what is measured is computing, not the disk.
+that run forward and backward until the length is reached. What is scored is a blurred copy. Every
+run is a new process, so start-up and decoding are in its time; runs of all clips take turns. Shown
+are the median of the rounds with its 95 % bootstrap interval, processor seconds per second, and the
+largest resident memory of the process; memory that does not grow with the length has a ratio of
+about 1. Files are in the page cache of the system: what is measured is computing, not the disk.
 
 FLAGS are those of `signgen eval`, `--hand-metrics` if none are given. Which metrics they make it
 compute is read from the report of a run, and printed.

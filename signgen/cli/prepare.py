@@ -128,7 +128,7 @@ def synthetic(config: PrepareSyntheticConfig) -> int:
         size = f"{config.size[0]} {config.size[1]}"
         raise UserError(f"--size is {size}; expected at least {MIN_SIGNER_SIDE}.", ExitCode.USAGE)
     _check_positive(config, "frames", "clips_per_signer", "workers")
-    from signgen.data.rendered import CorpusPlan, write_corpus
+    from signgen.data.synthetic import CorpusPlan, write_corpus
 
     plan = CorpusPlan(
         config.signers,

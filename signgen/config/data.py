@@ -119,8 +119,8 @@ class PrepareSyntheticConfig:
     seed: int = 0
     """Seed of everything drawn."""
     assets: str = ""
-    """Folder with garments and hair, a checkout of makehuman-assets; without it signers wear shells of
-    their own bodies."""
+    """Folder with garments and hair, a checkout of makehuman-assets; without it signers wear shells
+    of their own bodies."""
     workers: int = 1
     """Processes."""
     json: bool = False
