@@ -15,6 +15,7 @@ from signgen.data.synthetic.picture.camera import place_camera
 from signgen.data.synthetic.picture.furniture import place_chair
 from signgen.data.synthetic.picture.rendering import render_frames
 from signgen.data.synthetic.picture.scene import build_scene
+from signgen.data.synthetic.signers.appearance import Signer
 from signgen.data.synthetic.signers.assets import open_wardrobe
 from signgen.data.synthetic.signers.dressing import dress
 from signgen.data.synthetic.signers.population import draw_signer
@@ -26,6 +27,8 @@ from signgen.structures import PoseSequence
 __all__ = ["LABELS", "RenderedClip", "Studio"]
 
 FPS = 25.0
+_SKIRTS = ("female_elegantsuit01",)
+"""Garments of makehuman-assets with a skirt."""
 
 Box = tuple[int, int, int, int]
 
@@ -91,7 +94,8 @@ class Studio:
         # Who signs, and how
         signer = draw_signer(signer_seed, self._wardrobe)
         rng = np.random.default_rng((signer_seed, 0x5EA7))
-        seated, right_handed = bool(rng.random() < 0.4), bool(rng.random() < 0.88)
+        seated = bool(rng.random() < 0.4) and not _wears_skirt(signer)
+        right_handed = bool(rng.random() < 0.88)
         rest = self.body.rest(signer.shape)
         motion = draw_motion(
             self.body,
@@ -113,3 +117,10 @@ class Studio:
         keypoints, confidence = picture_keypoints(*camera.project(points), frames.depth)
         poses = PoseSequence(keypoints, confidence, COCO_WHOLEBODY, size, FPS)
         return RenderedClip(frames.rgb, frames.labels, poses, " ".join(motion.gloss))
+
+
+def _wears_skirt(signer: Signer) -> bool:
+    """Whether a seat would tear the cloth: skirts follow the thighs apart."""
+    outfit = signer.outfit
+    shell = outfit.garment.startswith("shell-")
+    return outfit.legs == "skirt" if shell else outfit.garment in _SKIRTS

@@ -29,7 +29,7 @@ from signgen.structures import PoseSequence, Progress
 
 __all__ = ["CorpusPlan", "write_corpus"]
 
-_PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 6]
+_PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 # Colours to look at label maps with.
 _PALETTE = (
     *((0, 0, 0), (255, 200, 160), (120, 70, 30), (230, 150, 110), (60, 110, 200)),

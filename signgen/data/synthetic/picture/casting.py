@@ -6,7 +6,7 @@ comes there by casting rays.
 
 import warp as wp
 
-__all__ = ["draw_triangles", "find_light", "light_pixels", "smooth_light"]
+__all__ = ["draw_triangles", "find_light", "find_normals", "light_pixels", "smooth_light"]
 
 wp.config.quiet = True
 wp.set_module_options({"enable_backward": False})
@@ -139,6 +139,25 @@ class Sample:
     gloss: float
     sharp: float
     wrap: float
+
+
+@wp.kernel
+def find_normals(
+    surface: Surface,
+    first: wp.array(dtype=int),
+    around_vertex: wp.array(dtype=int),
+    normals: wp.array(dtype=wp.vec3),
+):
+    """Average the faces around a vertex, by area: those listed from its `first` to the next one."""
+    vertex = wp.tid()
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for index in range(first[vertex], first[vertex + 1]):
+        face = around_vertex[index]
+        a = surface.points[surface.faces[face, 0]]
+        b = surface.points[surface.faces[face, 1]]
+        c = surface.points[surface.faces[face, 2]]
+        total += wp.cross(b - a, c - a)
+    normals[vertex] = wp.normalize(total)
 
 
 @wp.func
@@ -451,12 +470,24 @@ def light_pixels(
     missed = 0.0
     nearest = float(wp.inf)
     names = wp.vec4i(0, 0, 0, 0)
+    first = 2 * y * (2 * eye.width) + 2 * x
+    second = first + 2 * eye.width
+    one = samples[first]
+    two = samples[first + 1]
+    three = samples[second]
+    four = samples[second + 1]
+    least = wp.min(wp.min(one, two), wp.min(three, four))
+    most = wp.max(wp.max(one, two), wp.max(three, four))
+    # Two samples tell what is within one surface
+    inside = most != _NOTHING and ((most - least) >> wp.int64(32)) < wp.int64(5000)
     for number in range(4):
         column = 2 * x + number % 2
         row = 2 * y + number // 2
         key = samples[row * (2 * eye.width) + column]
         if key == _NOTHING:
             missed += 0.25
+        elif inside and (number == 1 or number == 2):
+            names[number] = -1
         else:
             ray = ray_through(eye, column, row)
             face = int(key & wp.int64(4294967295))
@@ -486,7 +517,10 @@ def light_pixels(
                         shine = wp.pow(wp.max(wp.dot(s.normal, half), 0.0), s.sharp)
                         result += wp.cw_mul(s.base, light) * facing
                         result += light * (0.35 * s.gloss * shine)
-            total += result * 0.25
+            if inside:
+                total += result * 0.5
+            else:
+                total += result * 0.25
     colour[tid] = total
     empty[tid] = missed
     depth[tid] = nearest
@@ -496,7 +530,7 @@ def light_pixels(
     for number in range(4):
         count = 0
         for other in range(4):
-            if names[other] == names[number]:
+            if names[other] == names[number] and names[number] >= 0:
                 count += 1
         if count > votes:
             votes = count

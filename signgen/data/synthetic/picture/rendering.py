@@ -17,7 +17,6 @@ from signgen.data.synthetic.picture.background import draw_background
 from signgen.data.synthetic.picture.camera import Camera
 from signgen.data.synthetic.picture.scene import Scene
 from signgen.data.synthetic.signers.appearance import Fabric, Sensor, Signer
-from signgen.data.synthetic.signers.shells import vertex_normals
 
 __all__ = ["Frames", "render_frames"]
 
@@ -57,6 +56,8 @@ def render_frames(signer: Signer, scene: Scene, posed: Posed, camera: Camera) ->
     surface, settings = _surface(scene), _settings(signer, camera)
     surface.points = wp.from_torch(vertices[0].clone(), dtype=wp.vec3)
     mesh = wp.Mesh(points=surface.points, indices=surface.faces.flatten())
+    surface.normals = wp.zeros(vertices.shape[1], dtype=wp.vec3, device=device)
+    first, around = _faces_around(scene.faces, vertices.shape[1])
     samples = wp.zeros(4 * height * width, dtype=wp.int64, device=device)
     light, guide, smooth = (
         wp.zeros(height * width, dtype=wp.vec4, device=device) for _ in range(3)
@@ -72,8 +73,13 @@ def render_frames(signer: Signer, scene: Scene, posed: Posed, camera: Camera) ->
         # Move the mesh
         wp.copy(surface.points, wp.from_torch(frame.contiguous(), dtype=wp.vec3))
         mesh.refit()
-        normals = vertex_normals(frame, scene.faces).contiguous()
-        surface.normals = wp.from_torch(normals, dtype=wp.vec3)
+        wp.launch(
+            casting.find_normals,
+            dim=len(frame),
+            inputs=[surface, first, around],
+            outputs=[surface.normals],
+            device=device,
+        )
         surface.screen = wp.from_torch(_samples(camera, frame), dtype=wp.vec3)
         # Draw it, then light what is seen
         samples.fill_(_NOTHING)
@@ -110,6 +116,15 @@ def render_frames(signer: Signer, scene: Scene, posed: Posed, camera: Camera) ->
         labels.append(label[..., 0].copy())
         depths.append(depth[..., 0].copy())
     return Frames(np.stack(pictures), np.stack(labels), np.stack(depths))
+
+
+def _faces_around(faces: torch.Tensor, vertices: int) -> tuple[Any, Any]:
+    """Return where the faces of each vertex begin (v + 1,), and those faces (3 F,)."""
+    corners = faces.flatten()
+    around = torch.argsort(corners, stable=True) // 3
+    counts = torch.bincount(corners, minlength=vertices)
+    first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return wp.from_torch(first.int()), wp.from_torch(around.int())
 
 
 def _samples(camera: Camera, points: torch.Tensor) -> torch.Tensor:

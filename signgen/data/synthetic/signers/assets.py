@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,7 @@ def open_wardrobe(folder: Path) -> Wardrobe:
 # ----- files -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
 def read_asset(path: Path) -> Asset:
     """Read a `.mhclo` file and the `.obj` that it names.
 

@@ -6,6 +6,7 @@ Everything is found from the bones and their weights, so that it holds for all s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -82,6 +83,7 @@ def find_landmarks(body: Body, rest: Rest) -> Landmarks:
     )
 
 
+@lru_cache(maxsize=2)
 def shares(body: Body) -> dict[str, Tensor]:
     """Return for each region of skin the share (V,) of its bones; the torso and legs are left."""
     found = {}
