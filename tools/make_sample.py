@@ -19,8 +19,8 @@ from signgen.media import save_image
 from signgen.pose.formats import write_poses
 
 COLOURS = 112
-DEMO = (102, 1)
-"""Seeds of the demo: its signer starts with both hands in sight."""
+DEMO = (481, 1)
+"""Seeds of the demo: its signer looks at the camera and starts with both hands in sight."""
 DEMO_FRAMES = 60
 NOTE = """
 Each frame is reduced to {colours} colours of its own, so that the sample is small. `demo/` holds

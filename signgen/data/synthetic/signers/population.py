@@ -42,11 +42,12 @@ _HAIR = (
 _DARK_HAIR = 2  # the first so many are common to all
 _CLOTH = (
     *((24, 25, 29), (38, 42, 54), (60, 64, 70), (24, 36, 72), (32, 62, 110), (70, 104, 148)),
-    *((112, 82, 58), (176, 150, 116), (150, 156, 164), (74, 82, 60)),
+    *((150, 156, 164), (74, 82, 60)),
+    *((112, 82, 58), (176, 150, 116)),
     *((96, 26, 36), (150, 40, 44), (24, 72, 56), (74, 92, 60), (104, 74, 130), (24, 92, 98)),
     *((200, 176, 60), (206, 116, 60), (196, 130, 146), (204, 206, 208), (236, 234, 228)),
 )
-_SOBER = 10  # the first so many are worn on the legs
+_SOBER = 8  # the first so many are worn on the legs: none is like skin
 _EXPRESSIVE = ("?-eye-", "mouth-angles", "mouth-trans", "eyebrows-", "chin-jaw-drop")
 _CARDS = "afro01"  # its flat cards are hair only by the alpha of a picture
 _WALLS = (
@@ -162,6 +163,7 @@ def _draw_hair(
 def _draw_outfit(rng: np.random.Generator, worn: Wardrobe, *, woman: bool) -> Outfit:
     cut = "female_" if woman else "male_"
     names = [path.stem for path in worn.garments if path.stem.startswith(cut)]
+    names = [name for name in names if "sport" not in name]  # it ends above the navel
     shells = ["shell-round", "shell-v", "shell-high"]
     # A third wear shells beside assets: more necklines and sleeves than there are assets
     own = not names or rng.random() < 0.33
@@ -174,7 +176,7 @@ def _draw_outfit(rng: np.random.Generator, worn: Wardrobe, *, woman: bool) -> Ou
         sleeve=2.0 if "elegant" in garment else sleeve,
         hem=float(rng.uniform(0.6, 1.0)),
         legs="skirt" if woman and rng.random() < 0.3 else "trousers",
-        leg_length=float(rng.uniform(0.8, 2.0)),
+        leg_length=float(rng.uniform(1.0, 2.0)),
         upper=_draw_fabric(rng, _CLOTH, plain=0.5),
         lower=_draw_fabric(rng, _CLOTH[:_SOBER], plain=0.85),
     )
