@@ -74,7 +74,7 @@ def test_the_bundled_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "tags": ["sign-language", "pose-guided", "latent-diffusion", "fpdm", "arxiv:2412.07333"],
         "datasets": ["synthetic"],
         "training_data": [
-            {"name": "synthetic", "license": "Apache-2.0; synthetic, no real person is depicted"}
+            {"name": "synthetic", "license": "Apache-2.0; drawn, no real person is depicted"}
         ],
     }
     card = (out / "README.md").read_text(encoding="utf-8")

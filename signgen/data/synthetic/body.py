@@ -20,7 +20,16 @@ from torch import Tensor
 
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["FACIAL_ACTIONS", "FEATURES", "Articulation", "Body", "Posed", "Rest", "Shape"]
+__all__ = [
+    "FACIAL_ACTIONS",
+    "FEATURES",
+    "Articulation",
+    "Body",
+    "Posed",
+    "Rest",
+    "Shape",
+    "need_packages",
+]
 
 #: Local shapes of anny that tell faces and hands apart; those with `?` exist for both sides.
 FEATURES = (
@@ -245,16 +254,24 @@ class Body:
         return Articulation(rotations, torch.zeros(frames, len(FACIAL_ACTIONS), device=self.device))
 
 
-def _open_anny() -> Any:
+def need_packages() -> None:
+    """Raise UserError unless the extra `synthetic` is installed."""
     try:
-        import anny
-        import warp
+        import anny  # noqa: F401
+        import warp  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"{error.name} is not installed; synthetic signers need it: "
             "pip install 'signgen[synthetic]'.",
             ExitCode.UNAVAILABLE,
         ) from error
+
+
+def _open_anny() -> Any:
+    need_packages()
+    import anny
+    import warp
+
     warp.config.quiet = True
     # Never the topology `smplx`: it would download files for non-commercial use.
     return anny.Anny(

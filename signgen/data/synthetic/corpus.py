@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,10 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from signgen.data.manifest import SPLITS
-from signgen.data.synthetic.clip import RenderedClip, Studio
+from signgen.data.synthetic.body import need_packages
 from signgen.data.synthetic.signers.regions import LABELS
 from signgen.errors import ExitCode, UserError
 from signgen.structures import PoseSequence, Progress
+
+if TYPE_CHECKING:
+    from signgen.data.synthetic.clip import RenderedClip, Studio
 
 __all__ = ["CorpusPlan", "write_corpus"]
 
@@ -193,6 +197,9 @@ def _use_one_thread() -> None:
 
 @cache
 def _studio(assets: Path | None) -> Studio:
+    need_packages()
+    from signgen.data.synthetic.clip import Studio
+
     return Studio(assets)
 
 

@@ -15,7 +15,8 @@ from signgen.data.synthetic.body import Articulation, Body, Rest
 from signgen.data.synthetic.motion.expression import Expression, draw_expression
 from signgen.data.synthetic.motion.hands import Side, finger_joints, finger_turns
 from signgen.data.synthetic.motion.reach import ArmPose, ArmRig, reach, rig_arm
-from signgen.data.synthetic.motion.signs import MotionPlan, SigningSpace, plan_motion, sample_track
+from signgen.data.synthetic.motion.signs import MotionPlan, plan_motion, sample_track
+from signgen.data.synthetic.motion.space import SigningSpace
 from signgen.data.synthetic.motion.surface import Surface, measure_surface
 
 __all__ = ["Motion", "draw_motion", "signing_space"]

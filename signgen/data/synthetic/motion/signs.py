@@ -16,39 +16,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from signgen.data.synthetic.motion.hands import HANDSHAPES, Side, hand_axes, handshape
+from signgen.data.synthetic.motion.space import HEAD_PLACES, REACH, TOUCHING, SigningSpace
 
-__all__ = ["HandKey", "MotionPlan", "SigningSpace", "plan_motion", "sample_track"]
+__all__ = ["HandKey", "MotionPlan", "plan_motion", "sample_track"]
 
 Array = NDArray[np.float64]
 
-# Places of the middle of the palm for an adult, metres; from the middle of the shoulders,
-_TRUNK_PLACES: dict[str, tuple[float, float, float]] = {
-    "SHOULDER": (0.08, -0.20, -0.05),
-    "CHEST": (-0.07, -0.20, -0.12),
-    "NEUTRAL": (-0.15, -0.30, -0.22),
-    "BELLY": (-0.11, -0.26, -0.34),
-    "SIDE": (-0.33, -0.22, -0.10),
-    "HIGH": (-0.30, -0.22, 0.12),
-    "LOW": (-0.26, -0.26, -0.36),
-    "CENTRE": (-0.04, -0.32, -0.18),
-    "ACROSS": (0.11, -0.30, -0.22),
-}
-# and from where the head begins, behind the mouth.
-_HEAD_PLACES: dict[str, tuple[float, float, float]] = {
-    "FOREHEAD": (-0.07, -0.18, 0.11),
-    "FACE": (-0.03, -0.26, 0.02),
-    "CHEEK": (-0.09, -0.17, 0.00),
-    "CHIN": (-0.03, -0.18, -0.07),
-    "EAR": (-0.19, -0.08, 0.03),
-}
-#: Places where the hand touches the body.
-_TOUCHING = ("SHOULDER", "CHEST", "FOREHEAD", "CHEEK", "CHIN")
-_REACH = 0.56
-"""Upper arm and forearm of the adult for whom places are written, metres."""
 _SPEED = 1.4
-"""Fastest mean speed of her hands, metres per second."""
-_HEAD_LENGTH = 0.16
-"""Her head bone, metres."""
+"""Fastest mean speed of an adult's hands, metres per second."""
 
 # Where the fingers point and the palm faces.
 _ORIENTATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -70,42 +45,6 @@ _REST_ORIENTATIONS = {
 _MOVEMENTS = ("HOLD", "STRAIGHT", "ARC", "CIRCLE", "SHAKE", "TWIST")
 _MODES = ("one", "mirror", "alternate", "base", "cross")
 _MIRROR = np.array([-1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class SigningSpace:
-    """Where a body signs, metres.
-
-    Args:
-        shoulders: (3,) middle of the shoulder joints.
-        head: (3,) where the head begins.
-        hips: (3,) middle of the hip joints.
-        reach: Upper arm and forearm.
-        head_length: Of the head bone.
-        hand_length: Wrist to the tip of the middle finger.
-    """
-
-    shoulders: Array
-    head: Array
-    hips: Array
-    reach: float
-    head_length: float
-    hand_length: float
-
-    def places(self) -> dict[str, Array]:
-        """Place of the middle of the right palm for each part of signing space."""
-        arm, head = self.reach / _REACH, self.head_length / _HEAD_LENGTH
-        trunk = {name: self.shoulders + arm * np.array(at) for name, at in _TRUNK_PLACES.items()}
-        return trunk | {name: self.head + head * np.array(at) for name, at in _HEAD_PLACES.items()}
-
-    def resting(self, rest: str) -> Array:
-        """Place of the right palm at rest: in the `lap`, `hanging` or at the `belly`."""
-        arm = self.reach / _REACH
-        if rest == "lap":
-            return self.hips + arm * np.array([-0.10, -0.28, 0.12])
-        if rest == "belly":
-            return self.hips + arm * np.array([-0.07, -0.22, 0.10])
-        return self.shoulders + arm * np.array([-0.26, -0.05, -0.62])
 
 
 @dataclass(frozen=True)
@@ -214,7 +153,7 @@ class _Planner:
         self.space = space
         self.places: Mapping[str, Array] = space.places()
         self.rest = rest
-        self.scale = space.reach / _REACH
+        self.scale = space.reach / REACH
         self.dominant: Side = dominant
         self.other: Side = "left" if dominant == "right" else "right"
         self.keys: dict[Side, list[HandKey]] = {"right": [], "left": []}
@@ -240,7 +179,7 @@ class _Planner:
         if shape == "THUMB":
             orientation = "inward-in"
         axes = self._axes(_ORIENTATIONS[orientation], self.dominant)
-        if name in _TOUCHING and rng.random() < 0.6:  # with the fingertips
+        if name in TOUCHING and rng.random() < 0.6:  # with the fingertips
             centre = centre - 0.5 * self.space.hand_length * axes[:, 1]
         swing = rng.normal(0, 0.02, 3) * self.scale
         start = HandKey(0.0, centre, handshape(shape), axes, swing)
@@ -288,7 +227,7 @@ class _Planner:
         keys = self.keys[side]
         avoided = [keys[0].centre, keys[-1].centre] if keys else []
         # Signs at the head are the hardest to render, so they are drawn more often.
-        weights = np.array([1.8 if name in _HEAD_PLACES else 1.0 for name in self.places])
+        weights = np.array([1.8 if name in HEAD_PLACES else 1.0 for name in self.places])
         best, best_distance = ("NEUTRAL", self._mirrored(self.places["NEUTRAL"], side)), -1.0
         names = list(self.places)
         for name in self.rng.choice(names, 8, replace=False, p=weights / weights.sum()):
