@@ -2,12 +2,12 @@
 
     OMP_NUM_THREADS=2 python tools/benchmark_eval.py [--frames 300 3000] [--rounds 5] [-- FLAGS]
 
-Clips of a drawn signer, 210 x 260 pixels, of two lengths, as PNG folders and as MP4: 60 frames that
-run forward and backward until the length is reached. What is scored is a blurred copy. Every run is
-a new process, so start-up and decoding are in its time; runs of all clips take turns. Shown are the
-median of the rounds with its 95 % bootstrap interval, processor seconds per second, and the largest
-resident memory of the process; memory that does not grow with the length has a ratio of about 1.
-Files are in the page cache of the system: what is measured is computing, not the disk.
+A clip of the bundled sample, 210 x 260 pixels, of two lengths, as PNG folders and as MP4: 12 frames
+that run forward and backward until the length is reached. What is scored is a blurred copy. Every
+run is a new process, so start-up and decoding are in its time; runs of all clips take turns. Shown
+are the median of the rounds with its 95 % bootstrap interval, processor seconds per second, and the
+largest resident memory of the process; memory that does not grow with the length has a ratio of
+about 1. Files are in the page cache of the system: what is measured is computing, not the disk.
 
 FLAGS are those of `signgen eval`, `--hand-metrics` if none are given. Which metrics they make it
 compute is read from the report of a run, and printed.
@@ -29,12 +29,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.data.synthetic.clip import SyntheticClip, render_clip
+from signgen.data.dataset import open_dataset
 from signgen.evaluation.metrics.score import BOOTSTRAP_SEED, RESAMPLES
 from signgen.media import VideoWriter, save_image
 from signgen.pose.formats import write_poses
+from signgen.structures import FrameRef, PoseSequence
 
-DRAWN = 60
+DISTINCT = 12
 FLAGS = ("--hand-metrics",)
 KINDS = ("png", "mp4")
 MEASURE = """
@@ -65,32 +66,33 @@ class Run:
 
 
 def there_and_back(count: int) -> Iterator[int]:
-    """Yield `count` numbers of drawn frames, forward and backward in turns, without a jump."""
-    period = 2 * (DRAWN - 1)
+    """Yield `count` numbers of frames, forward and backward in turns, without a jump."""
+    period = 2 * (DISTINCT - 1)
     for t in range(count):
         yield min(t % period, period - t % period)
 
 
-def write_clips(folder: Path, count: int, drawn: SyntheticClip) -> None:
+def write_clips(folder: Path, count: int, clip: NDArray[np.uint8], poses: PoseSequence) -> None:
     """Write a clip of `count` frames, its blurred copy and its poses below a folder.
 
     Args:
         folder: New folder; gets `png/truth`, `png/generated`, `mp4/truth.mp4`, `mp4/generated.mp4`
             and `poses.npz`.
         count: Number of frames.
-        drawn: DRAWN frames with their poses.
+        clip: (DISTINCT, H, W, 3) frames.
+        poses: Their poses.
     """
     order = list(there_and_back(count))
-    blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.2) for frame in drawn.frames])
-    for name, frames in (("truth", drawn.frames), ("generated", blurred.astype(np.uint8))):
+    blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.2) for frame in clip])
+    for name, frames in (("truth", clip), ("generated", blurred.astype(np.uint8))):
         _write_pictures(folder / "png" / name, frames, order)
         video = folder / "mp4" / f"{name}.mp4"
         video.parent.mkdir(parents=True, exist_ok=True)
         size = (int(frames.shape[1]), int(frames.shape[2]))
-        with VideoWriter(video, drawn.poses.fps, size) as writer:
+        with VideoWriter(video, poses.fps, size) as writer:
             for index in order:
                 writer.write(frames[index])
-    write_poses(drawn.poses.frames(order), folder / "poses.npz")
+    write_poses(poses.frames(order), folder / "poses.npz")
 
 
 def _write_pictures(folder: Path, frames: NDArray[np.uint8], order: Sequence[int]) -> None:
@@ -187,15 +189,17 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        drawn = render_clip(0, 0, DRAWN)
+        dataset = open_dataset("sample", ("test",))
+        record = dataset.records("test")[0]
+        clip = np.stack([dataset.frame(FrameRef(record, index)) for index in range(DISTINCT)])
         for count in options.frames:
-            write_clips(folder / str(count), count, drawn)
+            write_clips(folder / str(count), count, clip, dataset.poses(record))
         out = folder / "report.json"
         for _ in range(options.rounds):
             for (kind, count), measured in runs.items():
                 measured.append(run(folder / str(count), kind, flags, out))
         entries = json.loads(out.read_text("utf-8"))["metrics"]
-    height, width = drawn.frames.shape[1:3]
+    height, width = clip.shape[1:3]
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
     print(f"signgen eval {' '.join(flags)}: {width} x {height}, {options.rounds} rounds")
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS {threads}")

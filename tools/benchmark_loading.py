@@ -4,7 +4,7 @@ OMP_NUM_THREADS=1 python tools/benchmark_loading.py [ROUNDS]
 
 A sample is a source and a target frame, and the drawn pose of the target. The straightforward
 loader opens both PNG files with Pillow and resizes each bicubically. All loaders take turns on the
-same samples of one corpus (drawn, 210 x 260), in one process with one thread; the ratio to the
+same samples of the bundled sample (210 x 260), in one process with one thread; the ratio to the
 straightforward loader is the median over the rounds, with its 95 % bootstrap interval. Files are in
 the page cache of the system: what is measured is computing, not the disk.
 """
@@ -29,7 +29,6 @@ from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.examples.loading import TripletDataset, to_pixels
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.frame_cache.writing import write_cache
-from signgen.data.synthetic import write_corpus
 from signgen.media import VideoWriter
 from signgen.media.resizing import resize_image
 from signgen.structures import FrameRef, Triplet
@@ -129,14 +128,13 @@ def measure(measured: dict[str, Task], rounds: int) -> None:
 
 
 def main() -> None:
-    """Make a corpus, then measure every size."""
+    """Measure every size."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_corpus(folder / "corpus", 6, 2, 0, 24)
-        pictures = open_dataset(str(folder / "corpus"), ("train",))
+        pictures = open_dataset("sample", ("train",))
         (folder / "videos").mkdir()
         videos = as_videos(pictures, folder / "videos")
         for size in SIZES:

@@ -1,27 +1,32 @@
-"""Print how many frames of synthetic signers are drawn per second on one core.
+"""Print how many frames of synthetic signers are rendered per second on one core, files included.
 
-OMP_NUM_THREADS=1 python tools/benchmark_synthetic.py [FRAMES]
+OMP_NUM_THREADS=1 python tools/benchmark_synthetic.py [FRAMES] [MAKEHUMAN_ASSETS]
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from signgen.data.synthetic import render_clip
+from signgen.data.synthetic import CorpusPlan, write_corpus
 
 
 def main() -> None:
-    """Draw clips of eight signers and print frames per second and CPU."""
-    frames = int(sys.argv[1]) if len(sys.argv) > 1 else 48
-    render_clip(0, 0, 2)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for seed in range(8):
-        render_clip(seed, 0, frames)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    """Write a corpus of eight signers twice, once to warm up, and print its frames per second."""
+    frames = int(sys.argv[1]) if len(sys.argv) > 1 else 24
+    assets = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    plan = CorpusPlan(8, frames=frames, assets=assets)
+    with tempfile.TemporaryDirectory() as name:
+        write_corpus(Path(name) / "warm", CorpusPlan(3, frames=1, assets=assets))
+        wall, cpu = time.perf_counter(), time.process_time()
+        write_corpus(Path(name) / "corpus", plan)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    count = 8 * frames
     print(
-        f"{8 * frames} frames of 260 x 210 pixels: {8 * frames / wall:.0f} frames/s, "
-        f"{8 * frames / cpu:.0f} frames per second of CPU time"
+        f"{count} frames of 260 x 210 pixels: {count / wall:.1f} frames/s, "
+        f"{count / cpu:.1f} frames per second of CPU time"
     )
 
 

@@ -31,6 +31,8 @@ OPTIONAL = {
     ),
     "mmpose": ("extracts whole-body poses as FPDM did", "make pose-mmpose"),
     "mmcv": ("needed by mmpose", "make pose-mmpose"),
+    "anny": ("bodies of synthetic signers", "pip install 'signgen[synthetic]'"),
+    "warp": ("renders synthetic signers", "pip install 'signgen[synthetic]'"),
 }
 """Modules that add something, what that is, and how to get them."""
 

@@ -25,7 +25,7 @@ signgen prepare: make or check data to train on.
   signgen prepare phoenix14t --raw DIR --out DIR    check PHOENIX-2014T, gather its key points
   signgen prepare deepfashion --raw DIR --out DIR   check DeepFashion In-shop, pack its key points
   signgen prepare folder --videos DIR --out DIR     your own recordings
-  signgen prepare synthetic --out DIR               draw a corpus of synthetic signers
+  signgen prepare synthetic --out DIR               render a corpus of synthetic signers
   signgen prepare cache --data DIR --out DIR        frames at training size, to train faster
 
 `signgen prepare COMMAND --help` lists the flags.
@@ -117,7 +117,10 @@ def deepfashion(config: PrepareDeepFashionConfig) -> int:
 
 @command("signgen prepare synthetic", required={"out": "a folder to create, as in --out synthetic"})
 def synthetic(config: PrepareSyntheticConfig) -> int:
-    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout.
+    """Render a corpus of synthetic signers in the PHOENIX-2014T layout.
+
+    It needs anny and warp: pip install 'signgen[synthetic]'. The first call on a machine gathers
+    the shapes of bodies for some minutes.
 
     Example: signgen prepare synthetic --out synthetic --signers 100
     """
@@ -125,20 +128,17 @@ def synthetic(config: PrepareSyntheticConfig) -> int:
         size = f"{config.size[0]} {config.size[1]}"
         raise UserError(f"--size is {size}; expected at least {MIN_SIGNER_SIDE}.", ExitCode.USAGE)
     _check_positive(config, "frames", "clips_per_signer", "workers")
-    from signgen.data.synthetic import write_corpus
+    from signgen.data.synthetic import CorpusPlan, write_corpus
 
-    with counter("clip") as progress:
-        clips = write_corpus(
-            Path(config.out),
-            config.signers,
-            config.clips_per_signer,
-            config.seed,
-            config.frames,
-            config.size,
-            motion_blur=config.motion_blur,
-            progress=progress,
-            workers=config.workers,
-        )
+    plan = CorpusPlan(
+        config.signers,
+        config.clips_per_signer,
+        config.seed,
+        config.frames,
+        config.size,
+        Path(config.assets) if config.assets else None,
+    )
+    clips = write_corpus(Path(config.out), plan, progress=bar("clip"), workers=config.workers)
     print_json({"folder": config.out, "clips": clips}) if config.json else print_result(config.out)
     return ExitCode.OK
 

@@ -118,7 +118,7 @@ class PrepareFolderConfig(ClipsConfig):
 
 @dataclass(frozen=True)
 class PrepareSyntheticConfig:
-    """Draw a corpus of synthetic signers in the PHOENIX-2014T layout."""
+    """Render a corpus of synthetic signers in the PHOENIX-2014T layout."""
 
     out: str = ""
     """Folder to create."""
@@ -132,8 +132,9 @@ class PrepareSyntheticConfig:
     """Height and width of the frames."""
     seed: int = 0
     """Seed of everything drawn."""
-    motion_blur: bool = False
-    """Blur moving parts."""
+    assets: str = ""
+    """Folder with garments and hair, a checkout of makehuman-assets; without it signers wear shells
+    of their own bodies."""
     workers: int = 1
     """Processes."""
     json: bool = False

@@ -108,7 +108,7 @@ class ManifestDataset:
             return None
         path = self.manifest.root / entry.parts_path(ref.index)
         with Image.open(path, formats=["PNG"]) as labels:
-            return np.asarray(labels.convert("L"))
+            return np.asarray(labels if labels.mode == "P" else labels.convert("L"))
 
 
 @lru_cache(maxsize=16)

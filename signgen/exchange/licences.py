@@ -33,8 +33,8 @@ class Corpus:
 
 CORPORA = {
     "synthetic": Corpus(
-        "synthetic signers drawn by `signgen prepare synthetic`",
-        "Apache-2.0; drawn, no real person is depicted",
+        "synthetic signers made by `signgen prepare synthetic`",
+        "Apache-2.0; synthetic, no real person is depicted",
     ),
     "phoenix14t": Corpus(
         "RWTH-PHOENIX-Weather 2014T, German Sign Language",

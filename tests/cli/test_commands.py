@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -14,30 +15,39 @@ from signgen.config.model import tiny_fpdm
 from signgen.media import save_image
 from signgen.models import build_model
 from tests.material.deepfashion_trees import write_tree
+from tests.material.sample_clips import write_sample
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus") / "drawn"
-    words = ["--signers", "3", "--clips-per-signer", "1", "--frames", "3", "--size", "64", "64"]
-    assert main(["prepare", "synthetic", "--out", str(folder), *words]) == 0
-    return folder
+    return write_sample(tmp_path_factory.mktemp("corpus"), frames=3, size=(64, 64))
 
 
-def test_prepare_prints_the_folder_or_one_object(
+def test_prepare_synthetic_prints_the_folder_or_one_object(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("anny", reason="needs the extra `synthetic`")
     words = ["--signers", "3", "--clips-per-signer", "1", "--frames", "2", "--size", "64", "64"]
     for name, extra in (("a", []), ("b", ["--json"])):
         out = tmp_path / name
         assert main(["prepare", "synthetic", "--out", str(out), *words, *extra]) == 0
-        captured = capsys.readouterr()
-        assert captured.err == ""
+        printed = capsys.readouterr().out
         if extra:
-            assert json.loads(captured.out)["clips"] == {"train": 1, "dev": 1, "test": 1}
+            assert json.loads(printed)["clips"] == {"train": 1, "dev": 1, "test": 1}
         else:
-            assert captured.out == f"{out}\n"
+            assert printed == f"{out}\n"
         assert (out / "features").is_dir()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("anny") is not None, reason="anny is here")
+def test_prepare_synthetic_without_its_extra_names_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prepare", "synthetic", "--out", str(tmp_path / "a")]) == 69
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "pip install 'signgen[synthetic]'" in captured.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prepare_refuses_a_full_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from signgen.data.deepfashion.lists import ViewName, parse_name
-from signgen.data.synthetic import render_clip
 from signgen.pose.skeleton import SKELETONS
+from tests.material.sample_clips import sample_clip
 
 SIZE = (128, 88)
 """Height and width of the pictures."""
@@ -33,6 +33,8 @@ GROUPS = {
     ),
 }
 """Garments and their views; the `flat` one shows no hips and is in no pair."""
+CLIPS = {"train": (5, 6, 7), "test": (11, 12)}
+"""Clips of the sample that show both wrists throughout, one for each garment."""
 FRAME = {"fpdm": "padded256", "nted": "padded256", "patn-csv": "256x176", "gfla-csv": "padded256"}
 FRAME |= {"pcdms": "unit", "mcld": "256x176"}
 
@@ -54,13 +56,15 @@ class DrawnView:
 def joints_18(points: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDArray[np.int64]:
     """Take the 18 joints of OpenPose from 133 points of a picture of 256x176, by their names.
 
-    The neck is between the shoulders; the hips of signers lie below the picture, here at its edge.
+    The neck is between the shoulders; hips are put at the edge of the picture, legs left out.
     """
     whole, names = SKELETONS["coco-wholebody-133"], SKELETONS["openpose-18"].names
     joints = np.full((18, 2), -1)
     for number, name in enumerate(names):
         sources = ["left_shoulder", "right_shoulder"] if name == "neck" else [name]
         indices = [whole.index(source) for source in sources]
+        if name.endswith(("knee", "ankle")):
+            continue
         if (confidence[indices] > 0).all():
             joints[number] = np.rint(points[indices].mean(axis=0))
     for side in ("right", "left"):
@@ -75,17 +79,17 @@ def views() -> tuple[DrawnView, ...]:
     drawn = []
     for split, groups in GROUPS.items():
         for number, (folder, tags) in enumerate(groups):
-            clip = render_clip(number + 10 * len(split), 1, 5 * len(tags), (256, 176))
+            clip = sample_clip(CLIPS[split][number], size=(256, 176))
             for place, tag in enumerate(tags):
                 name = parse_name(f"{folder}_{tag}")
                 assert name is not None
                 joints = joints_18(
-                    clip.poses.keypoints[5 * place], clip.poses.confidence[5 * place]
+                    clip.poses.keypoints[3 * place], clip.poses.confidence[3 * place]
                 )
                 if tag == "6_flat":
                     joints[[8, 11]] = -1
                 picture = cv2.resize(
-                    clip.frames[5 * place], SIZE[::-1], interpolation=cv2.INTER_AREA
+                    clip.frames[3 * place], SIZE[::-1], interpolation=cv2.INTER_AREA
                 )
                 drawn.append(DrawnView(name, split, picture, joints))
     return tuple(drawn)

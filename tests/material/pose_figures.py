@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from signgen.data.synthetic.body import body_points, to_pixels
-from signgen.data.synthetic.motion import plan_motion
-from signgen.data.synthetic.signer import draw_signer
 from signgen.pose.skeleton import FINGERS, SKELETONS
 from signgen.structures import PoseSequence
 
@@ -108,14 +105,23 @@ def waving(frames: int = 20, seed: int = 3) -> np.ndarray:
     return rest + 12 * np.sin(np.arange(frames)[:, None, None] / 3 + phase)
 
 
-def drawn_signer(seed: int, motion: int, frames: int = 20, fps: float = 25.0) -> PoseSequence:
-    """Exact key points of a synthetic signer, in the picture of 260 x 210, all of them seen."""
-    signer = draw_signer(seed)
-    plan = plan_motion((seed, motion, 1), frames / fps + 1, right_handed=signer.right_handed)
-    points = to_pixels(body_points(signer, plan, np.arange(frames) / fps), signer, (260, 210))
-    confidence = np.ones((frames, 133), np.float32)
-    flat = points[..., :2].astype(np.float32)
-    return PoseSequence(flat, confidence, WHOLEBODY.name, (260, 210), fps)
+def signer(seed: int, motion: int, frames: int = 20) -> PoseSequence:
+    """A figure of its own proportions that sways and signs with foreshortened arms."""
+    rng = np.random.default_rng(seed)
+    names = ("shoulders", "torso", "neck", "head", "upper_arm", "forearm", "hand")
+    build = Build(**{name: getattr(Build(), name) * rng.uniform(0.85, 1.15) for name in names})
+    time = np.arange(frames)[:, None]
+    phases = np.random.default_rng(motion).uniform(0, 6, 5)
+    sway = 3 * np.sin(time / 7 + phases[:2])
+    poses = figure(build, waving(frames, motion), sway=sway)
+    points = poses.keypoints.astype(float)
+    for part, side in enumerate(HANDS):
+        arm = [WHOLEBODY.index(f"{side}_elbow"), WHOLEBODY.index(f"{side}_wrist")]
+        arm += range(*HANDS[side].indices(133))
+        shoulder = points[:, [WHOLEBODY.index(f"{side}_shoulder")]]
+        depth = 0.85 + 0.1 * np.sin(time[..., None] / 5 + phases[2 + part])
+        points[:, arm] = shoulder + depth * (points[:, arm] - shoulder)
+    return replace(poses, keypoints=points.astype(np.float32))
 
 
 def length(poses: PoseSequence, start: str, stop: str) -> np.ndarray:

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 
 from signgen.cli.main import main
-from signgen.data.synthetic import render_clip
 from signgen.media import VideoWriter, save_image
 from signgen.pose.formats import write_poses
+from tests.material.sample_clips import sample_clip
 
 
 @pytest.fixture(scope="session")
 def clip():
-    return render_clip(1, 2, 6, size=(91, 73))
+    return sample_clip(0, 6, (91, 73))
 
 
 @pytest.fixture
 def folder(tmp_path, clip, monkeypatch):
     """A driver of 6 frames with its video, and another signer: one pose with its picture."""
-    signer = render_clip(5, 1, 1, size=(130, 104))
+    signer = sample_clip(5, 1, (130, 104))
     write_poses(clip.poses, tmp_path / "driving.json")
     with VideoWriter(tmp_path / "driving.mp4", 25.0, (91, 73), crf=0) as writer:
         for frame in clip.frames:

@@ -17,13 +17,13 @@ import pytest
 from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.render import RenderConfig
-from signgen.data.synthetic import render_clip
 from signgen.media import read_image, read_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.command import render_files
 from signgen.rendering.planning import plan
+from tests.material.sample_clips import sample_clip
 
 
 def config_of(work: Any, **changes: Any) -> RenderConfig:
@@ -126,7 +126,7 @@ def test_same_command_same_video(work: Any) -> None:
 
 
 def test_align_takes_the_proportions_of_the_source(work: Any, tmp_path: Path) -> None:
-    driving, signer = (render_clip(seed, 1, frames).poses for seed, frames in ((1, 3), (2, 2)))
+    driving, signer = (sample_clip(n, frames).poses for n, frames in ((15, 3), (17, 2)))
     write_poses(driving, work.poses)
     height, width = read_image(work.source).shape[:2]
     write_poses(fit_to_source(signer, (height, width)), tmp_path / "signer.json")
@@ -158,7 +158,7 @@ def test_source_poses_that_are_not_there(work: Any) -> None:
 
 
 def test_align_warns_of_differing_shoulders_in_the_plan(work: Any, tmp_path: Path) -> None:
-    poses = render_clip(1, 1, 2).poses
+    poses = sample_clip(1, 2).poses
     write_poses(poses, work.poses)
     height, width = read_image(work.source).shape[:2]
     hand = poses.keypoints.copy()

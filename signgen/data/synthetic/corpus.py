@@ -1,47 +1,116 @@
-"""Writes a corpus of synthetic signers in the folder layout of PHOENIX-2014T.
+"""Writes a corpus of rendered signers in the folder layout of PHOENIX-2014T.
 
 Layout: `signgen.data.phoenix14t`. Signers are disjoint between the splits.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from signgen.data.manifest import SPLITS
-from signgen.data.synthetic.clip import SyntheticClip, render_clip
-from signgen.data.synthetic.signer import PARTS, REFERENCE_SIZE
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.data.synthetic.body import need_packages
+from signgen.data.synthetic.signers.regions import LABELS
+from signgen.errors import ExitCode, UserError
+from signgen.structures import PoseSequence, Progress
+
+if TYPE_CHECKING:
+    from signgen.data.synthetic.clip import RenderedClip, Studio
+
+__all__ = ["CorpusPlan", "write_corpus"]
 
 _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+# Colours to look at label maps with.
+_PALETTE = (
+    *((0, 0, 0), (255, 200, 160), (120, 70, 30), (230, 150, 110), (60, 110, 200)),
+    *((90, 200, 90), (200, 90, 90), (160, 255, 60), (255, 60, 160), (90, 90, 130)),
+)
 
 
 @dataclass(frozen=True)
-class ClipJob:
-    """One clip to render.
+class CorpusPlan:
+    """What a corpus is made of; its splits have signers of their own, about 80/10/10 %.
 
     Args:
-        root: Folder of the corpus being written.
-        split: `train`, `dev` or `test`.
-        name: Name of the clip.
-        speaker: Name of the signer.
-        signer_seed: Seed of the appearance.
-        clip_seed: Seed of the motion.
-        frames: Number of frames.
+        signers: Number of signers, at least 3.
+        clips_per_signer: Clips of each signer.
+        seed: The same plan gives the same corpus.
+        frames: Frames per clip.
         size: (H, W) of the frames.
-        fps: Frames per second.
-        motion_blur: Whether frames are blurred along the motion.
+        assets: A checkout of makehuman-assets, for garments and hair; None dresses signers in
+            shells of their own bodies.
+
+    Raises:
+        UserError: If a number is out of range.
     """
+
+    signers: int
+    clips_per_signer: int = 1
+    seed: int = 0
+    frames: int = 24
+    size: tuple[int, int] = (260, 210)
+    assets: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.signers < 3:
+            raise UserError(
+                f"--signers is {self.signers}; expected at least 3, because train, dev and test "
+                "have their own signers.",
+                ExitCode.USAGE,
+            )
+        if self.clips_per_signer < 1 or self.frames < 1:
+            raise UserError(
+                f"--clips-per-signer is {self.clips_per_signer} and --frames is {self.frames}; "
+                "expected at least 1 each.",
+                ExitCode.USAGE,
+            )
+        if min(self.size) < 64 or self.seed < 0:
+            raise UserError(
+                f"--size is {self.size[0]} {self.size[1]} and --seed {self.seed}; "
+                "expected at least 64 x 64 pixels and a seed of 0 or more.",
+                ExitCode.USAGE,
+            )
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of signers per split, at least one each."""
+        held_out = max(1, round(self.signers / 10))
+        return {"train": self.signers - 2 * held_out, "dev": held_out, "test": held_out}
+
+    def jobs(self, root: Path) -> list[_Job]:
+        """List the clips; seeds depend on the plan's seed, split, signer and clip alone."""
+        jobs: list[_Job] = []
+        first = 1
+        for number, (split, count) in enumerate(self.splits.items()):
+            for index in range(count):
+                seeds = np.random.SeedSequence((self.seed, number, index))
+                speaker = f"Signer{first + index:03d}"
+                jobs += [
+                    _Job(root, split, f"{speaker}_clip{clip + 1:03d}", speaker, seed, clip, self)
+                    for clip in range(self.clips_per_signer)
+                    for seed in [int(seeds.generate_state(1)[0])]
+                ]
+            first += count
+        return jobs
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One clip to render into the folder `root`."""
 
     root: Path
     split: str
@@ -49,110 +118,18 @@ class ClipJob:
     speaker: str
     signer_seed: int
     clip_seed: int
-    frames: int
-    size: tuple[int, int]
-    fps: float
-    motion_blur: bool
-
-
-def split_signers(signers: int) -> dict[str, int]:
-    """Number of signers per split: about 80, 10 and 10 in a hundred, at least one each.
-
-    Args:
-        signers: Number of signers, at least 3.
-
-    Raises:
-        UserError: If there are fewer than 3.
-    """
-    if signers < 3:
-        raise UserError(
-            f"--signers is {signers}; expected at least 3, because train, dev and test have their "
-            "own signers.",
-            ExitCode.USAGE,
-        )
-    held_out = max(1, round(signers / 10))
-    return {"train": signers - 2 * held_out, "dev": held_out, "test": held_out}
-
-
-def plan_corpus(
-    root: Path,
-    signers: int,
-    clips_per_signer: int,
-    seed: int,
-    *,
-    frames: int,
-    size: tuple[int, int],
-    fps: float,
-    motion_blur: bool,
-) -> list[ClipJob]:
-    """List the clips of a corpus; seeds depend on corpus seed, split, signer and clip alone.
-
-    Raises:
-        UserError: If there are too few signers or clips, or a size, rate or seed is out of range.
-    """
-    if clips_per_signer < 1 or frames < 1:
-        raise UserError(
-            f"--clips-per-signer is {clips_per_signer} and --frames is {frames}; "
-            "expected at least 1 each.",
-            ExitCode.USAGE,
-        )
-    if min(size) < 64 or fps <= 0 or seed < 0:
-        raise UserError(
-            f"--size is {size[0]} {size[1]}, fps {fps:g} and --seed {seed}; "
-            "expected at least 64 x 64 pixels, a positive frame rate and a seed of 0 or more.",
-            ExitCode.USAGE,
-        )
-    jobs = []
-    first = 1
-    for number, (split, count) in enumerate(split_signers(signers).items()):
-        for index in range(count):
-            signer_seed = int(np.random.SeedSequence((seed, number, index)).generate_state(1)[0])
-            speaker = f"Signer{first + index:03d}"
-            for clip in range(clips_per_signer):
-                name = f"{speaker}_clip{clip + 1:03d}"
-                jobs.append(
-                    ClipJob(
-                        root,
-                        split,
-                        name,
-                        speaker,
-                        signer_seed,
-                        clip,
-                        frames,
-                        size,
-                        fps,
-                        motion_blur,
-                    )
-                )
-        first += count
-    return jobs
+    plan: CorpusPlan
 
 
 def write_corpus(
-    out: Path,
-    signers: int,
-    clips_per_signer: int,
-    seed: int,
-    frames: int = 24,
-    size: tuple[int, int] = REFERENCE_SIZE,
-    fps: float = 25.0,
-    *,
-    motion_blur: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    workers: int = 1,
+    out: Path, plan: CorpusPlan, *, progress: Progress | None = None, workers: int = 1
 ) -> dict[str, int]:
     """Render a corpus; the folder appears only when all of it is written.
 
     Args:
         out: Folder to create; it must not exist or be empty.
-        signers: Number of signers, at least 3; see `split_signers`.
-        clips_per_signer: Clips of each signer.
-        seed: The same seed gives the same corpus.
-        frames: Frames per clip.
-        size: (H, W) of the frames.
-        fps: Frames per second.
-        motion_blur: Blur frames along the motion.
-        progress: Called with (clips done, clips in all).
+        plan: What to render.
+        progress: Shows how far it is.
         workers: Processes to render with; above 1 they are spawned, so the caller's main module
             must be importable.
 
@@ -160,29 +137,18 @@ def write_corpus(
         Number of clips per split.
 
     Raises:
-        UserError: If a number is out of range, or the folder cannot be created or is not empty.
+        UserError: If the folder cannot be created or is not empty, the extra `synthetic` is not
+            installed, or the assets are not such a checkout.
     """
     with _new_folder(out) as root:
-        jobs = plan_corpus(
-            root,
-            signers,
-            clips_per_signer,
-            seed,
-            frames=frames,
-            size=size,
-            fps=fps,
-            motion_blur=motion_blur,
-        )
-        glosses = []
-        for job_gloss in _run(jobs, workers):
-            glosses.append(job_gloss)
-            if progress is not None:
-                progress(len(glosses), len(jobs))
+        # Anny's cache is made here once, not by every worker at a time
+        _studio(plan.assets)
+        jobs = plan.jobs(root)
+        done = _run(jobs, workers)
+        glosses = list(done if progress is None else progress(done, len(jobs)))
         _write_annotations(root, jobs, glosses)
-        (root / "README.md").write_text(
-            _card(jobs, signers, clips_per_signer, seed), encoding="utf-8"
-        )
-    return {split: sum(job.split == split for job in jobs) for split in SPLITS}
+        (root / "README.md").write_text(_card(plan), encoding="utf-8")
+    return {split: count * plan.clips_per_signer for split, count in plan.splits.items()}
 
 
 @contextmanager
@@ -210,52 +176,65 @@ def _new_folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def _run(jobs: Sequence[ClipJob], workers: int) -> Iterable[str]:
+def _run(jobs: Sequence[_Job], workers: int) -> Iterable[str]:
     """Write all clips and return their glosses in order."""
     if workers <= 1:
-        yield from map(write_clip, jobs)
+        yield from map(_write_clip, jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(write_clip, jobs)
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_use_one_thread,
+    ) as pool:
+        yield from pool.map(_write_clip, jobs)
 
 
-def write_clip(job: ClipJob) -> str:
-    """Render one clip and write its frames, key points and parts.
+def _use_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@cache
+def _studio(assets: Path | None) -> Studio:
+    need_packages()
+    from signgen.data.synthetic.clip import Studio
+
+    return Studio(assets)
+
+
+def _write_clip(job: _Job) -> str:
+    """Render one clip and write its frames, labels, key points and hand boxes.
 
     Returns:
         The names of its signs, blank-separated.
     """
     from signgen.pose.formats import write_poses
 
-    clip = render_clip(
-        job.signer_seed, job.clip_seed, job.frames, job.size, job.fps, job.motion_blur
-    )
-    _write_frames(frames_folder(job.root, job.size) / job.split / job.name, clip.frames[..., ::-1])
-    _write_frames(job.root / "parts" / job.split / job.name, clip.parts)
-    path = job.root / "keypoints" / job.split / f"{job.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_poses(_rounded(clip), path)
+    plan = job.plan
+    clip = _studio(plan.assets).render_clip(job.signer_seed, job.clip_seed, plan.frames, plan.size)
+    frames = job.root / "features" / f"fullFrame-{plan.size[1]}x{plan.size[0]}px"
+    _write_frames(frames / job.split / job.name, clip)
+    _write_labels(job.root / "parts" / job.split / job.name, clip.labels)
+    for folder in ("keypoints", "hand_boxes"):
+        (job.root / folder / job.split).mkdir(parents=True, exist_ok=True)
+    write_poses(_rounded(clip.poses), job.root / "keypoints" / job.split / f"{job.name}.json")
+    boxes = job.root / "hand_boxes" / job.split / f"{job.name}.json"
+    boxes.write_text(json.dumps(clip.hand_boxes()) + "\n", encoding="utf-8")
     return clip.gloss
 
 
-def _rounded(clip: SyntheticClip) -> PoseSequence:
+def _rounded(poses: PoseSequence) -> PoseSequence:
     """Key points to a hundredth of a pixel, which halves the file."""
     return replace(
-        clip.poses,
-        keypoints=np.round(clip.poses.keypoints, 2),
-        confidence=np.round(clip.poses.confidence, 2),
+        poses, keypoints=np.round(poses.keypoints, 2), confidence=np.round(poses.confidence, 2)
     )
 
 
-def frames_folder(root: Path, size: tuple[int, int]) -> Path:
-    """Folder of the frames, named after their width and height as in PHOENIX-2014T."""
-    return root / "features" / f"fullFrame-{size[1]}x{size[0]}px"
-
-
-def _write_frames(folder: Path, frames: NDArray[np.uint8]) -> None:
-    """Write BGR or grey pictures as images0001.png, ..."""
+def _write_frames(folder: Path, clip: RenderedClip) -> None:
+    """Write frames as images0001.png, ..."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, frame in enumerate(frames, start=1):
+    for number, frame in enumerate(clip.frames[..., ::-1], start=1):
         path = folder / f"images{number:04d}.png"
         if not cv2.imwrite(str(path), np.ascontiguousarray(frame), _PNG_COMPRESSION):
             raise UserError(
@@ -263,7 +242,16 @@ def _write_frames(folder: Path, frames: NDArray[np.uint8]) -> None:
             )
 
 
-def _write_annotations(root: Path, jobs: Sequence[ClipJob], glosses: Sequence[str]) -> None:
+def _write_labels(folder: Path, labels: NDArray[np.uint8]) -> None:
+    """Write label maps as indexed pictures, images0001.png, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(labels, start=1):
+        picture = Image.fromarray(frame).convert("P")
+        picture.putpalette([value for colour in _PALETTE for value in colour])
+        picture.save(folder / f"images{number:04d}.png")
+
+
+def _write_annotations(root: Path, jobs: Sequence[_Job], glosses: Sequence[str]) -> None:
     folder = root / "annotations" / "manual"
     folder.mkdir(parents=True)
     for split in SPLITS:
@@ -277,31 +265,27 @@ def _write_annotations(root: Path, jobs: Sequence[ClipJob], glosses: Sequence[st
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _card(jobs: Sequence[ClipJob], signers: int, clips_per_signer: int, seed: int) -> str:
-    first = jobs[0]
-    height, width = first.size
-    counts = split_signers(signers)
+def _card(plan: CorpusPlan) -> str:
+    height, width = plan.size
+    clips = plan.clips_per_signer
     table = "\n".join(
-        f"| {split} | {counts[split]} | {counts[split] * clips_per_signer} |"
-        f" {counts[split] * clips_per_signer * first.frames} |"
-        for split in SPLITS
+        f"| {split} | {count} | {count * clips} | {count * clips * plan.frames} |"
+        for split, count in plan.splits.items()
     )
-    labels = ", ".join(f"{value} {name}" for name, value in PARTS.items())
+    labels = ", ".join(f"{value} {name}" for name, value in LABELS.items())
     command = (
-        f"signgen prepare synthetic --out FOLDER --signers {signers} "
-        f"--clips-per-signer {clips_per_signer} --seed {seed}"
+        f"signgen prepare synthetic --out FOLDER --signers {plan.signers} "
+        f"--clips-per-signer {clips} --seed {plan.seed} --frames {plan.frames} "
+        f"--size {height} {width}"
     )
-    other = (("frames", first.frames, 24), ("fps", first.fps, 25.0))
-    command += "".join(f" --{name} {value:g}" for name, value, usual in other if value != usual)
-    command += f" --size {height} {width}" if first.size != REFERENCE_SIZE else ""
-    command += " --motion-blur" if first.motion_blur else ""
+    command += " --assets MAKEHUMAN_ASSETS" if plan.assets else ""
     return f"""# Synthetic signers
 
-Drawn signers, not photographs: appearance, motion, key points and part labels are all computed, so
+Rendered signers, not photographs: appearance, motion, key points and labels are all computed, so
 nobody is depicted and the data may be shared and trained on freely. The signs are random and mean
 nothing.
 
-Made with seed {seed} by
+Made with seed {plan.seed} by
 
     {command}
 
@@ -310,13 +294,15 @@ Made with seed {seed} by
 {table}
 
 Signers are disjoint between the splits. Frames are {width} x {height} pixels (width x height),
-{first.fps:g} per second.
+25 per second.
 
 - `features/fullFrame-{width}x{height}px/<split>/<clip>/images0001.png`: frames, laid out as
   PHOENIX-2014T
 - `annotations/manual/PHOENIX-2014-T.<split>.corpus.csv`: clip, signer (`speaker`) and
   signs (`orth`: handshape-place-movement-hands)
 - `keypoints/<split>/<clip>.json`: 133 exact COCO-WholeBody key points per frame; confidence 1 seen,
-  0.6 hidden by a hand, 0 outside the frame
-- `parts/<split>/<clip>/images0001.png`: labels: {labels}
+  0.6 hidden, 0 outside the frame
+- `parts/<split>/<clip>/images0001.png`: indexed pictures: {labels}
+- `hand_boxes/<split>/<clip>.json`: for `left` and `right` one box per frame, left, top, right and
+  bottom in pixels, around what is seen of the hand; null where nothing is
 """

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from signgen.data.synthetic.clip import render_clip
 from signgen.evaluation.reports.worst_frames import WorstFrame, WorstFrames, sheet, sheet_alt
 from signgen.pose.drawing.draw import draw_pose
 from signgen.structures import PoseSequence
+from tests.material.sample_clips import sample_clip
 
 SIZE = (65, 52)
 
@@ -81,7 +81,7 @@ def test_no_values_find_nothing() -> None:
 
 
 def test_a_sheet_shows_source_pose_truth_and_generated_and_the_hands() -> None:
-    clip = render_clip(3, 1, 12)  # what was "generated" is an earlier frame
+    clip = sample_clip(3)  # what was "generated" is an earlier frame
     shown, generated, pose = clip.frames[11], clip.frames[6], clip.poses.frames([11])
     frame = WorstFrame("hand_ssim", 0.25, "a", 11, clip.frames[0], pose, shown, generated)
     picture, (height, width) = sheet(frame, gap=6), shown.shape[:2]

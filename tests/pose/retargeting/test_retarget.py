@@ -20,9 +20,9 @@ from tests.material.pose_figures import (
     HEAD,
     WHOLEBODY,
     Build,
-    drawn_signer,
     figure,
     length,
+    signer,
     waving,
 )
 
@@ -61,13 +61,13 @@ def moved(poses: PoseSequence, factor: float, dx: int, dy: int) -> PoseSequence:
 @pytest.mark.parametrize("mode", ["affine", "limb"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_signer_on_itself_is_the_identity(mode, seed):
-    poses = drawn_signer(seed, seed + 5, frames=30)
+    poses = signer(seed, seed + 5, frames=30)
     np.testing.assert_allclose(align(poses, poses, mode).keypoints, poses.keypoints, atol=2e-3)
 
 
 @pytest.mark.parametrize("mode", ["affine", "limb"])
 def test_scale_and_place_of_the_driver_do_not_matter(mode):
-    driving, source = drawn_signer(1, 2), drawn_signer(4, 4, frames=1)
+    driving, source = signer(1, 2), signer(4, 4, frames=1)
     plain = align(driving, source, mode)
     other = align(moved(driving, 2.0, 37, 81), source, mode)
     assert other.size == plain.size == source.size
@@ -117,7 +117,7 @@ def test_sway_is_scaled_around_the_source():
 
 
 def test_hands_and_head_keep_their_shape():
-    result = retarget(driving := drawn_signer(2, 3, 40), drawn_signer(9, 1, 1))
+    result = retarget(driving := signer(2, 3, 40), signer(9, 1, 1))
     for part in (*HANDS.values(), HEAD):
         ours, theirs = (
             poses.keypoints[:, part] - poses.keypoints[:, part].mean(axis=1, keepdims=True)
@@ -130,7 +130,7 @@ def test_hands_and_head_keep_their_shape():
 
 def test_half_bodies_equal_whole_ones_above_the_hips():
     legs = [f"{side}_{joint}" for side in HANDS for joint in ("hip", "knee", "ankle")]
-    driving, source = drawn_signer(1, 2), drawn_signer(4, 4, frames=1)
+    driving, source = signer(1, 2), signer(4, 4, frames=1)
     whole = retarget(driving, source)
     upper = [k for k in range(133) if k not in range(11, 23)]
     for halves in (
@@ -143,7 +143,7 @@ def test_half_bodies_equal_whole_ones_above_the_hips():
 
 
 def test_order_of_frames_does_not_matter():
-    driving, source = drawn_signer(3, 7, 25), drawn_signer(5, 1, frames=1)
+    driving, source = signer(3, 7, 25), signer(5, 1, frames=1)
     order = np.random.default_rng(0).permutation(25).tolist()
     shuffled = retarget(driving.frames(order), source)
     expected = retarget(driving, source).frames(order)
@@ -216,8 +216,8 @@ def test_a_contact_comes_and_goes_gently():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_jumps(seed):
-    for driving in (to_the_nose(Build()), drawn_signer(seed, seed, 60)):
-        source = drawn_signer(seed + 20, 1, frames=1)
+    for driving in (to_the_nose(Build()), signer(seed, seed, 60)):
+        source = signer(seed + 20, 1, frames=1)
         result = retarget(driving, source)
         scale = length(result, "left_shoulder", "right_shoulder") / length(
             driving, "left_shoulder", "right_shoulder"
@@ -255,13 +255,13 @@ def test_hands_that_touch_keep_touching():
 
 def test_confidence_and_missing_points_stay():
     rng = np.random.default_rng(5)
-    driving = drawn_signer(1, 2, 30)
+    driving = signer(1, 2, 30)
     confidence = rng.uniform(0.3, 1, (30, 133)).astype(np.float32)
     confidence[rng.random((30, 133)) < 0.2] = 0
     points = np.where(confidence[..., None] > 0, driving.keypoints, 0)
     driving = replace(driving, keypoints=points, confidence=confidence)
     for mode in ("none", "affine", "limb"):
-        result = align(driving, drawn_signer(6, 2, 1), mode)
+        result = align(driving, signer(6, 2, 1), mode)
         np.testing.assert_array_equal(result.confidence, confidence)
         assert (result.keypoints[confidence == 0] == 0).all()
         assert result.fps == driving.fps

@@ -1,0 +1,1 @@
+"""What signers do: signs as tracks of hands, arms that reach, faces; in the end an articulation."""

@@ -1,0 +1,1 @@
+"""Pictures of posed, dressed signers: camera, light, cloth, skin, background and sensor."""

@@ -1,0 +1,24 @@
+"""One body for all tests: loading it takes a second, the very first time minutes."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+if importlib.util.find_spec("anny") is None or importlib.util.find_spec("warp") is None:
+    collect_ignore_glob = ["*"]  # they need the extra `synthetic`
+
+
+@pytest.fixture(scope="session")
+def body():
+    from signgen.data.synthetic.body import Body
+
+    return Body()
+
+
+@pytest.fixture(scope="session")
+def rest(body):
+    from signgen.data.synthetic.body import Shape
+
+    return body.rest(Shape(gender=1.0, weight=0.4))
