@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_prepare_synthetic_prints_the_folder_or_one_object(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("anny", reason="needs the extra `synthetic`")
     words = ["--signers", "3", "--clips-per-signer", "1", "--frames", "2", "--size", "64", "64"]
     for name, extra in (("a", []), ("b", ["--json"])):
         out = tmp_path / name
@@ -39,10 +38,13 @@ def test_prepare_synthetic_prints_the_folder_or_one_object(
         assert (out / "features").is_dir()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("anny") is not None, reason="anny is here")
 def test_prepare_synthetic_without_its_extra_names_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from signgen.data.synthetic import corpus
+
+    corpus._studio.cache_clear()
+    monkeypatch.setitem(sys.modules, "anny", None)
     assert main(["prepare", "synthetic", "--out", str(tmp_path / "a")]) == 69
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1

@@ -269,10 +269,11 @@ def need_packages() -> None:
 
 def _open_anny() -> Any:
     need_packages()
-    import anny
     import warp
 
-    warp.config.quiet = True
+    warp.config.log_level = warp.LOG_WARNING  # its banner would go to stdout
+    import anny
+
     # Never the topology `smplx`: it would download files for non-commercial use.
     return anny.Anny(
         rig="anny-blender",

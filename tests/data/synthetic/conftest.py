@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
-
-if importlib.util.find_spec("anny") is None or importlib.util.find_spec("warp") is None:
-    collect_ignore_glob = ["*"]  # they need the extra `synthetic`
 
 
 @pytest.fixture(scope="session")
