@@ -60,7 +60,8 @@ setup: $(DEV) ## Create .venv and install signgen with the development tools
 # ----- the two commands ----------------------------------------------------------------------------
 
 demo: $(CORE) ## Render the bundled sample to demo.mp4
-	@$(BIN)/signgen render --source $(SAMPLE)/source.png --poses $(SAMPLE)/poses.json --out demo.mp4 --compare
+	@$(BIN)/signgen render --source $(SAMPLE)/source.png --source-poses $(SAMPLE)/poses.json --poses $(SAMPLE)/poses.json \
+	  --model warp --out demo.mp4 --compare
 	@echo "Result:                       $(CURDIR)/demo.mp4"
 	@echo "Source, pose, result:         $(CURDIR)/demo.compare.mp4"
 	@echo "Contact sheet:                $(CURDIR)/demo.sheet.png"
