@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor
-
-from signgen.diffusion.samplers import Denoiser
 from signgen.structures import Conditioning
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from signgen.diffusion.samplers import Denoiser
 
 __all__ = ["ConditionalDenoiser", "guidance_coefficients", "guidance_weights", "guided"]
 
-ConditionalDenoiser = Callable[[Tensor, Tensor, Conditioning], Tensor]
+ConditionalDenoiser: TypeAlias = "Callable[[Tensor, Tensor, Conditioning], Tensor]"
 """(z, t, conditioning) -> prediction."""
 
 
@@ -65,6 +67,8 @@ def guided(
     Raises:
         ValueError: If there are too few weights.
     """
+    import torch
+
     # One factor per branch
     factors = guidance_coefficients(guidance_weights(weights, len(branches)))
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from signgen.config.model import ModelConfig
 from signgen.media import read_image
+from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "FrameRenderer",
     "RendersFrames",
     "check_chunk",
+    "check_skeleton",
     "picture_of",
     "resize_picture",
 ]
@@ -90,6 +93,22 @@ class FrameRenderer(RendersFrames, Protocol):
     ) -> Iterator[Frame]:
         """Yield one frame per pose at `size` (H, W), as large as the source if not given."""
         ...
+
+
+def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
+    """Refuse poses of another skeleton than the model's.
+
+    Args:
+        skeleton: That of the poses.
+        config: Settings of the model.
+        where: What to call the poses in the message.
+    """
+    if skeleton != config.skeleton:
+        raise UserError(
+            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
+            f"the model was trained on {config.skeleton}. Extract the poses again with that "
+            "skeleton."
+        )
 
 
 # ----- pictures -----------------------------------------------------------------------------------
