@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from signgen.structures import Conditioning
+from signgen.structures import Conditioning, ExitCode, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,11 +29,15 @@ def guidance_weights(weights: Sequence[float], branches: int) -> tuple[float, ..
         branches: Number of branches, at least 1.
 
     Raises:
-        ValueError: If there are too few weights.
+        UserError: If there are too few weights.
     """
     needed = branches - 1
     if len(weights) < needed:
-        raise ValueError(f"{branches} branches need {needed} weights, got {len(weights)}")
+        raise UserError(
+            f"--guidance has {len(weights)} weights; expected {needed}, because the model has "
+            f"{branches} branches.",
+            ExitCode.USAGE,
+        )
     return tuple(weights[:needed])
 
 
@@ -65,7 +69,7 @@ def guided(
         weights: One weight per branch after the first; see `guidance_weights`.
 
     Raises:
-        ValueError: If there are too few weights.
+        UserError: If there are too few weights.
     """
     import torch
 

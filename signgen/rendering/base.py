@@ -139,7 +139,7 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
 
     # An array
     array = np.asarray(source)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise UserError(
             f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
             "shape (H, W, 3), 0 to 255."
@@ -159,5 +159,5 @@ def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame
 
 def check_chunk(chunk: int) -> None:
     """Refuse an impossible number of frames at a time."""
-    if chunk < 1:
-        raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
+    if not isinstance(chunk, int) or chunk < 1:
+        raise UserError(f"--chunk is {chunk}; expected a whole number, at least 1.", ExitCode.USAGE)

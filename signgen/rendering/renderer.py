@@ -18,7 +18,8 @@ from signgen.config.pose import Device
 from signgen.config.render import Framing
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
-from signgen.media.resizing import resize_image
+from signgen.diffusion.guidance import guidance_weights
+from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
@@ -153,6 +154,7 @@ class Renderer:
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
+        guidance_weights(self.sampling.guidance, model.config.branches)
 
     @property
     def pose_style(self) -> Literal["clean", "fpdm"]:
@@ -193,6 +195,8 @@ class Renderer:
             UserError: If the source is no such picture, or a skeleton is not the model's.
         """
         # Find what to render
+        if size is not None:
+            check_size(size)
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])

@@ -318,3 +318,11 @@ def test_counts_of_nothing_are_refused_before_anything_is_written(
         train(tiny(tmp_path / "run", **{name: 0}))
     assert caught.value.code == ExitCode.USAGE
     assert not (tmp_path / "run").exists()
+
+
+def test_a_line_of_the_log_that_a_kill_cut_short_is_dropped(tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", "ipf", steps=3, stop_at=2))
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"step": 3, "lo')
+    train(tiny(tmp_path / "run", "ipf", steps=3))
+    assert len(losses(run)) == 3

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
+from signgen.files.paths import check_no_device
 from signgen.pose.formats.checks import MAX_FRAMES
 from signgen.structures import PoseSequence
 
@@ -65,6 +66,7 @@ class InputFile:
     @cached_property
     def head(self) -> bytes:
         """The first bytes of a file, whatever its size."""
+        check_no_device(self.path, "a file of poses")
         try:
             with self.path.open("rb") as stream:
                 return _filled(stream.read(_HEAD), self.path)
