@@ -158,7 +158,7 @@ def read_signer(
         np.stack([person.confidence for person in signer]),  # (T, 133)
         path,
         size=size or (MAX_SIDE, MAX_SIDE),
-        fps=fps or file.fps or DEFAULT_FPS,
+        fps=file.fps or fps or DEFAULT_FPS,
     )
     if size is None:
         poses = replace(poses, size=_extent(poses))
