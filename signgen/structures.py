@@ -235,12 +235,14 @@ class Conditioning:
         embedding: (B, E) fusion embedding, or None for models without one.
         drawing: (B, 3, H, W) the drawn pose in [0, 1], which the denoiser does not see but a guided
             decoder does; never dropped, and None where no decoder wants it.
+        nulled: Names of the inputs that `null` has made zeros in every row.
     """
 
     pose: Tensor
     tokens: Tensor
     embedding: Tensor | None = None
     drawing: Tensor | None = None
+    nulled: frozenset[str] = frozenset()
 
     def null(self, *names: Literal["pose", "tokens", "embedding"]) -> Conditioning:
         """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""
@@ -250,7 +252,7 @@ class Conditioning:
                 raise ValueError(f"no input {name!r}; expected pose, tokens or embedding")
             value = getattr(self, name)
             zeros[name] = None if value is None else value.new_zeros(1).expand_as(value)
-        return replace(self, **zeros)
+        return replace(self, **zeros, nulled=self.nulled.union(names))
 
     def keep(
         self,

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from signgen.diffusion.samplers import Denoiser
 
-__all__ = ["ConditionalDenoiser", "guidance_coefficients", "guidance_weights", "guided"]
+__all__ = [
+    "ConditionalDenoiser",
+    "guidance_coefficients",
+    "guidance_weights",
+    "guided",
+    "guided_together",
+]
 
 ConditionalDenoiser: TypeAlias = "Callable[[Tensor, Tensor, Conditioning], Tensor]"
 """(z, t, conditioning) -> prediction."""
@@ -71,6 +77,29 @@ def guided(
     Raises:
         UserError: If there are too few weights.
     """
+
+    def prepare(needed: Sequence[Conditioning]) -> Denoiser:
+        together = Conditioning.cat(needed)
+        return lambda z, t: denoise(z, t, together)
+
+    return guided_together(prepare, branches, weights)
+
+
+def guided_together(
+    prepare: Callable[[Sequence[Conditioning]], Denoiser],
+    branches: Sequence[Conditioning],
+    weights: Sequence[float],
+) -> Denoiser:
+    """Do as `guided` with a model that prepares the branches that count for all steps.
+
+    Args:
+        prepare: Those branches -> a denoiser of all of them, one after the other in one batch.
+        branches: As `guided`.
+        weights: As `guided`.
+
+    Raises:
+        UserError: If there are too few weights.
+    """
     import torch
 
     # One factor per branch
@@ -78,12 +107,12 @@ def guided(
 
     # Leave out branches that do not count
     needed = [index for index, factor in enumerate(factors) if factor != 0]
-    together = Conditioning.cat([branches[index] for index in needed])
+    denoise = prepare([branches[index] for index in needed])
     count = len(needed)
 
     def guided_denoise(z: Tensor, t: Tensor) -> Tensor:
         # All branches as one batch
-        output = denoise(z.repeat(count, 1, 1, 1), t.repeat(count), together)  # (count B, C, h, w)
+        output = denoise(z.repeat(count, 1, 1, 1), t.repeat(count))  # (count B, C, h, w)
 
         # Weighted sum of the branches
         combined = torch.zeros_like(z, dtype=torch.float32)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from signgen.config.model import UNetConfig
+from signgen.models.attention import SourceContext, SourceMemory, share_source
 from signgen.models.pretrained import load_pretrained
-from signgen.structures import ExitCode, UserError
+from signgen.structures import Conditioning, ExitCode, UserError
+
+if TYPE_CHECKING:
+    from signgen.diffusion.samplers import Denoiser
 
 
 class PoseInputConv2d(nn.Conv2d):
@@ -99,7 +106,35 @@ def build_unet(
     else:
         unet = _new_unet(config, latent_channels, fused)
     unet.conv_in = PoseInputConv2d.like(unet.conv_in)
+    share_source(unet)
     return unet
+
+
+def predict(
+    unet: UNet2DConditionModel,
+    z: Tensor,
+    t: Tensor,
+    pose: Tensor,
+    tokens: Tensor | SourceContext,
+    added: Tensor | None,
+) -> Tensor:
+    """Run a U-Net of `build_unet`.
+
+    Args:
+        unet: The denoiser.
+        z: (B, C, h, w) noisy latents.
+        t: (B,) int64 timesteps.
+        pose: (B, first channels, h, w) pose feature.
+        tokens: (B, N, D) source tokens, or what stands for them.
+        added: (B, time width) output of `FusionMLP`, or None.
+
+    Returns:
+        (B, C, h, w).
+    """
+    # The first convolution takes the pose feature from the channels behind the latents.
+    widened = torch.cat([z.to(pose.dtype), pose], dim=1)
+    output: Tensor = unet(widened, t, encoder_hidden_states=tokens, class_labels=added).sample
+    return output
 
 
 def _new_unet(config: UNetConfig, latent_channels: int, fused: bool) -> UNet2DConditionModel:
@@ -140,6 +175,26 @@ def _new_unet(config: UNetConfig, latent_channels: int, fused: bool) -> UNet2DCo
         upcast_attention=config.upcast_attention,
         class_embed_type="identity" if fused else None,
     )
+
+
+def together(
+    unet: UNet2DConditionModel,
+    fusion_mlp: FusionMLP | None,
+    branches: Sequence[Conditioning],
+    memory: SourceMemory,
+) -> Denoiser:
+    """Return a denoiser of several branches in one batch; see `RemembersSource.denoiser`."""
+    # Once for all steps
+    pose = torch.cat([branch.pose for branch in branches])
+    added = None
+    if fusion_mlp is not None:
+        embeddings = [b.embedding for b in branches if b.embedding is not None]
+        added = fusion_mlp(torch.cat(embeddings))  # (branches B, time width)
+    absent = sum("tokens" in branch.nulled for branch in branches)
+    context = SourceContext(memory, absent, len(branches) - absent)
+
+    # At every step
+    return lambda z, t: predict(unet, z, t, pose, context, added)
 
 
 def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetConditioningEmbedding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     import torch
 
     from signgen.config.model import ModelConfig
+    from signgen.diffusion.samplers import Denoiser
     from signgen.diffusion.schedule import NoiseSchedule
+    from signgen.models.attention import SourceMemory
 
-__all__ = ["LatentSpace", "PoseGuidedModel", "Trainable", "stored_state"]
+__all__ = ["LatentSpace", "PoseGuidedModel", "RemembersSource", "Trainable", "stored_state"]
 
 
 class Trainable(Protocol):
@@ -217,5 +219,25 @@ class PoseGuidedModel(Trainable, Protocol):
 
         Returns:
             (B, 3, H, W) in [-1, 1].
+        """
+        ...
+
+
+@runtime_checkable
+class RemembersSource(Protocol):
+    """A model that need not look at the source again at every frame and step."""
+
+    def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
+        """Return what `denoise` predicts for the branches in one batch, up to rounding.
+
+        What does not depend on the step is computed here.
+
+        Args:
+            branches: From `branches`, those without a source (`Conditioning.nulled`) first, each
+                for the same B samples.
+            memory: Of the tokens that the branches have, (1, N, D) or (B, N, D).
+
+        Returns:
+            (z, t) -> prediction, all for the branches one after the other.
         """
         ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
 from signgen.diffusion.schedule import NoiseSchedule
+from signgen.errors import ExitCode, UserError
+from signgen.models.attention import SourceMemory
 from signgen.models.autoencoder import build_autoencoder, check_size
-from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
+from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet, predict, together
 from signgen.models.base import LatentSpace
 from signgen.models.encoders import (
     SourceProjection,
@@ -22,15 +25,10 @@ from signgen.models.encoders import (
 )
 from signgen.models.guided import build_decoder
 from signgen.models.ipf import IPF
-from signgen.structures import (
-    Batch,
-    Conditioning,
-    ExitCode,
-    Guide,
-    SourceFeatures,
-    UserError,
-    expect,
-)
+from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
+
+if TYPE_CHECKING:
+    from signgen.diffusion.samplers import Denoiser
 
 
 class FPDM(nn.Module):
@@ -240,14 +238,13 @@ class FPDM(nn.Module):
         Returns:
             (B, C, h, w).
         """
-        # The first convolution takes the pose feature from the channels behind the latents.
-        widened = torch.cat([z.to(conditioning.pose.dtype), conditioning.pose], dim=1)
         # (B, E) -> (B, time width), added to the time embedding
         added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
-        output: Tensor = self.unet(
-            widened, t, encoder_hidden_states=conditioning.tokens, class_labels=added
-        ).sample
-        return output
+        return predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+
+    def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
+        """Return `denoise` for several branches of one batch; see `RemembersSource.denoiser`."""
+        return together(self.unet, self.fusion_mlp, branches, memory)
 
     def decode(
         self,

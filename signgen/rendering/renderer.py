@@ -22,13 +22,13 @@ from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import fill_missing, fit_to_source
+from signgen.rendering.acceleration import denoiser, remember
 from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
 from signgen.structures import (
-    Conditioning,
     ExitCode,
     Guide,
     PoseSequence,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from signgen.diffusion.samplers import Callback
     from signgen.diffusion.schedule import NoiseSchedule
+    from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
 __all__ = ["Renderer", "check_steps", "generate"]
@@ -57,6 +58,7 @@ def generate(
     frames: Sequence[int],
     sampling: ResolvedSampling,
     guide: Guide | None = None,
+    memory: SourceMemory | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
@@ -71,6 +73,8 @@ def generate(
         sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
         guide: The source moved to the poses, for models whose settings say `guided`, at the size
             that the pictures are to have.
+        memory: From `acceleration.remember(model, source)`: what depends on the source alone is
+            then computed once for all calls, else in every step.
         callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
@@ -78,17 +82,12 @@ def generate(
     """
     import torch
 
-    from signgen.diffusion.guidance import guided
     from signgen.diffusion.noise import BatchNoise, FrameNoise
     from signgen.diffusion.samplers import sample
 
     indices, device = list(frames), pose.device
     draw = (BatchNoise if sampling.official_noise else FrameNoise)(sampling.seed)
     shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
-
-    def denoise(z: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        with autocast(sampling.precision, device):
-            return model.denoise(z, t, conditioning)
 
     with torch.inference_mode():
         # Condition on signer and poses
@@ -99,7 +98,7 @@ def generate(
 
         # Denoise
         latents = sample(
-            guided(denoise, branches, sampling.guidance),
+            denoiser(model, branches, sampling, device, memory),
             model.schedule,
             sampler=sampling.sampler,
             steps=sampling.steps,
@@ -212,6 +211,7 @@ class Renderer:
 
         # Once per signer
         features = self._encode(area)
+        memory = remember(self.model, features)
         guide: GuideSource | None = None
         if self.model.config.guided:
             guide = GuideSource.of(area, own)
@@ -222,7 +222,7 @@ class Renderer:
         for start in range(0, len(inside), step):
             indices = range(start, min(start + step, len(inside)))
             moved = None if guide is None else guide.move(inside, indices)
-            for frame in self._chunk(features, inside, indices, moved, callback):
+            for frame in self._chunk(features, memory, inside, indices, moved, callback):
                 # Put it in its place
                 if crop is None:
                     yield resize_picture(frame, size or whole)
@@ -269,6 +269,7 @@ class Renderer:
     def _chunk(
         self,
         features: SourceFeatures,
+        memory: SourceMemory | None,
         poses: PoseSequence,
         indices: range,
         guide: Guide | None,
@@ -289,6 +290,7 @@ class Renderer:
             frames=indices,
             sampling=self.sampling,
             guide=None if guide is None else guide.to(self.device),
+            memory=memory,
             callback=callback,
         )
 
