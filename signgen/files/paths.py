@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 
 # `Path("http://x")` already lost a slash, so one must be enough; a lone letter is a Windows drive.
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
+)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -29,6 +37,17 @@ def check_input(path: str | Path, what: str = "file") -> Path:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     return path
+
+
+def check_regular(path: str | Path, what: str = "a file") -> None:
+    """Refuse what is there but no regular file: reading a FIFO, device or socket may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return  # whoever opens it says so
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), "not a regular file")
+        raise UserError(f"{path} is {kind}; expected {what}. Name a file.", ExitCode.NO_INPUT)
 
 
 def check_local(path: str | Path, what: str = "file") -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.paths import check_local
 from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
     deepfashion,
@@ -81,7 +82,7 @@ def read_clip(
             Without it MMPose, OpenPose, AlphaPose and DWPose get the extent of their points rounded
             up, DeepFashion 256x176, and clips of pickles the size that goes with their names
             (`pickle_clips`).
-        fps: Frames per second for formats that carry none; 25 where it is None too.
+        fps: Frames per second, whatever the file says; where it is None the file's own, else 25.
         clip: Name of the clip, for files that hold many.
     """
     return read_clips(path, size=size, fps=fps).reading(clip)
@@ -96,7 +97,7 @@ def read_clips(
     loaded; other files `reading.MAX_BYTES`. A format of one clip names it as the file, without the
     suffix. What is wrong with one clip of many is said when it is looked up.
     """
-    path = Path(path)
+    path = check_local(path, "file of poses")
     file = InputFile(
         path,
         None if size is None else checked_size(tuple(size), path),

@@ -23,6 +23,8 @@ __all__ = [
     "checked_size",
     "checked_skeleton",
     "number_array",
+    "overriding_fps",
+    "without_nan",
 ]
 
 MAX_FRAMES = 1_000_000
@@ -31,6 +33,7 @@ MAX_FPS = 1000.0
 #: Frame rate of files that carry none, where the caller gives none: that of PHOENIX-2014T.
 DEFAULT_FPS = 25.0
 _MAX_COORDINATE = 1e6
+_HAIR = 1e-3
 
 Numbers = NDArray[np.float64]
 
@@ -40,8 +43,14 @@ def checked_fps(value: object, path: Path) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_FPS:
         return float(value)
     raise UserError(
-        f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}."
+        f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}. "
+        "Name the right one with --fps (in a render --pose-fps)."
     )
+
+
+def overriding_fps(given: float | None, own: object, path: Path) -> float:
+    """Return the caller's frame rate where there is one, else the file's own, checked."""
+    return checked_fps(own, path) if given is None else given
 
 
 def checked_size(value: object, path: Path) -> tuple[int, int]:
@@ -105,6 +114,25 @@ def number_array(values: object, shape: tuple[int | None, ...], what: str) -> Nu
     return array.astype(np.float64)
 
 
+def without_nan(
+    points: NDArray[np.floating], confidence: NDArray[np.floating]
+) -> tuple[Numbers, Numbers]:
+    """Return points and confidence with the ways that writers spell "missing" as confidence 0.
+
+    They are NaN (and null) in either, whatever stands in the other, and confidences a hair below 0.
+
+    Args:
+        points: (..., 2).
+        confidence: (...).
+    """
+    missing = np.isnan(points).any(axis=-1) | np.isnan(confidence)
+    missing |= (confidence < 0) & (confidence > -_HAIR)
+    if missing.any():
+        points = np.where(missing[..., None], 0.0, points)
+        confidence = np.where(missing, 0.0, confidence)
+    return points.astype(np.float64, copy=False), confidence.astype(np.float64, copy=False)
+
+
 def checked_sequence(
     points: NDArray[np.floating],
     confidence: NDArray[np.floating],
@@ -134,6 +162,7 @@ def checked_sequence(
             f"{path} has {count} key points; "
             f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
         )
+    points, confidence = without_nan(points, confidence)
     _check_numbers(confidence, path, "confidence", 0.0)
     scores = confidence.astype(np.float32)
     visible = scores > 0  # what is too small for float32 is missing as well

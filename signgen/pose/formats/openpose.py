@@ -29,7 +29,13 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checks import checked_size, number_array
-from signgen.pose.formats.persons import Person, at_positions, positions, read_signer
+from signgen.pose.formats.persons import (
+    Person,
+    at_positions,
+    given_id,
+    positions,
+    read_signer,
+)
 from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, read_json
 from signgen.pose.skeleton import OPENPOSE_18
@@ -37,7 +43,7 @@ from signgen.structures import PoseSequence
 
 __all__ = ["FORMAT", "frame_files", "list_bytes"]
 
-_PARTS = {"pose": (18, 25, 135), "face": (70,), "hand_left": (21,), "hand_right": (21,)}
+_PARTS = {"pose": (18, 25, 135), "face": (68, 69, 70), "hand_left": (21,), "hand_right": (21,)}
 
 
 def _is_frame(value: object) -> bool:
@@ -87,12 +93,18 @@ def _frame_numbers(file: InputFile) -> list[int]:
 def _persons(entry: object, what: str) -> list[Person]:
     if not isinstance(entry, dict) or not isinstance(entry.get("people"), list):
         raise UserError(f"{what} is not an OpenPose frame; expected an object with a list people.")
-    persons = [_person(person, f"{what}: person {i}") for i, person in enumerate(entry["people"])]
+    persons = [
+        _person(person, f"{what}: person {i}")
+        for i, person in enumerate(entry["people"])
+        if person is not None
+    ]
     return [person for person in persons if person is not None]
 
 
 def _person(person: object, what: str) -> Person | None:
     """Read one person; None if nothing of the body was found."""
+    if person is None:
+        return None
     if not isinstance(person, dict):
         raise UserError(f"{what} is not an object with pose_keypoints_2d.")
     components: dict[str, Component] = {}
@@ -113,7 +125,7 @@ def _person(person: object, what: str) -> Person | None:
     mapped = map_components(components)
     if mapped is None or not mapped[1].any():
         return None
-    return mapped[0][0], mapped[1][0]
+    return Person(mapped[0][0], mapped[1][0], given_id(person.get("person_id")))
 
 
 FORMAT = Format(_recognise, _read, folders=True)

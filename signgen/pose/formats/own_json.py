@@ -9,8 +9,8 @@ One object per file, in UTF-8::
      "frames": [[[x, y, confidence], ...], ...]}
 
 `frames` holds T frames of K points each; x and y are pixels of `size` with the origin at the top
-left, the confidence is at least 0 and 0 means missing. Unknown further keys are ignored. NaN and
-Infinity are refused.
+left, the confidence is at least 0 and 0 means missing. Unknown further keys are ignored. A point
+of NaN is missing too; Infinity is refused.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.pose.formats.checks import (
-    checked_fps,
     checked_sequence,
     checked_size,
     checked_skeleton,
     number_array,
+    overriding_fps,
 )
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import SKELETONS
@@ -48,7 +48,10 @@ def _read(file: InputFile) -> Clips:
             "Update signgen."
         )
     skeleton = checked_skeleton(document["skeleton"], path)
-    fps, size = checked_fps(document["fps"], path), checked_size(document["size"], path)
+    fps, size = (
+        overriding_fps(file.fps, document["fps"], path),
+        checked_size(document["size"], path),
+    )
     if not isinstance(frames, list):
         raise UserError(f"{path}: frames is not a list; expected a list of frames.")
     if not frames:

@@ -21,8 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import Numbers, checked_fps, checked_sequence, checked_size
-from signgen.pose.formats.persons import follow_signer
+from signgen.pose.formats.checks import (
+    Numbers,
+    checked_sequence,
+    checked_size,
+    overriding_fps,
+)
+from signgen.pose.formats.persons import Person, follow_signer
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import COCO_WHOLEBODY
@@ -45,7 +50,7 @@ def _recognise(file: InputFile) -> bool:
 def _read(file: InputFile) -> Clips:
     path, pose = file.path, _parse(file.data, file.path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
-    fps = checked_fps(float(pose.body.fps), path)
+    fps = overriding_fps(file.fps, float(pose.body.fps), path)
     with np.errstate(all="ignore"):  # NaN is named later, with its place
         confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
     values = np.ma.asarray(pose.body.data)  # (T, people, N, dimensions)
@@ -105,11 +110,11 @@ def _followed(people: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
     """Return (T, 133, 2) points and (T, 133) confidence of the signer among several people."""
     signer = follow_signer(
         [
-            [(points[t], scores[t]) for points, scores in people if scores[t].any()]
+            [Person(points[t], scores[t]) for points, scores in people if scores[t].any()]
             for t in range(len(people[0][1]))
         ]
     )
-    return np.stack([points for points, _ in signer]), np.stack([scores for _, scores in signer])
+    return np.stack([p.points for p in signer]), np.stack([p.confidence for p in signer])
 
 
 def _components(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
+from signgen.files.paths import check_regular
 from signgen.pose.formats.checks import MAX_FRAMES
 from signgen.structures import PoseSequence
 
@@ -55,7 +56,7 @@ class InputFile:
 
     Args:
         size: (H, W) of the pictures as the caller knows it; what the file says goes first.
-        fps: The same of the frames per second.
+        fps: Frames per second that the caller wants; they go before the file's.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class InputFile:
     @cached_property
     def head(self) -> bytes:
         """The first bytes of a file, whatever its size."""
+        check_regular(self.path, "a file of poses")
         try:
             with self.path.open("rb") as stream:
                 return _filled(stream.read(_HEAD), self.path)
@@ -95,11 +97,14 @@ class InputFile:
         """The JSON files of a folder, one per frame, by the numbers in their names."""
         if not self.path.is_dir():
             return []
-        files = sorted(self.path.glob("*.json"), key=_numbers)
+        found = [file for file in self.path.glob("*.json") if not file.name.startswith(".")]
+        # Beside numbered frames, a file without a number, such as summary.json, is none
+        numbered = [file for file in found if re.search(r"\d", file.stem)]
+        files = sorted(numbered or found, key=_numbers)
         if not files:
             raise UserError(
-                f"{self.path} is a folder without *.json; expected MMPose or OpenPose JSON, one "
-                "file per frame."
+                f"{self.path} is a folder without *.json; expected "
+                "MMPose or OpenPose JSON, one file per frame."
             )
         if len(files) > MAX_FRAMES:
             raise UserError(f"{self.path} has {len(files)} files; at most {MAX_FRAMES} are read.")
