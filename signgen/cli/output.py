@@ -21,8 +21,8 @@ ItemT = TypeVar("ItemT")
 
 
 def print_result(text: str) -> None:
-    """Print a result to stdout at once."""
-    print(text, flush=True)
+    """Print a result to stdout at once, control characters escaped."""
+    print(_escaped(text), flush=True)
 
 
 def print_json(values: Mapping[str, Any]) -> None:
@@ -32,7 +32,14 @@ def print_json(values: Mapping[str, Any]) -> None:
 
 def print_note(text: str) -> None:
     """Print a remark to stderr, on one line whatever a library put into its message."""
-    print("signgen:", " ".join(text.split()), file=sys.stderr, flush=True)
+    print("signgen:", _escaped(" ".join(text.split())), file=sys.stderr, flush=True)
+
+
+def _escaped(text: str) -> str:
+    """Show control characters, as names of files may hold them, instead of sending them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def table(values: Mapping[str, object]) -> str:

@@ -273,7 +273,7 @@ def _step(last: Person, person: Person) -> float:
 
 
 def _size(person: Person) -> float:
-    """Return the larger of shoulder width and a third of the trunk's diagonal, else a third of all."""
+    """Return shoulder width or a third of the trunk's diagonal; a third of all without them."""
     seen = person.confidence[_TRUNK] > 0
     trunk = person.points[_TRUNK]
     if seen.sum() < 2:
