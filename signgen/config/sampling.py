@@ -73,9 +73,12 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise UserError(f"--steps is {self.steps}; expected at least 1.", ExitCode.USAGE)
-        if not 0 <= self.seed < 2**63:
+        steps, seed = self.steps, self.seed
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise UserError(
+                f"--steps is {steps}; expected a whole number, at least 1.", ExitCode.USAGE
+            )
+        if not isinstance(seed, int) or not 0 <= seed < 2**63:
             raise UserError(f"--seed is {self.seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
         if self.guidance is not None and not all(map(math.isfinite, self.guidance)):
             raise UserError(

@@ -12,12 +12,6 @@ from pathlib import Path
 from signgen.errors import ExitCode, UserError
 
 # `Path("http://x")` already lost a slash, so one must be enough; a lone letter is a Windows drive.
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
-)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -40,15 +34,14 @@ def check_input(path: str | Path, what: str = "file") -> Path:
     return path
 
 
-def check_regular(path: str | Path, what: str = "a file") -> None:
-    """Refuse what is there but no regular file: reading a FIFO, device or socket may never end."""
+def check_no_device(path: str | Path, expected: str) -> None:
+    """Refuse what is neither file nor folder: a pipe makes one wait, a device never ends."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return  # whoever opens it says so
-    if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS if test(mode)), "not a regular file")
-        raise UserError(f"{path} is {kind}; expected {what}. Name a file.", ExitCode.NO_INPUT)
+        return  # opening it says why
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UserError(f"{path} is not a regular file; expected {expected}. Save it as a file.")
 
 
 def check_local(path: str | Path, what: str = "file") -> Path:

@@ -12,13 +12,23 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["METHODS", "Filter", "Resize", "filter_version", "resize_image"]
+from signgen.errors import ExitCode, UserError
+
+__all__ = ["METHODS", "Filter", "Resize", "check_size", "filter_version", "resize_image"]
 
 Resize = Literal["area", "bicubic"]
 METHODS: dict[Resize, str] = {"area": "opencv area or cubic", "bicubic": "pillow bicubic"}
 """How models resize, as frame caches note it; another name means other pixels."""
 Filter = Literal["pillow-bicubic", "opencv-cubic", "opencv-linear", "torch-bicubic-antialias"]
 """How published evaluations resize."""
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse what is no (H, W) of a picture."""
+    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        raise UserError(
+            f"size is {size}; expected (height, width) in whole pixels above 0.", ExitCode.USAGE
+        )
 
 
 def resize_image(

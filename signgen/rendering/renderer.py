@@ -14,16 +14,15 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
-from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
 from signgen.config.render import Framing
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
-from signgen.media.resizing import resize_image
+from signgen.diffusion.guidance import guidance_weights
+from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
-from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
+from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["Renderer", "check_skeleton", "check_steps", "generate"]
+__all__ = ["Renderer", "check_steps", "generate"]
 
 GUIDE_PIXELS = 2_000_000
 """Pixels of guides computed at a time at most, about 250 bytes each."""
@@ -155,6 +154,7 @@ class Renderer:
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
+        guidance_weights(self.sampling.guidance, model.config.branches)
 
     @property
     def pose_style(self) -> Literal["clean", "fpdm"]:
@@ -195,6 +195,8 @@ class Renderer:
             UserError: If the source is no such picture, or a skeleton is not the model's.
         """
         # Find what to render
+        if size is not None:
+            check_size(size)
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
@@ -293,22 +295,6 @@ class Renderer:
         # Back to pixels
         pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
         return list(pixels.astype(np.float32))
-
-
-def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
-    """Refuse poses of another skeleton than the model's.
-
-    Args:
-        skeleton: That of the poses.
-        config: Settings of the model.
-        where: What to call the poses in the message.
-    """
-    if skeleton != config.skeleton:
-        raise UserError(
-            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
-            f"the model was trained on {config.skeleton}. Extract the poses again with that "
-            "skeleton."
-        )
 
 
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:

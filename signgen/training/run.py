@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -254,13 +255,21 @@ def _write_settings(run: TrainingRun) -> None:
         history = run.folder / "log.jsonl"
         # Lines after the checkpoint are of steps that are done again
         lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
-        done = [line for line in lines if json.loads(line)["step"] <= run.step]
+        done = [line for line in lines if _step_of(line) <= run.step]
         save_text(history, "".join(f"{line}\n" for line in done))
     except OSError as error:
         raise UserError(
             f"{run.folder} cannot be written ({error.strerror}); choose another --out.",
             ExitCode.CANNOT_CREATE,
         ) from None
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a line of the log; infinity for one that a kill has cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 
 from signgen.config.train import TrainConfig
 from signgen.errors import ExitCode, UserError
@@ -59,6 +60,22 @@ def check_settings(config: TrainConfig) -> None:
         f"{name} is {getattr(config, name)}; expected at least {least}"
         for name, least in small
         if getattr(config, name) < least
+    ]
+
+    # Rates
+    ranges = [
+        ("learning_rate", 0 < config.learning_rate < math.inf, "more than 0"),
+        ("weight_decay", 0 <= config.weight_decay < math.inf, "0 or more"),
+        ("clip_gradient", 0 <= config.clip_gradient < math.inf, "0 or more"),
+        ("ema", 0 <= config.ema < 1, "0 or more, less than 1"),
+        ("seed", 0 <= config.seed < 1 << 32, "0 to 4294967295"),
+        ("stop_at", config.stop_at >= 0, "0 or more"),
+        ("data.workers", config.data.workers >= 0, "0 or more"),
+    ]
+    problems += [
+        f"{name} is {attrgetter(name)(config)}; expected {expected}"
+        for name, right, expected in ranges
+        if not right
     ]
 
     # What must fit together

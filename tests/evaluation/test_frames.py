@@ -48,5 +48,9 @@ def test_frames_that_do_not_fit_are_user_errors() -> None:
             evaluate_frames(*pair)
     with pytest.raises(UserError, match="needs the poses of the reference"):
         evaluate_frames(OURS, TRUTH, ["hand_ssim"])
+    with pytest.raises(UserError, match=r"size is \(0, 5\)"):
+        evaluate_frames(OURS, TRUTH, size=(0, 5))
+    with pytest.raises(UserError, match="resize is cubic; expected one of pillow-bicubic"):
+        evaluate_frames(OURS, TRUTH, size=(8, 8), resize="cubic")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="'mse' is no metric"):
         evaluate_frames(OURS, TRUTH, ["mse"])

@@ -96,9 +96,9 @@ def test_no_frames_and_wrong_frames_leave_nothing(tmp_path: Path) -> None:
         pass
     with pytest.raises(UserError, match="no frames"):
         write_video(path, [], 25)
-    for second in (grey[:30], grey[..., :2], grey.astype(np.float32)):
-        with pytest.raises(ValueError, match="expected"):
-            write_video(path, [grey, second], 25)
+    for second in (grey[:30], grey[..., :2], grey.astype(np.float32), None):
+        with pytest.raises(UserError, match=r"a\.mp4 was not written: frame 1: .* expected"):
+            write_video(path, [grey, second], 25)  # type: ignore[list-item]
     with pytest.raises(RuntimeError, match="inside a with block"):
         VideoWriter(path, 25, (32, 32)).write(grey)
     assert list(tmp_path.iterdir()) == []

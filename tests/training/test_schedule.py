@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
 from signgen.errors import ExitCode, UserError
 from signgen.training.schedule import check_settings, learning_rate, step_seed
@@ -67,6 +68,14 @@ def test_step_seeds_differ_between_steps_and_processes() -> None:
             {"schedule": "step", "decay_every": 1, "decay_factor": 0.0},
             "decay_factor is 0.0; expected more than 0, at most 1",
         ),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; expected more than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; expected more than 0"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; expected 0 or more"),
+        ({"clip_gradient": -1.0}, "clip_gradient is -1.0; expected 0 or more"),
+        ({"ema": 1.0}, "ema is 1.0; expected 0 or more, less than 1"),
+        ({"seed": -1}, "seed is -1; expected 0 to 4294967295"),
+        ({"stop_at": -1}, "stop_at is -1; expected 0 or more"),
+        ({"data": DataConfig(workers=-1)}, "data.workers is -1; expected 0 or more"),
         ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
         ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
     ],

@@ -22,9 +22,9 @@ __all__ = [
     "checked_sequence",
     "checked_size",
     "checked_skeleton",
+    "mark_missing",
     "number_array",
     "overriding_fps",
-    "without_nan",
 ]
 
 MAX_FRAMES = 1_000_000
@@ -114,23 +114,25 @@ def number_array(values: object, shape: tuple[int | None, ...], what: str) -> Nu
     return array.astype(np.float64)
 
 
-def without_nan(
+def mark_missing(
     points: NDArray[np.floating], confidence: NDArray[np.floating]
-) -> tuple[Numbers, Numbers]:
-    """Return points and confidence with the ways that writers spell "missing" as confidence 0.
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Give key points that a file calls missing in another way confidence 0 and the place (0, 0).
 
-    They are NaN (and null) in either, whatever stands in the other, and confidences a hair below 0.
+    Missing are points with a coordinate or a confidence that is no number (NaN, or null in JSON),
+    whatever the other numbers say, and a confidence a hair below 0, as some detectors round.
 
     Args:
-        points: (..., 2).
-        confidence: (...).
+        points: (..., K, 2).
+        confidence: (..., K).
     """
     missing = np.isnan(points).any(axis=-1) | np.isnan(confidence)
-    missing |= (confidence < 0) & (confidence > -_HAIR)
-    if missing.any():
-        points = np.where(missing[..., None], 0.0, points)
-        confidence = np.where(missing, 0.0, confidence)
-    return points.astype(np.float64, copy=False), confidence.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore"):
+        rounded = (confidence < 0) & (confidence > -_HAIR)
+    return (
+        np.where(missing[..., None], 0, points),
+        np.where(missing | rounded, 0, confidence),
+    )
 
 
 def checked_sequence(
@@ -162,7 +164,7 @@ def checked_sequence(
             f"{path} has {count} key points; "
             f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
         )
-    points, confidence = without_nan(points, confidence)
+    points, confidence = mark_missing(points, confidence)
     _check_numbers(confidence, path, "confidence", 0.0)
     scores = confidence.astype(np.float32)
     visible = scores > 0  # what is too small for float32 is missing as well

@@ -41,7 +41,7 @@ from signgen.pose.formats.persons import (
     NUM_KEYPOINTS,
     Person,
     at_positions,
-    given_id,
+    identity_of,
     positions,
     read_signer,
 )
@@ -122,7 +122,7 @@ def _mmpose_persons(persons: object, what: str) -> list[Person]:
         raise UserError(f"{what} is not a list of persons with keypoints and keypoint_scores.")
     return [
         _mmpose_person(person["keypoints"], person["keypoint_scores"], what)._replace(
-            id=given_id(person.get("track_id"))
+            identity=identity_of(person)
         )
         for person in persons
     ]
@@ -189,8 +189,8 @@ def _read_alphapose(file: InputFile) -> Clips:
             )
         bare = bare and stem == digits[-1]
         person = _alphapose_person(entry["keypoints"], f"{path}: entry {index}")
-        person = person._replace(id=given_id(entry.get("idx")))
-        people.setdefault(int(digits[-1]), []).append(person)
+        named = person._replace(identity=identity_of(entry))
+        people.setdefault(int(digits[-1]), []).append(named)
     numbers = list(people)
     places = positions(numbers, path, 0 if bare else min(numbers), "number in image_id")
     frames = at_positions(places, people.values())
@@ -277,7 +277,7 @@ def _coco_picture(
 ) -> Reading:
     size = _named_size(picture, file.path)
     persons = [_coco_person(entry, what) for what, entry in entries]
-    return read_signer([[person for person in persons if person[1].any()]], file, size)
+    return read_signer([[person for person in persons if person.confidence.any()]], file, size)
 
 
 def _coco_person(entry: dict[str, Any], what: str) -> Person:

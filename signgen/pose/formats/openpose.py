@@ -29,13 +29,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checks import checked_size, number_array
-from signgen.pose.formats.persons import (
-    Person,
-    at_positions,
-    given_id,
-    positions,
-    read_signer,
-)
+from signgen.pose.formats.persons import Person, at_positions, identity_of, positions, read_signer
 from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, read_json
 from signgen.pose.skeleton import OPENPOSE_18
@@ -103,8 +97,6 @@ def _persons(entry: object, what: str) -> list[Person]:
 
 def _person(person: object, what: str) -> Person | None:
     """Read one person; None if nothing of the body was found."""
-    if person is None:
-        return None
     if not isinstance(person, dict):
         raise UserError(f"{what} is not an object with pose_keypoints_2d.")
     components: dict[str, Component] = {}
@@ -125,7 +117,7 @@ def _person(person: object, what: str) -> Person | None:
     mapped = map_components(components)
     if mapped is None or not mapped[1].any():
         return None
-    return Person(mapped[0][0], mapped[1][0], given_id(person.get("person_id")))
+    return Person(mapped[0][0], mapped[1][0], identity_of(person))
 
 
 FORMAT = Format(_recognise, _read, folders=True)

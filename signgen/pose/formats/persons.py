@@ -1,13 +1,13 @@
 """From the persons of every frame to one signer's sequence: for formats that list persons.
 
-Detectors list people in any order, so the signer is followed: by ids where trackers gave them, else
-by place and size.
+Detectors list people in any order, so the signer is followed by number where the file names people,
+else by place and size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from signgen.pose.formats.checks import (
     MAX_SIDE,
     Numbers,
     checked_sequence,
-    without_nan,
+    mark_missing,
 )
 from signgen.pose.formats.reading import InputFile, Reading
 from signgen.structures import PoseSequence
@@ -31,13 +31,14 @@ __all__ = [
     "Person",
     "at_positions",
     "follow_signer",
-    "given_id",
+    "identity_of",
     "positions",
     "read_signer",
 ]
 
 NUM_KEYPOINTS = 133
 _SURE = 0.3
+_SHOULDERS = [5, 6]
 _NORMALISED_EXTENT = 4.0
 """A signer whose points span less than this many pixels is not in pixels."""
 
@@ -45,34 +46,42 @@ _PARTS = (slice(0, 23), slice(23, 91), slice(91, 112), slice(112, 133))
 """Body with feet, face, left and right hand."""
 _MOST_OUTSIDE = 0.25
 """Normalised coordinates of which a larger share is negative do not go from 0 to 1."""
-_TRUNK = [*range(7), 11, 12]
-_GROWTH = 2.0
-"""A person grows or shrinks at most so many times between frames."""
+
 _MOST_FOLLOWED = 16
-_REACH_ALONE = 3.0
+_REACH = 1.0
+"""How far a signer may be from the last place, in widths of the shoulders, in mean over the points;
+neighbours are at least two apart."""
+_GROWTH = 1.7
+"""Factor by which a signer's size may differ from the last one."""
 
 
 class Person(NamedTuple):
-    """One person of one frame.
+    """Who was found in a frame.
 
     Args:
-        points: (133, 2), (x, y).
+        points: (133, 2).
         confidence: (133,), 0 where missing.
-        id: What a tracker calls the person, 0 or more; None where the file does not say.
+        identity: Number of the person in the whole clip, if the file says one.
     """
 
     points: Numbers
     confidence: Numbers
-    id: int | None = None
+    identity: int | None = None
 
 
-def given_id(value: object) -> int | None:
-    """Return the id of a person, a whole number or a list of one; None for -1 and the like."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def identity_of(entry: Mapping[str, object]) -> int | None:
+    """Return the number by which a tracker calls a person; None where there is none.
+
+    OpenPose writes `person_id` in a list, AlphaPose `idx`, MMPose's trackers `track_id`; without a
+    tracker it is -1 or absent.
+    """
+    for name in ("track_id", "person_id", "idx"):
+        value = entry.get(name)
+        while isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return int(value) if value == int(value) else None
+    return None
 
 
 def positions(numbers: Sequence[int], path: Path, first: int, name: str = "frame_id") -> list[int]:
@@ -161,13 +170,9 @@ def read_signer(
         normalised: Whether coordinates may go from 0 to 1.
         what: Names file and clip in messages; the file's path without it.
     """
+    frames = [[_cleaned(person) for person in frame] for frame in frames]
     assumed = tuple(name for name, own in (("size", size), ("fps", fps)) if own is None)
     size, path = size or file.size, what or file.path
-    cleaned = [
-        [Person(*without_nan(person.points, person.confidence), person.id) for person in frame]
-        for frame in frames
-    ]
-    frames = [[person for person in frame if person.confidence.any()] for frame in cleaned]
     if normalised:
         frames = _in_pixels(frames, path, size)
     signer = follow_signer(frames)
@@ -198,97 +203,126 @@ def _extent(poses: PoseSequence) -> tuple[int, int]:
 def follow_signer(frames: Sequence[Sequence[Person]]) -> list[Person]:
     """Choose one person per frame, the same one throughout.
 
-    A person is followed forwards and backwards from where it is largest: by its id where the file
-    gives ids, else to the nearest person that is plausible against its last place and size. Where
-    there is none the frame is missing, with confidence 0, and the search resumes at the last
-    place. The signer is the one with the largest extent times mean confidence (the median of its
-    frames) among those that are seen in at least half as many frames as any: a ghost of one frame
-    is nobody's signer.
+    A person is followed forwards and backwards from where it is largest (extent times mean
+    confidence). Where the file numbers its people, by the number; else the nearest is taken who is
+    about as large as the person was last and about there; otherwise the frame is missing, with
+    confidence 0. Who is alone in all frames may move as far as the person is large.
+
+    The signer is the largest of those who are seen in at least half as many frames as any: a ghost
+    of one frame is nobody's signer.
     """
     free = {
         (t, i): _diagonal(person) ** 2 * float(np.mean(person.confidence))
         for t, persons in enumerate(frames)
         for i, person in enumerate(persons)
     }
-    # Without a neighbour to be taken for the signer, pictures may be further apart in time.
-    reach = 1 if any(len(persons) > 1 for persons in frames) else _REACH_ALONE
-    tracks: list[tuple[int, float, dict[int, int]]] = []
+    alone = max(map(len, frames), default=0) == 1
+    tracks: list[dict[int, int]] = []
+    sizes: list[float] = []
     # A number that is not finite must reach the check that names it, whoever it belongs to.
     broken = [place for place, rank in free.items() if not math.isfinite(rank)]
     if broken:
-        tracks, free = [(1, 0.0, dict(broken[:1]))], {}
+        tracks, sizes, free = [dict(broken[:1])], [0.0], {}
     while free and len(tracks) < _MOST_FOLLOWED:
-        if tracks and 2 * len(free) < max(length for length, _, _ in tracks):
+        if 2 * len(free) < max(map(len, tracks), default=0):
             break
         t, i = max(free, key=lambda place: (free[place], -place[0], -place[1]))
-        track = {t: i}
+        first, track = frames[t][i], {t: i}
+        other = _others(frames, first)
         for order in (range(t + 1, len(frames)), range(t - 1, -1, -1)):
-            track |= _follow(frames, frames[t][i], order, reach)
+            track |= _follow(frames, first, order, other, alone=alone)
         ranks = [free.pop(place) for place in track.items() if place in free]
-        tracks.append((len(track), float(np.median(ranks)), track))
-    longest = max((length for length, _, _ in tracks), default=0)
-    best: dict[int, int] = max(
-        (track for track in tracks if 2 * track[0] >= longest),
-        key=lambda track: track[1],
-        default=(0, 0.0, {}),
-    )[2]
+        tracks.append(track)
+        sizes.append(float(np.median(ranks)))
+    longest = max(map(len, tracks), default=0)
+    seen = [(size, -n) for n, size in enumerate(sizes) if 2 * len(tracks[n]) >= longest]
+    best = tracks[-max(seen)[1]] if seen else {}
     nobody = Person(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS))
     return [frames[t][best[t]] if t in best else nobody for t in range(len(frames))]
 
 
+def _others(frames: Sequence[Sequence[Person]], signer: Person) -> set[int] | None:
+    """Return the numbers of people who are seen beside the signer; None where numbers say nothing.
+
+    They say nothing where two people of one frame share one, as in files without a tracker.
+    """
+    numbers = [[p.identity for p in frame if p.identity is not None] for frame in frames]
+    if signer.identity is None or any(len(set(some)) < len(some) for some in numbers):
+        return None
+    beside = (some for some in numbers if signer.identity in some)
+    return set().union(*beside) - {signer.identity}
+
+
 def _follow(
-    frames: Sequence[Sequence[Person]], last: Person, order: Iterable[int], reach: float
+    frames: Sequence[Sequence[Person]],
+    last: Person,
+    order: Iterable[int],
+    other: set[int] | None,
+    *,
+    alone: bool,
 ) -> dict[int, int]:
-    """Return the index of a person in each frame that shows it."""
-    track = {}
+    """Return the place of a person among those of each frame that shows it."""
+    track: dict[int, int] = {}
+    far, identity = _diagonal(last), last.identity
     for t in order:
-        steps = [_step(last, person) for person in frames[t]]
-        nearest = int(np.argmin(steps)) if steps else 0
-        if steps and steps[nearest] <= reach:
-            track[t], last = nearest, frames[t][nearest]
+        people = list(enumerate(frames[t]))
+        # Whom the file names
+        named = [] if other is None else [i for i, p in people if p.identity == identity]
+        if named:
+            track[t], last = named[0], frames[t][named[0]]
+            continue
+        # Who may be the signer, a tracker's new number included
+        found = [(i, p) for i, p in people if other is None or p.identity not in other]
+        found = found if alone else [(i, p) for i, p in found if _similar(last, p)]
+        distances = [_distance(last, person) for _, person in found]
+        if distances and min(distances) <= (far if alone else _REACH * _width(last)):
+            track[t], last = found[int(np.argmin(distances))]
     return track
 
 
-def _step(last: Person, person: Person) -> float:
-    """Return how far a person is from where it was last; infinite where it cannot be the same.
+def _cleaned(person: Person) -> Person:
+    points, confidence = mark_missing(person.points, person.confidence)
+    return person._replace(
+        points=points.astype(np.float64), confidence=confidence.astype(np.float64)
+    )
 
-    The unit is its size.
-    """
-    if last.id is not None and person.id is not None:
-        return 0.0 if last.id == person.id else math.inf
-    both = (last.confidence > 0) & (person.confidence > 0)
-    trunk = both[_TRUNK]
-    one, two = last.points[_TRUNK][trunk], person.points[_TRUNK][trunk]
-    if len(one) < 2:  # hands or a face alone
-        one, two = last.points[both], person.points[both]
-    if not len(one):
-        if not (last.confidence.any() and person.confidence.any()):
-            return math.inf
-        one, two = (p.points[p.confidence > 0].mean(axis=0)[None] for p in (last, person))
-    size = _size(last)
+
+def _width(person: Person) -> float:
+    """Width of the shoulders in pixels; where one is missing, a third of the whole extent."""
+    points, confidence = person.points, person.confidence
+    if (confidence[_SHOULDERS] > 0).all():
+        with np.errstate(all="ignore"):
+            width = float(np.linalg.norm(points[_SHOULDERS[0]] - points[_SHOULDERS[1]]))
+        # Seen from the side, shoulders are narrow
+        return max(width, _diagonal(person) / 6)
+    return _diagonal(person) / 3
+
+
+def _similar(one: Person, two: Person) -> bool:
+    """Whether two people are about as large, by the points that both have."""
+    both = (one.confidence > 0) & (two.confidence > 0)
+    if both.sum() < 2:
+        return True
     with np.errstate(all="ignore"):
-        ratio = _spread(two) / _spread(one) if len(one) >= 3 and _spread(one) else 1.0
-        step = float(np.median(np.linalg.norm(one - two, axis=1)))
-    return step / size if size and 1 / _GROWTH <= ratio <= _GROWTH else math.inf
-
-
-def _size(person: Person) -> float:
-    """Return shoulder width or a third of the trunk's diagonal; a third of all without them."""
-    seen = person.confidence[_TRUNK] > 0
-    trunk = person.points[_TRUNK]
-    if seen.sum() < 2:
-        return _diagonal(person) / 3
-    width = np.linalg.norm(trunk[5] - trunk[6]) if seen[5] and seen[6] else 0.0
-    return max(float(width), _spread(trunk[seen]) / 3)
-
-
-def _spread(points: Numbers) -> float:
-    """Diagonal of the extent of (N, 2) points."""
-    return float(np.linalg.norm(np.ptp(points, axis=0)))
+        sizes = [float(np.linalg.norm(np.ptp(p.points[both], axis=0))) for p in (one, two)]
+    return not min(sizes) * _GROWTH < max(sizes)
 
 
 def _diagonal(person: Person) -> float:
     """Diagonal of the extent of a person's points, in pixels."""
-    seen = person.points[person.confidence > 0]
+    points, confidence = person.points, person.confidence
+    seen = points[confidence > 0]
     with np.errstate(all="ignore"):
-        return _spread(seen) if len(seen) else 0.0
+        return float(np.linalg.norm(np.ptp(seen, axis=0))) if len(seen) else 0.0
+
+
+def _distance(one: Person, two: Person) -> float:
+    """Mean distance of the points that both have, or of their centres if there are none."""
+    both = (one.confidence > 0) & (two.confidence > 0)
+    with np.errstate(all="ignore"):
+        if both.any():
+            return float(np.linalg.norm(one.points[both] - two.points[both], axis=1).mean())
+        if not ((one.confidence > 0).any() and (two.confidence > 0).any()):
+            return math.inf
+        centres = [p.points[p.confidence > 0].mean(axis=0) for p in (one, two)]
+        return float(np.linalg.norm(centres[0] - centres[1]))

@@ -21,12 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import (
-    Numbers,
-    checked_sequence,
-    checked_size,
-    overriding_fps,
-)
+from signgen.pose.formats.checks import Numbers, checked_sequence, checked_size, overriding_fps
 from signgen.pose.formats.persons import Person, follow_signer
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
@@ -114,7 +109,10 @@ def _followed(people: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
             for t in range(len(people[0][1]))
         ]
     )
-    return np.stack([p.points for p in signer]), np.stack([p.confidence for p in signer])
+    return (
+        np.stack([person.points for person in signer]),
+        np.stack([person.confidence for person in signer]),
+    )
 
 
 def _components(
@@ -132,7 +130,8 @@ def _components(
             raise UserError(f"{path} is a broken .pose file: its points have too few dimensions.")
         chosen = values[:, start:stop, [x, y]]  # (T, N, 2)
         hidden = np.ma.getmaskarray(chosen).any(axis=-1)
-        scores = np.where(hidden, 0.0, confidence[:, start:stop])
+        unknown = np.isnan(chosen.data).any(axis=-1)
+        scores = np.where(hidden | unknown, 0.0, confidence[:, start:stop])
         with np.errstate(all="ignore"):
             points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
         components[part.name] = Component(list(part.points), points, scores)

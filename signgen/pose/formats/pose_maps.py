@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from signgen.pose.formats.checks import Numbers, without_nan
+from signgen.pose.formats.checks import Numbers, mark_missing
 from signgen.pose.skeleton import COCO_WHOLEBODY, HAND_POINTS, HAND_ROOT, SKELETONS
 
 __all__ = ["BODY_25", "COCO_18", "FROM_HALPE_136", "Component", "map_components"]
@@ -68,7 +68,7 @@ def map_components(components: Mapping[str, Component]) -> tuple[Numbers, Number
         does not have are missing, except those that `_complete` derives for MediaPipe files.
     """
     components = {
-        name: Component(part.names, *without_nan(part.points, part.confidence))
+        name: Component(part.names, *mark_missing(part.points, part.confidence))
         for name, part in components.items()
     }
     if "POSE_LANDMARKS" in components:

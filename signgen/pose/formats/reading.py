@@ -11,7 +11,7 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
-from signgen.files.paths import check_regular
+from signgen.files.paths import check_no_device
 from signgen.pose.formats.checks import MAX_FRAMES
 from signgen.structures import PoseSequence
 
@@ -66,7 +66,7 @@ class InputFile:
     @cached_property
     def head(self) -> bytes:
         """The first bytes of a file, whatever its size."""
-        check_regular(self.path, "a file of poses")
+        check_no_device(self.path, "a file of poses")
         try:
             with self.path.open("rb") as stream:
                 return _filled(stream.read(_HEAD), self.path)
@@ -103,8 +103,8 @@ class InputFile:
         files = sorted(numbered or found, key=_numbers)
         if not files:
             raise UserError(
-                f"{self.path} is a folder without *.json; expected "
-                "MMPose or OpenPose JSON, one file per frame."
+                f"{self.path} is a folder without *.json; expected MMPose or OpenPose JSON, one "
+                "file per frame."
             )
         if len(files) > MAX_FRAMES:
             raise UserError(f"{self.path} has {len(files)} files; at most {MAX_FRAMES} are read.")

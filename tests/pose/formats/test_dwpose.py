@@ -28,7 +28,7 @@ def test_order_of_points():
     wanted = np.array([*COCO_18, *[0] * 6, *range(24, 134)])
     assert (points[scores > 0, 0] == wanted[scores > 0]).all()
     assert np.flatnonzero(scores == 0).tolist() == list(range(17, 23)), "no feet"
-    _, (points, _, _) = dwpose.from_dictionary(numbered(2), "x")
+    _, (points, *_) = dwpose.from_dictionary(numbered(2), "x")
     assert points[[0, 91, 112], 0].tolist() == [100, 192, 213], "left hands of all people first"
     array = np.stack([np.arange(134.0), np.full(134, 7.0), np.ones(134)], -1)
     ((points, scores, _),) = dwpose.from_array(array, "x")

@@ -116,6 +116,6 @@ def test_what_stands_beside_the_frames_of_a_folder_is_left_alone(tmp_path):
 
 def test_pipes_and_devices_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "clip.json")
-    for path, kind in ((tmp_path / "clip.json", "a pipe"), ("/dev/zero", "a device")):
-        with pytest.raises(UserError, match=f"is {kind}; expected a file of poses"):
+    for path in (tmp_path / "clip.json", "/dev/zero"):
+        with pytest.raises(UserError, match="is not a regular file; expected a file of poses"):
             read_poses(path)

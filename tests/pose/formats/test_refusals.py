@@ -141,7 +141,7 @@ def test_own_npz(tmp_path):
             (own_npz(confidence=confidence[:1]), "keypoints have shape"),
             (own_npz(confidence=confidence * 0), "missing"),
             (own_npz(confidence=-confidence), "confidence of key point 0 in frame 0"),
-            (own_npz(keypoints=points * np.inf), "coordinate of key point 0 in frame 0 is inf"),
+            (own_npz(keypoints=points + np.inf), "coordinate of key point 0 in frame 0 is inf"),
             *((own_npz(size=np.array(size)), "size") for size in ([0, 5], 5)),
             *((own_npz(fps=np.array(fps)), "fps") for fps in (0.0, NAN, [25.0, 25.0])),
             (bytes(changed), "broken"),
@@ -258,7 +258,7 @@ def test_detectors(tmp_path):
         ([person() | {"keypoints": None}], "has no list of key points"),
         ([person() | {"keypoint_scores": ["1"] * 133}], "other than numbers"),
         ([person() | {"keypoints": [[INFINITY, 1.0]] * 133}], "coordinate of key point 0"),
-        ([person() | {"keypoint_scores": [INFINITY] * 133}], "confidence of key point 0"),
+        ([person() | {"keypoint_scores": [NAN] * 133}], "every key point"),
         ([person() | {"keypoint_scores": [0.0] * 133}], "every key point"),
         # AlphaPose
         ([alphapose(0, [1.0] * 51)], "has 51 numbers; expected 3 for each of 133 or 136"),
