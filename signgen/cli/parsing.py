@@ -74,7 +74,7 @@ def parse(
         SystemExit: After `--help`.
     """
     types = dict(flag_types(Common()))
-    words, typed = _protected(words, {*types, *flag_types(default or cls())})
+    words, typed = _protected(words, {*types, *dict(flag_types(default or cls()))})
     common, _ = _run_tyro(Common, words, prog, types, add_help=False)
     settings: Any = load_config(common.config, cls) if common.config else default or cls()
     types = dict(flag_types(settings)) | types | {"--help": bool, "-h": bool}

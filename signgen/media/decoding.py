@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -111,7 +111,7 @@ class FrameConverter:
         """Return a frame as (H, W, 3) uint8 RGB, turned and mirrored as its display matrix says."""
         # One thread: a process that was forked would wait for ever for others when it frees them.
         pixels = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        return np.ascontiguousarray(_displayed(pixels, frame), dtype=np.uint8)
+        return np.ascontiguousarray(_displayed(np.asarray(pixels, np.uint8), frame))
 
 
 def _displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -119,7 +119,8 @@ def _displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.ui
 
     The matrix (ISO/IEC 14496-12, 6.2.2) takes (x, y) to (a x + c y, b x + d y).
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    side_data: Any = frame.side_data  # PyAV's stub names other keys than there are
+    matrix = side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:
         return pixels
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.int64)
