@@ -24,7 +24,6 @@ __all__ = [
     "checked_skeleton",
     "mark_missing",
     "number_array",
-    "overriding_fps",
 ]
 
 MAX_FRAMES = 1_000_000
@@ -46,11 +45,6 @@ def checked_fps(value: object, path: Path) -> float:
         f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}. "
         "Name the right one with --fps (in a render --pose-fps)."
     )
-
-
-def overriding_fps(given: float | None, own: object, path: Path) -> float:
-    """Return the caller's frame rate where there is one, else the file's own, checked."""
-    return checked_fps(own, path) if given is None else given
 
 
 def checked_size(value: object, path: Path) -> tuple[int, int]:

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import checked_size, number_array, overriding_fps
+from signgen.pose.formats.checks import checked_size, number_array
 from signgen.pose.formats.persons import (
     NUM_KEYPOINTS,
     Person,
@@ -169,7 +169,7 @@ def _read_alphapose(file: InputFile) -> Clips:
         if not isinstance(metadata, dict):
             raise UserError(f"{path}: metadata is not an object with fps, width and height.")
         if "fps" in metadata:
-            fps = overriding_fps(file.fps, metadata["fps"], path)
+            fps = file.rate(metadata["fps"])
         size = _named_size(metadata, path)
     assert isinstance(entries, list)
     # Group the detections by the number of their picture

@@ -23,7 +23,6 @@ from signgen.pose.formats.checks import (
     checked_size,
     checked_skeleton,
     number_array,
-    overriding_fps,
 )
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import SKELETONS
@@ -48,10 +47,7 @@ def _read(file: InputFile) -> Clips:
             "Update signgen."
         )
     skeleton = checked_skeleton(document["skeleton"], path)
-    fps, size = (
-        overriding_fps(file.fps, document["fps"], path),
-        checked_size(document["size"], path),
-    )
+    fps, size = file.rate(document["fps"]), checked_size(document["size"], path)
     if not isinstance(frames, list):
         raise UserError(f"{path}: frames is not a list; expected a list of frames.")
     if not frames:

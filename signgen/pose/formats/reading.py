@@ -12,7 +12,7 @@ from pathlib import Path
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
 from signgen.files.paths import check_no_device
-from signgen.pose.formats.checks import MAX_FRAMES
+from signgen.pose.formats.checks import MAX_FRAMES, checked_fps
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -56,12 +56,16 @@ class InputFile:
 
     Args:
         size: (H, W) of the pictures as the caller knows it; what the file says goes first.
-        fps: Frames per second that the caller wants; they go before the file's.
+        fps: Frames per second as the caller knows them, whatever the file says.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     fps: float | None = None
+
+    def rate(self, value: object) -> float:
+        """Return the frames per second: the caller's, else what the file says, which is checked."""
+        return checked_fps(value, self.path) if self.fps is None else self.fps
 
     @cached_property
     def head(self) -> bytes:
