@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, get_type_hints
 
@@ -73,6 +74,7 @@ def parse(
         SystemExit: After `--help`.
     """
     types = dict(flag_types(Common()))
+    words, typed = _protected(words, {*types, *dict(flag_types(default or cls()))})
     common, _ = _run_tyro(Common, words, prog, types, add_help=False)
     settings: Any = load_config(common.config, cls) if common.config else default or cls()
     types = dict(flag_types(settings)) | types | {"--help": bool, "-h": bool}
@@ -92,6 +94,7 @@ def parse(
     positional = positional or {}
     values, names = values_of(parsed)
     _place([*names, *unknown], values, positional, prog)
+    values = {name: _as_typed(value, typed) for name, value in values.items()}
 
     config: ConfigT = from_mapping(type(settings), values, prog, settings)
     for name, expected in (required or {}).items():
@@ -99,6 +102,29 @@ def parse(
             called = positional.get(name, f"--{name.replace('_', '-')}")
             raise _usage(f"{called} is missing; expected {expected}", prog)
     return config
+
+
+def _protected(words: Sequence[str], flags: Container[str]) -> tuple[list[str], Mapping[str, str]]:
+    """Put `./` before names that begin with a dash: all after `--`, and files that are there.
+
+    Returns:
+        The words without `--`, and the names as they were typed by those with `./`.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    typed = {
+        f"./{word}": word
+        for place, word in enumerate(words)
+        if _is_flag(word)
+        and (place > end or (word.partition("=")[0] not in flags and os.path.lexists(word)))
+    }
+    back = {word: name for name, word in typed.items()}
+    return [back.get(w, w) for place, w in enumerate(words) if place != end], typed
+
+
+def _as_typed(value: Any, typed: Mapping[str, str]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_as_typed(item, typed) for item in value)
+    return typed.get(value, value) if isinstance(value, str) else value
 
 
 def _run_tyro(

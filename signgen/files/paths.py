@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -44,12 +45,26 @@ def check_no_device(path: str | Path, expected: str) -> None:
 
 
 def check_local(path: str | Path, what: str = "file") -> Path:
-    """Refuse addresses such as `https://...`: media libraries would go straight to the network."""
+    """Refuse addresses such as `https://...`, and names that are too long for this machine.
+
+    Media libraries would go straight to the network.
+    """
     if _ADDRESS.match(str(path)):
         raise UserError(
             f"{path} is an address; expected a {what} on this machine. Download it first.",
             ExitCode.NO_INPUT,
         )
+    try:
+        os.lstat(path)
+    except ValueError:
+        pass
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(
+                f"{str(path)[:60]}... has {len(str(path))} characters, which no name of a {what} "
+                "has here. Check the path.",
+                ExitCode.NO_INPUT,
+            ) from error
     return Path(path)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -107,11 +108,25 @@ class FrameConverter:
         _check_pixels(self.path, frame.width, frame.height)
 
     def upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """Return a frame as (H, W, 3) uint8 RGB, turned by the rotation that is noted in it."""
+        """Return a frame as (H, W, 3) uint8 RGB, turned and mirrored as its display matrix says."""
         # One thread: a process that was forked would wait for ever for others when it frees them.
         pixels = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        quarter_turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(pixels, quarter_turns), dtype=np.uint8)
+        return np.ascontiguousarray(_displayed(np.asarray(pixels, np.uint8), frame))
+
+
+def _displayed(pixels: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Apply a display matrix to the nearest of the eight turns and reflections of a picture.
+
+    The matrix (ISO/IEC 14496-12, 6.2.2) takes (x, y) to (a x + c y, b x + d y).
+    """
+    side_data: Any = frame.side_data  # PyAV's stub names other keys than there are
+    matrix = side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.int64)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def guarded(path: Path, items: Iterable[ItemT]) -> Iterator[ItemT]:

@@ -71,6 +71,8 @@ def _numbers(reading: Reading) -> dict[str, object]:
         "fps": poses.fps,
         "size": list(poses.size),
         **({} if reading.people is None else {"people": reading.people}),
+        "missing_frames": int((~poses.visible.any(axis=1)).sum()),
+        "missing_points": int((~poses.visible).sum()),
         "visible": round(float(poses.visible.mean()), 4),
         **{f"{part}_coverage": share for part, share in coverage(poses).items()},
     }

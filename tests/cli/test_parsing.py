@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from signgen.cli import evaluate, prepare, render, train
+from signgen.cli.main import main
 from signgen.cli.options import Common, flag_types, flags_class
 from signgen.cli.parsing import parse
 from signgen.config.data import PreparePhoenixConfig
@@ -16,6 +18,7 @@ from signgen.config.evaluation import EvalConfig
 from signgen.config.pose import PoseConvertConfig, PoseExtractConfig
 from signgen.config.render import RenderConfig
 from signgen.config.train import TrainConfig
+from tests.material.pose_samples import coco, pose_bytes
 
 
 def parsed(cls: type[Any], line: str, **options: Any) -> Any:
@@ -110,3 +113,26 @@ def test_every_setting_has_a_help_text() -> None:
             else:
                 pending += fields(one.type)
     assert dict(flag_types(TrainConfig()))["--model.unet.layers-per-block"] is int
+
+
+def test_names_that_begin_with_a_dash(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["pose", "info", "--", "-abc.pose"]) == 66
+    assert "error: -abc.pose does not exist" in capsys.readouterr().err
+    (tmp_path / "-abc.pose").write_bytes(pose_bytes(coco()))
+    assert main(["pose", "convert", "-abc.pose", "--fps", "50", "out.npz"]) == 0
+    assert main(["pose", "info", "-abc.pose", "out.npz", "--json"]) == 0
+    files = json.loads(capsys.readouterr().out.splitlines()[-1])["files"]
+    assert [row["file"] for row in files] == ["-abc.pose", "out.npz"]
+    assert files[1]["fps"] == 50
+
+
+def test_control_characters_are_shown_and_long_paths_do_not_exist(tmp_path, capsys):
+    for name, shown in (
+        ("a\x1b[31m.pose", "a\\x1b[31m.pose"),
+        ("x" * 5000, "which no name"),
+    ):
+        assert main(["pose", "info", str(tmp_path / name)]) == 66
+        err = capsys.readouterr().err
+        assert shown in err
+        assert "\x1b" not in err

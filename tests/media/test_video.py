@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from signgen.errors import ExitCode, UserError
-from signgen.media import read_frames, read_video, save_image, write_video
+from signgen.media import (
+    VideoWriter,
+    looks_like_video,
+    probe_video,
+    read_frames,
+    read_video,
+    save_image,
+    write_video,
+)
 from tests.material.places import REAL, needs_real
 
 
@@ -123,3 +133,43 @@ def test_real_animated_gif() -> None:
     frames = read_frames(min((REAL / "fpdm_phoenix_strips").glob("*.gif")))
     assert frames.fps > 0
     assert sum(1 for _ in frames) >= 10
+
+
+# x' = a x + c y and y' = b x + d y of the display matrix, and the picture that is shown
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d", "shown"),
+    [
+        (1, 0, 0, 1, lambda p: p),
+        (-1, 0, 0, 1, np.fliplr),
+        (1, 0, 0, -1, np.flipud),
+        (-1, 0, 0, -1, lambda p: np.rot90(p, 2)),
+        (0, 1, -1, 0, lambda p: np.rot90(p, -1)),
+        (0, -1, 1, 0, lambda p: np.rot90(p, 1)),
+        (0, 1, 1, 0, lambda p: p.swapaxes(0, 1)),
+        (0, -1, -1, 0, lambda p: np.rot90(p, 2).swapaxes(0, 1)),
+    ],
+)
+def test_pictures_are_turned_and_mirrored_as_the_file_says(tmp_path, a, b, c, d, shown):
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:16, :24], picture[:16, 24:], picture[16:, :24] = 250, 160, 80
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25.0, (32, 48), crf=0) as writer:
+        writer.write(picture)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44
+    data[place : place + 36] = struct.pack(
+        ">9i", *(round(v * 65536) for v in (a, b, 0, c, d, 0, 0, 0)), 1 << 30
+    )
+    path.write_bytes(data)
+    (frame,) = read_video(path)
+    expected = shown(picture)
+    assert frame.shape == expected.shape == (*probe_video(path).size, 3)
+    assert np.abs(frame.astype(int) - expected).max() < 12
+
+
+def test_pipes_are_no_videos(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    assert not looks_like_video(tmp_path / "a.mp4")
+    assert not looks_like_video("/dev/zero")
+    with pytest.raises(UserError, match="not a regular file"):
+        probe_video(tmp_path / "a.mp4")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
+from signgen.files.paths import check_local
 from signgen.files.writing import atomic_folder, save_bytes
 from signgen.pose.formats import (
     deepfashion,
@@ -96,7 +97,7 @@ def read_clips(
     loaded; other files `reading.MAX_BYTES`. A format of one clip names it as the file, without the
     suffix. What is wrong with one clip of many is said when it is looked up.
     """
-    path = Path(path)
+    path = check_local(path, "file of poses")
     file = InputFile(
         path,
         None if size is None else checked_size(tuple(size), path),

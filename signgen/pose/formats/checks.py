@@ -42,7 +42,8 @@ def checked_fps(value: object, path: Path) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_FPS:
         return float(value)
     raise UserError(
-        f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}."
+        f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}. "
+        "Name the right one with --fps (in a render --pose-fps)."
     )
 
 
@@ -109,7 +110,7 @@ def number_array(values: object, shape: tuple[int | None, ...], what: str) -> Nu
 
 def mark_missing(
     points: NDArray[np.floating], confidence: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+) -> tuple[Numbers, Numbers]:
     """Give key points that a file calls missing in another way confidence 0 and the place (0, 0).
 
     Missing are points with a coordinate or a confidence that is no number (NaN, or null in JSON),
@@ -123,8 +124,8 @@ def mark_missing(
     with np.errstate(invalid="ignore"):
         rounded = (confidence < 0) & (confidence > -_HAIR)
     return (
-        np.where(missing[..., None], 0, points),
-        np.where(missing | rounded, 0, confidence),
+        np.where(missing[..., None], 0, points).astype(np.float64),
+        np.where(missing | rounded, 0, confidence).astype(np.float64),
     )
 
 

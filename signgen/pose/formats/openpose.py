@@ -37,7 +37,7 @@ from signgen.structures import PoseSequence
 
 __all__ = ["FORMAT", "frame_files", "list_bytes"]
 
-_PARTS = {"pose": (18, 25, 135), "face": (70,), "hand_left": (21,), "hand_right": (21,)}
+_PARTS = {"pose": (18, 25, 135), "face": (68, 69, 70), "hand_left": (21,), "hand_right": (21,)}
 
 
 def _is_frame(value: object) -> bool:

@@ -9,8 +9,8 @@ One object per file, in UTF-8::
      "frames": [[[x, y, confidence], ...], ...]}
 
 `frames` holds T frames of K points each; x and y are pixels of `size` with the origin at the top
-left, the confidence is at least 0 and 0 means missing. Unknown further keys are ignored. NaN and
-Infinity are refused.
+left, the confidence is at least 0 and 0 means missing. Unknown further keys are ignored. A point
+of NaN is missing too; Infinity is refused.
 """
 
 from __future__ import annotations

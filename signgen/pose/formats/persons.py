@@ -42,6 +42,12 @@ _SHOULDERS = [5, 6]
 _NORMALISED_EXTENT = 4.0
 """A signer whose points span less than this many pixels is not in pixels."""
 
+_PARTS = (slice(0, 23), slice(23, 91), slice(91, 112), slice(112, 133))
+"""Body with feet, face, left and right hand."""
+_MOST_OUTSIDE = 0.25
+"""Normalised coordinates of which a larger share is negative do not go from 0 to 1."""
+
+_MOST_FOLLOWED = 16
 _REACH = 1.0
 """How far a signer may be from the last place, in widths of the shoulders, in mean over the points;
 neighbours are at least two apart."""
@@ -110,20 +116,37 @@ def at_positions(places: Sequence[int], persons: Iterable[list[Person]]) -> list
 def _in_pixels(
     frames: Sequence[Sequence[Person]], path: Path | str, size: tuple[int, int] | None
 ) -> Sequence[Sequence[Person]]:
-    """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are."""
-    seen = np.concatenate(
-        [np.zeros((0, 2)), *(p.points[p.confidence > 0] for frame in frames for p in frame)]
-    )
-    with np.errstate(all="ignore"):
-        normalised = len(seen) > 1 and float(np.ptp(seen, axis=0).max()) < _NORMALISED_EXTENT
+    """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are.
+
+    Units are a property of each part: writers scale the body and leave hands and face in pixels.
+    """
+    # Parts whose points all lie around 0 to 1
+    people = [person for frame in frames for person in frame]
+    normalised = []
+    lowest, highest = math.inf, -math.inf
+    for part in _PARTS:
+        seen = np.concatenate(
+            [np.zeros((0, 2)), *(p.points[part][p.confidence[part] > 0] for p in people)]
+        )
+        seen = seen[(seen != 0).any(axis=1)]
+        with np.errstate(all="ignore"):
+            if len(seen) and float(np.abs(seen).max()) < _NORMALISED_EXTENT:
+                normalised.append(part)
+                lowest, highest = min(lowest, seen.min()), max(highest, seen.max())
+                centred = (seen < 0).mean() > _MOST_OUTSIDE
+                size = None if centred else size  # -1 to 1: which pixel is 0 is not known
     if not normalised or (size is not None and min(size) <= 8 * _NORMALISED_EXTENT):
         return frames
-    if size is None or seen.min() < 0:
+    if size is None:
+        mixed = "" if len(normalised) == len(_PARTS) else " in some parts"
         raise UserError(
-            f"{path}: coordinates go from {seen.min():.3g} to {seen.max():.3g}; expected "
+            f"{path}: coordinates go from {lowest:.3g} to {highest:.3g}{mixed}; expected "
             "pixels, or 0 to 1 with a known picture size. Name it with --size HEIGHT WIDTH."
         )
-    scale = np.array([size[1], size[0]], dtype=np.float64)
+    # Into pixels
+    scale = np.ones((NUM_KEYPOINTS, 2))
+    for part in normalised:
+        scale[part] = size[1], size[0]
     return [[p._replace(points=p.points * scale) for p in frame] for frame in frames]
 
 
@@ -180,29 +203,42 @@ def _extent(poses: PoseSequence) -> tuple[int, int]:
 def follow_signer(frames: Sequence[Sequence[Person]]) -> list[Person]:
     """Choose one person per frame, the same one throughout.
 
-    The signer is the person with the largest extent times mean confidence in any frame. Where the
-    file numbers its people, the signer is whoever has that number. Else, from there on, forwards
-    and backwards, the nearest person is taken who is about as large as the signer was last and
-    about there; otherwise the frame is missing, with confidence 0. A person who is alone in all
-    frames may move as far as the person is large.
+    A person is followed forwards and backwards from where it is largest (extent times mean
+    confidence). Where the file numbers its people, by the number; else the nearest is taken who is
+    about as large as the person was last and about there; otherwise the frame is missing, with
+    confidence 0. Who is alone in all frames may move as far as the person is large.
+
+    The signer is the largest of those who are seen in at least half as many frames as any: a ghost
+    of one frame is nobody's signer.
     """
-    signer = [Person(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS)) for _ in frames]
-    ranks = [
-        (_diagonal(person) ** 2 * float(np.mean(person.confidence)), -t, -i)
+    free = {
+        (t, i): _diagonal(person) ** 2 * float(np.mean(person.confidence))
         for t, persons in enumerate(frames)
         for i, person in enumerate(persons)
-    ]
-    if not ranks:
-        return signer
+    }
+    alone = max(map(len, frames), default=0) == 1
+    tracks: list[dict[int, int]] = []
+    sizes: list[float] = []
     # A number that is not finite must reach the check that names it, whoever it belongs to.
-    broken = [rank for rank in ranks if not math.isfinite(rank[0])]
-    _, minus_t, minus_i = broken[0] if broken else max(ranks)
-    anchor = -minus_t
-    signer[anchor] = frames[anchor][-minus_i]
-    other, alone = _others(frames, signer[anchor]), max(map(len, frames)) == 1
-    for order in (range(anchor + 1, len(frames)), range(anchor - 1, -1, -1)):
-        _follow(frames, signer, signer[anchor], order, other, alone=alone)
-    return signer
+    broken = [place for place, rank in free.items() if not math.isfinite(rank)]
+    if broken:
+        tracks, sizes, free = [dict(broken[:1])], [0.0], {}
+    while free and len(tracks) < _MOST_FOLLOWED:
+        if 2 * len(free) < max(map(len, tracks), default=0):
+            break
+        t, i = max(free, key=lambda place: (free[place], -place[0], -place[1]))
+        first, track = frames[t][i], {t: i}
+        other = _others(frames, first)
+        for order in (range(t + 1, len(frames)), range(t - 1, -1, -1)):
+            track |= _follow(frames, first, order, other, alone=alone)
+        ranks = [free.pop(place) for place in track.items() if place in free]
+        tracks.append(track)
+        sizes.append(float(np.median(ranks)))
+    longest = max(map(len, tracks), default=0)
+    seen = [(size, -n) for n, size in enumerate(sizes) if 2 * len(tracks[n]) >= longest]
+    best = tracks[-max(seen)[1]] if seen else {}
+    nobody = Person(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS))
+    return [frames[t][best[t]] if t in best else nobody for t in range(len(frames))]
 
 
 def _others(frames: Sequence[Sequence[Person]], signer: Person) -> set[int] | None:
@@ -219,26 +255,29 @@ def _others(frames: Sequence[Sequence[Person]], signer: Person) -> set[int] | No
 
 def _follow(
     frames: Sequence[Sequence[Person]],
-    signer: list[Person],
     last: Person,
     order: Iterable[int],
     other: set[int] | None,
     *,
     alone: bool,
-) -> None:
+) -> dict[int, int]:
+    """Return the place of a person among those of each frame that shows it."""
+    track: dict[int, int] = {}
     far, identity = _diagonal(last), last.identity
     for t in order:
+        people = list(enumerate(frames[t]))
         # Whom the file names
-        named = [] if other is None else [p for p in frames[t] if p.identity == identity]
+        named = [] if other is None else [i for i, p in people if p.identity == identity]
         if named:
-            signer[t] = last = named[0]
+            track[t], last = named[0], frames[t][named[0]]
             continue
         # Who may be the signer, a tracker's new number included
-        found = [p for p in frames[t] if other is None or p.identity not in other]
-        found = found if alone else [p for p in found if _similar(last, p)]
-        distances = [_distance(last, person) for person in found]
+        found = [(i, p) for i, p in people if other is None or p.identity not in other]
+        found = found if alone else [(i, p) for i, p in found if _similar(last, p)]
+        distances = [_distance(last, person) for _, person in found]
         if distances and min(distances) <= (far if alone else _REACH * _width(last)):
-            signer[t] = last = found[int(np.argmin(distances))]
+            track[t], last = found[int(np.argmin(distances))]
+    return track
 
 
 def _cleaned(person: Person) -> Person:

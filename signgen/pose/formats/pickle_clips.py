@@ -150,7 +150,7 @@ def _read_array(file: InputFile, name: str, array: Array) -> Reading:
             "WIDTH."
         )
     poses = checked_sequence(
-        values[..., :2], np.maximum(values[..., 2], 0), what, size=size, fps=file.fps or DEFAULT_FPS
+        values[..., :2], np.fmax(values[..., 2], 0), what, size=size, fps=file.fps or DEFAULT_FPS
     )
     return Reading(poses, assumed=("fps",) if file.size == by_name else ("size", "fps"))
 

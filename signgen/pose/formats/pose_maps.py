@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from signgen.pose.formats.checks import Numbers
+from signgen.pose.formats.checks import Numbers, mark_missing
 from signgen.pose.skeleton import COCO_WHOLEBODY, HAND_POINTS, HAND_ROOT, SKELETONS
 
 __all__ = ["BODY_25", "COCO_18", "FROM_HALPE_136", "Component", "map_components"]
@@ -67,6 +67,10 @@ def map_components(components: Mapping[str, Component]) -> tuple[Numbers, Number
         (T, 133, 2) points and (T, 133) confidence, or None where no map fits. Points that the file
         does not have are missing, except those that `_complete` derives for MediaPipe files.
     """
+    components = {
+        name: Component(part.names, *mark_missing(part.points, part.confidence))
+        for name, part in components.items()
+    }
     if "POSE_LANDMARKS" in components:
         return _from_holistic(components)
     if "pose_keypoints_2d" in components:

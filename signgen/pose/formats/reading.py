@@ -101,7 +101,10 @@ class InputFile:
         """The JSON files of a folder, one per frame, by the numbers in their names."""
         if not self.path.is_dir():
             return []
-        files = sorted(self.path.glob("*.json"), key=_numbers)
+        found = [file for file in self.path.glob("*.json") if not file.name.startswith(".")]
+        # Beside numbered frames, a file without a number, such as summary.json, is none
+        numbered = [file for file in found if re.search(r"\d", file.stem)]
+        files = sorted(numbered or found, key=_numbers)
         if not files:
             raise UserError(
                 f"{self.path} is a folder without *.json; expected MMPose or OpenPose JSON, one "

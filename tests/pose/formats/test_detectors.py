@@ -139,7 +139,7 @@ def test_extended_form_says_size_and_rate(write):
     metadata = {"fps": 50, "width": 320, "height": 240}
     path = write({"frames": [alphapose(0, flat(133))], "metadata": metadata})
     reading = read_clip(path, size=(1, 1), fps=1)
-    assert (reading.poses.size, reading.poses.fps, reading.assumed) == ((240, 320), 50, ())
+    assert (reading.poses.size, reading.poses.fps, reading.assumed) == ((240, 320), 1, ())
 
 
 # ----- COCO-WholeBody -----------------------------------------------------------------------------
