@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from signgen.config.model import Precision
 from signgen.config.pose import Device
@@ -12,13 +12,15 @@ from signgen.errors import ExitCode, UserError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["autocast", "check_precision", "choose_device"]
+__all__ = ["autocast", "check_precision", "choose_device", "find_device"]
 
 
 def choose_device(device: Device) -> str:
     """Return the torch device of a setting; `cuda` is never replaced silently."""
     import torch
 
+    if device not in get_args(Device):
+        raise _unknown(device)
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UserError(
@@ -27,6 +29,31 @@ def choose_device(device: Device) -> str:
             ExitCode.UNAVAILABLE,
         )
     return "cuda" if available and device != "cpu" else "cpu"
+
+
+def find_device(device: str | torch.device) -> torch.device:
+    """Return a torch device by its name, such as `cuda:1`, or by what `choose_device` takes."""
+    import torch
+
+    if device == "auto":
+        return torch.device(choose_device("auto"))
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise _unknown(device) from None
+    if found.type == "cuda":
+        choose_device("cuda")
+        if found.index is not None and found.index >= torch.cuda.device_count():
+            raise UserError(
+                f"--device is {device}, but torch finds {torch.cuda.device_count()} CUDA devices, "
+                "counted from 0. Choose one of them.",
+                ExitCode.UNAVAILABLE,
+            )
+    return found
+
+
+def _unknown(device: object) -> UserError:
+    return UserError(f"--device is {device}; expected auto, cpu or cuda.", ExitCode.USAGE)
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:

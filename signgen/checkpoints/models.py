@@ -13,12 +13,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from signgen.checkpoints.folders import CARD, State, check_whole, verify, write_folder
+from signgen.checkpoints.folders import (
+    CARD,
+    State,
+    check_finite,
+    check_whole,
+    verify,
+    write_folder,
+)
 from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config, to_yaml
+from signgen.device import find_device
 from signgen.files.hub import fetch, hub_files
+from signgen.files.paths import check_input
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable, stored_state
 from signgen.models.ipf import IPF
@@ -80,7 +89,9 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
     """
     files = verify(folder)["files"]
     averaged = kind != "model" and "ema.safetensors" in files
-    state = load_file(folder / ("ema.safetensors" if averaged else "model.safetensors"))
+    path = folder / ("ema.safetensors" if averaged else "model.safetensors")
+    state = load_file(path)
+    check_finite(state, path)
     return {name: value.float() for name, value in state.items()}
 
 
@@ -129,7 +140,7 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
         folder = _download(name, revision)
     if folder.parent.name == "checkpoints" and (folder / "manifest.json").is_file():
         settings = folder.parent.parent / "config.yaml"
-        return folder, settings, _run_config(settings).model
+        return folder, settings, run_config(settings).model
     if (folder / "model.safetensors").is_file() or (folder / "manifest.json").is_file():
         return folder, folder / "config.yaml", load_config(folder / "config.yaml", ModelConfig)
     if (folder / "config.yaml").is_file():
@@ -138,7 +149,7 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
             raise UserError(
                 f"{folder} has no checkpoint yet; train it first with `signgen train {folder}`."
             )
-        return checkpoint, folder / "config.yaml", _run_config(folder / "config.yaml").model
+        return checkpoint, folder / "config.yaml", run_config(folder / "config.yaml").model
     raise UserError(
         f"{name} is not a model: no config.yaml in {folder}. "
         "Expected `mini`, a run folder or a hub id.",
@@ -146,8 +157,9 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
     )
 
 
-def _run_config(path: Path) -> TrainConfig:
-    return load_config(path, TrainConfig)
+def run_config(path: Path) -> TrainConfig:
+    """Read the settings of a run; an empty file is a damaged one, not one of all defaults."""
+    return load_config(check_input(path, "settings file of a run"), TrainConfig)
 
 
 def _download(name: str, revision: str | None) -> Path:
@@ -183,13 +195,14 @@ def load_model(
         device: Where to put it.
         revision: Branch, tag or commit of a hub id; the main branch if not given.
     """
+    place = find_device(device)
     folder, settings, config = resolve(str(name), revision)
     state = read_weights(folder)
     check_whole(state, config, folder, settings)
     model = build_model(config)
     _check_complete(stored_state(model), state, folder, "this model", settings)
     load_into(model, state, folder / "model.safetensors")
-    return model.eval().to(device)
+    return model.eval().to(place)
 
 
 def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, ModelConfig]:
@@ -201,15 +214,16 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
             it is (A1 of FPDM's Table 2).
         device: Where to put it.
     """
+    place = find_device(device)
     if Path(name).is_file():
-        config = _run_config(Path(name)).model
+        config = run_config(Path(name)).model
         if config.ipf.loss != "none" or not config.ipf.pretrained:
             raise UserError(
                 f"{name}: model.ipf.loss is {config.ipf.loss}, model.ipf.pretrained "
                 f"{config.ipf.pretrained or 'none'}; expected loss none and a pretrained tower, "
                 "because a training file holds no weights. Name the run folder it trained."
             )
-        return cast(IPF, build_stage(config, "ipf")).eval().to(device), config
+        return cast(IPF, build_stage(config, "ipf")).eval().to(place), config
     folder, settings, config = resolve(name)
     weights = {k: v for k, v in read_weights(folder).items() if k.startswith("ipf.")}
     if not weights:
@@ -220,7 +234,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
     stage = cast(IPF, build_stage(config, "ipf"))
     _check_complete(stored_state(stage), weights, folder, "stage 1", settings)
     load_into(stage, {k[4:]: v for k, v in weights.items()}, folder / "model.safetensors")
-    return stage.eval().to(device), config
+    return stage.eval().to(place), config
 
 
 def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from signgen.cli.output import bar, print_note, print_result
 from signgen.cli.parsing import command
@@ -43,9 +44,10 @@ def evaluate(config: EvalConfig) -> int:
     scored; they are listed.
     """
     if config.protocol == "list":
-        from signgen.evaluation.protocols import describe
+        from signgen.evaluation.protocols import PROTOCOLS, describe
 
-        print_result(describe())
+        facts = {name: asdict(protocol) for name, protocol in PROTOCOLS.items()}
+        print_result(json.dumps(facts) if config.json else describe())
         return ExitCode.OK
     from signgen.evaluation.command import evaluate as run
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import get_args
 
 from signgen.config.model import Precision, Sampler, SamplingConfig
@@ -73,10 +74,14 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise UserError(f"--steps is {self.steps}; expected at least 1.", ExitCode.USAGE)
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"--seed is {self.seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
+        for flag, number, least, expected in (
+            ("--steps", 1 if self.steps is None else self.steps, 1, "at least 1"),
+            ("--seed", self.seed, 0, "0 to 2^63 - 1"),
+        ):
+            if not isinstance(number, Integral) or not least <= number < 2**63:
+                raise UserError(
+                    f"{flag} is {number}; expected a whole number, {expected}.", ExitCode.USAGE
+                )
         if self.guidance is not None and not all(map(math.isfinite, self.guidance)):
             raise UserError(
                 f"--guidance is {self.guidance}; expected finite numbers.", ExitCode.USAGE

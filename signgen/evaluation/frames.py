@@ -12,7 +12,7 @@ from signgen.evaluation.metric_choice import named_metrics
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import Result
 from signgen.evaluation.scoring import evaluate_clips
-from signgen.media.resizing import Filter
+from signgen.media.resizing import Filter, check_resizing
 from signgen.structures import PoseSequence
 
 __all__ = ["evaluate_frames"]
@@ -46,6 +46,7 @@ def evaluate_frames(
         scores = evaluate_frames(rendered, real, metrics=("ssim", "psnr"))
         print(scores["ssim"].value)
     """
+    check_resizing(size, resize)
     clip = Clip("frames", "", map(np.asarray, generated), map(np.asarray, reference), poses)
     measurements = named_metrics(metrics, View(size, resize))
     report = evaluate_clips({clip.id: lambda: clip}, measurements, baselines=())

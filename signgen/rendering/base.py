@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -19,6 +20,7 @@ __all__ = [
     "FrameRenderer",
     "RendersFrames",
     "check_chunk",
+    "check_size",
     "picture_of",
     "resize_picture",
 ]
@@ -125,6 +127,8 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
             f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
             "shape (H, W, 3), 0 to 255."
         )
+    if array.size == 0:
+        raise UserError(f"source is empty, of shape {array.shape}; expected a picture.")
     return array  # (H, W, 3)
 
 
@@ -140,5 +144,16 @@ def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame
 
 def check_chunk(chunk: int) -> None:
     """Refuse an impossible number of frames at a time."""
-    if chunk < 1:
-        raise UserError(f"--chunk is {chunk}; expected at least 1.", ExitCode.USAGE)
+    if not isinstance(chunk, Integral) or chunk < 1:
+        raise UserError(f"--chunk is {chunk}; expected a whole number, at least 1.", ExitCode.USAGE)
+
+
+def check_size(size: tuple[int, int] | None) -> None:
+    """Refuse a size that no frame can have."""
+    if size is not None and not (
+        len(size) == 2 and all(isinstance(side, Integral) and side > 0 for side in size)
+    ):
+        raise UserError(
+            f"--size is {size}; expected height and width, whole numbers of at least 1.",
+            ExitCode.USAGE,
+        )

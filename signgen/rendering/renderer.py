@@ -23,7 +23,7 @@ from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.rendering.base import Frame, check_chunk, picture_of, resize_picture
+from signgen.rendering.base import Frame, check_chunk, check_size, picture_of, resize_picture
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
@@ -155,6 +155,7 @@ class Renderer:
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
+        _check_guidance(self.sampling.guidance, model.config.sampling.guidance)
 
     @property
     def pose_style(self) -> Literal["clean", "fpdm"]:
@@ -195,6 +196,7 @@ class Renderer:
             UserError: If the source is no such picture, or a skeleton is not the model's.
         """
         # Find what to render
+        check_size(size)
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
@@ -319,3 +321,13 @@ def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
         sampling_timesteps(schedule, sampling.sampler, sampling.steps)
     except ValueError as error:
         raise UserError(f"--{error}.", ExitCode.USAGE) from None
+
+
+def _check_guidance(guidance: tuple[float, ...], own: tuple[float, ...]) -> None:
+    """Refuse another number of weights than one, or one for each condition of the model."""
+    if len(guidance) not in {1, 2}:
+        raise UserError(
+            f"--guidance is {list(guidance)}; expected one number or two, like the model's own "
+            f"{list(own)}.",
+            ExitCode.USAGE,
+        )

@@ -44,7 +44,8 @@ def step_seed(seed: int, step: int, rank: int) -> int:
         step: Number of the micro-batch, from 0 over the whole run.
         rank: Number of the process.
     """
-    return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
+    block, place = divmod(rank, 64)  # the steps of 64 processes fill the numbers between two seeds
+    return (seed * 1_000_003 + step * 64 + place + (block << 48)) % (1 << 62)
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -60,6 +61,24 @@ def check_settings(config: TrainConfig) -> None:
         for name, least in small
         if getattr(config, name) < least
     ]
+
+    # Rates and numbers that may be 0
+    data = config.data
+    amounts: dict[str, float] = {"weight_decay": config.weight_decay}
+    amounts |= {"clip_gradient": config.clip_gradient, "seed": config.seed}
+    amounts |= {"stop_at": config.stop_at, "data.workers": data.workers, "data.pairs": data.pairs}
+    problems += [
+        f"{name} is {value}; expected 0 or more"
+        for name, value in amounts.items()
+        if not 0 <= value < math.inf
+    ]
+    if not 0 < config.learning_rate < math.inf:
+        problems.append(f"learning_rate is {config.learning_rate}; expected more than 0")
+    if not 0 <= config.ema < 1:
+        problems.append(f"ema is {config.ema}; expected 0 or more, below 1")
+    if not 0 <= data.identity_rate <= 1:
+        rate = data.identity_rate
+        problems.append(f"data.identity_rate is {rate}; expected a probability, 0 to 1")
 
     # What must fit together
     if not problems and config.warmup % config.warmup_hold:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
 from signgen.errors import ExitCode, UserError
 from signgen.training.schedule import check_settings, learning_rate, step_seed
@@ -43,6 +44,8 @@ def test_step_schedule_without_warm_up_decays_from_the_first_step() -> None:
 def test_step_seeds_differ_between_steps_and_processes() -> None:
     seeds = {step_seed(s, step, rank) for s in range(3) for step in range(100) for rank in range(8)}
     assert len(seeds) == 3 * 100 * 8
+    many = {step_seed(7, step, rank) for step in range(100) for rank in range(200)}
+    assert len(many) == 100 * 200
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,16 @@ def test_step_seeds_differ_between_steps_and_processes() -> None:
             {"schedule": "step", "decay_every": 1, "decay_factor": 0.0},
             "decay_factor is 0.0; expected more than 0, at most 1",
         ),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0; expected more than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"ema": 1.5}, "ema is 1.5; expected 0 or more, below 1"),
+        ({"seed": -1}, "seed is -1; expected 0 or more"),
+        ({"clip_gradient": -1.0}, "clip_gradient is -1.0; expected 0 or more"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; expected 0 or more"),
+        ({"stop_at": -1}, "stop_at is -1; expected 0 or more"),
+        ({"data": DataConfig(workers=-1)}, r"data\.workers is -1; expected 0 or more"),
+        ({"data": DataConfig(pairs=-1)}, r"data\.pairs is -1; expected 0 or more"),
+        ({"data": DataConfig(identity_rate=2.0)}, r"data\.identity_rate is 2.0; expected a prob"),
         ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
         ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
     ],
