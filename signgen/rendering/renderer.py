@@ -155,7 +155,7 @@ class Renderer:
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
-        _check_guidance(self.sampling.guidance, model.config.sampling.guidance)
+        _check_guidance(self.sampling.guidance, model.config.branches)
 
     @property
     def pose_style(self) -> Literal["clean", "fpdm"]:
@@ -323,11 +323,8 @@ def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
         raise UserError(f"--{error}.", ExitCode.USAGE) from None
 
 
-def _check_guidance(guidance: tuple[float, ...], own: tuple[float, ...]) -> None:
-    """Refuse another number of weights than one, or one for each condition of the model."""
-    if len(guidance) not in {1, 2}:
-        raise UserError(
-            f"--guidance is {list(guidance)}; expected one number or two, like the model's own "
-            f"{list(own)}.",
-            ExitCode.USAGE,
-        )
+def _check_guidance(guidance: tuple[float, ...], branches: int) -> None:
+    """Refuse fewer weights than the branches of a model need, or more than any model has."""
+    if not branches - 1 <= len(guidance) <= 2:
+        wanted = "two numbers" if branches > 2 else "one number or two"
+        raise UserError(f"--guidance is {list(guidance)}; expected {wanted}.", ExitCode.USAGE)

@@ -233,3 +233,23 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     assert np.abs(frame - shown).max() <= 1
     plain = next(Renderer(model, Sampling(seed=3)).render(source, poses, (64, 48)))
     assert np.abs(frame.astype(int) - plain).max() > 1
+
+
+def test_what_no_frame_can_have_is_refused(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    poses = make_poses(1)
+    for size in ((0, 0), (-4, 5), (4.5, 5)):
+        with pytest.raises(UserError, match="--size is"):
+            list(Renderer(model).render(source, poses, size))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="source is empty"):
+        list(Renderer(model).render(source[:0], poses))
+    for guidance in ((), (1.0, 1.0, 1.0)):
+        with pytest.raises(UserError, match="--guidance is"):
+            Renderer(model, Sampling(guidance=guidance))
+    with pytest.raises(UserError, match=r"--steps is 2\.5; expected a whole number"):
+        Sampling(steps=2.5)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"--chunk is 2\.0; expected a whole number"):
+        Renderer(model, chunk=2.0)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="--device is foo"):
+        Renderer(model, device="foo")  # type: ignore[arg-type]
