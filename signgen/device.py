@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
 
 from signgen.config.model import Precision
 from signgen.config.pose import Device
@@ -12,15 +14,28 @@ from signgen.errors import ExitCode, UserError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["autocast", "check_precision", "choose_device", "find_device"]
+__all__ = ["autocast", "check_precision", "choose_device", "named_device"]
+
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""What Linux has where a driver of NVIDIA (also within Windows) or AMD is loaded."""
 
 
 def choose_device(device: Device) -> str:
-    """Return the torch device of a setting; `cuda` is never replaced silently."""
+    """Return the torch device of a setting; `cuda` is never replaced silently.
+
+    Raises:
+        UserError: If it is no setting, or `cuda` and there is none.
+    """
+    if device not in get_args(Device):
+        raise UserError(
+            f"--device is {device}; expected {', '.join(get_args(Device))}.", ExitCode.USAGE
+        )
+    # Importing torch takes seconds, and without a driver its answer is known
+    if device == "cpu" or (device == "auto" and not _may_have_cuda()):
+        return "cpu"
     import torch
 
-    if device not in get_args(Device):
-        raise _unknown(device)
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UserError(
@@ -28,32 +43,38 @@ def choose_device(device: Device) -> str:
             "or see `signgen doctor`.",
             ExitCode.UNAVAILABLE,
         )
-    return "cuda" if available and device != "cpu" else "cpu"
+    return "cuda" if available else "cpu"
 
 
-def find_device(device: str | torch.device) -> torch.device:
-    """Return a torch device by its name, such as `cuda:1`, or by what `choose_device` takes."""
+def named_device(name: str | torch.device) -> torch.device:
+    """Return the device of a setting, or of torch's name for one, such as `cuda:1`.
+
+    Raises:
+        UserError: If there is no such device.
+    """
     import torch
 
-    if device == "auto":
-        return torch.device(choose_device("auto"))
+    if isinstance(name, str) and name in get_args(Device):
+        return torch.device(choose_device(cast(Device, name)))
     try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError):
-        raise _unknown(device) from None
-    if found.type == "cuda":
-        choose_device("cuda")
-        if found.index is not None and found.index >= torch.cuda.device_count():
-            raise UserError(
-                f"--device is {device}, but torch finds {torch.cuda.device_count()} CUDA devices, "
-                "counted from 0. Choose one of them.",
-                ExitCode.UNAVAILABLE,
-            )
-    return found
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(
+            f"device is {name}; expected auto, cpu, cuda, or a name of torch's such as cuda:1.",
+            ExitCode.USAGE,
+        ) from None
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UserError(
+            f"device is {name}, but torch finds {count} CUDA devices here. Give cpu or auto, or "
+            "see `signgen doctor`.",
+            ExitCode.UNAVAILABLE,
+        )
+    return device
 
 
-def _unknown(device: object) -> UserError:
-    return UserError(f"--device is {device}; expected auto, cpu or cuda.", ExitCode.USAGE)
+def _may_have_cuda() -> bool:
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS)
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:

@@ -23,7 +23,8 @@ from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
-from signgen.checkpoints.models import load_into, read_weights, resolve
+from signgen.checkpoints.finding import resolve
+from signgen.checkpoints.models import load_into, read_weights
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.guides import GuideMaker, to_pixels

@@ -6,22 +6,22 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from signgen.config.model import ModelConfig
 from signgen.files.digests import sha256
 from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.structures import ExitCode, UserError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FORMAT_VERSION = 1
 CARD = "README.md"
 """The model card, where the hub looks for it. Not in the manifest: it is there to be edited."""
-State = dict[str, Tensor]
+State: TypeAlias = "dict[str, Tensor]"
 
 
 def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any]) -> None:
@@ -32,6 +32,9 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
         weights: Weights by file name.
         extra: Text by file name, what a `.pt` file holds, and the number of `step`s.
     """
+    import torch
+    from safetensors.torch import save_file
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, folder.name)
     with atomic_paths([folder]) as (temporary,):
@@ -56,6 +59,8 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
 
 def check_finite(state: State, path: Path) -> None:
     """Refuse weights that are NaN or infinite: nothing can be computed from them."""
+    import torch
+
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise UserError(
@@ -68,7 +73,7 @@ def weight_names(folder: Path) -> list[str]:
     """Return the names of the weights of a verified checkpoint or model folder, unread."""
     path = folder / "model.safetensors"
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             return list(file.keys())
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read ({error}); copy the folder again.") from None

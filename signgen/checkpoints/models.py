@@ -13,29 +13,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from signgen.checkpoints.folders import (
-    CARD,
-    State,
-    check_finite,
-    check_whole,
-    verify,
-    write_folder,
-)
-from signgen.checkpoints.runs import newest_checkpoint
+from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
+from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
 from signgen.config.model import ModelConfig
-from signgen.config.train import TrainConfig
-from signgen.config.yaml import load_config, to_yaml
-from signgen.device import find_device
-from signgen.files.hub import fetch, hub_files
-from signgen.files.paths import check_input
+from signgen.config.yaml import to_yaml
+from signgen.device import named_device
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable, stored_state
 from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
-
-BUNDLED = ("mini",)
-MODEL_FILES = ("config.yaml", "manifest.json", "model.safetensors")
-"""Files that make a model folder; a card may lie beside them."""
 
 
 def save_pretrained(
@@ -117,71 +103,6 @@ def _check_complete(wanted: State, given: State, folder: Path, what: str, settin
         )
 
 
-def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelConfig]:
-    """Find a model by name.
-
-    Args:
-        name: `mini`, a run folder, a checkpoint or model folder, or a hub id: `owner/name` or
-            `owner/name@revision`.
-        revision: Branch, tag or commit of a hub id.
-
-    Returns:
-        Folder of the weights, file of the settings, the model's settings.
-    """
-    bundled = name in BUNDLED
-    folder = Path(__file__).resolve().parents[1] / "assets" / name if bundled else Path(name)
-    if revision is not None and (bundled or folder.exists()):
-        raise UserError(
-            f"revision is {revision}, but {name} is {'bundled' if bundled else 'a local folder'}; "
-            "expected a hub id like owner/name, which alone has revisions.",
-            ExitCode.USAGE,
-        )
-    if not bundled and not folder.exists():
-        folder = _download(name, revision)
-    if folder.parent.name == "checkpoints" and (folder / "manifest.json").is_file():
-        settings = folder.parent.parent / "config.yaml"
-        return folder, settings, run_config(settings).model
-    if (folder / "model.safetensors").is_file() or (folder / "manifest.json").is_file():
-        return folder, folder / "config.yaml", load_config(folder / "config.yaml", ModelConfig)
-    if (folder / "config.yaml").is_file():
-        checkpoint = newest_checkpoint(folder)
-        if checkpoint is None:
-            raise UserError(
-                f"{folder} has no checkpoint yet; train it first with `signgen train {folder}`."
-            )
-        return checkpoint, folder / "config.yaml", run_config(folder / "config.yaml").model
-    raise UserError(
-        f"{name} is not a model: no config.yaml in {folder}. "
-        "Expected `mini`, a run folder or a hub id.",
-        ExitCode.NO_INPUT,
-    )
-
-
-def run_config(path: Path) -> TrainConfig:
-    """Read the settings of a run; an empty file is a damaged one, not one of all defaults."""
-    return load_config(check_input(path, "settings file of a run"), TrainConfig)
-
-
-def _download(name: str, revision: str | None) -> Path:
-    """Fetch a model folder from the hub, or its cache, by id."""
-    wanted = hub_files(name, MODEL_FILES, whole=True)
-    # The recipes write to runs/: what is not there is not trained yet, and nobody's on the hub.
-    if wanted is None or name.startswith("runs/"):
-        raise UserError(
-            f"model {name} is unknown; expected `mini`, an existing run folder (train it first), "
-            "or a hub id like owner/name or owner/name@revision.",
-            ExitCode.NO_INPUT,
-        )
-    if revision is not None:
-        if wanted.revision is not None:
-            raise UserError(
-                f"model {name} names a revision, and revision is {revision}; expected one of both.",
-                ExitCode.USAGE,
-            )
-        wanted = replace(wanted, revision=revision)
-    return fetch([wanted])[0]
-
-
 def load_model(
     name: str | Path, device: str | torch.device = "cpu", *, revision: str | None = None
 ) -> PoseGuidedModel:
@@ -195,14 +116,14 @@ def load_model(
         device: Where to put it.
         revision: Branch, tag or commit of a hub id; the main branch if not given.
     """
-    place = find_device(device)
+    chosen = named_device(device)
     folder, settings, config = resolve(str(name), revision)
     state = read_weights(folder)
     check_whole(state, config, folder, settings)
     model = build_model(config)
     _check_complete(stored_state(model), state, folder, "this model", settings)
     load_into(model, state, folder / "model.safetensors")
-    return model.eval().to(place)
+    return model.eval().to(chosen)
 
 
 def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, ModelConfig]:
@@ -214,7 +135,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
             it is (A1 of FPDM's Table 2).
         device: Where to put it.
     """
-    place = find_device(device)
+    chosen = named_device(device)
     if Path(name).is_file():
         config = run_config(Path(name)).model
         if config.ipf.loss != "none" or not config.ipf.pretrained:
@@ -223,7 +144,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
                 f"{config.ipf.pretrained or 'none'}; expected loss none and a pretrained tower, "
                 "because a training file holds no weights. Name the run folder it trained."
             )
-        return cast(IPF, build_stage(config, "ipf")).eval().to(place), config
+        return cast(IPF, build_stage(config, "ipf")).eval().to(chosen), config
     folder, settings, config = resolve(name)
     weights = {k: v for k, v in read_weights(folder).items() if k.startswith("ipf.")}
     if not weights:
@@ -234,7 +155,7 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
     stage = cast(IPF, build_stage(config, "ipf"))
     _check_complete(stored_state(stage), weights, folder, "stage 1", settings)
     load_into(stage, {k[4:]: v for k, v in weights.items()}, folder / "model.safetensors")
-    return stage.eval().to(place), config
+    return stage.eval().to(chosen), config
 
 
 def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:

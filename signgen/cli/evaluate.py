@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
-from signgen.cli.output import bar, print_note, print_result
+from signgen.cli.output import bar, print_json, print_note, print_result
 from signgen.cli.parsing import command
 from signgen.config.evaluation import EvalConfig
 from signgen.errors import ExitCode
@@ -44,10 +43,17 @@ def evaluate(config: EvalConfig) -> int:
     scored; they are listed.
     """
     if config.protocol == "list":
-        from signgen.evaluation.protocols import PROTOCOLS, describe
+        from signgen.evaluation.protocols import PROTOCOLS, describe, protocol_facts
 
-        facts = {name: asdict(protocol) for name, protocol in PROTOCOLS.items()}
-        print_result(json.dumps(facts) if config.json else describe())
+        if config.json:
+            kept = ("source", "differs")
+            facts = {
+                name: {key: getattr(protocol, key) for key in kept} | protocol_facts(protocol)
+                for name, protocol in PROTOCOLS.items()
+            }
+            print_json({"protocols": facts})
+        else:
+            print_result(describe())
         return ExitCode.OK
     from signgen.evaluation.command import evaluate as run
 

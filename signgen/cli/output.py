@@ -21,7 +21,9 @@ ItemT = TypeVar("ItemT")
 
 
 def print_result(text: str) -> None:
-    """Print a result to stdout at once."""
+    """Print a result to stdout at once; a terminal gets no control characters of file names."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(escaped, text.split("\n")))
     print(text, flush=True)
 
 
@@ -32,7 +34,13 @@ def print_json(values: Mapping[str, Any]) -> None:
 
 def print_note(text: str) -> None:
     """Print a remark to stderr, on one line whatever a library put into its message."""
-    print("signgen:", " ".join(text.split()), file=sys.stderr, flush=True)
+    line = " ".join(text.split())
+    print("signgen:", line if line.isprintable() else escaped(line), file=sys.stderr, flush=True)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which what a terminal would act on is spelled out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def table(values: Mapping[str, object]) -> str:
@@ -52,7 +60,7 @@ def columns(rows: Sequence[Mapping[str, object]]) -> str:
 
 def _printable(value: object) -> str:
     text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return text if text.isprintable() else ascii(text)
+    return escaped(text)
 
 
 # ----- progress -----------------------------------------------------------------------------------

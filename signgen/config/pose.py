@@ -33,7 +33,7 @@ class PoseInfoConfig:
     size: tuple[int, int] | None = None
     """Height and width of the pictures, for formats that do not say."""
     fps: float | None = None
-    """Frames per second, for formats that do not say; 25 without it."""
+    """Frames per second, whatever the file says; 25 where neither says."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -54,7 +54,7 @@ class PoseConvertConfig:
     size: tuple[int, int] | None = None
     """Height and width of the pictures, for formats that do not say."""
     fps: float | None = None
-    """Frames per second, for formats that do not say; 25 without it."""
+    """Frames per second, whatever the file says; 25 where neither says."""
     crop: tuple[int, int, int, int] | None = None
     """Cut this box out of the frame: x0 y0 x1 y1 in pixels."""
     resize: tuple[int, int] | None = None

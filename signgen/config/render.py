@@ -33,7 +33,7 @@ class RenderConfig:
     """Height and width of the pictures that the poses are of, for formats that do not say; the
     source's if not given."""
     pose_fps: float | None = None
-    """Frames per second, for formats of poses that do not say; 25 if not given."""
+    """Frames per second of the poses, whatever their file says; 25 where neither says."""
     align: Align = "none"
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 from typing import get_args
 
 from signgen.config.model import Precision, Sampler, SamplingConfig
@@ -74,14 +73,13 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for flag, number, least, expected in (
-            ("--steps", 1 if self.steps is None else self.steps, 1, "at least 1"),
-            ("--seed", self.seed, 0, "0 to 2^63 - 1"),
-        ):
-            if not isinstance(number, Integral) or not least <= number < 2**63:
-                raise UserError(
-                    f"{flag} is {number}; expected a whole number, {expected}.", ExitCode.USAGE
-                )
+        steps, seed = self.steps, self.seed
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise UserError(
+                f"--steps is {steps}; expected a whole number, at least 1.", ExitCode.USAGE
+            )
+        if not isinstance(seed, int) or not 0 <= seed < 2**63:
+            raise UserError(f"--seed is {self.seed}; expected 0 to 2^63 - 1.", ExitCode.USAGE)
         if self.guidance is not None and not all(map(math.isfinite, self.guidance)):
             raise UserError(
                 f"--guidance is {self.guidance}; expected finite numbers.", ExitCode.USAGE

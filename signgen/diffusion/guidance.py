@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor
+from signgen.structures import Conditioning, ExitCode, UserError
 
-from signgen.diffusion.samplers import Denoiser
-from signgen.structures import Conditioning
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from signgen.diffusion.samplers import Denoiser
 
 __all__ = ["ConditionalDenoiser", "guidance_coefficients", "guidance_weights", "guided"]
 
-ConditionalDenoiser = Callable[[Tensor, Tensor, Conditioning], Tensor]
+ConditionalDenoiser: TypeAlias = "Callable[[Tensor, Tensor, Conditioning], Tensor]"
 """(z, t, conditioning) -> prediction."""
 
 
@@ -27,11 +29,15 @@ def guidance_weights(weights: Sequence[float], branches: int) -> tuple[float, ..
         branches: Number of branches, at least 1.
 
     Raises:
-        ValueError: If there are too few weights.
+        UserError: If there are too few weights.
     """
     needed = branches - 1
     if len(weights) < needed:
-        raise ValueError(f"{branches} branches need {needed} weights, got {len(weights)}")
+        raise UserError(
+            f"--guidance has {len(weights)} weights; expected {needed}, because the model has "
+            f"{branches} branches.",
+            ExitCode.USAGE,
+        )
     return tuple(weights[:needed])
 
 
@@ -63,8 +69,10 @@ def guided(
         weights: One weight per branch after the first; see `guidance_weights`.
 
     Raises:
-        ValueError: If there are too few weights.
+        UserError: If there are too few weights.
     """
+    import torch
+
     # One factor per branch
     factors = guidance_coefficients(guidance_weights(weights, len(branches)))
 

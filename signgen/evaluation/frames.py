@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from signgen.evaluation.metric_choice import named_metrics
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import Result
 from signgen.evaluation.scoring import evaluate_clips
-from signgen.media.resizing import Filter, check_resizing
-from signgen.structures import PoseSequence
+from signgen.media.resizing import Filter, check_size
+from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = ["evaluate_frames"]
 
@@ -46,7 +47,12 @@ def evaluate_frames(
         scores = evaluate_frames(rendered, real, metrics=("ssim", "psnr"))
         print(scores["ssim"].value)
     """
-    check_resizing(size, resize)
+    if size is not None:
+        check_size(size)
+    if resize not in get_args(Filter):
+        raise UserError(
+            f"resize is {resize}; expected one of {', '.join(get_args(Filter))}.", ExitCode.USAGE
+        )
     clip = Clip("frames", "", map(np.asarray, generated), map(np.asarray, reference), poses)
     measurements = named_metrics(metrics, View(size, resize))
     report = evaluate_clips({clip.id: lambda: clip}, measurements, baselines=())

@@ -217,21 +217,25 @@ def describe(names: Sequence[ProtocolName] = get_args(ProtocolName)) -> str:
     """Say what protocols do and what of the published work cannot be had here, as text to read."""
     lines = []
     for protocol in (PROTOCOLS[name] for name in names):
-        sizes = " or ".join(f"{height} x {width}" for height, width in protocol.sizes)
-        facts = {
-            "items": protocol.items,
-            "frames": " and ".join(protocol.frames),
-            "resize": f"{sizes} (H x W), {protocol.resize}" if sizes else "none",
-            "metrics": ", ".join(_metric(choice) for choice in protocol.metrics),
-            "real set": protocol.real_set,
-        }
         lines += ["", f"{protocol.name}: {protocol.source}"]
-        points = [(f"  {name:<8}  ", text) for name, text in facts.items()]
+        points = [(f"  {name:<8}  ", text) for name, text in protocol_facts(protocol).items()]
         points += [("  - ", text) for text in protocol.differs]
         for head, text in points:
             indent = " " * len(head)
             lines.append(fill(head + text, 100, subsequent_indent=indent, break_on_hyphens=False))
     return "\n".join(lines[1:])
+
+
+def protocol_facts(protocol: Protocol) -> dict[str, str]:
+    """Return what a protocol does, a text by heading."""
+    sizes = " or ".join(f"{height} x {width}" for height, width in protocol.sizes)
+    return {
+        "items": protocol.items,
+        "frames": " and ".join(protocol.frames),
+        "resize": f"{sizes} (H x W), {protocol.resize}" if sizes else "none",
+        "metrics": ", ".join(_metric(choice) for choice in protocol.metrics),
+        "real set": protocol.real_set,
+    }
 
 
 def _metric(choice: Choice) -> str:

@@ -19,7 +19,7 @@ from signgen.evaluation.metrics.retrieval import retrieval_scores, target_ranks
 from signgen.evaluation.reports.report import RETRIEVAL, Report, Result
 from signgen.media.resizing import resize_image
 from signgen.models.inputs import PoseDrawing, source_size
-from signgen.rendering.renderer import check_skeleton
+from signgen.rendering.base import check_skeleton
 from signgen.structures import FrameRef, Progress
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 
+from signgen.checkpoints.finding import resolve
 from signgen.checkpoints.folders import CARD, verify
-from signgen.checkpoints.models import load_model, resolve, save_pretrained
+from signgen.checkpoints.models import load_model, save_pretrained
 from signgen.config.data import DataConfig
 from signgen.config.exchange import ExportConfig
 from signgen.config.model import ModelConfig

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 
@@ -29,6 +31,16 @@ def check_input(path: str | Path, what: str = "file") -> Path:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     return path
+
+
+def check_no_device(path: str | Path, expected: str) -> None:
+    """Refuse what is neither file nor folder: a pipe makes one wait, a device never ends."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return  # opening it says why
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UserError(f"{path} is not a regular file; expected {expected}. Save it as a file.")
 
 
 def check_local(path: str | Path, what: str = "file") -> Path:

@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import one_line
+from signgen.files.paths import check_no_device, one_line
 
 __all__ = ["parse_json", "read_bytes", "read_json", "read_text"]
 
 
 def read_bytes(path: str | Path, limit: int, expected: str) -> bytes:
     """Read a file of at most `limit` bytes."""
+    check_no_device(path, expected)
     try:
         with open(path, "rb") as stream:
             small = os.fstat(stream.fileno()).st_size <= limit

@@ -112,13 +112,11 @@ def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
 
 
 def check_frame(frame: NDArray[np.uint8], size: tuple[int, int] | None = None) -> None:
-    """Refuse what is no (H, W, 3) uint8 array, or of another (H, W) where one is given."""
-    if not isinstance(frame, np.ndarray):
-        raise UserError(f"frame is {type(frame).__name__}; expected an (H, W, 3) uint8 array.")
+    """Raise `ValueError` unless an array is (H, W, 3) uint8, and of a (H, W) where one is given."""
     fits = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8 and frame.size > 0
     if not fits or (size is not None and frame.shape[:2] != size):
         wanted = "(H, W, 3)" if size is None else (*size, 3)
-        raise UserError(f"frame is {frame.shape} {frame.dtype}; expected {wanted} uint8 RGB.")
+        raise ValueError(f"frame is {frame.shape} {frame.dtype}; expected {wanted} uint8")
 
 
 def side_by_side(*frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

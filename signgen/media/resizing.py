@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,13 +14,21 @@ from PIL import Image
 
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["METHODS", "Filter", "Resize", "check_resizing", "filter_version", "resize_image"]
+__all__ = ["METHODS", "Filter", "Resize", "check_size", "filter_version", "resize_image"]
 
 Resize = Literal["area", "bicubic"]
 METHODS: dict[Resize, str] = {"area": "opencv area or cubic", "bicubic": "pillow bicubic"}
 """How models resize, as frame caches note it; another name means other pixels."""
 Filter = Literal["pillow-bicubic", "opencv-cubic", "opencv-linear", "torch-bicubic-antialias"]
 """How published evaluations resize."""
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse what is no (H, W) of a picture."""
+    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        raise UserError(
+            f"size is {size}; expected (height, width) in whole pixels above 0.", ExitCode.USAGE
+        )
 
 
 def resize_image(
@@ -37,7 +45,6 @@ def resize_image(
             turns into noise. `torch-bicubic-antialias` is torchvision's `resize` of tensors,
             rounded to 8 bits.
     """
-    check_resizing(size, method)
     height, width = size
     if image.shape[:2] == size:
         return image
@@ -53,17 +60,6 @@ def resize_image(
     kernel = cv2.INTER_LINEAR if method == "opencv-linear" else cv2.INTER_CUBIC
     kernel = cv2.INTER_AREA if method == "area" and shrinks else kernel
     return np.asarray(cv2.resize(image, (width, height), interpolation=kernel), np.uint8)
-
-
-def check_resizing(size: tuple[int, int] | None, method: Resize | Filter) -> None:
-    """Refuse a size that no picture has, and a filter that there is not."""
-    known = (*get_args(Resize), *get_args(Filter))
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise UserError(
-            f"size is {size}; expected height and width of at least 1 each.", ExitCode.USAGE
-        )
-    if method not in known:
-        raise UserError(f"resize is {method}; expected one of {', '.join(known)}.", ExitCode.USAGE)
 
 
 def _torch_bicubic(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -125,6 +125,8 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def looks_like_video(path: str | Path) -> bool:
     """Tell by its first bytes whether a file is a video, damaged or not; no file is none."""
     try:
+        if not Path(path).is_file():
+            return False  # a pipe would make one wait
         with Path(path).open("rb") as stream:
             head = stream.read(512)
     except (OSError, ValueError):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -184,11 +183,18 @@ def write_video(path: str | Path, frames: Iterable[NDArray[np.uint8]], fps: floa
         fps: Frames per second, 1 to 240.
     """
     check_output(path, ".mp4")
-    frames = iter(frames)
-    first = next(frames, None)
-    if first is None:
+    size: tuple[int, int] | None = None
+    with ExitStack() as stack:
+        for number, frame in enumerate(frames):
+            # The first frame decides on the size
+            picture = np.asarray(frame)
+            try:
+                check_frame(picture, size)
+            except ValueError as error:
+                raise UserError(f"{path} was not written: frame {number}: {error}.") from None
+            if size is None:
+                size = (int(picture.shape[0]), int(picture.shape[1]))
+                writer = stack.enter_context(VideoWriter(path, fps, size))
+            writer.write(picture)
+    if size is None:
         raise UserError(f"{path} was not written: there are no frames.")
-    check_frame(first)
-    with VideoWriter(path, fps, first.shape[:2]) as writer:
-        for frame in chain([first], frames):
-            writer.write(frame)

@@ -12,7 +12,7 @@ from signgen.config.model import FPDMConfig
 from signgen.models.guided import Painting, build_decoder
 from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained
-from signgen.structures import Batch
+from signgen.structures import Batch, ExitCode, UserError
 
 KL_WEIGHT = 1e-4
 """Weight of the KL term per latent value: enough to keep latents bounded, too little to blur."""
@@ -46,6 +46,12 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     )
 
 
+def check_size(size: tuple[int, int], factor: int) -> None:
+    """Refuse pictures (H, W) that latent cells of `factor` pixels do not fill."""
+    if any(side < 1 or side % factor for side in size):
+        raise UserError(f"model: size is {size}; expected multiples of {factor}.", ExitCode.USAGE)
+
+
 class AutoencoderStage(nn.Module):
     """Train an `AutoencoderKL` to reconstruct target frames: L1, edges, colour and a small KL term.
 
@@ -63,6 +69,7 @@ class AutoencoderStage(nn.Module):
         super().__init__()
         self.config = config
         self.autoencoder = build_autoencoder(config.autoencoder)
+        check_size(config.size, 2 ** (len(self.autoencoder.config["block_out_channels"]) - 1))
         # The embedding of the signer comes with stage 1, after this stage
         self.decoder = build_decoder(config, self.autoencoder)
 

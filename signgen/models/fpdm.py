@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
 from signgen.diffusion.schedule import NoiseSchedule
-from signgen.models.autoencoder import build_autoencoder
+from signgen.models.autoencoder import build_autoencoder, check_size
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet
 from signgen.models.base import LatentSpace
 from signgen.models.encoders import (
@@ -78,6 +78,7 @@ class FPDM(nn.Module):
 
     def _check_settings(self) -> None:
         config, factor = self.config, self.latents.factor
+        check_size(config.size, factor)
         levels = len(config.pose_channels)
         problems = {
             f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
@@ -87,9 +88,6 @@ class FPDM(nn.Module):
             ),
             "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
             "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
-            f"size is {config.size}; expected multiples of {factor}": any(
-                side % factor for side in config.size
-            ),
         }
         for problem, wrong in problems.items():
             if wrong:

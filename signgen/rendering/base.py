@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from signgen.config.model import ModelConfig
 from signgen.media import read_image
+from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
     "FrameRenderer",
     "RendersFrames",
     "check_chunk",
-    "check_size",
+    "check_skeleton",
     "picture_of",
     "resize_picture",
 ]
@@ -94,6 +95,22 @@ class FrameRenderer(RendersFrames, Protocol):
         ...
 
 
+def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
+    """Refuse poses of another skeleton than the model's.
+
+    Args:
+        skeleton: That of the poses.
+        config: Settings of the model.
+        where: What to call the poses in the message.
+    """
+    if skeleton != config.skeleton:
+        raise UserError(
+            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
+            f"the model was trained on {config.skeleton}. Extract the poses again with that "
+            "skeleton."
+        )
+
+
 # ----- pictures -----------------------------------------------------------------------------------
 
 
@@ -122,13 +139,11 @@ def picture_of(source: Frame | Image.Image | str | Path) -> Frame:
 
     # An array
     array = np.asarray(source)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise UserError(
             f"source is an array of {array.dtype} with shape {array.shape}; expected uint8 RGB of "
             "shape (H, W, 3), 0 to 255."
         )
-    if array.size == 0:
-        raise UserError(f"source is empty, of shape {array.shape}; expected a picture.")
     return array  # (H, W, 3)
 
 
@@ -144,16 +159,5 @@ def resize_picture(picture: NDArray[np.float32], size: tuple[int, int]) -> Frame
 
 def check_chunk(chunk: int) -> None:
     """Refuse an impossible number of frames at a time."""
-    if not isinstance(chunk, Integral) or chunk < 1:
+    if not isinstance(chunk, int) or chunk < 1:
         raise UserError(f"--chunk is {chunk}; expected a whole number, at least 1.", ExitCode.USAGE)
-
-
-def check_size(size: tuple[int, int] | None) -> None:
-    """Refuse a size that no frame can have."""
-    if size is not None and not (
-        len(size) == 2 and all(isinstance(side, Integral) and side > 0 for side in size)
-    ):
-        raise UserError(
-            f"--size is {size}; expected height and width, whole numbers of at least 1.",
-            ExitCode.USAGE,
-        )

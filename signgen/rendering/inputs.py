@@ -209,7 +209,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     if not MIN_FPS <= poses.fps <= MAX_FPS:
         raise UserError(
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
-            "Write the file with another fps."
+            "Give the right one with --pose-fps."
         )
     return Inputs(source, poses, size, sampling, outputs)
 

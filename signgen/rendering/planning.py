@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from signgen.config.model import Precision, Sampler
+from signgen.checkpoints.finding import resolve
+from signgen.checkpoints.folders import check_whole, verify, weight_names
+from signgen.config.model import Precision, Sampler, SchedulerConfig
 from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
+from signgen.config.sampling import ResolvedSampling
 from signgen.device import choose_device
+from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses
+from signgen.rendering.base import check_skeleton
 from signgen.rendering.framing import choose_crop
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.warnings import model_warnings
@@ -100,12 +105,6 @@ def _with_model(
     planned: RenderPlan, inputs: Inputs, motion: Motion | None, config: RenderConfig
 ) -> RenderPlan:
     """Check the files of a model; add how it would be sampled, and what it does not know."""
-    from signgen.checkpoints.folders import check_whole, verify, weight_names
-    from signgen.checkpoints.models import resolve
-    from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
-    from signgen.diffusion.schedule import NoiseSchedule
-    from signgen.rendering.renderer import check_skeleton, check_steps
-
     # The model's files
     folder, file, settings = resolve(config.model)
     verify(folder)
@@ -114,7 +113,11 @@ def _with_model(
 
     # How it would be sampled
     sampling = inputs.sampling.resolve(settings.sampling)
-    check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
+    if not _has_timesteps(settings.scheduler, sampling):
+        from signgen.diffusion.schedule import NoiseSchedule
+        from signgen.rendering.renderer import check_steps
+
+        check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
     weights = guidance_weights(sampling.guidance, settings.branches)
     factors = guidance_coefficients(weights)
 
@@ -136,6 +139,14 @@ def _with_model(
     )
 
 
+def _has_timesteps(schedule: SchedulerConfig, sampling: ResolvedSampling) -> bool:
+    """Whether a sampler surely can take so many steps; asking the library for them loads torch."""
+    # However they are spread, a quarter of the timesteps never meets one twice
+    spread_evenly = sampling.sampler in ("ddpm", "ddim") and schedule.pretrained is None
+    few = 1 <= sampling.steps <= schedule.train_steps // 4
+    return spread_evenly and few and schedule.prediction_type != "epsilon"
+
+
 def _extraction(poses: PoseSequence | VideoPoses) -> str | None:
     if isinstance(poses, PoseSequence):
         return None
@@ -153,6 +164,4 @@ def is_guided(config: RenderConfig) -> bool:
     """Whether the model decodes with the source moved to the poses."""
     if config.model == WARP:
         return False
-    from signgen.checkpoints.models import resolve
-
     return resolve(config.model)[2].guided

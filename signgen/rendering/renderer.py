@@ -14,16 +14,15 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
-from signgen.config.model import ModelConfig
 from signgen.config.pose import Device
 from signgen.config.render import Framing
 from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
-from signgen.media.resizing import resize_image
+from signgen.diffusion.guidance import guidance_weights
+from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
-from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.rendering.base import Frame, check_chunk, check_size, picture_of, resize_picture
+from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.warnings import model_warnings
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["Renderer", "check_skeleton", "check_steps", "generate"]
+__all__ = ["Renderer", "check_steps", "generate"]
 
 GUIDE_PIXELS = 2_000_000
 """Pixels of guides computed at a time at most, about 250 bytes each."""
@@ -155,7 +154,7 @@ class Renderer:
         check_chunk(chunk)
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
-        _check_guidance(self.sampling.guidance, model.config.branches)
+        guidance_weights(self.sampling.guidance, model.config.branches)
 
     @property
     def pose_style(self) -> Literal["clean", "fpdm"]:
@@ -196,7 +195,8 @@ class Renderer:
             UserError: If the source is no such picture, or a skeleton is not the model's.
         """
         # Find what to render
-        check_size(size)
+        if size is not None:
+            check_size(size)
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
@@ -297,22 +297,6 @@ class Renderer:
         return list(pixels.astype(np.float32))
 
 
-def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
-    """Refuse poses of another skeleton than the model's.
-
-    Args:
-        skeleton: That of the poses.
-        config: Settings of the model.
-        where: What to call the poses in the message.
-    """
-    if skeleton != config.skeleton:
-        raise UserError(
-            f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
-            f"the model was trained on {config.skeleton}. Extract the poses again with that "
-            "skeleton."
-        )
-
-
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
     """Refuse a number of steps that the sampler cannot take."""
     from signgen.diffusion.samplers import sampling_timesteps
@@ -321,10 +305,3 @@ def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
         sampling_timesteps(schedule, sampling.sampler, sampling.steps)
     except ValueError as error:
         raise UserError(f"--{error}.", ExitCode.USAGE) from None
-
-
-def _check_guidance(guidance: tuple[float, ...], branches: int) -> None:
-    """Refuse fewer weights than the branches of a model need, or more than any model has."""
-    if not branches - 1 <= len(guidance) <= 2:
-        wanted = "two numbers" if branches > 2 else "one number or two"
-        raise UserError(f"--guidance is {list(guidance)}; expected {wanted}.", ExitCode.USAGE)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from signgen.media.resizing import check_size
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.pose.warping import SIDES, Figure, prepare_source, warp
 from signgen.rendering.base import Frame, picture_of, resize_picture
@@ -85,6 +86,8 @@ class WarpRenderer:
                 another skeleton.
         """
         # Take the source apart
+        if size is not None:
+            check_size(size)
         picture = picture_of(source)
         height, width = picture.shape[:2]
         own = first_pose(signer, poses.skeleton, (height, width))

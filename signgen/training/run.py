@@ -19,8 +19,9 @@ from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
-from signgen.checkpoints.models import load_into, read_weights, run_config, start_from
+from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml

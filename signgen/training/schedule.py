@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 
 from signgen.config.train import TrainConfig
 from signgen.errors import ExitCode, UserError
@@ -62,23 +63,23 @@ def check_settings(config: TrainConfig) -> None:
         if getattr(config, name) < least
     ]
 
-    # Rates and numbers that may be 0
-    data = config.data
-    amounts: dict[str, float] = {"weight_decay": config.weight_decay}
-    amounts |= {"clip_gradient": config.clip_gradient, "seed": config.seed}
-    amounts |= {"stop_at": config.stop_at, "data.workers": data.workers, "data.pairs": data.pairs}
-    problems += [
-        f"{name} is {value}; expected 0 or more"
-        for name, value in amounts.items()
-        if not 0 <= value < math.inf
+    # Rates
+    ranges = [
+        ("learning_rate", 0 < config.learning_rate < math.inf, "more than 0"),
+        ("weight_decay", 0 <= config.weight_decay < math.inf, "0 or more"),
+        ("clip_gradient", 0 <= config.clip_gradient < math.inf, "0 or more"),
+        ("ema", 0 <= config.ema < 1, "0 or more, less than 1"),
+        ("seed", 0 <= config.seed < 1 << 32, "0 to 4294967295"),
+        ("stop_at", config.stop_at >= 0, "0 or more"),
+        ("data.workers", config.data.workers >= 0, "0 or more"),
+        ("data.pairs", config.data.pairs >= 0, "0 or more"),
+        ("data.identity_rate", 0 <= config.data.identity_rate <= 1, "a probability, 0 to 1"),
     ]
-    if not 0 < config.learning_rate < math.inf:
-        problems.append(f"learning_rate is {config.learning_rate}; expected more than 0")
-    if not 0 <= config.ema < 1:
-        problems.append(f"ema is {config.ema}; expected 0 or more, below 1")
-    if not 0 <= data.identity_rate <= 1:
-        rate = data.identity_rate
-        problems.append(f"data.identity_rate is {rate}; expected a probability, 0 to 1")
+    problems += [
+        f"{name} is {attrgetter(name)(config)}; expected {expected}"
+        for name, right, expected in ranges
+        if not right
+    ]
 
     # What must fit together
     if not problems and config.warmup % config.warmup_hold:

@@ -129,6 +129,9 @@ def test_eval_lists_protocols(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert "phoenix-fpdm: " in captured.out
     assert captured.err == ""
+    assert main(["eval", "--protocol", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["protocols"]
+    assert listed["phoenix-fpdm"].keys() >= {"source", "differs", "metrics", "resize"}
 
 
 def test_eval_scores_the_rest_and_exits_with_3(

@@ -207,6 +207,7 @@ def test_every_kind_of_failure_has_its_code(
 ) -> None:
     for error, code, message in (
         (UserError("no disk.", ExitCode.IO), 74, "signgen: error: no disk.\n"),
+        (UserError("\x1b[2J.mp4 is a trap."), 65, "signgen: error: \\x1b[2J.mp4 is a trap.\n"),
         (MemoryError(), 69, "signgen: error: out of memory. Use a smaller --chunk,"),
         (OSError(28, "No space left", "out.mp4"), 74, "signgen: error: out.mp4: No space left."),
         (ZeroDivisionError("x\ny"), 1, "signgen: error: unexpected ZeroDivisionError: x y (this"),
@@ -222,6 +223,30 @@ def test_every_kind_of_failure_has_its_code(
         assert captured.err.startswith(message)
         assert captured.err.count("\n") == 1
         assert json.loads(captured.out)["code"] == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["render", "--source", "PIPE", "--poses", "PIPE"],
+        ["render", "--source", "PICTURE", "--poses", "PIPE"],
+        ["render", "--config", "PIPE"],
+        ["pose", "info", "PIPE"],
+        ["eval", "--generated", "PIPE", "--reference", "PICTURE"],
+        ["train", "PIPE"],
+    ],
+    ids=" ".join,
+)
+def test_nobody_waits_for_a_pipe(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    picture = Path(signgen.__file__).parent / "assets" / "sample" / "demo" / "source.png"
+    paths = {"PIPE": str(tmp_path / "pipe"), "PICTURE": str(picture)}
+    assert main([paths.get(word, word) for word in words]) == 65
+    captured = capsys.readouterr()
+    assert f"{tmp_path / 'pipe'} is not a regular file; expected a" in captured.err
+    assert captured.err.count("\n") == 1
 
 
 def test_debug_shows_the_traceback(
@@ -274,7 +299,7 @@ def test_tables_are_aligned_and_printable() -> None:
         "frame rate          25\nsize                4 3"
     )
     assert columns([{"clip": "a", "frames": 3}, {"clip": "long\x1b", "error": "x"}]) == (
-        "clip        frames  error\na           3       -\n'long\\x1b'  -       x"
+        "clip      frames  error\na         3       -\nlong\\x1b  -       x"
     )
 
 
@@ -283,8 +308,3 @@ def test_settings_file_may_ask_for_json(tmp_path: Path, capsys: pytest.CaptureFi
     settings.write_text("json: true\ngenerated: absent.mp4\nreference: absent.mp4\n")
     code = main(["eval", "--config", str(settings)])
     assert json.loads(capsys.readouterr().out)["code"] == code == 66
-
-
-def test_protocols_are_listed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "--protocol", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["fpdm-test"]["resize"]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import signgen.checkpoints.models
+import signgen.checkpoints.finding
 import signgen.config.model
 import signgen.config.train
 import signgen.models
@@ -119,7 +119,7 @@ class Toy(nn.Module):
 def toy(monkeypatch: pytest.MonkeyPatch) -> ToyConfig:
     """Tell `signgen.config` and `signgen.models` of the toy."""
     # An edit of `ModelConfig` reaches whoever imports it; a patch must be made where it was bound.
-    for module in (signgen.config.model, signgen.config.train, signgen.checkpoints.models):
+    for module in (signgen.config.model, signgen.config.train, signgen.checkpoints.finding):
         monkeypatch.setattr(module, "ModelConfig", FPDMConfig | ToyConfig)
     monkeypatch.setattr(signgen.models, "_build", Toy)
     return ToyConfig()

@@ -8,6 +8,7 @@ import torch
 
 from signgen.config.model import tiny_fpdm
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights, guided
+from signgen.errors import UserError
 from signgen.models import build_model
 from signgen.structures import Conditioning
 
@@ -50,7 +51,7 @@ def test_equal_weights_skip_the_middle_branch():
 
 
 def test_wrong_number_of_weights():
-    with pytest.raises(ValueError, match="3 branches"):
+    with pytest.raises(UserError, match="3 branches"):
         guided(lambda z, t, c: z, [conditioning(k) for k in range(3)], (2.0,))
 
 

@@ -48,13 +48,9 @@ def test_frames_that_do_not_fit_are_user_errors() -> None:
             evaluate_frames(*pair)
     with pytest.raises(UserError, match="needs the poses of the reference"):
         evaluate_frames(OURS, TRUTH, ["hand_ssim"])
+    with pytest.raises(UserError, match=r"size is \(0, 5\)"):
+        evaluate_frames(OURS, TRUTH, size=(0, 5))
+    with pytest.raises(UserError, match="resize is cubic; expected one of pillow-bicubic"):
+        evaluate_frames(OURS, TRUTH, size=(8, 8), resize="cubic")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="'mse' is no metric"):
         evaluate_frames(OURS, TRUTH, ["mse"])
-
-
-def test_sizes_and_filters_that_there_are_not_are_refused() -> None:
-    frames = [np.zeros((8, 8, 3), np.uint8)]
-    with pytest.raises(UserError, match=r"size is \(0, 5\)"):
-        evaluate_frames(frames, frames, size=(0, 5))
-    with pytest.raises(UserError, match="resize is lanczos; expected one of"):
-        evaluate_frames(frames, frames, size=(4, 4), resize="lanczos")  # type: ignore[arg-type]

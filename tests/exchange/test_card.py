@@ -38,11 +38,11 @@ def test_a_model_of_pretrained_parts() -> None:
     assert "trained with somebody/program and imported into signgen, started from" in words
 
 
-def test_a_model_of_nothing_but_drawings() -> None:
+def test_a_model_of_synthetic_signers_alone() -> None:
     front, words = card(tiny_fpdm(), "synthetic")
     assert not {"base_model", "language", "model-index", "license_name"} & front.keys()
     assert "RAIL" not in words
-    for said in ("no likeness of a photograph", "| all | 1,234 |", "| denoiser | epsilon |"):
+    for said in ("photographs are new to it", "| all | 1,234 |", "| denoiser | epsilon |"):
         assert said in words
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -117,8 +118,10 @@ def test_what_cannot_be_read_is_one_line(
 def test_a_folder_and_endless_files_are_not_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_bytes(tmp_path, 10, "a file")
-    with pytest.raises(UserError, match="larger than 10 bytes"):
-        read_bytes("/dev/zero", 10, "a file")
+    os.mkfifo(tmp_path / "pipe")
+    for endless in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(UserError, match=f"{endless} is not a regular file; expected a file"):
+            read_bytes(endless, 10, "a file")
 
 
 # ----- digests ------------------------------------------------------------------------------------

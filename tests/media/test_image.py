@@ -21,7 +21,7 @@ RNG = np.random.default_rng(3)
 def test_png_round_trip_is_exact_and_atomic(tmp_path: Path) -> None:
     image = RNG.integers(0, 256, (13, 7, 3), np.uint8)
     save_image(tmp_path / "a.png", image)
-    with pytest.raises(UserError, match="uint8"):
+    with pytest.raises(ValueError, match="uint8"):
         save_image(tmp_path / "a.png", image.astype(np.float32))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), image)
     assert image_size(tmp_path / "a.png", ("PNG",)) == (13, 7)

@@ -96,9 +96,9 @@ def test_no_frames_and_wrong_frames_leave_nothing(tmp_path: Path) -> None:
         pass
     with pytest.raises(UserError, match="no frames"):
         write_video(path, [], 25)
-    for second in (grey[:30], grey[..., :2], grey.astype(np.float32)):
-        with pytest.raises(UserError, match="expected"):
-            write_video(path, [grey, second], 25)
+    for second in (grey[:30], grey[..., :2], grey.astype(np.float32), None):
+        with pytest.raises(UserError, match=r"a\.mp4 was not written: frame 1: .* expected"):
+            write_video(path, [grey, second], 25)  # type: ignore[list-item]
     with pytest.raises(RuntimeError, match="inside a with block"):
         VideoWriter(path, 25, (32, 32)).write(grey)
     assert list(tmp_path.iterdir()) == []
@@ -122,16 +122,3 @@ def test_outputs_that_cannot_be_created_are_refused_before_work(tmp_path: Path) 
         check_output(Path("/dev/null"))
     assert caught.value.code == ExitCode.CANNOT_CREATE
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.mp4"]
-
-
-def test_frames_that_no_video_holds_are_refused_in_one_line(tmp_path: Path) -> None:
-    colour = np.zeros((8, 8, 3), np.uint8)
-    for frames in (
-        [colour.astype(np.float32)],
-        [colour[..., 0]],
-        [colour, colour[:4]],
-        [colour, None],
-    ):
-        with pytest.raises(UserError, match=r"^frame is .*; expected .*uint8"):
-            write_video(tmp_path / "out.mp4", frames, 25)  # type: ignore[arg-type]
-        assert not list(tmp_path.iterdir())

@@ -43,7 +43,7 @@ def test_info_shows_files_and_names_bad_ones(tmp_path, capsys):
     capsys.readouterr()
     assert main(["pose", "info", "--json", first, "--fps", "50", second]) == 0
     row, _ = json.loads(capsys.readouterr().out)["files"]
-    assert (row["frames"], row["fps"], row["size"]) == (4, 25.0, [260, 210])
+    assert (row["frames"], row["fps"], row["size"]) == (4, 50.0, [260, 210])
     assert row["left_hand_coverage"] == 0.25
 
 

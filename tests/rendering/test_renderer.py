@@ -19,6 +19,7 @@ from signgen.errors import UserError
 from signgen.models import FPDM
 from signgen.pose.drawing.draw import draw_pose
 from signgen.rendering.renderer import Renderer, generate
+from signgen.rendering.warp import WarpRenderer
 from signgen.structures import PoseSequence
 
 Make = Callable[..., PoseSequence]
@@ -144,13 +145,26 @@ def test_other_skeleton_is_refused(model: FPDM, source: np.ndarray, make_poses: 
 
 
 def test_numbers_out_of_range(model: FPDM) -> None:
-    for changes in ({"steps": 0}, {"seed": -1}, {"guidance": (float("nan"), 1.0)}):
+    wrong = ({"steps": 0}, {"steps": 1.5}, {"seed": -1}, {"guidance": (float("nan"), 1.0)})
+    for changes in wrong:
         with pytest.raises(UserError, match="expected"):
             Sampling(**changes)
     with pytest.raises(UserError, match="steps is 1001"):
         Renderer(model, Sampling(steps=1001))
-    with pytest.raises(UserError, match="chunk is 0"):
-        Renderer(model, chunk=0)
+    with pytest.raises(UserError, match="guidance has 1 weights; expected 2"):
+        Renderer(model, Sampling(guidance=(1.0,)))
+    for chunk in (0, 2.0):
+        with pytest.raises(UserError, match=f"chunk is {chunk}"):
+            Renderer(model, chunk=chunk)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(0, 64), (-1, 64), (64.0, 64), (64,)])
+def test_a_size_is_two_whole_numbers(
+    model: FPDM, source: np.ndarray, make_poses: Make, size: tuple[int, int]
+) -> None:
+    for renderer in (Renderer(model), WarpRenderer()):
+        with pytest.raises(UserError, match="expected \\(height, width\\)"):
+            next(renderer.render(source, make_poses(1), size, signer=make_poses(1)))
 
 
 def test_a_source_is_a_picture_in_one_of_three_forms(
@@ -167,6 +181,7 @@ def test_a_source_is_a_picture_in_one_of_three_forms(
         (source / 255, "float64"),
         (source.astype(np.int32), "int32"),
         (source[..., 0], r"shape \(90, 70\)"),
+        (source[:0], r"shape \(0, 70, 3\)"),
         (np.dstack([source, source[..., :1]]), r"shape \(90, 70, 4\)"),
         (picture.convert("RGBA"), "mode RGBA"),
         (picture.convert("L"), "mode L"),
@@ -233,23 +248,3 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     assert np.abs(frame - shown).max() <= 1
     plain = next(Renderer(model, Sampling(seed=3)).render(source, poses, (64, 48)))
     assert np.abs(frame.astype(int) - plain).max() > 1
-
-
-def test_what_no_frame_can_have_is_refused(
-    model: FPDM, source: np.ndarray, make_poses: Make
-) -> None:
-    poses = make_poses(1)
-    for size in ((0, 0), (-4, 5), (4.5, 5)):
-        with pytest.raises(UserError, match="--size is"):
-            list(Renderer(model).render(source, poses, size))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="source is empty"):
-        list(Renderer(model).render(source[:0], poses))
-    for guidance in ((), (1.0, 1.0, 1.0)):
-        with pytest.raises(UserError, match="--guidance is"):
-            Renderer(model, Sampling(guidance=guidance))
-    with pytest.raises(UserError, match=r"--steps is 2\.5; expected a whole number"):
-        Sampling(steps=2.5)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"--chunk is 2\.0; expected a whole number"):
-        Renderer(model, chunk=2.0)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="--device is foo"):
-        Renderer(model, device="foo")  # type: ignore[arg-type]

@@ -255,6 +255,23 @@ def test_command_line_loads_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_a_dry_run_loads_few_modules_and_no_torch(tmp_path: Path) -> None:
+    demo = ROOT / "signgen" / "assets" / "sample" / "demo"
+    words = ["render", "--source", str(demo / "source.png"), "--poses", str(demo / "poses.json")]
+    code = (
+        "import sys\n"
+        "from signgen.cli.main import main\n"
+        f"assert main([*{words!r}, '--device', 'cpu', '--dry-run']) == 0\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'scipy', 'sympy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert len(sys.modules) < 1000, len(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 # ----- documents ----------------------------------------------------------------------------------
 
 MENTION = re.compile(r"(?<![\w/.*])((?:[a-z0-9_]+/)*[a-z0-9_]+\.py)\b")

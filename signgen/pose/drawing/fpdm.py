@@ -164,17 +164,17 @@ def draw_fpdm(
     for index, edge in enumerate(fpdm_edges(skeleton, drawing.edges)):
         corners = exact[list(edge)]
         if present[list(edge)].all():
-            canvas = _blend_stick(canvas, corners, drawing.stick_width, palette[index])
+            _blend_stick(canvas, corners, drawing.stick_width, palette[index])
     return canvas
 
 
 def _blend_stick(
     canvas: NDArray[np.uint8], corners: NDArray[np.float64], width: int, color: Color
-) -> NDArray[np.uint8]:
+) -> None:
     """Blend one ellipse, 0.4 old and 0.6 new; length and angle come from the first two corners."""
     dx, dy = (corners[0] - corners[1]).tolist()
     center = corners.mean(axis=0)
-    polygon = cv2.ellipse2Poly(
+    outline = cv2.ellipse2Poly(
         (int(center[0]), int(center[1])),
         (int(math.hypot(dx, dy) / 2), width),
         int(math.degrees(math.atan2(dy, dx))),
@@ -182,6 +182,12 @@ def _blend_stick(
         360,
         1,
     )
-    layer = canvas.copy()
-    cv2.fillConvexPoly(layer, np.asarray(polygon, np.int32), color)
-    return np.asarray(cv2.addWeighted(canvas, 0.4, layer, 0.6, 0), dtype=np.uint8)
+    # The published program blends the whole canvas; beside the ellipse 0.4 x + 0.6 x is x
+    polygon = np.asarray(outline, np.int32)  # (N, 2)
+    left, top = np.maximum(polygon.min(axis=0), 0).tolist()
+    right, bottom = (polygon.max(axis=0) + 1).tolist()
+    box = canvas[top : max(0, bottom), left : max(0, right)]
+    if box.size:
+        layer = box.copy()
+        cv2.fillConvexPoly(layer, polygon - (left, top), color)
+        cv2.addWeighted(box, 0.4, layer, 0.6, 0, dst=box)

@@ -81,7 +81,7 @@ def read_clip(
             Without it MMPose, OpenPose, AlphaPose and DWPose get the extent of their points rounded
             up, DeepFashion 256x176, and clips of pickles the size that goes with their names
             (`pickle_clips`).
-        fps: Frames per second for formats that carry none; 25 where it is None too.
+        fps: Frames per second, whatever the file says; without it the file's, 25 where it has none.
         clip: Name of the clip, for files that hold many.
     """
     return read_clips(path, size=size, fps=fps).reading(clip)

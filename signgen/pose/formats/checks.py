@@ -22,6 +22,7 @@ __all__ = [
     "checked_sequence",
     "checked_size",
     "checked_skeleton",
+    "mark_missing",
     "number_array",
 ]
 
@@ -31,6 +32,7 @@ MAX_FPS = 1000.0
 #: Frame rate of files that carry none, where the caller gives none: that of PHOENIX-2014T.
 DEFAULT_FPS = 25.0
 _MAX_COORDINATE = 1e6
+_HAIR = 1e-3
 
 Numbers = NDArray[np.float64]
 
@@ -105,6 +107,27 @@ def number_array(values: object, shape: tuple[int | None, ...], what: str) -> Nu
     return array.astype(np.float64)
 
 
+def mark_missing(
+    points: NDArray[np.floating], confidence: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Give key points that a file calls missing in another way confidence 0 and the place (0, 0).
+
+    Missing are points with a coordinate or a confidence that is no number (NaN, or null in JSON),
+    whatever the other numbers say, and a confidence a hair below 0, as some detectors round.
+
+    Args:
+        points: (..., K, 2).
+        confidence: (..., K).
+    """
+    missing = np.isnan(points).any(axis=-1) | np.isnan(confidence)
+    with np.errstate(invalid="ignore"):
+        rounded = (confidence < 0) & (confidence > -_HAIR)
+    return (
+        np.where(missing[..., None], 0, points),
+        np.where(missing | rounded, 0, confidence),
+    )
+
+
 def checked_sequence(
     points: NDArray[np.floating],
     confidence: NDArray[np.floating],
@@ -134,6 +157,7 @@ def checked_sequence(
             f"{path} has {count} key points; "
             f"expected {SKELETONS[skeleton].num_keypoints} ({skeleton})."
         )
+    points, confidence = mark_missing(points, confidence)
     _check_numbers(confidence, path, "confidence", 0.0)
     scores = confidence.astype(np.float32)
     visible = scores > 0  # what is too small for float32 is missing as well

@@ -36,8 +36,15 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import checked_fps, checked_size, number_array
-from signgen.pose.formats.persons import NUM_KEYPOINTS, Person, at_positions, positions, read_signer
+from signgen.pose.formats.checks import checked_size, number_array
+from signgen.pose.formats.persons import (
+    NUM_KEYPOINTS,
+    Person,
+    at_positions,
+    identity_of,
+    positions,
+    read_signer,
+)
 from signgen.pose.formats.pose_maps import FROM_HALPE_136
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading, read_json
 
@@ -114,7 +121,10 @@ def _mmpose_persons(persons: object, what: str) -> list[Person]:
     if not isinstance(persons, list) or not all(map(_is_mmpose_person, persons)):
         raise UserError(f"{what} is not a list of persons with keypoints and keypoint_scores.")
     return [
-        _mmpose_person(person["keypoints"], person["keypoint_scores"], what) for person in persons
+        _mmpose_person(person["keypoints"], person["keypoint_scores"], what)._replace(
+            identity=identity_of(person)
+        )
+        for person in persons
     ]
 
 
@@ -127,7 +137,7 @@ def _mmpose_person(keypoints: object, scores: object, what: str) -> Person:
         )
     points = number_array(keypoints, (NUM_KEYPOINTS, 2), f"{what}: keypoints")
     confidence = number_array(scores, (NUM_KEYPOINTS,), f"{what}: keypoint_scores")
-    return points, np.maximum(confidence, 0)
+    return Person(points, np.maximum(confidence, 0))
 
 
 MMPOSE = Format(_recognise_mmpose, _read_mmpose, folders=True)
@@ -159,7 +169,7 @@ def _read_alphapose(file: InputFile) -> Clips:
         if not isinstance(metadata, dict):
             raise UserError(f"{path}: metadata is not an object with fps, width and height.")
         if "fps" in metadata:
-            fps = checked_fps(metadata["fps"], path)
+            fps = file.rate(metadata["fps"])
         size = _named_size(metadata, path)
     assert isinstance(entries, list)
     # Group the detections by the number of their picture
@@ -179,7 +189,8 @@ def _read_alphapose(file: InputFile) -> Clips:
             )
         bare = bare and stem == digits[-1]
         person = _alphapose_person(entry["keypoints"], f"{path}: entry {index}")
-        people.setdefault(int(digits[-1]), []).append(person)
+        named = person._replace(identity=identity_of(entry))
+        people.setdefault(int(digits[-1]), []).append(named)
     numbers = list(people)
     places = positions(numbers, path, 0 if bare else min(numbers), "number in image_id")
     frames = at_positions(places, people.values())
@@ -202,7 +213,7 @@ def _alphapose_person(values: object, what: str) -> Person:
     table = flat.reshape(-1, 3)
     if len(table) == 136:
         table = table[list(FROM_HALPE_136)]
-    return table[:, :2], np.maximum(table[:, 2], 0)
+    return Person(table[:, :2], np.maximum(table[:, 2], 0))
 
 
 ALPHAPOSE = Format(_recognise_alphapose, _read_alphapose)
@@ -266,7 +277,7 @@ def _coco_picture(
 ) -> Reading:
     size = _named_size(picture, file.path)
     persons = [_coco_person(entry, what) for what, entry in entries]
-    return read_signer([[person for person in persons if person[1].any()]], file, size)
+    return read_signer([[person for person in persons if person.confidence.any()]], file, size)
 
 
 def _coco_person(entry: dict[str, Any], what: str) -> Person:
@@ -275,7 +286,7 @@ def _coco_person(entry: dict[str, Any], what: str) -> Person:
         for name, count in _COCO_PARTS.items()
     ]
     table = np.concatenate(parts).reshape(NUM_KEYPOINTS, 3)
-    return table[:, :2], np.clip(table[:, 2], 0, 1)
+    return Person(table[:, :2], np.clip(table[:, 2], 0, 1))
 
 
 COCO = Format(_recognise_coco, _read_coco)

@@ -89,7 +89,7 @@ def _present(points: Numbers, scores: Numbers) -> list[Person]:
     """Mark what lies at -1 as missing, and leave out people without a point."""
     missing = (points == -1).any(axis=-1)
     scores = np.where(missing, 0, np.maximum(scores, 0))
-    return [(p, s) for p, s in zip(points, scores, strict=True) if s.any()]
+    return [Person(p, s) for p, s in zip(points, scores, strict=True) if s.any()]
 
 
 def _chosen(body: Numbers, subset: Numbers, what: str) -> tuple[Numbers, Numbers]:

@@ -28,7 +28,6 @@ from signgen.errors import UserError
 from signgen.pose.formats import dwpose
 from signgen.pose.formats.checks import (
     MAX_FRAMES,
-    checked_fps,
     checked_sequence,
     checked_size,
     checked_skeleton,
@@ -51,7 +50,7 @@ Members = dict[str, NDArray[Any]]
 def _read(file: InputFile) -> Clips:
     members, path = _members(file.data, file.path), file.path
     if "format" in members:
-        return Clips.of_one(file, "npz", Reading(_own(members, path)))
+        return Clips.of_one(file, "npz", Reading(_own(members, file)))
     tables = [name for name, values in members.items() if values.ndim >= 3]
     if "bodies" in members or "candidate" in members:
         frames = _frames(members, path)
@@ -156,7 +155,8 @@ def _array(data: bytes, what: str) -> NDArray[Any]:
 # ----- our own ------------------------------------------------------------------------------------
 
 
-def _own(members: Members, path: Path) -> PoseSequence:
+def _own(members: Members, file: InputFile) -> PoseSequence:
+    path = file.path
     for name in ("format", "version", "keypoints", "confidence", "skeleton", "size", "fps"):
         if name not in members:
             raise UserError(f"{path} has no member {name!r}; {NAME} needs it. Write it again.")
@@ -188,7 +188,7 @@ def _own(members: Members, path: Path) -> PoseSequence:
         confidence,
         path,
         size=checked_size(members["size"].tolist(), path),
-        fps=checked_fps(fps, path),
+        fps=file.rate(fps),
         skeleton=checked_skeleton(skeleton, path),
     )
 

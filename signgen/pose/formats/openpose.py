@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import UserError
 from signgen.pose.formats.checks import checked_size, number_array
-from signgen.pose.formats.persons import Person, at_positions, positions, read_signer
+from signgen.pose.formats.persons import Person, at_positions, identity_of, positions, read_signer
 from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, read_json
 from signgen.pose.skeleton import OPENPOSE_18
@@ -87,7 +87,11 @@ def _frame_numbers(file: InputFile) -> list[int]:
 def _persons(entry: object, what: str) -> list[Person]:
     if not isinstance(entry, dict) or not isinstance(entry.get("people"), list):
         raise UserError(f"{what} is not an OpenPose frame; expected an object with a list people.")
-    persons = [_person(person, f"{what}: person {i}") for i, person in enumerate(entry["people"])]
+    persons = [
+        _person(person, f"{what}: person {i}")
+        for i, person in enumerate(entry["people"])
+        if person is not None
+    ]
     return [person for person in persons if person is not None]
 
 
@@ -113,7 +117,7 @@ def _person(person: object, what: str) -> Person | None:
     mapped = map_components(components)
     if mapped is None or not mapped[1].any():
         return None
-    return mapped[0][0], mapped[1][0]
+    return Person(mapped[0][0], mapped[1][0], identity_of(person))
 
 
 FORMAT = Format(_recognise, _read, folders=True)

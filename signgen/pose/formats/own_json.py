@@ -19,7 +19,6 @@ import numpy as np
 
 from signgen.errors import UserError
 from signgen.pose.formats.checks import (
-    checked_fps,
     checked_sequence,
     checked_size,
     checked_skeleton,
@@ -48,7 +47,7 @@ def _read(file: InputFile) -> Clips:
             "Update signgen."
         )
     skeleton = checked_skeleton(document["skeleton"], path)
-    fps, size = checked_fps(document["fps"], path), checked_size(document["size"], path)
+    fps, size = file.rate(document["fps"]), checked_size(document["size"], path)
     if not isinstance(frames, list):
         raise UserError(f"{path}: frames is not a list; expected a list of frames.")
     if not frames:

@@ -1,32 +1,81 @@
 """From the persons of every frame to one signer's sequence: for formats that list persons.
 
-Such files name nobody, and detectors list people in any order, so the signer is followed by
-position.
+Detectors list people in any order, so the signer is followed by number where the file names people,
+else by place and size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import DEFAULT_FPS, MAX_FRAMES, MAX_SIDE, Numbers, checked_sequence
+from signgen.pose.formats.checks import (
+    DEFAULT_FPS,
+    MAX_FRAMES,
+    MAX_SIDE,
+    Numbers,
+    checked_sequence,
+    mark_missing,
+)
 from signgen.pose.formats.reading import InputFile, Reading
 from signgen.structures import PoseSequence
 
-__all__ = ["NUM_KEYPOINTS", "Person", "at_positions", "follow_signer", "positions", "read_signer"]
+__all__ = [
+    "NUM_KEYPOINTS",
+    "Person",
+    "at_positions",
+    "follow_signer",
+    "identity_of",
+    "positions",
+    "read_signer",
+]
 
 NUM_KEYPOINTS = 133
 _SURE = 0.3
+_SHOULDERS = [5, 6]
 _NORMALISED_EXTENT = 4.0
 """A signer whose points span less than this many pixels is not in pixels."""
 
-Person = tuple[Numbers, Numbers]
-"""(133, 2) points and (133,) confidence, 0 where missing."""
+_REACH = 1.0
+"""How far a signer may be from the last place, in widths of the shoulders, in mean over the points;
+neighbours are at least two apart."""
+_GROWTH = 1.7
+"""Factor by which a signer's size may differ from the last one."""
+
+
+class Person(NamedTuple):
+    """Who was found in a frame.
+
+    Args:
+        points: (133, 2).
+        confidence: (133,), 0 where missing.
+        identity: Number of the person in the whole clip, if the file says one.
+    """
+
+    points: Numbers
+    confidence: Numbers
+    identity: int | None = None
+
+
+def identity_of(entry: Mapping[str, object]) -> int | None:
+    """Return the number by which a tracker calls a person; None where there is none.
+
+    OpenPose writes `person_id` in a list, AlphaPose `idx`, MMPose's trackers `track_id`; without a
+    tracker it is -1 or absent.
+    """
+    for name in ("track_id", "person_id", "idx"):
+        value = entry.get(name)
+        while isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return int(value) if value == int(value) else None
+    return None
 
 
 def positions(numbers: Sequence[int], path: Path, first: int, name: str = "frame_id") -> list[int]:
@@ -63,7 +112,7 @@ def _in_pixels(
 ) -> Sequence[Sequence[Person]]:
     """Turn coordinates from 0 to 1 into pixels of `size`; leave pixels as they are."""
     seen = np.concatenate(
-        [np.zeros((0, 2)), *(points[scores > 0] for frame in frames for points, scores in frame)]
+        [np.zeros((0, 2)), *(p.points[p.confidence > 0] for frame in frames for p in frame)]
     )
     with np.errstate(all="ignore"):
         normalised = len(seen) > 1 and float(np.ptp(seen, axis=0).max()) < _NORMALISED_EXTENT
@@ -75,7 +124,7 @@ def _in_pixels(
             "pixels, or 0 to 1 with a known picture size. Name it with --size HEIGHT WIDTH."
         )
     scale = np.array([size[1], size[0]], dtype=np.float64)
-    return [[(points * scale, scores) for points, scores in frame] for frame in frames]
+    return [[p._replace(points=p.points * scale) for p in frame] for frame in frames]
 
 
 def read_signer(
@@ -98,17 +147,18 @@ def read_signer(
         normalised: Whether coordinates may go from 0 to 1.
         what: Names file and clip in messages; the file's path without it.
     """
+    frames = [[_cleaned(person) for person in frame] for frame in frames]
     assumed = tuple(name for name, own in (("size", size), ("fps", fps)) if own is None)
     size, path = size or file.size, what or file.path
     if normalised:
         frames = _in_pixels(frames, path, size)
     signer = follow_signer(frames)
     poses = checked_sequence(
-        np.stack([points for points, _ in signer]),  # (T, 133, 2)
-        np.stack([confidence for _, confidence in signer]),  # (T, 133)
+        np.stack([person.points for person in signer]),  # (T, 133, 2)
+        np.stack([person.confidence for person in signer]),  # (T, 133)
         path,
         size=size or (MAX_SIDE, MAX_SIDE),
-        fps=fps or file.fps or DEFAULT_FPS,
+        fps=file.fps or fps or DEFAULT_FPS,
     )
     if size is None:
         poses = replace(poses, size=_extent(poses))
@@ -130,13 +180,15 @@ def _extent(poses: PoseSequence) -> tuple[int, int]:
 def follow_signer(frames: Sequence[Sequence[Person]]) -> list[Person]:
     """Choose one person per frame, the same one throughout.
 
-    The signer is the person with the largest extent times mean confidence in any frame. From there
-    on, forwards and backwards, the nearest person is taken, as long as it is no farther away than
-    the signer was large there; otherwise the frame is missing, with confidence 0.
+    The signer is the person with the largest extent times mean confidence in any frame. Where the
+    file numbers its people, the signer is whoever has that number. Else, from there on, forwards
+    and backwards, the nearest person is taken who is about as large as the signer was last and
+    about there; otherwise the frame is missing, with confidence 0. A person who is alone in all
+    frames may move as far as the person is large.
     """
-    signer = [(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS)) for _ in frames]
+    signer = [Person(np.zeros((NUM_KEYPOINTS, 2)), np.zeros(NUM_KEYPOINTS)) for _ in frames]
     ranks = [
-        (_diagonal(person) ** 2 * float(np.mean(person[1])), -t, -i)
+        (_diagonal(person) ** 2 * float(np.mean(person.confidence)), -t, -i)
         for t, persons in enumerate(frames)
         for i, person in enumerate(persons)
     ]
@@ -147,24 +199,79 @@ def follow_signer(frames: Sequence[Sequence[Person]]) -> list[Person]:
     _, minus_t, minus_i = broken[0] if broken else max(ranks)
     anchor = -minus_t
     signer[anchor] = frames[anchor][-minus_i]
+    other, alone = _others(frames, signer[anchor]), max(map(len, frames)) == 1
     for order in (range(anchor + 1, len(frames)), range(anchor - 1, -1, -1)):
-        _follow(frames, signer, signer[anchor], order)
+        _follow(frames, signer, signer[anchor], order, other, alone=alone)
     return signer
 
 
+def _others(frames: Sequence[Sequence[Person]], signer: Person) -> set[int] | None:
+    """Return the numbers of people who are seen beside the signer; None where numbers say nothing.
+
+    They say nothing where two people of one frame share one, as in files without a tracker.
+    """
+    numbers = [[p.identity for p in frame if p.identity is not None] for frame in frames]
+    if signer.identity is None or any(len(set(some)) < len(some) for some in numbers):
+        return None
+    beside = (some for some in numbers if signer.identity in some)
+    return set().union(*beside) - {signer.identity}
+
+
 def _follow(
-    frames: Sequence[Sequence[Person]], signer: list[Person], last: Person, order: Iterable[int]
+    frames: Sequence[Sequence[Person]],
+    signer: list[Person],
+    last: Person,
+    order: Iterable[int],
+    other: set[int] | None,
+    *,
+    alone: bool,
 ) -> None:
-    reach = _diagonal(last)
+    far, identity = _diagonal(last), last.identity
     for t in order:
-        distances = [_distance(last, person) for person in frames[t]]
-        if distances and min(distances) <= reach:
-            signer[t] = last = frames[t][int(np.argmin(distances))]
+        # Whom the file names
+        named = [] if other is None else [p for p in frames[t] if p.identity == identity]
+        if named:
+            signer[t] = last = named[0]
+            continue
+        # Who may be the signer, a tracker's new number included
+        found = [p for p in frames[t] if other is None or p.identity not in other]
+        found = found if alone else [p for p in found if _similar(last, p)]
+        distances = [_distance(last, person) for person in found]
+        if distances and min(distances) <= (far if alone else _REACH * _width(last)):
+            signer[t] = last = found[int(np.argmin(distances))]
+
+
+def _cleaned(person: Person) -> Person:
+    points, confidence = mark_missing(person.points, person.confidence)
+    return person._replace(
+        points=points.astype(np.float64), confidence=confidence.astype(np.float64)
+    )
+
+
+def _width(person: Person) -> float:
+    """Width of the shoulders in pixels; where one is missing, a third of the whole extent."""
+    points, confidence = person.points, person.confidence
+    if (confidence[_SHOULDERS] > 0).all():
+        with np.errstate(all="ignore"):
+            width = float(np.linalg.norm(points[_SHOULDERS[0]] - points[_SHOULDERS[1]]))
+        # Seen from the side, shoulders are narrow
+        return max(width, _diagonal(person) / 6)
+    return _diagonal(person) / 3
+
+
+def _similar(one: Person, two: Person) -> bool:
+    """Whether two people are about as large, by the points that both have."""
+    both = (one.confidence > 0) & (two.confidence > 0)
+    if both.sum() < 2:
+        return True
+    with np.errstate(all="ignore"):
+        sizes = [float(np.linalg.norm(np.ptp(p.points[both], axis=0))) for p in (one, two)]
+    return not min(sizes) * _GROWTH < max(sizes)
 
 
 def _diagonal(person: Person) -> float:
     """Diagonal of the extent of a person's points, in pixels."""
-    points, confidence = person
+    points, confidence = person.points, person.confidence
     seen = points[confidence > 0]
     with np.errstate(all="ignore"):
         return float(np.linalg.norm(np.ptp(seen, axis=0))) if len(seen) else 0.0
@@ -172,11 +279,11 @@ def _diagonal(person: Person) -> float:
 
 def _distance(one: Person, two: Person) -> float:
     """Mean distance of the points that both have, or of their centres if there are none."""
-    both = (one[1] > 0) & (two[1] > 0)
+    both = (one.confidence > 0) & (two.confidence > 0)
     with np.errstate(all="ignore"):
         if both.any():
-            return float(np.linalg.norm(one[0][both] - two[0][both], axis=1).mean())
-        if not ((one[1] > 0).any() and (two[1] > 0).any()):
+            return float(np.linalg.norm(one.points[both] - two.points[both], axis=1).mean())
+        if not ((one.confidence > 0).any() and (two.confidence > 0).any()):
             return math.inf
-        centres = [points[confidence > 0].mean(axis=0) for points, confidence in (one, two)]
+        centres = [p.points[p.confidence > 0].mean(axis=0) for p in (one, two)]
         return float(np.linalg.norm(centres[0] - centres[1]))

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import Numbers, checked_fps, checked_sequence, checked_size
-from signgen.pose.formats.persons import follow_signer
+from signgen.pose.formats.checks import Numbers, checked_sequence, checked_size
+from signgen.pose.formats.persons import Person, follow_signer
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import COCO_WHOLEBODY
@@ -45,7 +45,7 @@ def _recognise(file: InputFile) -> bool:
 def _read(file: InputFile) -> Clips:
     path, pose = file.path, _parse(file.data, file.path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
-    fps = checked_fps(float(pose.body.fps), path)
+    fps = file.rate(float(pose.body.fps))
     with np.errstate(all="ignore"):  # NaN is named later, with its place
         confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
     values = np.ma.asarray(pose.body.data)  # (T, people, N, dimensions)
@@ -105,11 +105,14 @@ def _followed(people: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
     """Return (T, 133, 2) points and (T, 133) confidence of the signer among several people."""
     signer = follow_signer(
         [
-            [(points[t], scores[t]) for points, scores in people if scores[t].any()]
+            [Person(points[t], scores[t]) for points, scores in people if scores[t].any()]
             for t in range(len(people[0][1]))
         ]
     )
-    return np.stack([points for points, _ in signer]), np.stack([scores for _, scores in signer])
+    return (
+        np.stack([person.points for person in signer]),
+        np.stack([person.confidence for person in signer]),
+    )
 
 
 def _components(
@@ -127,7 +130,8 @@ def _components(
             raise UserError(f"{path} is a broken .pose file: its points have too few dimensions.")
         chosen = values[:, start:stop, [x, y]]  # (T, N, 2)
         hidden = np.ma.getmaskarray(chosen).any(axis=-1)
-        scores = np.where(hidden, 0.0, confidence[:, start:stop])
+        unknown = np.isnan(chosen.data).any(axis=-1)
+        scores = np.where(hidden | unknown, 0.0, confidence[:, start:stop])
         with np.errstate(all="ignore"):
             points = np.where((scores == 0)[..., None], 0.0, chosen.data).astype(np.float64)
         components[part.name] = Component(list(part.points), points, scores)

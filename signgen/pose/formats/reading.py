@@ -11,7 +11,8 @@ from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
-from signgen.pose.formats.checks import MAX_FRAMES
+from signgen.files.paths import check_no_device
+from signgen.pose.formats.checks import MAX_FRAMES, checked_fps
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -55,16 +56,21 @@ class InputFile:
 
     Args:
         size: (H, W) of the pictures as the caller knows it; what the file says goes first.
-        fps: The same of the frames per second.
+        fps: Frames per second as the caller knows them, whatever the file says.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     fps: float | None = None
 
+    def rate(self, value: object) -> float:
+        """Return the frames per second: the caller's, else what the file says, which is checked."""
+        return checked_fps(value, self.path) if self.fps is None else self.fps
+
     @cached_property
     def head(self) -> bytes:
         """The first bytes of a file, whatever its size."""
+        check_no_device(self.path, "a file of poses")
         try:
             with self.path.open("rb") as stream:
                 return _filled(stream.read(_HEAD), self.path)

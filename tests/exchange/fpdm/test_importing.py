@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from signgen.checkpoints.models import load_model, resolve, start_from
+from signgen.checkpoints.finding import resolve
+from signgen.checkpoints.models import load_model, start_from
 from signgen.cli.main import main
 from signgen.config.exchange import ImportFPDMConfig
 from signgen.config.model import FPDMConfig

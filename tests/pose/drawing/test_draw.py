@@ -1,14 +1,16 @@
 """Both drawing styles: the published one pixel by pixel, the clean one by what it must show."""
 
 import json
+import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from signgen.pose.drawing.draw import FPDMDrawing, draw_pose
-from signgen.pose.drawing.fpdm import fpdm_edges, fpdm_palette
+from signgen.pose.drawing.fpdm import draw_fpdm, fpdm_edges, fpdm_palette
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import HAND_ROOT, SKELETONS
 from tests.material import places
@@ -98,6 +100,26 @@ def test_deepfashion_redraw_matches_the_published_picture(text):
     poses = read_poses(text, size=(1101, 750))
     drawn = draw_pose(poses.keypoints[0], poses.confidence[0], OPENPOSE, (1101, 750), "fpdm")
     assert np.abs(drawn - expected).mean() < 0.5
+
+
+def test_sticks_are_blended_as_on_the_whole_canvas(monkeypatch):
+    def on_the_whole(canvas, corners, width, color):
+        (dx, dy), center = corners[0] - corners[1], corners.mean(axis=0)
+        half, angle = int(math.hypot(dx, dy) / 2), int(math.degrees(math.atan2(dy, dx)))
+        polygon = cv2.ellipse2Poly(tuple(map(int, center)), (half, width), angle, 0, 360, 1)
+        layer = canvas.copy()
+        cv2.fillConvexPoly(layer, polygon, color)
+        canvas[:] = cv2.addWeighted(canvas, 0.4, layer, 0.6, 0)
+
+    rng = np.random.default_rng(5)
+    cases = []
+    for spread in (1.0, 1.5, 40.0):  # points far outside of the canvas too
+        points = (rng.random((133, 2)) - 0.5) * spread * (70, 90) + (35, 45)
+        cases.append((points, rng.random(133) > 0.1))
+    drawn = [draw_fpdm(points, seen, COCO, (90, 70)) for points, seen in cases]
+    monkeypatch.setattr("signgen.pose.drawing.fpdm._blend_stick", on_the_whole)
+    for picture, (points, seen) in zip(drawn, cases, strict=True):
+        np.testing.assert_array_equal(picture, draw_fpdm(points, seen, COCO, (90, 70)))
 
 
 def test_fpdm_leaves_out_points_with_one_absent_coordinate():

@@ -24,14 +24,14 @@ def numbered(people: int = 1) -> dict:
 
 
 def test_order_of_points():
-    ((points, scores),) = dwpose.from_dictionary(numbered(), "x")
+    ((points, scores, _),) = dwpose.from_dictionary(numbered(), "x")
     wanted = np.array([*COCO_18, *[0] * 6, *range(24, 134)])
     assert (points[scores > 0, 0] == wanted[scores > 0]).all()
     assert np.flatnonzero(scores == 0).tolist() == list(range(17, 23)), "no feet"
-    _, (points, _) = dwpose.from_dictionary(numbered(2), "x")
+    _, (points, *_) = dwpose.from_dictionary(numbered(2), "x")
     assert points[[0, 91, 112], 0].tolist() == [100, 192, 213], "left hands of all people first"
     array = np.stack([np.arange(134.0), np.full(134, 7.0), np.ones(134)], -1)
-    ((points, scores),) = dwpose.from_array(array, "x")
+    ((points, scores, _),) = dwpose.from_array(array, "x")
     assert points[:, 0].tolist() == [*COCO_18, *range(18, 134)]
     assert (scores == 1).all()
 
@@ -41,7 +41,7 @@ def test_subset_points_into_the_candidates_and_minus_1_is_missing():
     frame["bodies"]["subset"] = np.full((1, 18), -1)
     frame["bodies"]["subset"][0, 2] = 5  # the right shoulder is the sixth candidate
     frame["hands"][0, 3] = -1
-    ((points, scores),) = dwpose.from_dictionary(frame, "x")
+    ((points, scores, _),) = dwpose.from_dictionary(frame, "x")
     assert np.flatnonzero(scores[:23]).tolist() == [6]
     assert points[6, 0] == 5
     assert scores[94] == 0
@@ -50,7 +50,7 @@ def test_subset_points_into_the_candidates_and_minus_1_is_missing():
 
 def test_scores_become_confidence():
     frame = frame_of()
-    ((_, scores),) = dwpose.from_dictionary(frame, "x")
+    ((_, scores, _),) = dwpose.from_dictionary(frame, "x")
     assert scores[6] == frame["bodies"]["score"][0, 2]
     assert (scores[23:91] == frame["faces_score"][0]).all()
     assert (scores[112:] == frame["hands_score"][1]).all()

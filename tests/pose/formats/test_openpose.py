@@ -106,6 +106,18 @@ def test_one_person_is_followed_whatever_the_order(tmp_path):
     assert not poses.visible[6].any()
 
 
+def test_missing_people_and_points_are_spelled_in_many_ways(tmp_path):
+    person = openpose_person()
+    person["hand_left_keypoints_2d"] = [None, None, 0.0] * 21
+    person["hand_right_keypoints_2d"] = []
+    person["face_keypoints_2d"] = None
+    frame = openpose_frame(person)
+    frame["people"].insert(0, None)
+    poses = read(tmp_path, frame)
+    assert poses.visible[0, :17].any()
+    assert not poses.visible[0, 23:].any()
+
+
 def test_canvas_gives_the_size(tmp_path):
     poses = read(tmp_path, canvas_frames(4), size=(10, 10))
     assert (poses.size, len(poses)) == (SIZE, 4)

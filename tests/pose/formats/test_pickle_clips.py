@@ -82,7 +82,7 @@ def test_zero_frames_and_negative_scores_are_missing(tmp_path):
 
 def test_one_bad_clip_leaves_the_others(tmp_path):
     bad = table()
-    bad[1, 5, 0] = np.nan
+    bad[1, 5, 0] = np.inf
     value = {"train/a": {"keypoint": table()}, "train/b": {"keypoint": bad}}
     value["train/c"] = {"keypoint": table(count=17)}
     clips = read_clips(write(tmp_path, value))

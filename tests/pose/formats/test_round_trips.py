@@ -213,3 +213,16 @@ def test_a_folder_with_contents_is_not_replaced(tmp_path):
     assert caught.value.code == ExitCode.CANNOT_CREATE
     assert sorted(folder.iterdir()) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["clip"]
+
+
+@pytest.mark.parametrize("format", ["own", "npz", "pose"])
+def test_a_given_rate_goes_before_that_of_the_file(format: str, tmp_path: Path) -> None:
+    poses = dataclasses.replace(random_sequence(1), fps=1000.0)
+    path = written(poses, tmp_path, format)
+    assert read_poses(path).fps == 1000.0
+    assert read_poses(path, fps=29.97).fps == 29.97
+    if format == "own":
+        path.write_text(path.read_text().replace('"fps":1000.0', '"fps":0'))
+        with pytest.raises(UserError, match="fps is 0"):
+            read_poses(path)
+        assert read_poses(path, fps=25).fps == 25.0
