@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from signal import Signals
 
 
 class ExitCode(IntEnum):
@@ -34,3 +35,16 @@ class UserError(Exception):
     def __init__(self, message: str, code: ExitCode = ExitCode.DATA) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Stopped(KeyboardInterrupt):
+    """Work that a signal ended after it was saved; the process exits with 128 + its number.
+
+    Args:
+        number: Number of the signal.
+        where: How far the work got.
+    """
+
+    def __init__(self, number: int, where: str) -> None:
+        super().__init__(f"stopped by {Signals(number).name} {where}")
+        self.code = 128 + number

@@ -10,6 +10,7 @@ from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
 from signgen.files.hub import fetch, hub_files
+from signgen.files.paths import check_input
 from signgen.structures import ExitCode, UserError
 
 BUNDLED = ("mini",)
@@ -58,8 +59,8 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
 
 
 def run_config(path: Path) -> TrainConfig:
-    """Return the settings of a training file, or of the run that keeps it."""
-    return load_config(path, TrainConfig)
+    """Return the settings of a training file, or of the run that keeps it; an empty one is bad."""
+    return load_config(check_input(path, "settings file of a run"), TrainConfig)
 
 
 def _download(name: str, revision: str | None) -> Path:

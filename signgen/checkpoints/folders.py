@@ -57,6 +57,18 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
             shutil.rmtree(folder)
 
 
+def check_finite(state: State, path: Path) -> None:
+    """Refuse weights that are NaN or infinite: nothing can be computed from them."""
+    import torch
+
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UserError(
+                f"{path}: weight {name} is not finite; expected numbers. Use an earlier checkpoint "
+                "and a lower learning_rate."
+            )
+
+
 def weight_names(folder: Path) -> list[str]:
     """Return the names of the weights of a verified checkpoint or model folder, unread."""
     path = folder / "model.safetensors"

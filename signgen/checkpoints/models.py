@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
-from signgen.checkpoints.folders import CARD, State, check_whole, verify, write_folder
+from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
 from signgen.config.model import ModelConfig
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
@@ -75,7 +75,9 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
     """
     files = verify(folder)["files"]
     averaged = kind != "model" and "ema.safetensors" in files
-    state = load_file(folder / ("ema.safetensors" if averaged else "model.safetensors"))
+    path = folder / ("ema.safetensors" if averaged else "model.safetensors")
+    state = load_file(path)
+    check_finite(state, path)
     return {name: value.float() for name, value in state.items()}
 
 

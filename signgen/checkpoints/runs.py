@@ -11,20 +11,27 @@ A checkpoint is written beside its final name and renamed, so it is there whole 
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from signgen.checkpoints.folders import State, verify, write_folder
+from signgen.checkpoints.folders import State, check_finite, verify, write_folder
 from signgen.structures import UserError
 
 __all__ = ["newest_checkpoint", "save_checkpoint"]
+
+log = logging.getLogger(__name__)
 
 
 def save_checkpoint(
     run: Path, step: int, weights: State, ema: State | None, trainer: dict[str, Any], keep: int
 ) -> Path:
-    """Write `RUN/checkpoints/step-NNNNNN` and drop the oldest ones.
+    """Write `RUN/checkpoints/step-NNNNNN` and drop those that are not kept.
+
+    Weights that are not finite are refused, so they push no good checkpoint out. Later steps are
+    dropped too: they are damaged, or of a run that began anew.
 
     Args:
         run: Run folder.
@@ -38,19 +45,34 @@ def save_checkpoint(
     states = {"model.safetensors": weights}
     if ema is not None:
         states["ema.safetensors"] = ema
+    for name, state in states.items():
+        check_finite(state, folder / name)
     write_folder(folder, states, {"trainer.pt": trainer, "step": step})
-    for old in sorted((run / "checkpoints").glob("step-*"))[:-keep]:
-        shutil.rmtree(old)
+    steps = _checkpoints(run)
+    kept = [number for number in sorted(steps) if number <= step][-keep:]
+    for number in steps.keys() - set(kept):
+        shutil.rmtree(steps[number])
     return folder
 
 
+def _checkpoints(run: Path) -> dict[int, Path]:
+    """Return the checkpoint folders of a run by step: names grow beyond six digits."""
+    found = (run / "checkpoints").glob("step-*")
+    return {int(path.name[5:]): path for path in found if re.fullmatch(r"step-[0-9]+", path.name)}
+
+
 def newest_checkpoint(run: Path) -> Path | None:
-    """Return the newest checkpoint folder of a run whose files match their manifest, or None."""
-    folders = sorted((run / "checkpoints").glob("step-*"), reverse=True)
+    """Return the newest checkpoint folder of a run whose files match their manifest, or None.
+
+    Newer ones that are damaged are named in a warning.
+    """
+    steps = _checkpoints(run)
+    folders = [steps[number] for number in sorted(steps, reverse=True)]
     for folder in folders:
         try:
             verify(folder)
-        except UserError:
+        except UserError as error:
+            log.warning("%s The checkpoint before it is tried.", error)
             continue
         return folder
     if folders:

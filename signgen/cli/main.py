@@ -28,8 +28,8 @@ from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
 from signgen.cli.render import render
 from signgen.cli.train import train
-from signgen.config.yaml import did_you_mean
-from signgen.errors import ExitCode, UserError
+from signgen.config.yaml import did_you_mean, read_mapping
+from signgen.errors import ExitCode, Stopped, UserError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -92,7 +92,7 @@ def _run_or_explain(words: list[str], *, debug: bool) -> int:
         return _run(words, COMMANDS, "signgen")
     except KeyboardInterrupt as stop:
         message = f"interrupted: {stop}" if str(stop) else "interrupted"
-        code = ExitCode.INTERRUPTED
+        code = stop.code if isinstance(stop, Stopped) else int(ExitCode.INTERRUPTED)
         print_note(message)
     except BrokenPipeError:
         raise
@@ -101,7 +101,7 @@ def _run_or_explain(words: list[str], *, debug: bool) -> int:
             traceback.print_exc()
         message, code = _explain(error)
         print_note(f"error: {message}")
-    if "--json" in words:
+    if _asks_for_json(words):
         print_result(json.dumps(_failure(message, code, words)))
     return code
 
@@ -146,7 +146,19 @@ def _explain(error: Exception) -> tuple[str, ExitCode]:
     )
 
 
-def _failure(message: str, code: ExitCode, words: Sequence[str]) -> dict[str, object]:
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a flag, or else the file of `--config`, asks for JSON."""
+    if {"--json", "--no-json"} & {*words}:
+        return "--json" in words
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag == "--config":
+            with contextlib.suppress(Exception):  # a bad file is the failure that is reported
+                return read_mapping(value if equals else following).get("json") is True
+    return False
+
+
+def _failure(message: str, code: int, words: Sequence[str]) -> dict[str, object]:
     """Return a failure as JSON, by the form of messages: `FILE is ...; expected ... . Do this.`."""
     named = {word.partition("=")[2] if word.startswith("--") else word for word in words}
     starts = [message[: place.start()] for place in re.finditer(r"[ :,]", message)]

@@ -105,20 +105,21 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
         UserError: If the file or its base is missing (66), is not a YAML mapping (65), or holds an
             unknown or ill-typed setting (2).
     """
-    mapping = _read_yaml(path)
+    mapping = read_mapping(path)
     if "base" not in mapping:
         return from_mapping(cls, mapping, str(path))
     name = mapping.pop("base")
     if not isinstance(name, str) or not name or Path(name).name != name:
         raise _usage(f"{path}: base is {name!r}; expected the name of a file in the same folder.")
     source = Path(path).parent / name
-    settings = _read_yaml(source)
+    settings = read_mapping(source)
     if "base" in settings:
         raise _usage(f"{path}: base is {name}, which has a base itself; expected one without.")
     return from_mapping(cls, mapping, str(path), from_mapping(cls, settings, str(source)))
 
 
-def _read_yaml(path: str | Path) -> dict[str, object]:
+def read_mapping(path: str | Path) -> dict[str, object]:
+    """Read the keys and values of a YAML file."""
     raw = read_bytes(path, MAX_BYTES, "a configuration in YAML")
     try:
         loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader

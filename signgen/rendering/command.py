@@ -16,7 +16,8 @@ import numpy as np
 import signgen
 from signgen.config.render import RenderConfig
 from signgen.files.digests import sha256
-from signgen.files.writing import atomic_paths
+from signgen.files.locking import locked
+from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, resize_picture
@@ -89,8 +90,12 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
         frames = progress(frames, len(poses))
     started = time.perf_counter()
     drawing = PoseDrawing(inputs.size, inputs.size, renderer.pose_style)
-    with atomic_paths(inputs.outputs) as temporary:
-        _write(temporary, frames, inputs, poses, settings, drawing)
+    first = inputs.outputs[0]
+    with locked(first, "a rendering"):
+        # What a killed process left; the lock says that none is alive
+        remove_leftovers(first.parent, first.name)
+        with atomic_paths(inputs.outputs) as temporary:
+            _write(temporary, frames, inputs, poses, settings, drawing)
 
     # Say what was done
     return RenderResult(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from tqdm import tqdm
 
 from signgen.config.train import TrainConfig
 from signgen.data.examples.loading import batches
+from signgen.errors import Stopped
+from signgen.files.locking import locked
 from signgen.structures import Batch, UserError
 from signgen.training.run import (
     TrainingRun,
@@ -34,7 +37,7 @@ from signgen.training.run import (
     save_run,
 )
 from signgen.training.sample_sheet import write_sheet
-from signgen.training.schedule import learning_rate, step_seed
+from signgen.training.schedule import check_settings, learning_rate, step_seed
 from signgen.training.validation import due, validate
 
 log = logging.getLogger(__name__)
@@ -50,8 +53,16 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
 
     Raises:
         UserError: If settings, data or checkpoints are unusable, or the loss stays not finite.
-        KeyboardInterrupt: On Ctrl-C or SIGTERM, after a checkpoint was saved.
+        Stopped: On Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, after a checkpoint was saved.
     """
+    check_settings(config)
+    # One training at a time writes to a folder; of several processes the first one does
+    first = os.environ.get("RANK", "0") == "0"
+    with locked(Path(config.out), "a training") if first else nullcontext():
+        return _train(config, resume=resume)
+
+
+def _train(config: TrainConfig, *, resume: bool) -> Path:
     # Open the run, resumed or new
     run = open_run(config, resume=resume)
     config = run.config
@@ -91,16 +102,20 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
                 _sample(run)
 
             # Save, and stop if asked to: a signal from here on waits for the next step
-            stopped = bool(stop)
+            stopped = _agreed(run, stop)
             if run.step % config.save_every == 0 or run.step == last or stopped:
                 if run.step == config.steps and config.stage == "vae":
                     measure_latents(run)
                 save_run(run)
             if stopped:
-                raise KeyboardInterrupt(
-                    f"stopped by signal {stop[0]} after step {run.step}; checkpoint saved"
-                )
+                raise Stopped(stopped, f"after step {run.step}; checkpoint saved")
     return run.folder
+
+
+def _agreed(run: TrainingRun, caught: list[int]) -> int:
+    """Return the signal that any process caught, or 0: all stop after the same step."""
+    number = torch.tensor([caught[0] if caught else 0], device=run.accelerator.device)
+    return int(run.accelerator.gather(number).max())
 
 
 def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
@@ -170,12 +185,16 @@ def _skip(run: TrainingRun) -> None:
 
 
 def _log(run: TrainingRun, losses: dict[str, Tensor], seconds: float) -> None:
+    # Means over all processes, in one exchange
+    stacked = torch.stack([value.detach().float() for value in losses.values()])
+    means = run.accelerator.reduce(stacked, "mean").tolist()
     line = {
         "step": run.step,
         "lr": learning_rate(run.config, run.step - 1),
         "seconds": round(seconds, 4),
     }
-    run.log(line | {name: round(float(value), 6) for name, value in losses.items()})
+    rounded = [round(value, 6) if math.isfinite(value) else None for value in means]
+    run.log(line | dict(zip(losses, rounded, strict=True)))
 
 
 def _sample(run: TrainingRun) -> None:
@@ -189,7 +208,7 @@ def _sample(run: TrainingRun) -> None:
 
 @contextmanager
 def _deferred_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM, so that the loop can finish its step and save.
+    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that the loop can finish its step and save.
 
     A second signal stops at once.
     """
@@ -201,9 +220,9 @@ def _deferred_signals() -> Iterator[list[int]]:
         caught.append(number)
 
     try:
-        previous = {
-            number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        previous = {number: signal.signal(number, note) for number in numbers}
     except ValueError:  # signals belong to the main thread; elsewhere the caller handles them
         yield caught
         return

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
-from signgen.config.yaml import load_config, to_yaml
+from signgen.config.yaml import to_yaml
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
-from signgen.files.writing import save_text
+from signgen.data.frame_cache.reading import fingerprint
+from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
-from signgen.structures import Batch, ExitCode, UserError
+from signgen.structures import Batch, ExitCode, FrameRef, UserError
 from signgen.training.schedule import check_settings
 
 log = logging.getLogger(__name__)
@@ -63,6 +67,7 @@ class TrainingRun:
         held_out: Validation examples by position, or None where the run does not validate.
         step: Optimiser steps done.
         bad_steps: Steps in a row whose gradient was not finite.
+        digests: SHA-256 of the data and of the weights that no checkpoint holds.
     """
 
     config: TrainConfig
@@ -76,6 +81,7 @@ class TrainingRun:
     held_out: TripletDataset | None = None
     step: int = 0
     bad_steps: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -86,7 +92,7 @@ class TrainingRun:
         """Append a line to log.jsonl, from the main process only."""
         if self.accelerator.is_main_process:
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as history:
-                history.write(json.dumps(line) + "\n")
+                history.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
@@ -106,7 +112,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     latest = newest_checkpoint(folder) if resume else None
     adopted: State = {}
     if latest is not None:
-        config = _resumed(load_config(folder / "config.yaml", TrainConfig), config)
+        config = _resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model)
         if config.stage == "decoder":
@@ -147,6 +153,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         ),
         held_out=_held_out(config, adapter) if config.validate_every else None,
     )
+    run.digests = {"data": _data_digest(run.dataset), "frozen weights": _frozen_digest(stage)}
     if latest is not None:
         _restore(run, latest)
     run.wrapped, run.optimizer = accelerator.prepare(run.wrapped, optimizer)
@@ -209,7 +216,7 @@ def _check_whole(config: TrainConfig, state: State) -> None:
         )
 
 
-def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
+def _resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     """Return the settings to go on with; refuse those that change what is computed.
 
     The parts that the run took from earlier runs, and what it measured, are its own.
@@ -220,16 +227,38 @@ def _resumed(old: TrainConfig, new: TrainConfig) -> TrainConfig:
         new = replace(new, model=replace(new.model, **own))
     free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
     free |= {"validate_every", "validate_batches", "validation_split", "gradient_checkpointing"}
-    for name in TrainConfig.__dataclass_fields__:
-        before, now = getattr(old, name), getattr(new, name)
-        if name not in free and before != now:
-            change = "differs" if name == "model" else f"was {before} and is now {now}"
+    # Where the data lie and how they are read; that they are the same is checked by their digest
+    free |= {f"data.{name}" for name in ("root", "workers", "cache", "frame_cache", "warp_cache")}
+    free |= {"data.video_reader"}
+    if new.schedule == "cosine":
+        free.remove("steps")  # more of them would raise the rate again
+    before, now = (dict(_flat(config)) for config in (old, new))
+    for name in before.keys() | now.keys():
+        if name not in free and before.get(name) != now.get(name):
+            hint = "Choose another --out."
+            if name == "steps":
+                hint = "With schedule cosine they decide on every rate: choose another --out."
             raise UserError(
-                f"{old.out}/config.yaml: {name} {change}; a run resumes with the settings it began "
-                "with. Choose another --out.",
+                f"{folder}/config.yaml: {name} was {_short(before.get(name))} and is now "
+                f"{_short(now.get(name))}; a run resumes with the settings it began with. {hint}",
                 ExitCode.USAGE,
             )
     return new
+
+
+def _flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the names, such as `data.root`, and values of settings."""
+    for name in settings.__dataclass_fields__:
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _write_config(run: TrainingRun) -> None:
@@ -241,6 +270,9 @@ def _write_config(run: TrainingRun) -> None:
 def _write_settings(run: TrainingRun) -> None:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
+        # What a killed process left; the lock says that none is alive
+        for place in (run.folder, run.folder / "checkpoints", run.folder / "samples"):
+            remove_leftovers(place, "*")
         _write_config(run)
         environment = {
             "python": platform.python_version(),
@@ -254,7 +286,7 @@ def _write_settings(run: TrainingRun) -> None:
         save_text(run.folder / "environment.json", json.dumps(environment, indent=1))
         history = run.folder / "log.jsonl"
         # Lines after the checkpoint are of steps that are done again
-        lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
+        lines = history.read_text("utf-8", "replace").splitlines() if history.exists() else []
         done = [line for line in lines if _step_of(line) <= run.step]
         save_text(history, "".join(f"{line}\n" for line in done))
     except OSError as error:
@@ -265,10 +297,11 @@ def _write_settings(run: TrainingRun) -> None:
 
 
 def _step_of(line: str) -> float:
-    """Return the step of a line of the log; infinity for one that a kill has cut short."""
+    """Return the step of a line of log.jsonl; one that a kill tore is of no step that was done."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        log.warning("log.jsonl: a line is torn and left out: %s", line[:60])
         return math.inf
 
 
@@ -318,6 +351,7 @@ def save_run(run: TrainingRun) -> None:
     # What exact resume needs
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()
+    trainer["digests"] = run.digests
     if run.accelerator.scaler is not None:
         trainer["scaler"] = run.accelerator.scaler.state_dict()
 
@@ -333,6 +367,30 @@ def save_run(run: TrainingRun) -> None:
     save_checkpoint(run.folder, run.step, weights, ema, trainer, run.config.keep)
 
 
+def _data_digest(dataset: TripletDataset) -> str:
+    """Return a digest of the records, of pairs, and of sampled frames with their poses."""
+    adapter, split = dataset.adapter, dataset.config.split
+    digest = hashlib.sha256(fingerprint(adapter, split).encode())
+    for pair in dataset.pairs or ():
+        ends = (pair.source, pair.target)
+        digest.update(repr([(ref.record.id, ref.index) for ref in ends]).encode())
+    for record in dataset.records[:: max(1, len(dataset.records) // 64)]:
+        pose = adapter.pose(FrameRef(record, 0))
+        for array in (pose.keypoints, pose.confidence):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _frozen_digest(stage: Trainable) -> str:
+    """Return a digest of the weights that come from elsewhere and that no checkpoint holds."""
+    digest, stored = hashlib.sha256(), stored_state(stage).keys()
+    for name, value in sorted(stage.state_dict().items()):
+        if stage.prefix + name not in stored:
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
 def _restore(run: TrainingRun, folder: Path) -> None:
     _load(run.stage, read_weights(folder, "model"), folder)
     trainer = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
@@ -343,6 +401,14 @@ def _restore(run: TrainingRun, folder: Path) -> None:
             "Use as many processes as before.",
             ExitCode.USAGE,
         )
+
+    # Checkpoints of earlier versions have no digests
+    for what, digest in dict(trainer.get("digests", {})).items():
+        if run.digests.get(what, digest) != digest:
+            raise UserError(
+                f"{folder}: the {what} of this run are others than when it was saved; expected "
+                "the same. Put them back, or choose another --out."
+            )
 
     # Optimiser, loss scale, step and moving average
     run.optimizer.load_state_dict(trainer["optimizer"])

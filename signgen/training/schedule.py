@@ -45,7 +45,8 @@ def step_seed(seed: int, step: int, rank: int) -> int:
         step: Number of the micro-batch, from 0 over the whole run.
         rank: Number of the process.
     """
-    return (seed * 1_000_003 + step * 64 + rank) % (1 << 62)
+    block, place = divmod(rank, 64)  # the steps of 64 processes fill the numbers between two seeds
+    return (seed * 1_000_003 + step * 64 + place + (block << 48)) % (1 << 62)
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -71,6 +72,8 @@ def check_settings(config: TrainConfig) -> None:
         ("seed", 0 <= config.seed < 1 << 32, "0 to 4294967295"),
         ("stop_at", config.stop_at >= 0, "0 or more"),
         ("data.workers", config.data.workers >= 0, "0 or more"),
+        ("data.pairs", config.data.pairs >= 0, "0 or more"),
+        ("data.identity_rate", 0 <= config.data.identity_rate <= 1, "a probability, 0 to 1"),
     ]
     problems += [
         f"{name} is {attrgetter(name)(config)}; expected {expected}"

@@ -227,3 +227,38 @@ def test_bundled_model_loads_and_is_small() -> None:
     loaded = load_model("mini")
     assert loaded.config == config
     assert all(bool(torch.isfinite(p).all()) for p in loaded.parameters())
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
+    for step in (999_500, 1_000_000, 1_000_500):
+        save_checkpoint(tmp_path, step, {"x": torch.ones(1)}, None, {}, keep=2)
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"step-1000000", "step-1000500"}
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.name == "step-1000500"
+
+
+def test_weights_that_are_not_finite_push_no_checkpoint_out(tmp_path: Path) -> None:
+    good = save_checkpoint(tmp_path, 1, {"x": torch.ones(1)}, None, {}, keep=1)
+    bad = {"x": torch.tensor([float("nan")])}
+    for weights, ema in ((bad, None), ({"x": torch.ones(1)}, bad)):
+        with pytest.raises(UserError, match="weight x is not finite"):
+            save_checkpoint(tmp_path, 2, weights, ema, {}, keep=1)
+    assert newest_checkpoint(tmp_path) == good
+    # A folder that was written before they were checked
+    write_folder(tmp_path / "old", {"model.safetensors": bad}, {})
+    with pytest.raises(UserError, match="weight x is not finite"):
+        read_weights(tmp_path / "old")
+
+
+def test_damaged_newest_checkpoint_is_named_and_pushes_none_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = save_checkpoint(tmp_path, 2, {"x": torch.ones(1)}, None, {}, keep=2)
+    damaged = save_checkpoint(tmp_path, 9, {"x": torch.ones(1)}, None, {}, keep=2)
+    (damaged / "model.safetensors").write_bytes(b"torn")
+    assert newest_checkpoint(tmp_path) == good
+    assert "step-000009/model.safetensors is corrupt" in caplog.text
+    save_checkpoint(tmp_path, 3, {"x": torch.ones(1)}, None, {}, keep=1)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000003"]

@@ -301,3 +301,10 @@ def test_tables_are_aligned_and_printable() -> None:
     assert columns([{"clip": "a", "frames": 3}, {"clip": "long\x1b", "error": "x"}]) == (
         "clip      frames  error\na         3       -\nlong\\x1b  -       x"
     )
+
+
+def test_settings_file_may_ask_for_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "eval.yaml"
+    settings.write_text("json: true\ngenerated: absent.mp4\nreference: absent.mp4\n")
+    code = main(["eval", "--config", str(settings)])
+    assert json.loads(capsys.readouterr().out)["code"] == code == 66

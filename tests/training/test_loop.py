@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from signgen.config.data import DataConfig
 from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
-from signgen.data.examples.loading import batches, collate
+from signgen.data.examples.loading import Example, batches, collate
+from signgen.errors import Stopped
 from signgen.media import read_image
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.loop import take_step, train
@@ -320,9 +322,82 @@ def test_counts_of_nothing_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_line_of_the_log_that_a_kill_cut_short_is_dropped(tmp_path: Path) -> None:
-    run = train(tiny(tmp_path / "run", "ipf", steps=3, stop_at=2))
-    with (run / "log.jsonl").open("a") as log:
-        log.write('{"step": 3, "lo')
-    train(tiny(tmp_path / "run", "ipf", steps=3))
-    assert len(losses(run)) == 3
+# ----- resuming -----------------------------------------------------------------------------------
+
+
+def test_torn_log_and_litter_of_a_killed_run_do_not_stop_it(tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
+    with (run / "log.jsonl").open("ab") as history:
+        history.write(b'{"step": 2, "lo\xc3')
+    litter = run / "checkpoints" / ".step-000077.abcd1234.part"
+    litter.mkdir()
+    train(tiny(tmp_path / "run", "ipf", steps=2))
+    assert len(losses(run)) == 2
+    assert not litter.exists()
+
+
+def test_empty_settings_of_a_run_are_not_taken_for_defaults(tmp_path: Path) -> None:
+    run = train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
+    (run / "config.yaml").write_text("")
+    with pytest.raises(UserError, match=r"config\.yaml is empty"):
+        train(tiny(tmp_path / "run", "ipf", steps=2))
+
+
+def test_how_data_are_read_may_change_and_a_refusal_names_one_key(tmp_path: Path) -> None:
+    train(tiny(tmp_path / "run", "ipf", steps=3, stop_at=1))
+    data = DataConfig(workers=1, cache=True)
+    train(tiny(tmp_path / "run", "ipf", steps=3, stop_at=2, data=data))
+    model = replace(tiny_fpdm(), ipf=replace(tiny_fpdm().ipf, temperature=0.5))
+    for changes, message in (
+        ({"data": DataConfig(flip_rate=0.5)}, r"data\.flip_rate was 0\.0 and is now 0\.5; a run"),
+        ({"model": model}, r"model\.ipf\.temperature was .* and is now 0\.5; a run"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            train(tiny(tmp_path / "run", "ipf", steps=3, **changes))
+        assert len(str(caught.value)) < 300
+
+
+def test_extending_a_cosine_is_refused(tmp_path: Path) -> None:
+    train(tiny(tmp_path / "run", "ipf", steps=1, schedule="cosine"))
+    with pytest.raises(UserError, match=r"steps was 1 and is now 2;.*cosine"):
+        train(tiny(tmp_path / "run", "ipf", steps=2, schedule="cosine"))
+
+
+def test_data_and_frozen_weights_that_were_replaced_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
+    for name, what in (("_data_digest", "data"), ("_frozen_digest", "frozen weights")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"signgen.training.run.{name}", lambda _: "another")
+            with pytest.raises(UserError, match=f"the {what} of this run are others"):
+                train(tiny(tmp_path / "run", "ipf", steps=2))
+
+
+def test_signal_saves_and_ends_with_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(run: TrainingRun, source: object) -> dict[str, torch.Tensor]:
+        signal.raise_signal(signal.SIGTERM)
+        return take_step(run, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("signgen.training.loop.take_step", interrupted)
+    with pytest.raises(Stopped, match="SIGTERM after step 1") as caught:
+        train(tiny(tmp_path / "run", "ipf", steps=3))
+    assert caught.value.code == 143
+    newest = newest_checkpoint(tmp_path / "run")
+    assert newest is not None
+    assert newest.name == "step-000001"
+
+
+def test_error_in_a_loader_process_is_its_own_line(tmp_path: Path) -> None:
+    run = open_run(tiny(tmp_path / "run", "ipf", data=DataConfig(workers=1)), resume=False)
+
+    def broken(position: int, *, guided: bool) -> Example:
+        raise UserError("frame.png is damaged: cut off.", ExitCode.NO_INPUT)
+
+    run.dataset.whole = broken  # type: ignore[method-assign]
+    with pytest.raises(UserError) as caught:
+        next(batches(run.dataset, start=0, steps=1, batch_size=2))
+    assert str(caught.value) == "frame.png is damaged: cut off."
+    assert caught.value.code == ExitCode.NO_INPUT

@@ -44,6 +44,8 @@ def test_step_schedule_without_warm_up_decays_from_the_first_step() -> None:
 def test_step_seeds_differ_between_steps_and_processes() -> None:
     seeds = {step_seed(s, step, rank) for s in range(3) for step in range(100) for rank in range(8)}
     assert len(seeds) == 3 * 100 * 8
+    many = {step_seed(7, step, rank) for step in range(100) for rank in range(200)}
+    assert len(many) == 100 * 200
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_step_seeds_differ_between_steps_and_processes() -> None:
         ({"seed": -1}, "seed is -1; expected 0 to 4294967295"),
         ({"stop_at": -1}, "stop_at is -1; expected 0 or more"),
         ({"data": DataConfig(workers=-1)}, "data.workers is -1; expected 0 or more"),
+        ({"data": DataConfig(pairs=-1)}, r"data\.pairs is -1; expected 0 or more"),
+        ({"data": DataConfig(identity_rate=2.0)}, r"data\.identity_rate is 2.0; expected a prob"),
         ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
         ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
     ],

@@ -285,14 +285,37 @@ def batches(
         # OpenCV's pool of threads does not survive a fork: a loader process would wait for it
         # forever. With one thread there is no pool.
         cv2.setNumThreads(1)
-    yield from DataLoader(
-        dataset,
+    loader = DataLoader(
+        _Caught(dataset),
         batch_size=batch_size,
         sampler=positions,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=_collate_or_error,
         worker_init_fn=_one_thread if workers else None,
     )
+    for batch in loader:
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch
+
+
+class _Caught(Dataset[Example | UserError]):
+    """Returns the errors of its examples: raised in a loader process they become a traceback."""
+
+    def __init__(self, dataset: TripletDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, position: int) -> Example | UserError:
+        try:
+            return self.dataset[position]
+        except UserError as error:
+            return error.with_traceback(None)
+
+
+def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserError:
+    errors = [example for example in examples if isinstance(example, UserError)]
+    whole = [example for example in examples if isinstance(example, Example)]
+    return errors[0] if errors else collate(whole)
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -28,6 +28,7 @@ from signgen.data.frame_cache.reading import (
     read_index,
 )
 from signgen.files.digests import sha256
+from signgen.files.locking import locked
 from signgen.files.writing import atomic_path, make_folder, remove_leftovers, save_text
 from signgen.media.resizing import METHODS, Resize, resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
@@ -63,6 +64,18 @@ def write_cache(
         shard_bytes: A shard ends before it has more bytes, unless one record alone is larger.
     """
     folder, plan = Path(folder), _plan(adapter, splits, size, resize, shard_bytes)
+    with locked(folder, "a preparation"):
+        return _write_shards(adapter, folder, plan, resize, progress, workers)
+
+
+def _write_shards(
+    adapter: DatasetAdapter,
+    folder: Path,
+    plan: CacheIndex,
+    resize: Resize,
+    progress: Callable[[int, int], None] | None,
+    workers: int,
+) -> FrameCache:
     if _claim(folder, plan):
         return FrameCache.open(folder)
     # Shards that are not there yet, whole

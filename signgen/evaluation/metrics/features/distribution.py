@@ -200,7 +200,7 @@ class SetMetric:
             n=sets.generated.count,
             higher_is_better=False,
             signature=f"{self.name}|{self.network.signature}|{self.signature}"
-            f"|size:{size_text(sizes)}|version:1{batches}",
+            f"|size:{size_text(() if self.unavailable else sizes)}|version:1{batches}",
             per_clip={},
             details=details,
             unavailable=self.unavailable or (few if value is None else ""),
