@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
@@ -29,11 +27,11 @@ from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
-from signgen.data.frame_cache.reading import fingerprint
 from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
-from signgen.structures import Batch, ExitCode, FrameRef, UserError
+from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
 log = logging.getLogger(__name__)
@@ -112,7 +110,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     latest = newest_checkpoint(folder) if resume else None
     adopted: State = {}
     if latest is not None:
-        config = _resumed(run_config(folder / "config.yaml"), config, folder)
+        config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model)
         if config.stage == "decoder":
@@ -153,7 +151,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         ),
         held_out=_held_out(config, adapter) if config.validate_every else None,
     )
-    run.digests = {"data": _data_digest(run.dataset), "frozen weights": _frozen_digest(stage)}
+    run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
         _restore(run, latest)
     run.wrapped, run.optimizer = accelerator.prepare(run.wrapped, optimizer)
@@ -214,51 +212,6 @@ def _check_whole(config: TrainConfig, state: State) -> None:
             "decoder needs one. Give a run folder of stage fpdm, or a model.",
             ExitCode.USAGE,
         )
-
-
-def _resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
-    """Return the settings to go on with; refuse those that change what is computed.
-
-    The parts that the run took from earlier runs, and what it measured, are its own.
-    """
-    new = replace(new, model=replace(new.model, pictures=old.model.pictures))
-    own = {name: getattr(old.model, name) for name in old.model.trained_apart}
-    if new.start_from or new.stage == "vae":
-        new = replace(new, model=replace(new.model, **own))
-    free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
-    free |= {"validate_every", "validate_batches", "validation_split", "gradient_checkpointing"}
-    # Where the data lie and how they are read; that they are the same is checked by their digest
-    free |= {f"data.{name}" for name in ("root", "workers", "cache", "frame_cache", "warp_cache")}
-    free |= {"data.video_reader"}
-    if new.schedule == "cosine":
-        free.remove("steps")  # more of them would raise the rate again
-    before, now = (dict(_flat(config)) for config in (old, new))
-    for name in before.keys() | now.keys():
-        if name not in free and before.get(name) != now.get(name):
-            hint = "Choose another --out."
-            if name == "steps":
-                hint = "With schedule cosine they decide on every rate: choose another --out."
-            raise UserError(
-                f"{folder}/config.yaml: {name} was {_short(before.get(name))} and is now "
-                f"{_short(now.get(name))}; a run resumes with the settings it began with. {hint}",
-                ExitCode.USAGE,
-            )
-    return new
-
-
-def _flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the names, such as `data.root`, and values of settings."""
-    for name in settings.__dataclass_fields__:
-        value = getattr(settings, name)
-        if is_dataclass(value):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _write_config(run: TrainingRun) -> None:
@@ -365,30 +318,6 @@ def save_run(run: TrainingRun) -> None:
             "shadow": run.ema.shadow_params,
         }
     save_checkpoint(run.folder, run.step, weights, ema, trainer, run.config.keep)
-
-
-def _data_digest(dataset: TripletDataset) -> str:
-    """Return a digest of the records, of pairs, and of sampled frames with their poses."""
-    adapter, split = dataset.adapter, dataset.config.split
-    digest = hashlib.sha256(fingerprint(adapter, split).encode())
-    for pair in dataset.pairs or ():
-        ends = (pair.source, pair.target)
-        digest.update(repr([(ref.record.id, ref.index) for ref in ends]).encode())
-    for record in dataset.records[:: max(1, len(dataset.records) // 64)]:
-        pose = adapter.pose(FrameRef(record, 0))
-        for array in (pose.keypoints, pose.confidence):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _frozen_digest(stage: Trainable) -> str:
-    """Return a digest of the weights that come from elsewhere and that no checkpoint holds."""
-    digest, stored = hashlib.sha256(), stored_state(stage).keys()
-    for name, value in sorted(stage.state_dict().items()):
-        if stage.prefix + name not in stored:
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _restore(run: TrainingRun, folder: Path) -> None:

@@ -367,7 +367,7 @@ def test_data_and_frozen_weights_that_were_replaced_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tiny(tmp_path / "run", "ipf", steps=2, stop_at=1))
-    for name, what in (("_data_digest", "data"), ("_frozen_digest", "frozen weights")):
+    for name, what in (("data_digest", "data"), ("frozen_digest", "frozen weights")):
         with monkeypatch.context() as patch:
             patch.setattr(f"signgen.training.run.{name}", lambda _: "another")
             with pytest.raises(UserError, match=f"the {what} of this run are others"):
