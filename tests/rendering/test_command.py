@@ -217,7 +217,7 @@ def test_interrupt_is_130(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(FPDM, "denoise", interrupted)
+    monkeypatch.setattr(FPDM, "condition", interrupted)
     assert work.render() == 130
     assert work.capsys.readouterr().err == "signgen: interrupted\n"
     assert work.left() == []
@@ -227,7 +227,7 @@ def test_unexpected_error_is_one_line_and_1(work: Any, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr(FPDM, "denoise", broken)
+    monkeypatch.setattr(FPDM, "condition", broken)
     assert work.render() == 1
     line = work.only_line()
     assert "RuntimeError" in line
