@@ -57,6 +57,8 @@ def info(config: PoseInfoConfig) -> int:
         print_json({"files": rows})
     else:
         print_result("\n\n".join(map(_summary_text, rows)))
+        for remark in (remark for row in rows for remark in row.get("remarks", ())):
+            print_note(f"warning: {remark}")
     failed = any("error" in row for file in rows for row in (file, *file.get("rows", [])))
     return ExitCode.SOME_FAILED if failed else ExitCode.OK
 
@@ -77,6 +79,7 @@ def _summary(path: str, config: PoseInfoConfig) -> dict[str, Any]:
 
 def _summary_text(row: dict[str, Any]) -> str:
     """Return one file as a table; of many clips a line each."""
+    row = {name: value for name, value in row.items() if name != "remarks"}
     if "rows" not in row:
         return table(row)
     clips = row["rows"]

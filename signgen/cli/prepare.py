@@ -191,10 +191,12 @@ def _print_report(report: Mapping[str, Any], *, as_json: bool) -> int:
     if as_json:
         print_json(report)
     else:
-        apart = {"schema_version", "problems", "splits"}
+        apart = {"schema_version", "problems", "splits", "remarks"}
         print_result(table({name: _flat(report[name]) for name in report if name not in apart}))
         splits = report["splits"]
         print_result(columns([{"split": name} | _of_expected(splits[name]) for name in splits]))
+    for remark in report["remarks"]:
+        print_note(f"warning: {remark}")
     for problem in report["problems"]:
         print_note(problem)
     hidden = report["left_out"] - len(report["problems"])

@@ -11,7 +11,10 @@ from signgen.pose.formats import Clips, Reading, read_clips
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import PoseSequence
 
-__all__ = ["coverage", "summarize"]
+__all__ = ["coverage", "missing_frames", "remarks", "summarize"]
+
+FASTEST = 120
+"""Frames per second beyond which no camera films people: a rate above it is a mistake."""
 
 
 def coverage(poses: PoseSequence) -> dict[str, float]:
@@ -31,6 +34,40 @@ def coverage(poses: PoseSequence) -> dict[str, float]:
     return shares
 
 
+def missing_frames(poses: PoseSequence) -> int:
+    """Return the number of frames in which no point of the signer is present."""
+    return int((~poses.visible.any(axis=1)).sum())
+
+
+def remarks(reading: Reading, name: str) -> tuple[str, ...]:
+    """Return what whoever uses a clip should know of it, a line each.
+
+    That is how many frames miss the signer, how many people there are, and a rate that cannot be.
+
+    Args:
+        reading: The clip.
+        name: Where it comes from, for the lines.
+    """
+    poses, lines = reading.poses, []
+    missing = missing_frames(poses)
+    if missing:
+        lines.append(
+            f"{name}: the signer is missing in {missing} of {len(poses)} frames. Fill short gaps "
+            "with `signgen pose convert --fill-gaps N`."
+        )
+    if reading.people is not None and reading.people > 1:
+        lines.append(
+            f"{name}: up to {reading.people} people in a frame, of whom one is followed. See who "
+            "with `signgen pose view`."
+        )
+    if poses.fps > FASTEST:
+        lines.append(
+            f"{name}: {poses.fps:g} frames per second; cameras make at most {FASTEST}. Give the "
+            "right rate with --fps (in a render --pose-fps)."
+        )
+    return tuple(lines)
+
+
 def summarize(
     path: str | Path,
     *,
@@ -43,7 +80,7 @@ def summarize(
 
     Returns:
         `file`, `format` and what the sequence holds, with `assumed` where the file does not say its
-        size or rate and neither does the caller; for many clips their number `clips` and a list
+        size or rate and neither does the caller, and the `remarks`; for many clips their number `clips` and a list
         `rows` instead, where a clip that cannot be read has an `error`.
     """
     clips = read_clips(Path(path), size=size, fps=fps)
@@ -53,7 +90,8 @@ def summarize(
     reading = clips.reading(clip)
     given = {"size": size, "fps": fps}
     assumed = [name for name in reading.assumed if given[name] is None]
-    return head | _numbers(reading) | ({"assumed": assumed} if assumed else {})
+    numbers = head | _numbers(reading) | ({"assumed": assumed} if assumed else {})
+    return numbers | ({"remarks": list(said)} if (said := remarks(reading, str(path))) else {})
 
 
 def _row(clips: Clips, name: str) -> dict[str, object]:
@@ -71,7 +109,7 @@ def _numbers(reading: Reading) -> dict[str, object]:
         "fps": poses.fps,
         "size": list(poses.size),
         **({} if reading.people is None else {"people": reading.people}),
-        "missing_frames": int((~poses.visible.any(axis=1)).sum()),
+        "missing_frames": missing_frames(poses),
         "missing_points": int((~poses.visible).sum()),
         "visible": round(float(poses.visible.mean()), 4),
         **{f"{part}_coverage": share for part, share in coverage(poses).items()},

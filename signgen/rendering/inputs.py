@@ -13,9 +13,10 @@ from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_im
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.formats import read_clip, read_poses_of
+from signgen.pose.formats import Reading, read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
+from signgen.pose.summary import remarks
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.base import Frame, check_chunk
 from signgen.rendering.warp import WARP, first_pose
@@ -46,7 +47,8 @@ class Motion:
 
     Args:
         poses: Extracted, aligned as the settings say, and in pixels of the source.
-        warnings: What differs between the signers, where the poses are aligned.
+        warnings: What should be known of the poses, and what differs between the signers, where
+            they are aligned.
         estimator: What found key points in the video or the source; None where nothing had to.
         signer: Key points of the source, in its pixels; None where nothing needs them.
     """
@@ -67,6 +69,7 @@ class Inputs:
         size: (H, W) of the video to write.
         sampling: How to sample, as far as the settings say.
         outputs: Files to write, the video first.
+        remarks: What should be known of a file of poses.
     """
 
     source: Frame
@@ -74,6 +77,7 @@ class Inputs:
     size: tuple[int, int]
     sampling: Sampling
     outputs: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def motion(
         self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
@@ -92,12 +96,13 @@ class Inputs:
         poses, size = self.poses, (self.source.shape[0], self.source.shape[1])
         estimator: PoseEstimator | None = None
         signer: PoseSequence | None = None
-        warnings: tuple[str, ...] = ()
+        warnings = self.remarks
 
         # Extract the poses
         if isinstance(poses, VideoPoses):
             estimator = poses.estimator
             poses = poses.read(progress)
+            warnings += remarks(Reading(poses), config.poses)
 
         # Find the signer in the source
         if config.source_poses or config.align != "none" or config.model == WARP:
@@ -109,7 +114,7 @@ class Inputs:
         where = config.source_poses or config.source
         if config.align != "none" and signer is not None:
             aligned = align_to_source(poses, signer, config.align, (config.poses, where))
-            poses, warnings = aligned.poses, aligned.warnings
+            poses, warnings = aligned.poses, warnings + aligned.warnings
         if signer is not None:
             first_pose(signer, poses.skeleton, size, where)
         used = None if estimator is None else estimator.name
@@ -205,13 +210,15 @@ def check_inputs(config: RenderConfig) -> Inputs:
         )
 
     # The poses
-    poses = _open_poses(config, (height, width))
+    opened = _open_poses(config, (height, width))
+    poses = opened.poses if isinstance(opened, Reading) else opened
+    said = remarks(opened, config.poses) if isinstance(opened, Reading) else ()
     if not MIN_FPS <= poses.fps <= MAX_FPS:
         raise UserError(
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Give the right one with --pose-fps."
         )
-    return Inputs(source, poses, size, sampling, outputs)
+    return Inputs(source, poses, size, sampling, outputs, said)
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -229,7 +236,7 @@ def _check_warp(config: RenderConfig) -> None:
         )
 
 
-def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | VideoPoses:
+def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoPoses:
     """Read poses; of a video only find out what it takes to extract them."""
     # A video
     if looks_like_video(config.poses):
@@ -239,24 +246,24 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> PoseSequence | V
     # A file or folder of key points
     path = Path(config.poses)
     try:
-        poses = _read_poses(path, config, size)
+        reading = _read_poses(path, config, size)
     except UserError as error:
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             raise UserError(f"{error} It is no video either.", error.code) from error
         raise
 
     # With somebody in it
-    if len(poses) == 0:
+    if len(reading.poses) == 0:
         raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
-    if not poses.visible.any():
+    if not reading.poses.visible.any():
         raise UserError(
             f"{config.poses}: every key point of every frame is missing; expected poses of a "
             "signer. Extract them again."
         )
-    return poses
+    return reading
 
 
-def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> PoseSequence:
+def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Reading:
     """Read poses; where they do not say how large their pictures were, say what is taken."""
     wanted = config.pose_size or size
     reading = read_clip(path, size=wanted, fps=config.pose_fps, clip=config.clip)
@@ -266,7 +273,7 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Pose
             "width). Name another size with --pose-size.",
             *(path, *size),
         )
-    return reading.poses
+    return reading
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:

@@ -57,3 +57,22 @@ def test_info_says_what_the_file_leaves_open(tmp_path):
     assert summarize(tmp_path / "frames")["assumed"] == ["size", "fps"]
     assert summarize(tmp_path / "frames", size=(260, 210))["assumed"] == ["fps"]
     assert summarize(tmp_path / "list.json")["assumed"] == ["fps"]
+
+
+def test_info_says_who_is_missing_who_else_is_there_and_what_rate_cannot_be(tmp_path, capsys):
+    poses = half_body()
+    spread = poses.keypoints + np.where(poses.visible, np.arange(133) % 50, 0)[..., None]
+    gap = np.where(np.arange(4)[:, None] == 2, 0, poses.confidence).astype(np.float32)
+    poses = replace(poses, keypoints=spread.astype(np.float32), confidence=gap)
+    write_poses(poses, tmp_path / "list.json", "openpose")
+    frames = json.loads((tmp_path / "list.json").read_text())
+    frames[0]["people"] *= 2
+    (tmp_path / "list.json").write_text(json.dumps(frames))
+    write_poses(replace(half_body(), fps=1000.0), tmp_path / "fast.json")
+    assert main(["pose", "info", str(tmp_path / "list.json"), str(tmp_path / "fast.json")]) == 0
+    missing, people, rate = capsys.readouterr().err.splitlines()
+    assert "list.json: the signer is missing in 1 of 4 frames" in missing
+    assert "list.json: up to 2 people" in people
+    assert "fast.json: 1000 frames per second" in rate
+    assert "--fps" in rate
+    assert "remarks" not in summarize(tmp_path / "fast.json", fps=25)

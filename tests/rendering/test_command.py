@@ -23,6 +23,7 @@ from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.command import render_files
 from signgen.rendering.planning import plan
+from signgen.structures import PoseSequence
 from tests.material.sample_clips import sample_clip
 
 
@@ -173,6 +174,23 @@ def test_align_warns_of_differing_shoulders_in_the_plan(work: Any, tmp_path: Pat
     planned = json.loads(work.capsys.readouterr().out)
     assert planned["align"] == "limb"
     assert planned["warnings"][0].startswith("hand of the source: 1.6")
+
+
+def test_missing_frames_and_other_people_are_warned_of(
+    work: Any, make_poses: Callable[..., PoseSequence]
+) -> None:
+    poses = make_poses(4)
+    gap = np.where(np.arange(4)[:, None] == 1, 0, poses.confidence).astype(np.float32)
+    poses = replace(poses, confidence=gap, keypoints=poses.keypoints * (gap > 0)[..., None])
+    path = work.folder / "list.json"
+    write_poses(poses, path, "openpose")
+    frames = json.loads(path.read_text())
+    frames[0]["people"] *= 3
+    path.write_text(json.dumps(frames))
+    assert work.render("--dry-run", "--json", poses=path) == 0
+    missing, people = json.loads(work.capsys.readouterr().out)["warnings"][:2]
+    assert f"{path}: the signer is missing in 1 of 4 frames" in missing
+    assert f"{path}: up to 3 people in a frame" in people
 
 
 def test_dry_run_writes_nothing(work: Any) -> None:

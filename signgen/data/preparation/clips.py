@@ -21,7 +21,8 @@ from signgen.files.writing import make_folder, save_text
 from signgen.media import Frames, VideoInfo, check_backend, open_clip
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
-from signgen.pose.formats import read_poses, write_poses
+from signgen.pose.formats import Reading, read_poses, write_poses
+from signgen.pose.summary import missing_frames, remarks
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["prepare_folder", "prepare_phoenix14t"]
@@ -114,6 +115,10 @@ def _prepared(
         "dataset": name,
         "manifest": str(prepared.path),
         "keypoints": dict(source.counts),
+        "frames_without_signer": source.missing,
+        "most_people": source.people,
+        "remarks": source.remarks[:5],
+        "clips_with_remarks": len(source.remarks),
         "left_out": len(prepared.problems),
         "problems": [str(problem) for problem in prepared.problems[:5]],
         "all_problems": str(prepared.path.with_name(PROBLEMS)),
@@ -130,6 +135,9 @@ class _PoseSource:
     Args:
         config: Estimator and its settings; estimated key points are kept below its `out`.
         counts: How many clips got their key points from where.
+        missing: Frames of all clips that miss the signer.
+        people: Most people in one frame, as far as files say.
+        remarks: What should be known of clips, a line for each of these.
         estimator: Opened when the first clip needs it.
     """
 
@@ -137,6 +145,9 @@ class _PoseSource:
     root: Path
     files: KeypointFiles
     counts: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
+    people: int = 1
+    remarks: list[str] = field(default_factory=list)
     estimator: PoseEstimator | None = None
 
     def poses_of(self, entry: Entry) -> PoseSequence:
@@ -146,10 +157,16 @@ class _PoseSource:
             # Only where there is no file at all: one that is broken must not be passed over.
             if error.code != ExitCode.NO_INPUT or self.config.estimator == "none":
                 raise
-            return self._estimated(entry)
-        poses = self.files.read(place, entry)
+            return self._noted(Reading(self._estimated(entry)), entry.name)
+        reading = self.files.read(place, entry)
         self.counts[str(place.path) if place.clip is not None else "files"] += 1
-        return poses
+        return self._noted(reading, str(place))
+
+    def _noted(self, reading: Reading, name: str) -> PoseSequence:
+        self.missing += missing_frames(reading.poses)
+        self.people = max(self.people, reading.people or 1)
+        self.remarks += [" ".join(lines)] if (lines := remarks(reading, name)) else []
+        return reading.poses
 
     def _estimated(self, entry: Entry) -> PoseSequence:
         """Return what was estimated before, or estimate it now and keep it."""

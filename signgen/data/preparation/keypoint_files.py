@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from signgen.data.folder import SPLIT_NAMES
 from signgen.data.manifest import Entry
-from signgen.pose.formats import Clips, read_clips, read_poses
-from signgen.structures import ExitCode, PoseSequence, UserError
+from signgen.pose.formats import Clips, Reading, read_clip, read_clips
+from signgen.structures import ExitCode, UserError
 
 __all__ = ["KeypointFiles", "Place"]
 
@@ -95,11 +95,11 @@ class KeypointFiles:
                 )
         return best[0]
 
-    def read(self, place: Place, entry: Entry) -> PoseSequence:
+    def read(self, place: Place, entry: Entry) -> Reading:
         """Read the poses of a record from where they lie."""
         if place.clip is not None:
-            return self._files[place.path][place.clip]
-        return read_poses(place.path, size=entry.size, fps=entry.fps)
+            return self._files[place.path].reading(place.clip)
+        return read_clip(place.path, size=entry.size, fps=entry.fps)
 
 
 def _look(folder: Path, below: Path, names: Container[str]) -> Iterator[tuple[str, Place]]:

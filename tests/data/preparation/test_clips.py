@@ -161,6 +161,28 @@ def test_a_video_is_estimated_once_and_again_when_it_is_replaced(
         assert packed[0, 0].tolist() == [side / 2, 16, 1]
 
 
+def test_frames_without_the_signer_and_other_people_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = RECORDS
+    beside = SAMPLE.poses(first).frames(slice(4))
+    (tmp_path / "videos").mkdir()
+    write_poses(beside, tmp_path / "videos" / "one", "openpose")
+    write_video(tmp_path / "videos" / "one.mp4", [np.zeros((*beside.size, 3), np.uint8)] * 4, 25)
+    frames = sorted((tmp_path / "videos" / "one").iterdir())
+    frames[1].write_text('{"people": []}')
+    document = json.loads(frames[2].read_text())
+    frames[2].write_text(json.dumps({"people": document["people"] * 2}))
+    words = ["--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out")]
+    assert main(["prepare", "folder", *words, "--estimator", "none", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["frames_without_signer"], report["most_people"]) == (1, 2)
+    assert main(["prepare", "folder", *words, "--estimator", "none"]) == 0
+    error = capsys.readouterr().err
+    assert "the signer is missing in 1 of 4 frames" in error
+    assert "up to 2 people in a frame" in error
+
+
 def test_another_archive_is_not_taken_for_the_one_unpacked(tmp_path: Path) -> None:
     config = PrepareFolderConfig(out=str(tmp_path / "out"), estimator="none")
     for count, name in enumerate(("one", "two"), 1):

@@ -35,7 +35,7 @@ def put(path: Path, value: float) -> None:
 
 
 def values(files: KeypointFiles, *entries: Entry) -> list[float]:
-    read = [files.read(files.place(entry), entry) for entry in entries]
+    read = [files.read(files.place(entry), entry).poses for entry in entries]
     return [float(poses.keypoints[0, 0, 0]) for poses in read]
 
 
@@ -113,7 +113,7 @@ def test_folder_of_openpose_frames_is_one_clip(tmp_path: Path) -> None:
         (folder / name).write_text(json.dumps({"version": 1.3, "people": [person]}))
     clip = entry("abc-1-rgb_front", frames=3)
     files = KeypointFiles([tmp_path], [clip])
-    poses = files.read(files.place(clip), clip)
+    poses = files.read(files.place(clip), clip).poses
     assert poses.keypoints[:, 0, 0].tolist() == [10, 11, 12]
     assert poses.size == SIZE
 
