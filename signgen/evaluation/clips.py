@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from signgen.errors import ExitCode, UserError
 from signgen.media import find_clips, list_pictures, open_clip, read_image
 from signgen.media.video import PICTURE_SUFFIXES
-from signgen.pose.formats import read_poses, read_poses_of
+from signgen.pose.formats import read_clip_of, read_poses
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -114,7 +114,7 @@ class ClipFiles:
     def _source_poses(self) -> PoseSequence | None:
         if self.source is None or self.source_poses is None:
             return None
-        return read_poses_of(self.source_poses, str(self.source), _size(self.source))
+        return read_clip_of(self.source_poses, str(self.source), _size(self.source)).poses
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ __all__ = ["coverage", "missing_frames", "remarks", "summarize"]
 
 FASTEST = 120
 """Frames per second beyond which no camera films people: a rate above it is a mistake."""
+SAME_RATE = 0.01
+"""Share by which rates differ that are one, rounded; many `.pose` files have 29 for 29.97."""
 
 
 def coverage(poses: PoseSequence) -> dict[str, float]:
@@ -42,13 +44,14 @@ def missing_frames(poses: PoseSequence) -> int:
 def remarks(reading: Reading, name: str) -> tuple[str, ...]:
     """Return what whoever uses a clip should know of it, a line each.
 
-    That is how many frames miss the signer, how many people there are, and a rate that cannot be.
+    That is how many frames miss the signer, how many people there are, a rate that cannot be, and
+    one that was replaced by the caller's.
 
     Args:
         reading: The clip.
         name: Where it comes from, for the lines.
     """
-    poses, lines = reading.poses, []
+    poses, stated, lines = reading.poses, reading.stated_fps, []
     missing = missing_frames(poses)
     if missing:
         lines.append(
@@ -65,6 +68,8 @@ def remarks(reading: Reading, name: str) -> tuple[str, ...]:
             f"{name}: {poses.fps:g} frames per second; cameras make at most {FASTEST}. Give the "
             "right rate with --fps (in a render --pose-fps)."
         )
+    if stated is not None and abs(stated - poses.fps) > SAME_RATE * poses.fps:
+        lines.append(f"{name} says {stated:g} frames per second; {poses.fps:.4g} are taken.")
     return tuple(lines)
 
 
@@ -80,8 +85,8 @@ def summarize(
 
     Returns:
         `file`, `format` and what the sequence holds, with `assumed` where the file does not say its
-        size or rate and neither does the caller, and the `remarks`; for many clips their number `clips` and a list
-        `rows` instead, where a clip that cannot be read has an `error`.
+        size or rate and neither does the caller, and `remarks`; for many clips their number `clips`
+        and a list `rows` instead, where a clip that cannot be read has an `error`.
     """
     clips = read_clips(Path(path), size=size, fps=fps)
     head: dict[str, object] = {"file": str(path), "format": clips.format}

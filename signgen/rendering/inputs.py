@@ -13,7 +13,7 @@ from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_im
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.formats import Reading, read_clip, read_poses_of
+from signgen.pose.formats import Reading, read_clip, read_clip_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import remarks
@@ -132,8 +132,8 @@ class Inputs:
         # Those that are given
         if config.source_poses:
             size = (self.source.shape[0], self.source.shape[1])
-            given = read_poses_of(Path(config.source_poses), config.source, size)
-            return given.frames(slice(0, 1)), estimator
+            given = read_clip_of(Path(config.source_poses), config.source, size)
+            return given.poses.frames(slice(0, 1)), estimator
 
         # Else estimated
         estimator = estimator or _open_for_source(config)

@@ -75,4 +75,5 @@ def test_info_says_who_is_missing_who_else_is_there_and_what_rate_cannot_be(tmp_
     assert "list.json: up to 2 people" in people
     assert "fast.json: 1000 frames per second" in rate
     assert "--fps" in rate
-    assert "remarks" not in summarize(tmp_path / "fast.json", fps=25)
+    (replaced,) = summarize(tmp_path / "fast.json", fps=25)["remarks"]
+    assert "says 1000 frames per second; 25 are taken" in replaced

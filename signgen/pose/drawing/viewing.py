@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
@@ -13,11 +14,14 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_output
 from signgen.media import contact_sheet, read_frames, read_image, save_image, write_video
 from signgen.pose.drawing.draw import draw_pose
-from signgen.pose.formats import read_poses, read_poses_of
+from signgen.pose.formats import read_clip_of, read_poses
+from signgen.pose.summary import remarks
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence
 
 __all__ = ["check_outputs", "overlay", "view_file", "write_frames"]
+
+log = logging.getLogger(__name__)
 
 Frame = NDArray[np.uint8]
 
@@ -33,7 +37,8 @@ def view_file(poses: str, out: str, *, video: str | None = None, picture: str | 
     Args:
         poses: File of poses.
         out: `.mp4` to write, or `.png` for a sheet of up to eight frames.
-        video: Video or folder of pictures with as many frames, or None.
+        video: Video or folder of pictures with as many frames, or None. A video's rate is
+            taken.
         picture: One picture that every pose is drawn on, or None.
     """
     if video is not None and picture is not None:
@@ -44,11 +49,15 @@ def view_file(poses: str, out: str, *, video: str | None = None, picture: str | 
     frames: Iterable[Frame]
     if video is not None:
         clip = read_frames(video)
-        sequence = read_poses_of(Path(poses), video, clip.info.size)
+        rate = clip.fps if clip.pictures is None else None
+        reading = read_clip_of(Path(poses), video, clip.info.size, rate)
+        for remark in remarks(reading, poses):
+            log.warning("%s", remark)
+        sequence = reading.poses
         frames = _as_many(clip, len(sequence), video, poses)
     elif picture is not None:
         still = read_image(picture)
-        sequence = read_poses_of(Path(poses), picture, still.shape[:2])
+        sequence = read_clip_of(Path(poses), picture, still.shape[:2]).poses
         frames = repeat(still, len(sequence))
     else:
         sequence = read_poses(Path(poses))

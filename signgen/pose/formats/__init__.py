@@ -6,6 +6,7 @@ and numpy archive (`npz`), `.pose` files (`pose`) and OpenPose JSON (`openpose`)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
@@ -31,9 +32,9 @@ __all__ = [
     "Clips",
     "Reading",
     "read_clip",
+    "read_clip_of",
     "read_clips",
     "read_poses",
-    "read_poses_of",
     "write_poses",
 ]
 
@@ -112,22 +113,25 @@ def read_clips(
     )
 
 
-def read_poses_of(path: Path, picture: str, size: tuple[int, int]) -> PoseSequence:
+def read_clip_of(
+    path: Path, picture: str, size: tuple[int, int], fps: float | None = None
+) -> Reading:
     """Read the poses of a picture or video, in its pixels.
 
     Args:
         path: File of poses; UserError if they are of frames of another shape.
         picture: Name of the picture or video, for messages.
         size: (H, W) of its frames.
+        fps: Frames per second of a video.
     """
-    poses = read_poses(path, size=size)
-    height, width = poses.size
+    reading = read_clip(path, size=size, fps=fps)
+    height, width = reading.poses.size
     if abs(width / height * size[0] / size[1] - 1) > _SAME_SHAPE:
         raise UserError(
             f"{path} is of frames of {width} x {height} pixels, {picture} has {size[1]} x "
             f"{size[0]}: another shape. Take the poses of this picture."
         )
-    return resize(poses, size)
+    return replace(reading, poses=resize(reading.poses, size))
 
 
 def write_poses(poses: PoseSequence, path: Path, format: str | None = None) -> None:

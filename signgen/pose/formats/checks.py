@@ -24,6 +24,7 @@ __all__ = [
     "checked_skeleton",
     "mark_missing",
     "number_array",
+    "stated_number",
 ]
 
 MAX_FRAMES = 1_000_000
@@ -45,6 +46,13 @@ def checked_fps(value: object, path: Path) -> float:
         f"{path}: fps is {_short(value)}; expected a number above 0 and at most {MAX_FPS:g}. "
         "Name the right one with --fps (in a render --pose-fps)."
     )
+
+
+def stated_number(value: object) -> float | None:
+    """Return what a file says as a finite number, whatever its range; None where it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9:
+        return float(value)
+    return None
 
 
 def checked_size(value: object, path: Path) -> tuple[int, int]:

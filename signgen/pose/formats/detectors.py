@@ -168,8 +168,7 @@ def _read_alphapose(file: InputFile) -> Clips:
         entries, metadata = entries["frames"], entries["metadata"]
         if not isinstance(metadata, dict):
             raise UserError(f"{path}: metadata is not an object with fps, width and height.")
-        if "fps" in metadata:
-            fps = file.rate(metadata["fps"])
+        fps = metadata.get("fps")
         size = _named_size(metadata, path)
     assert isinstance(entries, list)
     # Group the detections by the number of their picture

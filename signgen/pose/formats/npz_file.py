@@ -31,6 +31,7 @@ from signgen.pose.formats.checks import (
     checked_sequence,
     checked_size,
     checked_skeleton,
+    stated_number,
 )
 from signgen.pose.formats.own_json import NAME, VERSION
 from signgen.pose.formats.persons import Person, read_signer
@@ -50,7 +51,9 @@ Members = dict[str, NDArray[Any]]
 def _read(file: InputFile) -> Clips:
     members, path = _members(file.data, file.path), file.path
     if "format" in members:
-        return Clips.of_one(file, "npz", Reading(_own(members, file)))
+        poses = _own(members, file)
+        (stated,) = members["fps"].ravel()[:1].tolist() or [None]
+        return Clips.of_one(file, "npz", Reading(poses, stated_fps=stated_number(stated)))
     tables = [name for name, values in members.items() if values.ndim >= 3]
     if "bodies" in members or "candidate" in members:
         frames = _frames(members, path)

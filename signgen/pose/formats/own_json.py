@@ -23,6 +23,7 @@ from signgen.pose.formats.checks import (
     checked_size,
     checked_skeleton,
     number_array,
+    stated_number,
 )
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
 from signgen.pose.skeleton import SKELETONS
@@ -63,7 +64,7 @@ def _read(file: InputFile) -> Clips:
     poses = checked_sequence(
         table[..., :2], table[..., 2], path, size=size, fps=fps, skeleton=skeleton
     )
-    return Clips.of_one(file, "own", Reading(poses))
+    return Clips.of_one(file, "own", Reading(poses, stated_fps=stated_number(document["fps"])))
 
 
 FORMAT = Format(

@@ -22,6 +22,7 @@ from signgen.pose.formats.checks import (
     Numbers,
     checked_sequence,
     mark_missing,
+    stated_number,
 )
 from signgen.pose.formats.reading import InputFile, Reading
 from signgen.structures import PoseSequence
@@ -154,7 +155,7 @@ def read_signer(
     frames: Sequence[Sequence[Person]],
     file: InputFile,
     size: tuple[int, int] | None = None,
-    fps: float | None = None,
+    fps: object = None,
     *,
     normalised: bool = False,
     what: str | None = None,
@@ -166,7 +167,7 @@ def read_signer(
         file: Where they come from. Without any size it is the extent of the points of a confidence
             of at least 0.3 rounded up, which is only a guess; without any rate, 25.
         size: (H, W) that the file itself names, if it does.
-        fps: The same of its frames per second.
+        fps: The same of its frames per second, unchecked.
         normalised: Whether coordinates may go from 0 to 1.
         what: Names file and clip in messages; the file's path without it.
     """
@@ -181,11 +182,11 @@ def read_signer(
         np.stack([person.confidence for person in signer]),  # (T, 133)
         path,
         size=size or (MAX_SIDE, MAX_SIDE),
-        fps=file.fps or fps or DEFAULT_FPS,
+        fps=file.fps or DEFAULT_FPS if fps is None else file.rate(fps),
     )
     if size is None:
         poses = replace(poses, size=_extent(poses))
-    return Reading(poses, max(len(frame) for frame in frames), assumed)
+    return Reading(poses, max(len(frame) for frame in frames), assumed, stated_number(fps))
 
 
 def _extent(poses: PoseSequence) -> tuple[int, int]:

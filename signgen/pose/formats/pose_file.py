@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
-from signgen.pose.formats.checks import Numbers, checked_sequence, checked_size
+from signgen.pose.formats.checks import Numbers, checked_sequence, checked_size, stated_number
 from signgen.pose.formats.persons import Person, follow_signer
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.pose.formats.reading import Clips, Format, InputFile, Reading
@@ -45,7 +45,8 @@ def _recognise(file: InputFile) -> bool:
 def _read(file: InputFile) -> Clips:
     path, pose = file.path, _parse(file.data, file.path)
     size = checked_size((pose.header.dimensions.height, pose.header.dimensions.width), path)
-    fps = file.rate(float(pose.body.fps))
+    stated = float(pose.body.fps)
+    fps = file.rate(stated)
     with np.errstate(all="ignore"):  # NaN is named later, with its place
         confidence = np.asarray(pose.body.confidence, dtype=np.float64)  # (T, people, N)
     values = np.ma.asarray(pose.body.data)  # (T, people, N, dimensions)
@@ -68,7 +69,9 @@ def _read(file: InputFile) -> Clips:
     _check_pixels(poses, path)
     # Of version 0.0 the library reads the first person only.
     count = None if pose.header.version < 0.05 else confidence.shape[1]
-    return Clips.of_one(file, "pose", Reading(poses, people=count))
+    return Clips.of_one(
+        file, "pose", Reading(poses, people=count, stated_fps=stated_number(stated))
+    )
 
 
 FORMAT = Format(_recognise, _read)

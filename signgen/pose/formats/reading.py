@@ -141,11 +141,13 @@ class Reading:
     Args:
         people: Most people in one frame; None where the format does not say.
         assumed: Which of `size` and `fps` the file does not say: the caller's, else guessed.
+        stated_fps: Frames per second that the file says, which the caller's may have replaced.
     """
 
     poses: PoseSequence
     people: int | None = None
     assumed: tuple[str, ...] = ()
+    stated_fps: float | None = None
 
 
 class Clips(Mapping[str, PoseSequence]):

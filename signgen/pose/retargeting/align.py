@@ -14,7 +14,7 @@ from signgen.config.pose import Align
 from signgen.errors import UserError
 from signgen.media import read_image, side_by_side
 from signgen.pose.drawing.viewing import check_outputs, overlay, write_frames
-from signgen.pose.formats import read_poses, read_poses_of, write_poses
+from signgen.pose.formats import read_clip_of, read_poses, write_poses
 from signgen.pose.retargeting.proportions import Alignment, measure
 from signgen.pose.retargeting.retarget import retarget
 from signgen.pose.transforms import fit_to_source, with_points
@@ -152,7 +152,7 @@ def align_files(
         picture, signer = None, read_poses(Path(source_poses))
     else:
         picture = read_image(source)
-        signer = read_poses_of(Path(source_poses), source, picture.shape[:2])
+        signer = read_clip_of(Path(source_poses), source, picture.shape[:2]).poses
     motion = read_poses(Path(driving), size=signer.size)
     aligned = align_to_source(motion, signer, mode, (driving, source_poses))
     if preview is not None:

@@ -181,6 +181,10 @@ def test_frames_without_the_signer_and_other_people_are_counted(
     error = capsys.readouterr().err
     assert "the signer is missing in 1 of 4 frames" in error
     assert "up to 2 people in a frame" in error
+    shutil.rmtree(tmp_path / "videos" / "one")
+    write_poses(replace(beside, fps=29.0), tmp_path / "videos" / "one.pose")
+    assert main(["prepare", "folder", *words, "--estimator", "none"]) == 0
+    assert "one.pose says 29 frames per second; 25 are taken" in capsys.readouterr().err
 
 
 def test_another_archive_is_not_taken_for_the_one_unpacked(tmp_path: Path) -> None:

@@ -40,6 +40,15 @@ def test_view_on_the_video_of_an_odd_size(folder, clip, capsys):
         assert np.abs(ours.astype(int) - theirs).mean() < 6
 
 
+def test_the_rate_of_the_video_is_taken_and_the_other_one_said(folder, clip, caplog):
+    for name in ("slow.json", "slow.pose", "slow.npz"):
+        write_poses(replace(clip.poses, fps=24.0), Path(name))
+        assert main(["pose", "view", name, "--video", "driving.mp4", "-o", "v.mp4"]) == 0
+        assert caplog.messages == [f"{name} says 24 frames per second; 25 are taken."]
+        caplog.clear()
+        assert probe_video("v.mp4").fps == 25.0
+
+
 def test_view_without_a_picture_is_the_skeleton_on_black(folder, capsys):
     assert main(["pose", "view", "--poses", "driving.json", "-o", "v.mp4", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
