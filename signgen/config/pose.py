@@ -94,6 +94,9 @@ class PoseExtractConfig:
     """Height of a pixel over its width; 1.1538 for PHOENIX-2014T's squashed frames."""
     fps: float = 25.0
     """Frame rate of folders of pictures."""
+    constant_rate: float | None = None
+    """Frames per second to resample videos to, by repeating and leaving out frames: for videos
+    whose rate varies. Not if not given."""
     shard: str | None = None
     """Part of the clips, such as 0/4 to 3/4, for one of several jobs."""
     format: Literal["pose", "json", "npz"] = "pose"

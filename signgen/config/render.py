@@ -33,7 +33,8 @@ class RenderConfig:
     """Height and width of the pictures that the poses are of, for formats that do not say; the
     source's if not given."""
     pose_fps: float | None = None
-    """Frames per second of the poses, whatever their file says; 25 where neither says."""
+    """Frames per second of the poses, whatever their file says; 25 where neither says. A video is
+    resampled to it."""
     align: Align = "none"
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""

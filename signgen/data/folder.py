@@ -61,25 +61,30 @@ def scan_folder(
     splits = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
     if not all(splits.values()):
         splits = drawn_splits(signers, split_by)
-    entries, problems = [], []
+    entries, problems, remarks = [], [], []
     for name, path in clips.items():
         record = Record(name, splits[name], signers[name], 1)
         try:
-            entries.append(_entry(folder, path, record, fps, video_reader))
+            entry, said = _entry(folder, path, record, fps, video_reader)
+            entries.append(entry)
+            remarks += said
         except UserError as error:
             problems.append(Problem.of(error, path, f"{record.split}/{name}"))
-    return Scan(folder, tuple(entries), tuple(problems))
+    return Scan(folder, tuple(entries), tuple(problems), tuple(remarks))
 
 
-def _entry(folder: Path, path: Path, record: Record, fps: float, video_reader: Backend) -> Entry:
-    """Count the frames of a clip and say where they lie."""
+def _entry(
+    folder: Path, path: Path, record: Record, fps: float, video_reader: Backend
+) -> tuple[Entry, tuple[str, ...]]:
+    """Count the frames of a clip and say where they lie, and what should be known of it."""
     if path.is_file():
         video = open_video(path, video_reader)
         record = replace(record, num_frames=len(video))
-        return Entry(record, path.relative_to(folder).as_posix(), video.size, video.fps)
+        entry = Entry(record, path.relative_to(folder).as_posix(), video.size, video.fps)
+        return entry, video.remarks
     clip = open_clip(path, fps)
     names = tuple(picture.relative_to(folder).as_posix() for picture in clip.pictures or ())
-    return Entry(replace(record, num_frames=len(names)), names, clip.info.size, clip.fps)
+    return Entry(replace(record, num_frames=len(names)), names, clip.info.size, clip.fps), ()
 
 
 def _signer(name: str, default: str) -> str:

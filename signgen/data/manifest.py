@@ -171,11 +171,13 @@ class Scan:
     Args:
         root: Folder that the entries' frames are relative to.
         problems: What is wrong, one for each record that is left out.
+        remarks: What should be known of records that are not, a line each.
     """
 
     root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+    remarks: tuple[str, ...] = ()
 
 
 # ----- writing ------------------------------------------------------------------------------------

@@ -55,14 +55,6 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def frame_rate(path: Path, stream: VideoStream) -> float:
-    """Return the frames per second that the header states; outside (0, 1000] is an error."""
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate or not 0 < rate <= 1000:
-        raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
-    return float(rate)
-
-
 def no_frames(path: Path) -> UserError:
     """Return the error for a video without frames."""
     return UserError(f"{path} holds no frames that can be decoded; expected a video.")

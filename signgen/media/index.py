@@ -13,7 +13,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from signgen.media.decoding import check_count, frame_rate, guarded, no_frames, opened
+from signgen.media.decoding import check_count, guarded, no_frames, opened
+from signgen.media.timing import Timing, measure
 
 __all__ = ["Start", "VideoIndex", "index_video"]
 
@@ -43,7 +44,7 @@ class VideoIndex:
 
     Args:
         count: Number of frames, without those that an edit list hides.
-        fps: Frames per second by the header.
+        timing: Frames per second, and how even they are.
         times: Presentation time of each frame, ascending, in the unit of the stream. Empty where
             times do not tell frames apart: such a file can only be decoded from its start.
         starts: Places where decoding can begin, by presentation time; none without `times`.
@@ -58,7 +59,7 @@ class VideoIndex:
     """
 
     count: int
-    fps: float
+    timing: Timing
     times: tuple[int, ...]
     starts: tuple[Start, ...]
     positions: dict[int | None, int]
@@ -90,7 +91,6 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     and of MJPEG in AVI nothing is decoded. Other files are decoded once, without converting pixels,
     to learn how many frames come out and when.
     """
-    fps = frame_rate(path, stream)
     family, codec = container.format.name.split(",")[0], stream.codec_context.name
     packets = _packets(path, container, stream)
     hidden = sum(packet.hidden for packet in packets)
@@ -105,6 +105,8 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     check_count(path, container, stream, len(shown) + hidden)
     if not shown:
         raise no_frames(path)
+    known = sorted(time for time in shown if time is not None)
+    timing = measure(path, family, stream, known if len(known) == len(shown) else [])
     # Key frames, where times tell frames apart
     seekable = family in _EXACT and codec in _SEEKABLE_CODECS
     if not (seekable and shown == times and len(set(times)) == len(times)):
@@ -116,7 +118,7 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     ]
     return VideoIndex(
         count=len(shown),
-        fps=fps,
+        timing=timing,
         times=tuple(times),
         starts=tuple(sorted(starts, key=lambda start: start.pts)),
         positions={packet.pts: position for position, packet in enumerate(packets)},

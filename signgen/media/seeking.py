@@ -178,7 +178,12 @@ class VideoReader:
     @property
     def fps(self) -> float:
         """Frames per second."""
-        return self._opened().index.fps
+        return self._opened().index.timing.fps
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What should be known of the file, a line each."""
+        return self._opened().index.timing.remarks(self.path)
 
     @cached_property
     def size(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from signgen.files.paths import check_input, check_local, one_line
 from signgen.media.decoding import (
     FrameConverter,
     check_count,
-    frame_rate,
     guarded,
     no_frames,
     opened,
 )
 from signgen.media.image import read_image
+from signgen.media.timing import Timing, measure, shown_times
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of the pictures that a folder of frames may hold."""
@@ -39,16 +39,19 @@ _BOX_NAMES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the header of a video says.
+    """What a video is like.
 
     Args:
+        fps: Frames per second, see `Timing`.
         size: (H, W) as shown, after rotation.
         num_frames: Number of frames, or None where the format does not say.
+        drift: How uneven the rate is, see `Timing`.
     """
 
     fps: float
     size: tuple[int, int]
     num_frames: int | None
+    drift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,27 @@ class Frames:
         path: Video file, or folder of pictures.
         info: Frame rate, size and number of frames.
         pictures: The pictures in order, or None for a video file.
+        constant: Whether frames of a video are repeated and left out to be at a constant rate.
     """
 
     path: Path
     info: VideoInfo
     pictures: tuple[Path, ...] | None = None
+    constant: bool = False
 
     @property
     def fps(self) -> float:
         """Frames per second."""
         return self.info.fps
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What should be known of the clip, a line each."""
+        return Timing(self.fps, self.info.drift).remarks(self.path)
+
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         if self.pictures is None:
-            yield from read_video(self.path)
+            yield from read_video(self.path, self.fps if self.constant else None)
             return
         height, width = self.info.size
         for path in self.pictures:
@@ -85,16 +95,22 @@ class Frames:
             yield frame
 
 
-def read_frames(path: str | Path, fps: float = 25.0) -> Frames:
+def read_frames(
+    path: str | Path, fps: float = 25.0, *, constant_rate: float | None = None
+) -> Frames:
     """Open a clip: a video file, an animated GIF, or a folder of pictures (see `list_pictures`).
 
     Args:
         path: File or folder.
         fps: Frame rate of a folder of pictures, which has none of its own.
+        constant_rate: Frames per second to resample a video to, see `read_video`.
     """
     path = check_local(path, "video or folder of pictures")
     if not path.is_dir():
-        return Frames(path, probe_video(path))
+        info = probe_video(path)
+        if constant_rate is None:
+            return Frames(path, info)
+        return Frames(path, VideoInfo(constant_rate, info.size, None), constant=True)
     pictures = list_pictures(path)
     if not pictures:
         raise UserError(f"{path} holds no pictures; expected a folder of PNG or JPEG frames.")
@@ -143,6 +159,7 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
         count: Decode all frames and count them, instead of believing the header.
     """
     path = check_input(path, "video")
+    # The first frame, or all of them
     with opened(path) as (container, stream):
         converter = FrameConverter(path)
         frames = _decoded(path, container, stream, converter)
@@ -150,27 +167,56 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
         if picture is None:
             raise no_frames(path)
         height, width = picture.shape[:2]
-        fps = frame_rate(path, stream)
         number = 1 + sum(1 for _ in guarded(path, frames)) if count else stream.frames or None
-        return VideoInfo(fps, (height, width), number)
+    # All packets, which tell the rate
+    with opened(path) as (container, stream):
+        packets = guarded(path, container.demux(stream))
+        times = shown_times(packets, stream.codec_context.name)
+        timing = measure(path, container.format.name.split(",")[0], stream, times)
+    return VideoInfo(timing.fps, (height, width), number, timing.drift)
 
 
-def read_video(path: str | Path) -> Iterator[NDArray[np.uint8]]:
+def read_video(path: str | Path, constant_rate: float | None = None) -> Iterator[NDArray[np.uint8]]:
     """Decode a video file into (H, W, 3) uint8 RGB frames; memory does not grow with its length.
 
     Frames are turned upright by the rotation a phone noted. A damaged or cut-off file is an error
     even where the decoder is silent: where frames are marked corrupt or an MP4 has fewer than it
     declares.
+
+    Args:
+        path: The file.
+        constant_rate: Frames per second that come out, by repeating and leaving out frames so that
+            each is shown when the file says, to half a frame; None for every frame once.
     """
     path = check_input(path, "video")
     with opened(path) as (container, stream):
         converter = FrameConverter(path)
         frames = _decoded(path, container, stream, converter)
+        if constant_rate is not None:
+            frames = _at_constant_rate(path, frames, constant_rate)
         picture = None
         for picture in guarded(path, map(converter.upright, frames)):
             yield picture
         if picture is None:
             raise no_frames(path)
+
+
+def _at_constant_rate(
+    path: Path, frames: Iterable[av.VideoFrame], rate: float
+) -> Iterator[av.VideoFrame]:
+    """Yield the frame that is shown at every tick of a rate, the first at the first tick."""
+    start, ticks, last = 0.0, 0, None
+    for frame in frames:
+        if frame.time is None:
+            raise UserError(f"{path} does not say when its frames are shown; leave the rate as is.")
+        start = frame.time if last is None else start
+        # Ticks before this frame, to half a period
+        while last is not None and ticks + 0.5 < (frame.time - start) * rate:
+            yield last
+            ticks += 1
+        last = frame
+    if last is not None:
+        yield last
 
 
 def _decoded(

@@ -212,7 +212,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     # The poses
     opened = _open_poses(config, (height, width))
     poses = opened.poses if isinstance(opened, Reading) else opened
-    said = remarks(opened, config.poses) if isinstance(opened, Reading) else ()
+    said = remarks(opened, config.poses) if isinstance(opened, Reading) else opened.clip.remarks
     if not MIN_FPS <= poses.fps <= MAX_FPS:
         raise UserError(
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
@@ -241,7 +241,8 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoP
     # A video
     if looks_like_video(config.poses):
         probe_video(config.poses)  # a broken one is told before an estimator is loaded
-        return open_video_poses(config.poses, open_estimator(config.estimator, config.weights))
+        estimator = open_estimator(config.estimator, config.weights)
+        return open_video_poses(config.poses, estimator, config.pose_fps)
 
     # A file or folder of key points
     path = Path(config.poses)

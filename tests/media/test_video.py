@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import struct
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.media import (
     VideoWriter,
     looks_like_video,
+    open_video,
     probe_video,
     read_frames,
     read_video,
@@ -173,3 +176,65 @@ def test_pipes_are_no_videos(tmp_path):
     assert not looks_like_video("/dev/zero")
     with pytest.raises(UserError, match="not a regular file"):
         probe_video(tmp_path / "a.mp4")
+
+
+def record(path: Path, codec: str, times: list[int], *, declared: bool = True) -> Path:
+    """Write a video whose frames are shown at these milliseconds, the brighter the later.
+
+    What browsers record (`declared=False`) has neither a duration nor a rate.
+    """
+    with av.open(str(path), "w", options={} if declared else {"live": "1"}) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for picture, time in zip(ramps(len(times)), times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    if not declared:
+        data, rate = (
+            path.read_bytes(),
+            b"\x23\xe3\x83\x84",
+        )  # DefaultDuration (RFC 9559, 5.1.4.1.13)
+        assert data.count(rate) == 1
+        start = data.index(rate)
+        path.write_bytes(data[:start] + b"\xec\x86" + bytes(6) + data[start + 8 :])
+    return path
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_recordings_of_browsers_have_the_rate_of_their_times(tmp_path: Path, codec: str) -> None:
+    jitter = np.random.default_rng(1).integers(-6, 7, 30)
+    times = [100 + round(1000 * t / 30) + int(jitter[t]) for t in range(30)]
+    path = record(tmp_path / "browser.webm", codec, times, declared=False)
+    expected = 29 / (times[-1] - times[0]) * 1000
+    for fps in (probe_video(path).fps, open_video(path).fps):
+        assert fps == pytest.approx(expected, abs=1e-3)
+    assert read_frames(path).remarks == ()
+
+
+def test_uneven_times_give_one_rate_in_every_container_and_a_warning(tmp_path: Path) -> None:
+    times = [0, 40, 80, 120, 600, 640, 680, 1160, 1200, 1240]
+    for name in ("a.mp4", "a.mkv"):
+        path = record(tmp_path / name, "libx264", times)
+        info = probe_video(path)
+        assert info.fps == pytest.approx(9 / 1.24, rel=0.02)
+        assert info.drift > 1
+        (remark,) = read_frames(path).remarks
+        assert "has no constant frame rate" in remark
+        assert open_video(path).remarks == (remark,)
+
+
+def test_a_constant_rate_shows_each_frame_when_the_file_says(tmp_path: Path) -> None:
+    times = [0, 40, 80, 280, 320, 330, 340, 400]
+    path = record(tmp_path / "a.mkv", "libx264", times)
+    one = [int(frame[0, 0, 0]) for frame in read_video(path)]
+    at_25 = [int(frame[0, 0, 0]) for frame in read_frames(path, constant_rate=25.0)]
+    #        0 40 80 120 .. 240 280 320 360 400: those of 330 and 340 are nearest to 320
+    order = [0, 1, 2, 2, 2, 2, 2, 3, 6, 6, 7]
+    assert at_25 == [one[number] for number in order]
+    assert read_frames(path, constant_rate=25.0).fps == 25.0
+    even = record(tmp_path / "even.mp4", "libx264", [40 * t for t in range(8)])
+    for one, two in zip(read_video(even), read_video(even, 25.0), strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -102,6 +102,7 @@ def _prepared(
     """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
     out = Path(config.out)
     source = _PoseSource(config, clips.root, KeypointFiles(keypoints, clips.entries))
+    source.remarks += clips.remarks
     poses_of = None if config.estimator == "none" and not keypoints else source.poses_of
     prepared = prepare_dataset(
         clips, name, SKELETON, poses_of, out, check=config.check, progress=progress

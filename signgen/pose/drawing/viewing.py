@@ -51,7 +51,7 @@ def view_file(poses: str, out: str, *, video: str | None = None, picture: str | 
         clip = read_frames(video)
         rate = clip.fps if clip.pictures is None else None
         reading = read_clip_of(Path(poses), video, clip.info.size, rate)
-        for remark in remarks(reading, poses):
+        for remark in (*clip.remarks, *remarks(reading, poses)):
             log.warning("%s", remark)
         sequence = reading.poses
         frames = _as_many(clip, len(sequence), video, poses)

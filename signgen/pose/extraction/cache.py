@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signgen.errors import UserError
@@ -55,7 +55,7 @@ class VideoPoses:
                 log.warning("extracted again: %s", error)
             else:
                 log.info("poses of %s from the cache, %s", self.clip.path, self.file)
-                return poses
+                return replace(poses, fps=self.fps)
         log.info("extracting poses from %s with %s", self.clip.path, self.estimator.name)
         poses = extract_clip(
             self.clip,
@@ -72,12 +72,22 @@ class VideoPoses:
         return read_poses(self.file)
 
 
-def open_video_poses(path: str | Path, estimator: PoseEstimator) -> VideoPoses:
-    """Check a video and find the place of its poses in the cache; extracts nothing."""
-    clip = read_frames(check_input(path, "video"))
+def open_video_poses(
+    path: str | Path, estimator: PoseEstimator, constant_rate: float | None = None
+) -> VideoPoses:
+    """Check a video and find the place of its poses in the cache; extracts nothing.
+
+    Args:
+        path: The video.
+        estimator: Finds the points.
+        constant_rate: Frames per second to resample the video to; None leaves it as it is.
+    """
+    clip = read_frames(check_input(path, "video"), constant_rate=constant_rate)
     frames = clip.info.num_frames or sum(1 for _ in clip)
     maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)
-    return VideoPoses(clip, estimator, cache_folder() / f"{sha256(clip.path)}-{maker}.json", frames)
+    rate = "" if constant_rate is None else f"-{constant_rate:g}fps"
+    name = f"{sha256(clip.path)}-{maker}{rate}.json"
+    return VideoPoses(clip, estimator, cache_folder() / name, frames)
 
 
 def cache_folder() -> Path:

@@ -161,6 +161,7 @@ def extract_files(
     boxes: PersonBoxes | None = None,
     *,
     fps: float = 25.0,
+    constant_rate: float | None = None,
     strict: bool = False,
     progress: FrameCounter | None = None,
 ) -> ExtractionReport:
@@ -173,6 +174,7 @@ def extract_files(
         estimator: Finds the points.
         boxes: Where the signer is, by clip; None for whole frames.
         fps: Frame rate of folders of pictures.
+        constant_rate: Frames per second to resample videos to; None leaves them as they are.
         strict: Do all clips again, and stop at the first that fails.
         progress: Called after each frame.
     """
@@ -190,7 +192,9 @@ def extract_files(
     for id, (path, file) in files.items():
         started = time.perf_counter()
         try:
-            clip = open_clip(path, fps)
+            clip = open_clip(path, fps, constant_rate=constant_rate)
+            for remark in clip.remarks:
+                log.warning("%s", remark)
             poses = None if strict else _finished(file, clip)
             status: Status = "done" if poses is None else "skipped"
             if poses is None:
@@ -237,6 +241,7 @@ def _finished(file: Path, clip: Frames) -> PoseSequence | None:
         log.info("done again: %s", error)
         return None
     fits = poses.skeleton == SKELETON and poses.size == clip.info.size
+    fits = fits and abs(poses.fps - clip.fps) <= 0.01 * clip.fps
     # Headers may count frames that an edit list cuts: decoding is what counts.
     if fits and (len(poses) == clip.info.num_frames or len(poses) == _num_frames(clip)):
         return poses

@@ -38,6 +38,15 @@ def extract(config: PoseExtractConfig, progress: FrameCounter | None = None) -> 
         )
     if not 0 < config.fps <= 240:
         raise UserError(f"--fps is {config.fps:g}; expected up to 240.", ExitCode.USAGE)
+    rate = config.constant_rate
+    if rate is not None and not 0 < rate <= 240:
+        raise UserError(f"--constant-rate is {rate:g}; expected up to 240.", ExitCode.USAGE)
+    if rate is not None and config.boxes is not None:
+        raise UserError(
+            "--constant-rate changes which frame is which, and --boxes names frames; expected one "
+            "of them.",
+            ExitCode.USAGE,
+        )
     out = Path(config.out)
     files = plan_files(config.inputs, out, config.format)
     named = out in {file for _, file in files.values()}
@@ -51,7 +60,15 @@ def extract(config: PoseExtractConfig, progress: FrameCounter | None = None) -> 
     if not named:
         digest = "" if config.boxes is None else sha256(Path(config.boxes))
         _record(out, {"estimator": estimator.name, "boxes_sha256": digest})
-    report = extract_files(files, estimator, boxes, fps=config.fps, strict=named, progress=progress)
+    report = extract_files(
+        files,
+        estimator,
+        boxes,
+        fps=config.fps,
+        constant_rate=rate,
+        strict=named,
+        progress=progress,
+    )
     if config.report is not None:
         save_text(config.report, json.dumps(report.as_json(), indent=1) + "\n")
     return report

@@ -128,6 +128,9 @@ def test_dry_run_extracts_nothing_and_says_what_it_would(render, tmp_path, capsy
     planned = json.loads(capsys.readouterr().out)
     assert (planned["frames"], planned["fps"]) == (4, 12.5)
     assert planned["extraction"] == "dots-1"
+    assert render("--dry-run", "--json", "--pose-fps", "25") == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["frames"], planned["fps"]) == (7, 25)
     assert render.estimator.clips == 0
     assert not own_cache.exists()
     assert not list((tmp_path / "out").iterdir())

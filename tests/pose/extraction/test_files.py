@@ -1,6 +1,7 @@
 """Many clips: which file each gets, resuming, bad clips, shards, the report."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,16 @@ def test_the_command(corpus, tmp_path, opened, capsys, caplog):
     assert "bad.mp4" in caplog.text  # goes to stderr, but for pytest
 
 
+def test_a_video_is_resampled_where_asked_for(corpus, tmp_path, opened):
+    config = PoseExtractConfig((str(corpus / "one.mp4"),), str(tmp_path / "a.json"))
+    extract(config)
+    extract(replace(config, out=str(tmp_path / "b.json"), constant_rate=25.0))
+    one, two = (read_poses(tmp_path / name) for name in ("a.json", "b.json"))
+    assert (one.fps, two.fps) == (12.5, 25.0)
+    np.testing.assert_array_equal(two.keypoints[::2], one.keypoints)
+    np.testing.assert_array_equal(two.keypoints[1::2], one.keypoints[:-1])
+
+
 def test_the_command_shards_and_one_folder_has_one_maker(corpus, tmp_path, opened, monkeypatch):
     out = str(tmp_path / "out")
     for i in range(2):
@@ -219,6 +230,8 @@ def test_wrong_words(capsys, tmp_path, monkeypatch):
         ("a.mp4", 2, "--out is missing"),
         ("a.mp4 --out x.json", 66, "a.mp4 does not exist"),
         (". --out x.json --fps 0", 2, "--fps is 0"),
+        (". --out x.json --constant-rate 0", 2, "--constant-rate is 0"),
+        (". --out x.json --constant-rate 25 --boxes b.csv", 2, "expected one of them"),
         (". --out x.json --estimator magic", 2, "expected one of auto, mediapipe"),
     ):
         assert main(["pose", "extract", *words.split()]) == code

@@ -1,0 +1,90 @@
+"""When the frames of a video are shown: how many a second, and how evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+
+from signgen.errors import UserError
+
+__all__ = ["MAX_RATE", "Timing", "is_shown", "measure", "shown_times"]
+
+MAX_RATE = 1000
+_SAME = 0.02
+"""Share by which the rate of the header may differ from that of the times."""
+_EVEN = 0.5
+"""Frames by which one may be shown too early or late: beyond it, it is in the place of another."""
+
+# AVI has no times of its own, and those of streams that were cut or joined jump.
+_WITHOUT_TIMES = frozenset({"avi", "mpegts", "mpeg"})
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When frames are shown.
+
+    Args:
+        fps: Frames per second: as the header says, else, or where that is wrong by more than 2 %,
+            in mean over the times of all frames.
+        drift: How far from the place that a constant rate gives it a frame is shown at most, in
+            frames; 0 where no times are known.
+    """
+
+    fps: float
+    drift: float = 0.0
+
+    def remarks(self, path: Path) -> tuple[str, ...]:
+        """Say that a rate varies; nothing where it does not."""
+        if self.drift <= _EVEN:
+            return ()
+        return (
+            f"{path} has no constant frame rate: frames are shown up to {self.drift:.1f} frames "
+            f"from where {self.fps:.4g} per second would show them. Resample it with "
+            "--constant-rate FPS (in a render --pose-fps), or ffmpeg's -fps_mode cfr.",
+        )
+
+
+def is_shown(packet: av.Packet[VideoStream], codec: str) -> bool:
+    """Tell whether a packet holds a frame that is shown, not one that others refer to only."""
+    if not packet.size or packet.is_discard:
+        return False
+    # VP8 says so in its first byte (RFC 6386, 9.1); later codecs hide such frames in packets.
+    return codec != "vp8" or bool(memoryview(packet)[0] & 0x10)
+
+
+def shown_times(packets: Iterable[av.Packet[VideoStream]], codec: str) -> list[int]:
+    """Return when the frames of packets are shown, ascending; empty where one does not say."""
+    times = [packet.pts for packet in packets if is_shown(packet, codec)]
+    known = sorted(time for time in times if time is not None)
+    return known if len(known) == len(times) else []
+
+
+def measure(path: Path, format: str, stream: VideoStream, times: Sequence[int]) -> Timing:
+    """Return the timing of a video; a rate outside (0, 1000] is an error.
+
+    Args:
+        path: Named in messages.
+        format: Family of the container.
+        stream: Its header.
+        times: When each frame is shown, ascending, in the unit of the stream; may be empty.
+    """
+    rate = stream.average_rate or stream.guessed_rate
+    declared = float(rate) if rate and 0 < rate <= MAX_RATE else None
+    steps, drift = len(times) - 1, 0.0
+    if format not in _WITHOUT_TIMES and steps > 0 and times[-1] > times[0] and stream.time_base:
+        unit = float(stream.time_base)
+        measured = steps / ((times[-1] - times[0]) * unit)
+        # Times are whole numbers: both ends may be off by half a unit
+        error = abs((declared or 0) / measured - 1)
+        if error > _SAME + measured * unit / steps and measured <= MAX_RATE:
+            declared = round(measured, 3)
+        even = np.linspace(times[0], times[-1], len(times))
+        drift = float(np.abs(np.asarray(times) - even).max() * unit * measured)
+    if declared is None:
+        raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
+    return Timing(declared, drift)
