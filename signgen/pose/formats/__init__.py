@@ -107,10 +107,18 @@ def read_clips(
     for format in FORMATS:
         if (format.folders or not file.parts) and format.recognise(file):
             return format.read(file)
-    raise UserError(
-        f"{path} is {'not a file of' if file.document is None else 'JSON but not'} poses; expected "
-        f"{KNOWN}."
-    )
+    raise UserError(f"{path} is {_what_else(file.document)} poses; expected {KNOWN}.")
+
+
+def _what_else(document: object) -> str:
+    """Say what a file is that no format recognises."""
+    if document is None:
+        return "not a file of"
+    first = document[0] if isinstance(document, list) and document else document
+    if not isinstance(first, dict) or not first:
+        return "JSON but not"
+    names = ", ".join(str(name)[:20].encode("unicode_escape").decode() for name in [*first][:5])
+    return f"JSON with {names}{', ...' * (len(first) > 5)}, but not"
 
 
 def read_clip_of(

@@ -12,6 +12,9 @@ shapes. Negative scores (heat maps have them) count as 0.
 2. A list of `{"frame_id": n, "instances": [person, ...]}`: a video, counted from 0.
 3. `{"meta_info": ..., "instance_info": [as 2]}`: a video, counted from 1.
 
+MMPose 0.x returns `pose_results`, which people dump as JSON: a list of persons `{"keypoints": [[x,
+y, score] * 133], "bbox": ...}`, or one such list for each frame of a video.
+
 AlphaPose lists detections of one video in any order, of 133 or 136 points: `{"image_id": "17.jpg",
 "keypoints": [x, y, confidence, ...], ...}`; the extended form is `{"frames": [detections],
 "metadata": {"fps": 25, "width": 210, "height": 260}}`. The last number in `image_id` places a
@@ -59,7 +62,9 @@ def _first(document: object) -> object:
 
 
 def _is_mmpose_person(value: object) -> bool:
-    return isinstance(value, dict) and "keypoints" in value and "keypoint_scores" in value
+    if not isinstance(value, dict) or "keypoints" not in value:
+        return False
+    return "keypoint_scores" in value or isinstance(_first(value["keypoints"]), list)
 
 
 def _is_mmpose_frame(value: object) -> bool:
@@ -72,6 +77,8 @@ def _recognise_mmpose(file: InputFile) -> bool:
     if isinstance(file.document, dict):
         return "instance_info" in file.document
     first = _first(file.document)
+    if isinstance(first, list) and isinstance(file.document, list):
+        first = _first(next((frame for frame in file.document if frame), None))
     return _is_mmpose_person(first) or _is_mmpose_frame(first)
 
 
@@ -83,6 +90,8 @@ def _read_mmpose(file: InputFile) -> Clips:
         frames = _numbered_frames(document["instance_info"], path, first=1)
     elif _is_mmpose_frame(_first(document)):
         frames = _numbered_frames(document, path, first=0)
+    elif isinstance(document, list) and isinstance(document[0], list):
+        frames = [_mmpose_persons(entry, f"{path}: frame {t}") for t, entry in enumerate(document)]
     else:
         frames = [_mmpose_persons(document, f"{path}: frame 0")]
     return Clips.of_one(file, "mmpose", read_signer(frames, file))
@@ -121,7 +130,7 @@ def _mmpose_persons(persons: object, what: str) -> list[Person]:
     if not isinstance(persons, list) or not all(map(_is_mmpose_person, persons)):
         raise UserError(f"{what} is not a list of persons with keypoints and keypoint_scores.")
     return [
-        _mmpose_person(person["keypoints"], person["keypoint_scores"], what)._replace(
+        _mmpose_person(person["keypoints"], person.get("keypoint_scores"), what)._replace(
             identity=identity_of(person)
         )
         for person in persons
@@ -135,6 +144,9 @@ def _mmpose_person(keypoints: object, scores: object, what: str) -> Person:
             f"{what} has {count} key points; expected {NUM_KEYPOINTS} (coco-wholebody-133). "
             "Use a whole-body model of MMPose."
         )
+    if scores is None:  # of MMPose 0.x
+        table = number_array(keypoints, (NUM_KEYPOINTS, 3), f"{what}: keypoints")
+        return Person(table[:, :2], np.maximum(table[:, 2], 0))
     points = number_array(keypoints, (NUM_KEYPOINTS, 2), f"{what}: keypoints")
     confidence = number_array(scores, (NUM_KEYPOINTS,), f"{what}: keypoint_scores")
     return Person(points, np.maximum(confidence, 0))

@@ -2,9 +2,13 @@
 
 A frame is `{"people": [person, ...]}`, in lists (ComfyUI, ControlNet editors) also with
 `canvas_width` and `canvas_height`. A person has flat lists of x, y, confidence: `pose_keypoints_2d`
-with BODY_25, COCO-18 or BODY_135, `face_keypoints_2d` (70), `hand_left_keypoints_2d` and
+with BODY_25, COCO-18 or BODY_135, `face_keypoints_2d` (68 to 70), `hand_left_keypoints_2d` and
 `hand_right_keypoints_2d` (21 each); files of version 1.0 leave out `_2d`. Empty, null and absent
 lists are missing points, and so is a confidence of 0.
+
+Editors also write frames without people (a canvas alone), a frame that is the person itself, and
+`{"width", "height", "keypoints": [[[x, y] or null] * 18, ...]}`, a picture's persons. All canvases
+of a clip must be of one size.
 
 The frames of a folder are placed by the last number in their names, the lowest one first; numbers
 that are left out become frames whose points are all missing. One person is followed through the
@@ -21,7 +25,9 @@ without points has no people.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +46,20 @@ __all__ = ["FORMAT", "frame_files", "list_bytes"]
 _PARTS = {"pose": (18, 25, 135), "face": (68, 69, 70), "hand_left": (21,), "hand_right": (21,)}
 
 
+_CANVAS = frozenset({"canvas_height", "canvas_width"})
+
+
 def _is_frame(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("people"), list)
+    """Tell whether a value is a frame, as OpenPose or an editor writes it."""
+    if not isinstance(value, dict):
+        return False
+    if "people" in value:
+        return isinstance(value["people"], list)
+    return bool(value.keys() >= _CANVAS or "pose_keypoints_2d" in value or _is_picture(value))
+
+
+def _is_picture(value: dict[str, object]) -> bool:
+    return {"width", "height", "keypoints"} <= value.keys()
 
 
 def _recognise(file: InputFile) -> bool:
@@ -54,15 +72,34 @@ def _recognise(file: InputFile) -> bool:
 def _read(file: InputFile) -> Clips:
     if file.parts:
         places = _frame_numbers(file)
-        entries = [read_json(part) for part in file.parts]
-        frames = at_positions(places, map(_persons, entries, map(str, file.parts)))
+        entries = {str(part): read_json(part) for part in file.parts}
     else:
-        entries = file.document if isinstance(file.document, list) else [file.document]
-        frames = [_persons(entry, f"{file.path}: frame {t}") for t, entry in enumerate(entries)]
-    first, size = entries[0], None
-    if isinstance(first, dict) and {"canvas_height", "canvas_width"} <= first.keys():
-        size = checked_size([first["canvas_height"], first["canvas_width"]], file.path)
+        document = file.document if isinstance(file.document, list) else [file.document]
+        entries = {f"{file.path}: frame {t}": entry for t, entry in enumerate(document)}
+        places = list(range(len(entries)))
+    size = _canvas(entries, file.path)
+    frames = at_positions(places, map(_persons, entries.values(), entries))
     return Clips.of_one(file, "openpose", read_signer(frames, file, size, normalised=True))
+
+
+def _canvas(entries: Mapping[str, object], path: Path) -> tuple[int, int] | None:
+    """Return the size of the canvas that frames name, which must be one; None if none does."""
+    sizes: dict[tuple[int, int], str] = {}
+    for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            continue
+        if entry.keys() >= _CANVAS:
+            size = checked_size([entry["canvas_height"], entry["canvas_width"]], path)
+            sizes.setdefault(size, name)
+        elif "people" not in entry and _is_picture(entry):
+            sizes.setdefault(checked_size([entry["height"], entry["width"]], path), name)
+    if len(sizes) > 1:
+        (one, first), (two, other), *_ = sizes.items()
+        raise UserError(
+            f"{other} has a canvas of {two[1]} x {two[0]} pixels, {first} one of {one[1]} x "
+            f"{one[0]}; expected one size. Scale the frames to one canvas."
+        )
+    return next(iter(sizes), None)
 
 
 def _frame_numbers(file: InputFile) -> list[int]:
@@ -85,14 +122,35 @@ def _frame_numbers(file: InputFile) -> list[int]:
 
 
 def _persons(entry: object, what: str) -> list[Person]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("people"), list):
+    if not isinstance(entry, dict) or not _is_frame(entry):
         raise UserError(f"{what} is not an OpenPose frame; expected an object with a list people.")
+    people = entry.get("people", [entry] if "pose_keypoints_2d" in entry else [])
+    if "people" not in entry and _is_picture(entry):
+        people = _editor_people(entry["keypoints"], what)
     persons = [
         _person(person, f"{what}: person {i}")
-        for i, person in enumerate(entry["people"])
+        for i, person in enumerate(people)
         if person is not None
     ]
     return [person for person in persons if person is not None]
+
+
+def _editor_people(keypoints: object, what: str) -> list[object]:
+    """Return an editor's persons, 18 points each, as OpenPose's."""
+    if not isinstance(keypoints, list):
+        raise UserError(f"{what}: keypoints is not a list of persons of 18 points.")
+    people: list[object] = []
+    for number, points in enumerate(keypoints):
+        if not isinstance(points, list):
+            raise UserError(f"{what}: person {number} is not a list of 18 points.")
+        pairs = number_array(
+            [[math.nan, math.nan] if point is None else point for point in points],
+            (18, 2),
+            f"{what}: person {number}",
+        )
+        table = np.concatenate([pairs, np.ones((18, 1))], axis=1)  # (18, 3)
+        people.append({"pose_keypoints_2d": table.ravel().tolist()})
+    return people
 
 
 def _person(person: object, what: str) -> Person | None:

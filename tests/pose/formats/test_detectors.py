@@ -54,6 +54,27 @@ def test_three_shapes(shape, frames, tmp_path):
         np.testing.assert_allclose(poses.confidence[t], person(t)["keypoint_scores"], rtol=1e-6)
 
 
+def test_pose_results_of_mmpose_0_are_read(write):
+    def old(seed: int) -> dict:
+        one = person(seed)
+        rows = zip(one["keypoints"], one["keypoint_scores"], strict=True)
+        table = [[*place, score] for place, score in rows]
+        return {"bbox": [0.0, 0.0, 200.0, 200.0, 0.9], "keypoints": table}
+
+    poses = read_poses(write([[], [old(0)], [old(1)]]), size=SIZE)
+    assert not poses.visible[0].any()
+    for t in (0, 1):
+        np.testing.assert_allclose(poses.keypoints[t + 1], person(t)["keypoints"], rtol=1e-6)
+        np.testing.assert_allclose(poses.confidence[t + 1], person(t)["keypoint_scores"], rtol=1e-6)
+    one = read_poses(write([old(1)]), size=SIZE)
+    assert np.array_equal(one.keypoints[0], poses.keypoints[2])
+    named = [[old(0) | {"track_id": 3}] for _ in range(3)]
+    named.append([old(0) | {"track_id": 4}, old(1) | {"track_id": 3}])
+    reading = read_clip(write(named), size=SIZE)
+    assert np.array_equal(reading.poses.keypoints[3], poses.keypoints[2])
+    assert reading.people == 2
+
+
 def test_without_a_size_it_is_the_extent_of_sure_points(write):
     one = person()
     one["keypoints"][5] = [100.2, 240.5]

@@ -123,6 +123,36 @@ def test_canvas_gives_the_size(tmp_path):
     assert (poses.size, len(poses)) == (SIZE, 4)
 
 
+def test_canvases_of_several_sizes_are_refused(tmp_path):
+    frames = canvas_frames(3)
+    del frames[0]["canvas_width"], frames[0]["canvas_height"]
+    assert read(tmp_path, frames, size=(10, 10)).size == SIZE, "named from the second frame"
+    frames[2] |= {"canvas_width": 640, "canvas_height": 480}
+    with pytest.raises(UserError, match=r"frame 2 has a canvas of 640 x 480 .* frame 1 one of 210"):
+        read(tmp_path, frames)
+    folder = folder_of(tmp_path, dict(enumerate(frames)))
+    with pytest.raises(UserError, match=r"_000000000002_keypoints\.json has a canvas of 640 x 480"):
+        read_poses(folder)
+
+
+def test_what_editors_write_without_people(tmp_path):
+    canvas = {"canvas_width": SIZE[1], "canvas_height": SIZE[0]}
+    person = openpose_person(18)
+    poses = read(tmp_path, [canvas, person | canvas, canvas])
+    assert poses.visible.any(axis=1).tolist() == [False, True, False]
+    expected = read(tmp_path, [openpose_frame(person) | canvas])
+    assert np.array_equal(poses.keypoints[1], expected.keypoints[0])
+    # The points of a picture's persons, in the order of COCO-18
+    points = np.array(person["pose_keypoints_2d"]).reshape(18, 3)[:, :2].tolist()
+    points[4] = None  # the right wrist
+    poses = read(tmp_path, {"width": SIZE[1], "height": SIZE[0], "keypoints": [points]})
+    assert poses.size == SIZE
+    assert not poses.visible[0, 10]
+    shown = poses.visible[0]
+    assert shown.sum() == 16
+    np.testing.assert_allclose(poses.keypoints[0, shown], expected.keypoints[0, shown])
+
+
 def test_frames_of_two_clips_in_one_folder_are_refused(tmp_path):
     frame = json.dumps(openpose_frame(openpose_person()))
     for name in ("a_0_keypoints", "a_1_keypoints", "b_2_keypoints"):

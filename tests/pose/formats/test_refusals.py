@@ -60,12 +60,15 @@ def refused(cases: list[tuple[bytes, str]], folder, **arguments) -> None:
 def test_other_files(tmp_path):
     other = "poses; expected JSON of signgen, MMPose, OpenPose, AlphaPose or COCO-WholeBody, .pose"
     texts = (b"hello", b"\x89PNG\r\n\x1a\n" + bytes(100), b"\0" * 64, b"12", b'"text"', b"null")
-    documents = (b"[]", b"{}", b'[{"keypoints": 1}]', b"\xef\xbb\xbf[3]")
+    documents = (b"[]", b"{}", b"\xef\xbb\xbf[3]")
+    scene = b'{"header": "a 3D editor", "version": 1, "object": {}}'
     refused(
         [
             (b"", "is empty (0 bytes)"),
             *((data, f" is not a file of {other}") for data in texts),
             *((data, f" is JSON but not {other}") for data in documents),
+            (b'[{"keypoints": 1}]', f" is JSON with keypoints, but not {other}"),
+            (scene, f" is JSON with header, version, object, but not {other}"),
             ("[1]".encode("utf-16"), "is not a file of"),
             *((data, "not valid JSON") for data in (b"{", b"[1, 2")),
             *((data, "nested too deep") for data in (b"[" * 200_000, b'{"a":' * 100_000)),
@@ -253,6 +256,8 @@ def test_detectors(tmp_path):
         (mmpose_video(first, (10**12, [person()])), "goes up to"),
         ([*mmpose_video(first), 5], "entry 1 is not a frame"),
         ([person(), "x"], "not a list of persons"),
+        ([[], [{"keypoints": [[1.0, 2.0, 0.5]] * 17, "bbox": [0, 0, 9, 9, 1]}]], "frame 1 has 17"),
+        ([[{"keypoints": [[1.0, 2.0, 0.5]] * 133}], 3], "frame 1 is not a list of persons"),
         ([person() | {"keypoint_scores": [1.0] * 17}], "keypoint_scores has shape"),
         ([person() | {"keypoints": [[1.0, 2.0, 3.0]] * 133}], "keypoints has shape"),
         ([person() | {"keypoints": None}], "has no list of key points"),
@@ -289,6 +294,10 @@ def test_detectors(tmp_path):
         (openpose_frame(openpose_person() | {"face_keypoints_2d": [INFINITY] * 210}), "inf"),
         *((openpose_frame(x), "missing") for x in ({"pose_keypoints_2d": [0.0] * 75}, {})),
         (openpose_frame(3), "person 0 is not an object"),
+        ({"width": 9, "height": 9, "keypoints": [[[1, 2]] * 17]}, "person 0 has shape [17, 2]"),
+        ({"width": 9, "height": 9, "keypoints": [5]}, "person 0 is not a list of 18 points"),
+        ({"width": 9, "height": 9, "keypoints": 5}, "keypoints is not a list of persons"),
+        ({"width": 0, "height": 9, "keypoints": []}, "size is [9, 0]"),
     ]
     refused([(json.dumps(document).encode(), text) for document, text in cases], tmp_path)
 
