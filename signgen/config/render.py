@@ -18,7 +18,7 @@ class RenderConfig:
     """Render a signer: one source frame and a pose sequence become a video."""
 
     source: str = ""
-    """Picture of the signer (PNG, JPEG, WebP)."""
+    """Picture of the signer (PNG, JPEG, WebP), or a video, of which one frame is taken."""
     poses: str = ""
     """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
     extract them from; recognised by content."""
@@ -38,6 +38,8 @@ class RenderConfig:
     align: Align = "none"
     """How poses are brought into the source's frame: `none` fits the frame, `affine` also moves and
     scales by the shoulders, `limb` gives every part the source signer's proportions."""
+    source_frame: int = 0
+    """Frame to take of a video as the source, counted from 0; of several source poses the same."""
     source_poses: str | None = None
     """Poses of the source picture, of which the first is taken: for --align affine and limb, for
     --model warp and for models that move the source, which estimate it if it is not given, and to

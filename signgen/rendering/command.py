@@ -155,6 +155,7 @@ def _settings(
         "model": config.model,
         **sampling,
         "source_sha256": sha256(Path(config.source)),
+        **({"source_frame": config.source_frame} if config.source_frame else {}),
         "poses_sha256": sha256(Path(config.poses)),
         **({"estimator": estimator} if estimator else {}),
         "align": config.align,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
-from signgen.files.paths import check_output
-from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
+from signgen.files.paths import check_local, check_output
+from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_frames, read_image
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
@@ -132,8 +132,14 @@ class Inputs:
         # Those that are given
         if config.source_poses:
             size = (self.source.shape[0], self.source.shape[1])
-            given = read_clip_of(Path(config.source_poses), config.source, size)
-            return given.poses.frames(slice(0, 1)), estimator
+            given = read_clip_of(Path(config.source_poses), config.source, size).poses
+            number = config.source_frame if len(given) > 1 else 0
+            if number >= len(given):
+                raise UserError(
+                    f"--source-frame is {number}; {config.source_poses} has {len(given)} poses. "
+                    "Take poses of the whole video, or those of this frame alone."
+                )
+            return given.frames(slice(number, number + 1)), estimator
 
         # Else estimated
         estimator = estimator or _open_for_source(config)
@@ -198,7 +204,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     outputs = _outputs(config)
 
     # The source
-    source = read_image(config.source)
+    source = _read_source(config)
     height, width = (int(side) for side in source.shape[:2])
     size = config.size or (height, width)
     if not all(16 <= side <= MAX_SIDE for side in size):
@@ -221,6 +227,28 @@ def check_inputs(config: RenderConfig) -> Inputs:
     return Inputs(source, poses, size, sampling, outputs, said)
 
 
+def _read_source(config: RenderConfig) -> Frame:
+    """Read the picture of the signer, or one frame of a video."""
+    number = config.source_frame
+    if not looks_like_video(config.source):
+        if number:
+            raise UserError(
+                f"--source-frame is {number}; {config.source} is no video. Leave it out.",
+                ExitCode.USAGE,
+            )
+        return read_image(config.source)
+    if number < 0:
+        raise UserError(f"--source-frame is {number}; expected 0 or more.", ExitCode.USAGE)
+    count = 0
+    for count, frame in enumerate(read_frames(config.source, strict=False), 1):
+        if count > number:
+            return frame
+    raise UserError(
+        f"{config.source} has {count} frames; frame {number} (--source-frame) was asked for, "
+        f"expected 0 to {count - 1}."
+    )
+
+
 def _check_warp(config: RenderConfig) -> None:
     """Refuse settings of models."""
     for name in MODEL_SETTINGS:
@@ -238,6 +266,8 @@ def _check_warp(config: RenderConfig) -> None:
 
 def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoPoses:
     """Read poses; of a video only find out what it takes to extract them."""
+    check_local(config.poses, "file of poses or video")
+
     # A video
     if looks_like_video(config.poses):
         probe_video(config.poses)  # a broken one is told before an estimator is loaded

@@ -17,11 +17,13 @@ import pytest
 from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.render import RenderConfig
-from signgen.media import read_image, read_video
+from signgen.errors import UserError
+from signgen.media import read_image, read_video, write_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.command import render_files
+from signgen.rendering.inputs import check_inputs
 from signgen.rendering.planning import plan
 from signgen.structures import PoseSequence
 from tests.material.sample_clips import sample_clip
@@ -191,6 +193,39 @@ def test_missing_frames_and_other_people_are_warned_of(
     missing, people = json.loads(work.capsys.readouterr().out)["warnings"][:2]
     assert f"{path}: the signer is missing in 1 of 4 frames" in missing
     assert f"{path}: up to 3 people in a frame" in people
+
+
+def test_a_frame_of_a_video_is_the_source(
+    work: Any, make_poses: Callable[..., PoseSequence]
+) -> None:
+    video = work.folder / "clip.mp4"
+    write_video(video, [np.full((90, 70, 3), 60 * t, np.uint8) for t in range(4)], 25)
+    frames = list(read_video(video))
+    config = replace(config_of(work), source=str(video))
+    for number in (0, 2):
+        inputs = check_inputs(replace(config, source_frame=number))
+        np.testing.assert_array_equal(inputs.source, frames[number])
+    assert work.render("--dry-run", "--source-frame", 4, source=video) == 65
+    assert f"{video} has 4 frames; frame 4 (--source-frame) was asked for" in work.only_line()
+    assert work.render("--dry-run", "--source-frame", 1) == 2
+    assert "source.png is no video" in work.only_line()
+    # Of poses of the whole video, those of that frame
+    poses = make_poses(4)
+    write_poses(poses, work.folder / "whole.json")
+    config = replace(config, source_frame=2, source_poses=str(work.folder / "whole.json"))
+    signer = check_inputs(config).motion(config).signer
+    assert signer is not None
+    np.testing.assert_allclose(signer.keypoints[0], poses.keypoints[2], atol=0.01)
+    write_poses(poses.frames(slice(2)), work.folder / "whole.json")
+    inputs = check_inputs(config)
+    with pytest.raises(UserError, match=r"--source-frame is 2; .* has 2 poses"):
+        inputs.motion(config)
+
+
+def test_addresses_are_named_so(work: Any) -> None:
+    for flag in ("source", "poses"):
+        assert work.render("--dry-run", **{flag: "http://127.0.0.1/a.json"}) == 66
+        assert "http://127.0.0.1/a.json is an address; expected a" in work.only_line()
 
 
 def test_dry_run_writes_nothing(work: Any) -> None:
