@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from signgen.config.model import ModelConfig
 from signgen.files.digests import sha256
+from signgen.files.paths import check_no_device
 from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.structures import ExitCode, UserError
 
@@ -91,6 +92,7 @@ def check_whole(names: Iterable[str], config: ModelConfig, folder: Path, setting
 def verify(folder: Path) -> dict[str, Any]:
     """Check a checkpoint or model folder against its manifest, and return that."""
     path = folder / "manifest.json"
+    check_no_device(path, "what signgen wrote beside weights")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files, version = dict(manifest["files"]), int(manifest["format"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import check_input, one_line
+from signgen.files.paths import check_input, check_no_device, one_line
 from signgen.files.writing import atomic_path
 
 MAX_PIXELS = 16_800_000
@@ -94,6 +94,7 @@ def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
 
 def image_size(path: Path, formats: tuple[str, ...]) -> tuple[int, int]:
     """Read the (H, W) of a picture from its header alone; too many pixels are an error."""
+    check_no_device(path, "a picture")
     try:
         with Image.open(path, formats=formats) as picture:
             width, height = picture.size

@@ -14,7 +14,9 @@ import pytest
 import signgen
 from signgen.cli.main import COMMANDS, main
 from signgen.cli.output import columns, table
+from signgen.data.preparation.dataset import check_picture
 from signgen.errors import ExitCode, UserError
+from signgen.media import image_size
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
@@ -234,6 +236,10 @@ def test_every_kind_of_failure_has_its_code(
         ["pose", "info", "PIPE"],
         ["eval", "--generated", "PIPE", "--reference", "PICTURE"],
         ["train", "PIPE"],
+        ["pose", "view", "PIPE"],
+        ["pose", "extract", "PIPE", "--out", "x.json"],
+        ["pose", "align", "--poses", "PIPE", "--source-poses", "PIPE"],
+        ["eval", "--generated", "PICTURE", "--reference", "PICTURE", "--fid-reference", "PIPE"],
     ],
     ids=" ".join,
 )
@@ -247,6 +253,32 @@ def test_nobody_waits_for_a_pipe(
     captured = capsys.readouterr()
     assert f"{tmp_path / 'pipe'} is not a regular file; expected a" in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_nobody_waits_for_a_pipe_within_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, frames = tmp_path / "model", tmp_path / "frames" / "clip"
+    mini = Path(signgen.__file__).parent / "assets" / "mini"
+    for folder in (model, frames):
+        folder.mkdir(parents=True)
+    for name in ("config.yaml", "model.safetensors"):
+        (model / name).symlink_to(mini / name)
+    for pipe in (model / "manifest.json", frames / "1.png"):
+        os.mkfifo(pipe)
+    demo = mini.parent / "sample" / "demo"
+    inputs = ["--source", str(demo / "source.png"), "--poses", str(demo / "poses.json")]
+    videos = ["--videos", str(tmp_path / "frames"), "--out", str(tmp_path / "out")]
+    for words, pipe in (
+        (["render", *inputs, "--model", str(model), "--dry-run"], model / "manifest.json"),
+        (["prepare", "folder", *videos, "--estimator", "none"], frames / "1.png"),
+    ):
+        assert main(words) == 65
+        assert f"{pipe} is not a regular file" in capsys.readouterr().err.replace("\n", " ")
+    with pytest.raises(UserError, match="is not a regular file"):
+        check_picture(frames / "1.png")
+    with pytest.raises(UserError, match="is not a regular file"):
+        image_size(frames / "1.png", ("PNG",))
 
 
 def test_debug_shows_the_traceback(
