@@ -182,7 +182,13 @@ def view(config: PoseViewConfig) -> int:
     """
     from signgen.pose.drawing.viewing import view_file
 
-    frames = view_file(config.poses, config.out, video=config.video, picture=config.frame)
+    frames = view_file(
+        config.poses,
+        config.out,
+        video=config.video,
+        picture=config.frame,
+        trim_ends=config.trim_ends,
+    )
     print_json({"file": config.out, "frames": frames}) if config.json else print_result(config.out)
     return ExitCode.OK
 

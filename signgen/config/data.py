@@ -82,8 +82,11 @@ class ClipsConfig:
     """Checkpoint of HRNet or MMPose."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where HRNet and MMPose compute."""
+    trim_ends: int = 0
+    """Frames or poses to cut at most at the end of clips that have more of one than of the other,
+    as corpora made with OpenCV do; otherwise such clips are left out."""
     check: bool = True
-    """Look at the first and last bytes of every picture."""
+    """Look at the first and last bytes of every picture, and decode every video once."""
     video_reader: Literal["auto", "pyav", "decord"] = "auto"
     """What decodes videos: PyAV (`auto`), or decord, which is optional."""
     cache: tuple[int, int] | None = None

@@ -139,6 +139,8 @@ class PoseViewConfig:
     """Video or folder of pictures to draw on; must have as many frames as there are poses."""
     frame: str | None = None
     """Picture to draw every pose on."""
+    trim_ends: int = 0
+    """Frames or poses to cut at most at the end where there are more of one than of the other."""
     out: str = "view.mp4"
     """File to write: .mp4, or .png with up to eight frames."""
     json: bool = False

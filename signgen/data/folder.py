@@ -61,7 +61,8 @@ def scan_folder(
     splits = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
     if not all(splits.values()):
         splits = drawn_splits(signers, split_by)
-    entries, problems, remarks = [], [], []
+    entries, problems = list[Entry](), list[Problem]()
+    remarks: list[str] = []
     for name, path in clips.items():
         record = Record(name, splits[name], signers[name], 1)
         try:

@@ -42,11 +42,17 @@ def find_clips(path: str | Path) -> dict[str, Path]:
     return dict(sorted(clips.items()))
 
 
-def open_clip(path: str | Path, fps: float = 25.0, *, constant_rate: float | None = None) -> Frames:
+def open_clip(
+    path: str | Path,
+    fps: float = 25.0,
+    *,
+    constant_rate: float | None = None,
+    strict: bool = True,
+) -> Frames:
     """Open a clip as `read_frames` does; a single picture is a clip of one frame."""
     path = Path(path)
     if path.is_dir() or path.suffix.lower() not in PICTURE_SUFFIXES:
-        return read_frames(path, fps, constant_rate=constant_rate)
+        return read_frames(path, fps, constant_rate=constant_rate, strict=strict)
     height, width = read_image(path).shape[:2]
     return Frames(path, VideoInfo(fps, (height, width), 1), (path,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import one_line
+from signgen.media.elements import find_damage
 from signgen.media.image import MAX_PIXELS
 
 ItemT = TypeVar("ItemT")
@@ -60,14 +62,40 @@ def no_frames(path: Path) -> UserError:
     return UserError(f"{path} holds no frames that can be decoded; expected a video.")
 
 
-def check_count(path: Path, container: InputContainer, stream: VideoStream, frames: int) -> None:
-    """Refuse a file with fewer frames, those that edit lists hide included, than it declares."""
-    # Only the MP4 family declares an exact number.
-    if "mp4" in container.format.name and frames < stream.frames:
-        raise UserError(
-            f"{path} holds {frames} frames but declares {stream.frames}; it is cut off or damaged. "
-            "Copy or export the video again."
-        )
+def shortfall(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    frames: int,
+    shown: int,
+    packets: int,
+) -> str:
+    """Return what tells that a file was cut off or damaged; empty where nothing does.
+
+    Args:
+        path: The file.
+        container: Of which what is declared is read.
+        stream: The same.
+        frames: Number of frames that came out, those that edit lists hide included.
+        shown: Number of packets that were to give one each; 0 where that is not known.
+        packets: Number of all packets of the stream.
+    """
+    family = container.format.name.split(",")[0]
+    # Only the MP4 family declares an exact number
+    declared = max(shown, stream.frames if family == "mov" else 0)
+    damage = find_damage(path, family, packets if len(container.streams) == 1 else sys.maxsize)
+    if frames >= declared and not damage:
+        return ""
+    if frames < declared:
+        damage = f"it declares {declared}"
+    elif container.duration and stream.average_rate:
+        last = float(stream.average_rate) * container.duration / av.time_base
+        damage += f", and by its duration there are about {last:.0f} frames"
+    return (
+        f"{path} holds {frames} frames, but {damage}; it is cut off or damaged. Copy or export the "
+        "video again."
+    )
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:

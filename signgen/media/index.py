@@ -13,21 +13,17 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from signgen.media.decoding import check_count, guarded, no_frames, opened
-from signgen.media.timing import Timing, measure
+from signgen.errors import UserError
+from signgen.media.decoding import guarded, no_frames, opened, shortfall
+from signgen.media.timing import EXACT, Timing, measure
 
 __all__ = ["Start", "VideoIndex", "index_video"]
 
-# By family of container, codecs of which every packet that is shown is one frame with its
-# presentation time. Elsewhere times may be missing (AVI), and packets may hold two frames (MPEG-4
-# in AVI) or none (VP8).
-_COMMON = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d", "mjpeg"})
-_EXACT = {"mov": _COMMON | {"mpeg4"}, "matroska": _COMMON, "avi": frozenset({"mjpeg"})}
 # MPEG-4 packets of fewer bytes may say "no new picture"; then frames are counted by decoding.
 _LEAST_MPEG4_FRAME = 16
 # Decoding may begin at a key frame of these. A GIF has only one whole picture, and formats without
 # an index, such as MPEG-TS, would be searched by guessing.
-_SEEKABLE_CODECS = _COMMON | {"mpeg4", "vp8"}
+_SEEKABLE_CODECS = EXACT["matroska"] | {"mpeg4", "vp8"}
 
 
 class Start(NamedTuple):
@@ -98,17 +94,20 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     stated = [packet.pts for packet in packets if not packet.hidden]
     times = sorted(time for time in stated if time is not None)
     small = codec == "mpeg4" and min((p.size for p in packets), default=0) < _LEAST_MPEG4_FRAME
-    if codec in _EXACT.get(family, ()) and len(times) == len(stated) and not small:
+    if codec in EXACT.get(family, ()) and len(times) == len(stated) and not small:
         shown: list[int | None] = [*times]
     else:
         shown = _shown_times(path, stream)
-    check_count(path, container, stream, len(shown) + hidden)
+    if problem := shortfall(
+        path, container, stream, frames=len(shown) + hidden, shown=0, packets=len(packets)
+    ):
+        raise UserError(problem)
     if not shown:
         raise no_frames(path)
     known = sorted(time for time in shown if time is not None)
     timing = measure(path, family, stream, known if len(known) == len(shown) else [])
     # Key frames, where times tell frames apart
-    seekable = family in _EXACT and codec in _SEEKABLE_CODECS
+    seekable = family in EXACT and codec in _SEEKABLE_CODECS
     if not (seekable and shown == times and len(set(times)) == len(times)):
         times = []
     starts = [

@@ -12,13 +12,19 @@ from av.video.stream import VideoStream
 
 from signgen.errors import UserError
 
-__all__ = ["MAX_RATE", "Timing", "is_shown", "measure", "shown_times"]
+__all__ = ["EXACT", "MAX_RATE", "Timing", "is_shown", "measure", "shown_times"]
 
 MAX_RATE = 1000
 _SAME = 0.02
 """Share by which the rate of the header may differ from that of the times."""
 _EVEN = 0.5
 """Frames by which one may be shown too early or late: beyond it, it is in the place of another."""
+
+# By family of container, codecs of which every packet that is shown is one frame with its
+# presentation time. Elsewhere times may be missing (AVI), and packets may hold two frames (MPEG-4
+# in AVI) or none (VP8).
+_COMMON = frozenset({"h264", "hevc", "vp9", "av1", "libdav1d", "mjpeg"})
+EXACT = {"mov": _COMMON | {"mpeg4"}, "matroska": _COMMON, "avi": frozenset({"mjpeg"})}
 
 # AVI has no times of its own, and those of streams that were cut or joined jump.
 _WITHOUT_TIMES = frozenset({"avi", "mpegts", "mpeg"})

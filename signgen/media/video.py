@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,20 +18,24 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_input, check_local, one_line
 from signgen.media.decoding import (
     FrameConverter,
-    check_count,
     guarded,
     no_frames,
     opened,
+    shortfall,
 )
 from signgen.media.image import read_image
-from signgen.media.timing import Timing, measure, shown_times
+from signgen.media.timing import EXACT, Timing, is_shown, measure, shown_times
+
+log = logging.getLogger(__name__)
+
+_NO_PICTURE = 8
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of the pictures that a folder of frames may hold."""
 
-# First bytes: Matroska and WebM, AVI (RIFF), GIF, FLV, Ogg, ASF, MPEG program stream.
+# First bytes: Matroska and WebM, GIF, FLV, Ogg, ASF, MPEG program stream.
 _SIGNATURES = (
-    *(b"\x1a\x45\xdf\xa3", b"RIFF", b"GIF8", b"FLV\x01", b"OggS"),
+    *(b"\x1a\x45\xdf\xa3", b"GIF8", b"FLV\x01", b"OggS"),
     *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x00\x00\x01\xba"),
 )
 # What stands behind the length of the first box of a file of the MP4 family.
@@ -63,12 +68,14 @@ class Frames:
         info: Frame rate, size and number of frames.
         pictures: The pictures in order, or None for a video file.
         constant: Whether frames of a video are repeated and left out to be at a constant rate.
+        strict: Whether a video that holds fewer frames than it declares is an error, not a warning.
     """
 
     path: Path
     info: VideoInfo
     pictures: tuple[Path, ...] | None = None
     constant: bool = False
+    strict: bool = True
 
     @property
     def fps(self) -> float:
@@ -82,7 +89,8 @@ class Frames:
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         if self.pictures is None:
-            yield from read_video(self.path, self.fps if self.constant else None)
+            rate = self.fps if self.constant else None
+            yield from read_video(self.path, rate, strict=self.strict)
             return
         height, width = self.info.size
         for path in self.pictures:
@@ -96,7 +104,11 @@ class Frames:
 
 
 def read_frames(
-    path: str | Path, fps: float = 25.0, *, constant_rate: float | None = None
+    path: str | Path,
+    fps: float = 25.0,
+    *,
+    constant_rate: float | None = None,
+    strict: bool = True,
 ) -> Frames:
     """Open a clip: a video file, an animated GIF, or a folder of pictures (see `list_pictures`).
 
@@ -104,13 +116,15 @@ def read_frames(
         path: File or folder.
         fps: Frame rate of a folder of pictures, which has none of its own.
         constant_rate: Frames per second to resample a video to, see `read_video`.
+        strict: The same.
     """
     path = check_local(path, "video or folder of pictures")
     if not path.is_dir():
         info = probe_video(path)
         if constant_rate is None:
-            return Frames(path, info)
-        return Frames(path, VideoInfo(constant_rate, info.size, None), constant=True)
+            return Frames(path, info, strict=strict)
+        info = VideoInfo(constant_rate, info.size, None)
+        return Frames(path, info, constant=True, strict=strict)
     pictures = list_pictures(path)
     if not pictures:
         raise UserError(f"{path} holds no pictures; expected a folder of PNG or JPEG frames.")
@@ -147,6 +161,8 @@ def looks_like_video(path: str | Path) -> bool:
             head = stream.read(512)
     except (OSError, ValueError):
         return False
+    if head.startswith(b"RIFF"):
+        return head[8:12] == b"AVI "  # a WebP picture is RIFF, too
     transport_stream = head[:1] == b"G" and head[188:189] == b"G"
     return head[4:8] in _BOX_NAMES or head.startswith(_SIGNATURES) or transport_stream
 
@@ -176,22 +192,25 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
     return VideoInfo(timing.fps, (height, width), number, timing.drift)
 
 
-def read_video(path: str | Path, constant_rate: float | None = None) -> Iterator[NDArray[np.uint8]]:
+def read_video(
+    path: str | Path, constant_rate: float | None = None, *, strict: bool = True
+) -> Iterator[NDArray[np.uint8]]:
     """Decode a video file into (H, W, 3) uint8 RGB frames; memory does not grow with its length.
 
     Frames are turned upright by the rotation a phone noted. A damaged or cut-off file is an error
-    even where the decoder is silent: where frames are marked corrupt or an MP4 has fewer than it
-    declares.
+    even where the decoder is silent: where frames are marked corrupt, or fewer than the file
+    declares come out, or parts of the file are no part of it.
 
     Args:
         path: The file.
         constant_rate: Frames per second that come out, by repeating and leaving out frames so that
             each is shown when the file says, to half a frame; None for every frame once.
+        strict: Whether fewer frames than declared are an error; otherwise the log warns of it.
     """
     path = check_input(path, "video")
     with opened(path) as (container, stream):
         converter = FrameConverter(path)
-        frames = _decoded(path, container, stream, converter)
+        frames = _decoded(path, container, stream, converter, strict=strict)
         if constant_rate is not None:
             frames = _at_constant_rate(path, frames, constant_rate)
         picture = None
@@ -220,15 +239,37 @@ def _at_constant_rate(
 
 
 def _decoded(
-    path: Path, container: InputContainer, stream: VideoStream, converter: FrameConverter
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    converter: FrameConverter,
+    *,
+    strict: bool = True,
 ) -> Iterator[av.VideoFrame]:
-    """Yield checked frames; raise where the file holds fewer than it declares."""
-    count = hidden = 0
+    """Yield checked frames; raise or warn where the file holds fewer than it declares."""
+    count = hidden = shown = packets = 0
+    codec = stream.codec_context.name
     for packet in container.demux(stream):
-        hidden += packet.is_discard
+        # A packet without content repeats the frame before
+        hidden += packet.is_discard or (packet.size == 0 and packet.dts is not None)
+        # A few bytes may say that there is no new picture
+        shown += packet.size > _NO_PICTURE and is_shown(packet, codec)
+        packets += packet.size > 0
         for frame in packet.decode():
             if isinstance(frame, av.VideoFrame):
                 converter.check(frame, count)
                 count += 1
                 yield frame
-    check_count(path, container, stream, count + hidden)
+    exact = codec in {"vp8", "mpeg4"} or codec in EXACT.get(container.format.name.split(",")[0], ())
+    problem = shortfall(
+        path,
+        container,
+        stream,
+        frames=count + hidden,
+        shown=shown + hidden if exact else 0,
+        packets=packets,
+    )
+    if problem and strict:
+        raise UserError(problem)
+    if problem:
+        log.warning("%s", problem)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import struct
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from signgen.errors import ExitCode, UserError
 from signgen.media import (
@@ -170,6 +172,13 @@ def test_pictures_are_turned_and_mirrored_as_the_file_says(tmp_path, a, b, c, d,
     assert np.abs(frame.astype(int) - expected).max() < 12
 
 
+def test_pictures_are_no_videos(tmp_path):
+    for suffix in ("png", "jpg", "webp", "bmp"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"a.{suffix}")
+        assert not looks_like_video(tmp_path / f"a.{suffix}")
+    assert looks_like_video(record(tmp_path / "a.avi", "mpeg4", [0, 40]))
+
+
 def test_pipes_are_no_videos(tmp_path):
     os.mkfifo(tmp_path / "a.mp4")
     assert not looks_like_video(tmp_path / "a.mp4")
@@ -186,10 +195,11 @@ def record(path: Path, codec: str, times: list[int], *, declared: bool = True) -
     with av.open(str(path), "w", options={} if declared else {"live": "1"}) as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
+        unit = 40 if path.suffix == ".avi" else 1  # AVI has whole frames only
+        stream.codec_context.time_base = Fraction(unit, 1000)
         for picture, time in zip(ramps(len(times)), times, strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            frame.pts, frame.time_base = time // unit, Fraction(unit, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if not declared:
@@ -238,3 +248,51 @@ def test_a_constant_rate_shows_each_frame_when_the_file_says(tmp_path: Path) -> 
     even = record(tmp_path / "even.mp4", "libx264", [40 * t for t in range(8)])
     for one, two in zip(read_video(even), read_video(even, 25.0), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+CODECS = {
+    **{"a.mp4": "libx264", "a.mkv": "libx264", "a.webm": "libvpx", "b.webm": "libvpx-vp9"},
+    "a.avi": "mpeg4",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CODECS)
+def test_no_damage_makes_a_video_shorter_in_silence(tmp_path: Path, name: str) -> None:
+    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    data, random_numbers = path.read_bytes(), random.Random(2)
+    assert len(list(read_video(path))) == 12
+    counts = set()
+    for _ in range(60):
+        path.write_bytes(mutate(data, random_numbers))
+        with suppress(UserError):
+            counts.add(len(list(read_video(path))))
+    assert counts == {12}
+
+
+@pytest.mark.parametrize(("name", "share"), [("a.mkv", 0.9), ("a.webm", 0.7), ("a.avi", 0.95)])
+def test_a_shortfall_is_an_error_or_a_warning_with_counts(
+    tmp_path: Path, name: str, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(
+        UserError, match=r"holds \d+ frames, but the element .* about \d+"
+    ) as caught:
+        list(read_frames(path))
+    frames = list(read_frames(path, strict=False))
+    assert 1 < len(frames) < 12
+    assert caplog.messages == [str(caught.value)]
+    assert f"{name} holds {len(frames)} frames" in caplog.text
+
+
+def test_packets_of_a_lost_track_are_missed(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.webm", "libvpx-vp9", [20 * t for t in range(12)])
+    data = path.read_bytes()
+    # The last SimpleBlock: its size, the number of its track, its time in the cluster
+    time = (220).to_bytes(2)
+    last = max(place for place in range(len(data)) if data[place : place + 3] == b"\x81" + time)
+    path.write_bytes(data[:last] + b"\x82" + data[last + 1 :])
+    with pytest.raises(UserError, match="holds 11 frames, but 1 of its 12 packets cannot be read"):
+        list(read_video(path))

@@ -75,6 +75,8 @@ def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     """Unpack an archive beside the manifest; anything else is taken as it is."""
     if not config.out:
         raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
+    if config.trim_ends < 0:
+        raise UserError(f"--trim-ends is {config.trim_ends}; expected 0 or more.", ExitCode.USAGE)
     check_backend(config.video_reader)
     if not raw.is_file():
         return raw
@@ -105,7 +107,14 @@ def _prepared(
     source.remarks += clips.remarks
     poses_of = None if config.estimator == "none" and not keypoints else source.poses_of
     prepared = prepare_dataset(
-        clips, name, SKELETON, poses_of, out, check=config.check, progress=progress
+        clips,
+        name,
+        SKELETON,
+        poses_of,
+        out,
+        check=config.check,
+        trim_ends=config.trim_ends,
+        progress=progress,
     )
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
@@ -118,7 +127,8 @@ def _prepared(
         "keypoints": dict(source.counts),
         "frames_without_signer": source.missing,
         "most_people": source.people,
-        "remarks": source.remarks[:5],
+        "trimmed_clips": len(prepared.trimmed),
+        "remarks": [*prepared.trimmed[:2], *source.remarks][:5],
         "clips_with_remarks": len(source.remarks),
         "left_out": len(prepared.problems),
         "problems": [str(problem) for problem in prepared.problems[:5]],

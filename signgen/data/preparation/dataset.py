@@ -13,8 +13,9 @@ import numpy as np
 
 from signgen.data.manifest import SPLITS, Entry, Manifest, Problem, Scan, write_manifest
 from signgen.files.digests import sha256
-from signgen.files.paths import check_output
+from signgen.files.paths import check_no_device, check_output
 from signgen.files.writing import atomic_paths, make_folder, save_text
+from signgen.media import probe_video
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence, Progress, UserError
@@ -30,11 +31,19 @@ PosesOf = Callable[[Entry], PoseSequence]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare_dataset` made."""
+    """What `prepare_dataset` made.
+
+    Args:
+        manifest: The dataset.
+        path: File of the manifest.
+        problems: What was left out.
+        trimmed: What was cut at the end of records, a line each.
+    """
 
     manifest: Manifest
     path: Path
     problems: tuple[Problem, ...]
+    trimmed: tuple[str, ...] = ()
 
 
 def prepare_dataset(
@@ -45,6 +54,7 @@ def prepare_dataset(
     out: Path,
     *,
     check: bool = True,
+    trim_ends: int = 0,
     progress: Progress | None = None,
 ) -> Prepared:
     """Write the manifest of a dataset and the packed key points beside it.
@@ -58,13 +68,15 @@ def prepare_dataset(
         skeleton: Skeleton of the poses.
         poses_of: Where key points come from; None writes a manifest without any.
         out: Folder to write to; made if it is missing.
-        check: Look at the first and last bytes of every picture.
+        check: Look at the first and last bytes of every picture, and decode every video.
+        trim_ends: Frames or poses to cut at most at the end of a record that has more of one than
+            of the other.
         progress: Wraps the records as they are worked on, with their number.
     """
     make_folder(out / "poses")
     check_output(out / PROBLEMS)
     entries: list[Entry] = []
-    problems = list(scan.problems)
+    problems, trimmed = list(scan.problems), list[str]()
     files: dict[str, str] = {}
     for split in SPLITS:
         records = [entry for entry in scan.entries if entry.record.split == split]
@@ -75,7 +87,7 @@ def prepare_dataset(
         if poses_of is None:
             entries += sound
             continue
-        posed = _with_poses(sound, skeleton, poses_of, problems)
+        posed = _with_poses(sound, skeleton, poses_of, problems, trim_ends, trimmed)
         name = f"poses/{split}.npy"
         num_rows = sum(entry.record.num_frames for entry in records)
         packed = _pack(out, name, (num_rows, SKELETONS[skeleton].num_keypoints, 3), posed)
@@ -90,19 +102,19 @@ def prepare_dataset(
     )
     rows = [{"path": str(p.path), "what": p.message, "record": p.record} for p in problems]
     save_text(out / PROBLEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
-    return Prepared(manifest, write_manifest(manifest), tuple(problems))
+    return Prepared(manifest, write_manifest(manifest), tuple(problems), tuple(trimmed))
 
 
 def _with_whole_pictures(
     records: Iterable[Entry], root: Path, problems: list[Problem]
 ) -> Iterator[Entry]:
-    """Yield the records whose pictures are whole; note what is wrong with the others.
-
-    Videos were gone through when their frames were counted.
-    """
+    """Yield the records whose pictures or videos are whole; note what is wrong with the others."""
     for entry in records:
         path = root
         try:
+            if entry.is_video:
+                path = root / entry.frame_path(0)
+                check_video(path, entry.record.num_frames)
             for index in range(0 if entry.is_video else entry.record.num_frames):
                 path = root / entry.frame_path(index)
                 check_picture(path)
@@ -113,9 +125,14 @@ def _with_whole_pictures(
 
 
 def _with_poses(
-    records: Iterable[Entry], skeleton: str, poses_of: PosesOf, problems: list[Problem]
+    records: Iterable[Entry],
+    skeleton: str,
+    poses_of: PosesOf,
+    problems: list[Problem],
+    trim_ends: int,
+    trimmed: list[str],
 ) -> Iterator[tuple[Entry, PoseSequence]]:
-    """Yield the records that have fitting key points; note what is wrong with the others."""
+    """Yield the records that have fitting key points; note what was cut, and what is wrong."""
     for entry in records:
         count, message = entry.record.num_frames, ""
         try:
@@ -125,12 +142,26 @@ def _with_poses(
         else:
             if poses.skeleton != skeleton:
                 message = f"has key points of skeleton {poses.skeleton}; expected {skeleton}."
-            elif len(poses) != count:
-                message = f"has {len(poses)} poses for {count} frames; expected as many."
+            elif abs(len(poses) - count) > trim_ends:
+                message = (
+                    f"has {len(poses)} poses for {count} frames; expected as many. --trim-ends "
+                    f"{abs(len(poses) - count)} cuts the longer one at the end."
+                )
             else:
-                yield entry, poses
+                both = min(len(poses), count)
+                if len(poses) != count:
+                    trimmed.append(
+                        f"{entry.name} has {len(poses)} poses for {count} frames; {both} are kept."
+                    )
+                yield _cut(entry, both), poses.frames(slice(both))
         if message:
             problems.append(Problem(Path(entry.name), message, entry.name))
+
+
+def _cut(entry: Entry, count: int) -> Entry:
+    """Return a record without the frames from `count` on."""
+    frames = entry.frames if isinstance(entry.frames, str) else entry.frames[:count]
+    return replace(entry, record=replace(entry.record, num_frames=count), frames=frames)
 
 
 def _pack(
@@ -156,11 +187,22 @@ def _pack(
     return entries
 
 
+def check_video(path: Path, frames: int) -> None:
+    """Refuse a video of which other than so many frames come out; all of them are decoded."""
+    found = probe_video(path, count=True).num_frames
+    if found != frames:
+        raise UserError(
+            f"{path} holds {found} frames that can be decoded, but declares {frames}; it is cut "
+            "off or damaged. Copy or export the video again."
+        )
+
+
 def check_picture(path: Path) -> None:
     """Refuse a PNG or JPEG file by its first and last bytes: one that was cut off has lost its end.
 
     The pixels themselves are not decoded.
     """
+    check_no_device(path, "a frame")
     try:
         with path.open("rb") as file:
             start = file.read(8)

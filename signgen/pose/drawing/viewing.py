@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,14 @@ SHEET_FRAMES = 8
 _SOLID = 96.0
 
 
-def view_file(poses: str, out: str, *, video: str | None = None, picture: str | None = None) -> int:
+def view_file(
+    poses: str,
+    out: str,
+    *,
+    video: str | None = None,
+    picture: str | None = None,
+    trim_ends: int = 0,
+) -> int:
     """Draw a file of poses on a video, a picture or black; return the number of frames.
 
     Args:
@@ -40,7 +47,10 @@ def view_file(poses: str, out: str, *, video: str | None = None, picture: str | 
         video: Video or folder of pictures with as many frames, or None. A video's rate is
             taken.
         picture: One picture that every pose is drawn on, or None.
+        trim_ends: Frames of the video, or poses, to cut at most where there are more of them.
     """
+    if trim_ends < 0:
+        raise UserError(f"--trim-ends is {trim_ends}; expected 0 or more.", ExitCode.USAGE)
     if video is not None and picture is not None:
         raise UserError(
             f"--video is {video} and --frame is {picture}; expected one of them.", ExitCode.USAGE
@@ -48,13 +58,13 @@ def view_file(poses: str, out: str, *, video: str | None = None, picture: str | 
     check_outputs([Path(out)], [poses, video, picture])
     frames: Iterable[Frame]
     if video is not None:
-        clip = read_frames(video)
+        clip = read_frames(video, strict=False)
         rate = clip.fps if clip.pictures is None else None
         reading = read_clip_of(Path(poses), video, clip.info.size, rate)
         for remark in (*clip.remarks, *remarks(reading, poses)):
             log.warning("%s", remark)
-        sequence = reading.poses
-        frames = _as_many(clip, len(sequence), video, poses)
+        sequence = _fitting(reading.poses, clip, trim_ends, (video, poses))
+        frames = islice(clip, len(sequence))
     elif picture is not None:
         still = read_image(picture)
         sequence = read_clip_of(Path(poses), picture, still.shape[:2]).poses
@@ -76,7 +86,6 @@ def overlay(poses: PoseSequence, frames: Iterable[Frame]) -> Iterator[Frame]:
         poses: T poses in pixels of the frames.
         frames: At least T frames, (H, W, 3) uint8 RGB, as those that are yielded.
     """
-    # Frames come first, so that a video is read to its end and its frames are counted.
     for frame, keypoints, confidence in zip(
         frames, poses.keypoints, poses.confidence, strict=False
     ):
@@ -85,18 +94,21 @@ def overlay(poses: PoseSequence, frames: Iterable[Frame]) -> Iterator[Frame]:
         yield np.rint(cover * drawn + (1 - cover) * frame).astype(np.uint8)
 
 
-def _as_many(frames: Iterable[Frame], count: int, video: str, poses: str) -> Iterator[Frame]:
-    """Yield the frames of a video; raise where there are more or fewer than poses."""
-    total = 0
-    for frame in frames:
-        total += 1
-        if total <= count:
-            yield frame
-    if total != count:
+def _fitting(
+    poses: PoseSequence, clip: Iterable[Frame], trim_ends: int, names: tuple[str, str]
+) -> PoseSequence:
+    """Return the poses that a video has frames for; raise where too many of either are left."""
+    total = sum(1 for _ in clip)
+    left = abs(total - len(poses))
+    says = f"{names[0]} has {total} frames, {names[1]} {len(poses)} poses"
+    if left > trim_ends:
         raise UserError(
-            f"{video} has {total} frames, {poses} {count} poses; expected as many. Take the poses "
-            "of this video."
+            f"{says}; expected as many. Take the poses of this video, or cut the longer one at the "
+            f"end: --trim-ends {left}."
         )
+    if left:
+        log.warning("%s; %d are shown.", says, min(total, len(poses)))
+    return poses.frames(slice(total))
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | None]) -> None:

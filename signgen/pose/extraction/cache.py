@@ -82,7 +82,7 @@ def open_video_poses(
         estimator: Finds the points.
         constant_rate: Frames per second to resample the video to; None leaves it as it is.
     """
-    clip = read_frames(check_input(path, "video"), constant_rate=constant_rate)
+    clip = read_frames(check_input(path, "video"), constant_rate=constant_rate, strict=False)
     frames = clip.info.num_frames or sum(1 for _ in clip)
     maker = re.sub(r"[^A-Za-z0-9.-]+", "_", estimator.name)
     rate = "" if constant_rate is None else f"-{constant_rate:g}fps"

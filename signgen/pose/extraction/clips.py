@@ -192,7 +192,7 @@ def extract_files(
     for id, (path, file) in files.items():
         started = time.perf_counter()
         try:
-            clip = open_clip(path, fps, constant_rate=constant_rate)
+            clip = open_clip(path, fps, constant_rate=constant_rate, strict=False)
             for remark in clip.remarks:
                 log.warning("%s", remark)
             poses = None if strict else _finished(file, clip)

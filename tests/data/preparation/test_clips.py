@@ -96,6 +96,11 @@ def test_clips_without_key_points_are_left_out_and_counted(
     assert "expected as many" in error
     rows = (tmp_path / "out" / "problems.jsonl").read_text().splitlines()
     assert {json.loads(row)["record"] for row in rows} == {gone, short}
+    assert main(["prepare", "phoenix14t", *words, "--estimator", "none", "--trim-ends", "1"]) == 3
+    captured = capsys.readouterr()
+    assert f"warning: {short} has " in captured.err
+    assert "left out            1" in captured.out
+    assert main(["prepare", "phoenix14t", *words, "--trim-ends", "-1"]) == ExitCode.USAGE
 
 
 def test_without_any_key_points_the_manifest_is_still_of_use(raw: Path, tmp_path: Path) -> None:
@@ -185,6 +190,28 @@ def test_frames_without_the_signer_and_other_people_are_counted(
     write_poses(replace(beside, fps=29.0), tmp_path / "videos" / "one.pose")
     assert main(["prepare", "folder", *words, "--estimator", "none"]) == 0
     assert "one.pose says 29 frames per second; 25 are taken" in capsys.readouterr().err
+
+
+def test_a_damaged_video_is_left_out(tmp_path: Path) -> None:
+    """Its packets are all there, but one of them can no longer be decoded."""
+    (tmp_path / "videos").mkdir()
+    texture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for name in ("whole", "broken"):
+        frames = [np.roll(texture, t, 1) for t in range(6)]
+        write_video(tmp_path / "videos" / f"{name}.mp4", frames, 25)
+        write_poses(SAMPLE.poses(RECORDS[0]).frames(slice(6)), tmp_path / "videos" / f"{name}.json")
+    path = tmp_path / "videos" / "broken.mp4"
+    data = path.read_bytes()
+    path.write_bytes(data[:-60] + bytes(60))
+    config = PrepareFolderConfig(
+        out=str(tmp_path / "out"), videos=str(tmp_path / "videos"), estimator="none"
+    )
+    report = prepare_folder(config)
+    assert report["left_out"] == 1
+    (problem,) = report["problems"]
+    assert "broken.mp4" in problem
+    assert "damaged" in problem
+    assert prepare_folder(replace(config, check=False))["left_out"] == 0
 
 
 def test_another_archive_is_not_taken_for_the_one_unpacked(tmp_path: Path) -> None:

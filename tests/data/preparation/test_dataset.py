@@ -44,6 +44,28 @@ def poses_of(entry: Entry) -> PoseSequence:
     return PoseSequence(points, confidence, SKELETON, (2 * SIZE[0], 2 * SIZE[1]), 25.0)
 
 
+def test_ends_are_trimmed_where_asked_for(found: Scan, tmp_path: Path) -> None:
+    """The first clip has a pose too many, the second one too few, the third two."""
+
+    def uneven(entry: Entry) -> PoseSequence:
+        change = {"clip0": 1, "clip1": -1, "clip2": 2}[entry.record.id]
+        count = entry.record.num_frames + change
+        return poses_of(replace(entry, record=replace(entry.record, num_frames=count)))
+
+    made = prepare_dataset(found, "made", SKELETON, uneven, tmp_path / "out", trim_ends=1)
+    assert made.trimmed == (
+        "train/clip0 has 4 poses for 3 frames; 3 are kept.",
+        "train/clip1 has 3 poses for 4 frames; 3 are kept.",
+    )
+    assert "--trim-ends 2 cuts" in made.problems[-1].message
+    dataset = open_dataset(str(tmp_path / "out"))
+    for record in dataset.records("train"):
+        assert record.num_frames == 3
+        assert (dataset.poses(record).keypoints[:, 0, 1] == np.arange(3)).all()
+    with pytest.raises(UserError, match="no record that can be used"):
+        prepare_dataset(found, "made", SKELETON, uneven, tmp_path / "two")
+
+
 def test_poses_are_packed_in_pixels_of_the_frames(found: Scan, tmp_path: Path) -> None:
     made = prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
     assert made.problems == found.problems

@@ -77,6 +77,9 @@ def test_view_refuses_what_does_not_belong_together(folder, clip, failure):
     write_poses(clip.poses.frames(slice(0, 5)), Path("short.json"))
     words = ["pose", "view", "short.json", "--video", "driving.mp4", "-o", "v.mp4"]
     assert "driving.mp4 has 6 frames, short.json 5 poses" in failure(*words)
+    assert view_file("short.json", "v.mp4", video="driving.mp4", trim_ends=1) == 5
+    assert probe_video("v.mp4").num_frames == 5
+    Path("v.mp4").unlink()
     write_poses(resize(clip.poses, (91, 91)), Path("wide.json"))
     words[2] = "wide.json"
     assert "wide.json is of frames of 91 x 91" in failure(*words)
