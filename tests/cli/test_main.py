@@ -239,7 +239,7 @@ def test_every_kind_of_failure_has_its_code(
         ["pose", "view", "PIPE"],
         ["pose", "extract", "PIPE", "--out", "x.json"],
         ["pose", "align", "--poses", "PIPE", "--source-poses", "PIPE"],
-        ["eval", "--generated", "PICTURE", "--reference", "PICTURE", "--fid-reference", "PIPE"],
+        ["eval", "--generated", "PICTURE", "--reference", "PICTURE", "--i3d-weights", "PIPE"],
     ],
     ids=" ".join,
 )
