@@ -64,8 +64,8 @@ class FPDM(nn.Module):
         self.pose_encoder = build_pose_encoder(config.pose_channels, first, planes)
         self.departs = config.guided and self.schedule.prediction_type == "sample"
         if self.departs and not config.unet.pretrained:
-            nn.init.zeros_(self.unet.conv_out.weight)
-            nn.init.zeros_(self.unet.conv_out.bias)
+            for weight in self.unet.conv_out.parameters():
+                nn.init.zeros_(weight)
         self.source_encoder = build_source_encoder(config.source_encoder)
         self.source_projection = SourceProjection(
             self.source_encoder.config.hidden_size,
