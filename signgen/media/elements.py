@@ -42,7 +42,7 @@ def find_damage(path: Path, family: str, packets: int) -> str:
     with path.open("rb") as file:
         end = file.seek(0, 2)
         if family == "avi":
-            damage = _damage_in_avi(file, 0, end, blocks)
+            damage = _damage_in_avi(file, 0, end, blocks, outermost=True)
         else:
             damage = _damage(file, 0, end, _FILE, blocks)
     if not damage and len(blocks) > packets:
@@ -98,7 +98,9 @@ def _head(file: BinaryIO, place: int) -> tuple[int, int | None, int]:
 # ----- AVI ----------------------------------------------------------------------------------------
 
 
-def _damage_in_avi(file: BinaryIO, place: int, end: int, blocks: list[int]) -> str:
+def _damage_in_avi(
+    file: BinaryIO, place: int, end: int, blocks: list[int], *, outermost: bool = False
+) -> str:
     """Go through the chunks from `place` to `end`: a name of four letters, a size, the content.
 
     Packets are chunks whose names begin with the number of their stream.
@@ -107,6 +109,8 @@ def _damage_in_avi(file: BinaryIO, place: int, end: int, blocks: list[int]) -> s
         file.seek(place)
         head = file.read(8)
         name, size = head[:4], int.from_bytes(head[4:], "little")
+        if outermost and place and name != b"RIFF":
+            break  # what comes after it nobody reads
         if not (name.isascii() and name.decode().isprintable()):
             return f"no element begins at byte {place}"
         start = place + 8

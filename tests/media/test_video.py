@@ -296,3 +296,10 @@ def test_packets_of_a_lost_track_are_missed(tmp_path: Path) -> None:
     path.write_bytes(data[:last] + b"\x82" + data[last + 1 :])
     with pytest.raises(UserError, match="holds 11 frames, but 1 of its 12 packets cannot be read"):
         list(read_video(path))
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
+def test_what_comes_after_a_video_harms_nothing(tmp_path: Path, name: str) -> None:
+    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    path.write_bytes(path.read_bytes() + bytes(64))
+    assert len(list(read_video(path))) == 12
