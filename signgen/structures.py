@@ -185,7 +185,9 @@ class Batch:
         target: (B, 3, H, W) float32 in [-1, 1].
         pose: (B, 3, H, W) float32 in [0, 1], the drawn pose of the target.
         hands: (B, 1, H, W) float32 in [0, 1], 1 inside the boxes around the target's hands.
-        source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
+        source_parts: (B, Hs, Ws) int64 regions of the source by human parsing: 0 is elsewhere, then
+            come the model's own, in order. None for models without regions.
+        target_parts: (B, H, W) int64, the same of the target, for losses.
         face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
         guide: The source moved to the target's pose, or None where no decoder wants it.
     """
@@ -195,6 +197,7 @@ class Batch:
     pose: Tensor
     hands: Tensor
     source_parts: Tensor | None = None
+    target_parts: Tensor | None = None
     face: Tensor | None = None
     guide: Guide | None = None
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.pictures import PicturesConfig
+from signgen.config.regions import Region
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
@@ -175,6 +176,11 @@ class FPDMConfig:
     def guided(self) -> bool:
         """Whether pictures are decoded with a `Guide`: the source moved to the pose."""
         return self.decoder.kind == "guided"
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Regions of human parsing that the model is told of: none."""
+        return ()
 
     kind: ClassVar[str] = "fpdm"
     """Which model it is, in YAML."""

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
+from signgen.data.dataset import parts_of
 from signgen.data.examples.augmentation import (
     choose_side,
     choose_window,
@@ -45,6 +46,8 @@ class Example:
     pose: Tensor
     hands: Tensor
     face: Tensor
+    source_parts: Tensor | None = None
+    target_parts: Tensor | None = None
     guide: Guide | None = None
 
 
@@ -116,13 +119,14 @@ class TripletDataset(Dataset[Example]):
         def cut(value: Tensor) -> Tensor:
             return value[..., rows, columns]
 
-        guide = example.guide
-        return Example(
-            source=example.source,
+        guide, parts = example.guide, example.target_parts
+        return replace(
+            example,
             target=cut(example.target),
             pose=cut(example.pose),
             hands=cut(example.hands),
             face=cut(example.face),
+            target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
         )
 
@@ -145,7 +149,8 @@ class TripletDataset(Dataset[Example]):
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        if flips(self.seed, position, self.config.flip_rate):
+        mirrored = flips(self.seed, position, self.config.flip_rate)
+        if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W.
             poses, placed = flip(poses), flip(placed)
@@ -159,9 +164,20 @@ class TripletDataset(Dataset[Example]):
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
             hands=box_mask(hand_boxes(points, visible), size),
             face=box_mask(face_boxes(points, visible), size),
+            source_parts=self._parts(triplet.source, self.source_size, mirrored),
+            target_parts=self._parts(triplet.target, size, mirrored),
             guide=guide,
         )
         return self._recoloured(example, position)
+
+    def _parts(self, ref: FrameRef, size: tuple[int, int], mirrored: bool) -> Tensor | None:
+        """Return the regions (H, W) of a frame, where the model wants them."""
+        if not self.model.regions:
+            return None
+        parts = parts_of(self.adapter, ref)
+        if mirrored:
+            parts = parts.mirrored()
+        return torch.from_numpy(parts.regions(self.model.regions, size))
 
     def _guide(self, triplet: Triplet, position: int) -> Guide:
         source = self._frame(triplet.source, self.model.size)
@@ -320,10 +336,12 @@ def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserEr
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    guides = [example.guide for example in examples]
-    plain = [{**vars(example), "guide": 0} for example in examples]
-    known = [guide for guide in guides if guide is not None]
-    return Batch(**{**default_collate(plain), "guide": Guide.cat(known) if known else None})
+    guides = [example.guide for example in examples if example.guide is not None]
+    plain = [
+        {name: value for name, value in vars(example).items() if isinstance(value, Tensor)}
+        for example in examples
+    ]
+    return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
 
 
 def _one_thread(_: int) -> None:
