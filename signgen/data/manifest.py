@@ -108,8 +108,7 @@ class Manifest:
         folder: Absolute folder that the poses are relative to.
         entries: Sorted by split and id; ids are unique within a split.
         files: SHA-256 of the packed files of poses by their path.
-        label_set: What the numbers in its label maps mean, a key of `LABEL_SETS`; empty where it is
-            not known or there are none.
+        label_set: What the numbers in its label maps mean, a key of `LABEL_SETS`; empty if unknown.
         parts_folder: Absolute folder that the label maps are relative to; `root` if not given.
     """
 
