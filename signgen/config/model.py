@@ -18,6 +18,12 @@ from signgen.config.fpdm import (
     guided_fpdm,
     tiny_fpdm,
 )
+from signgen.config.parsing_guided import (
+    ParsingGuidedConfig,
+    full_parsing,
+    guided_parsing,
+    tiny_parsing,
+)
 
 __all__ = [
     "PRESETS",
@@ -25,6 +31,7 @@ __all__ = [
     "FPDMConfig",
     "IPFConfig",
     "ModelConfig",
+    "ParsingGuidedConfig",
     "Precision",
     "Sampler",
     "SamplingConfig",
@@ -32,8 +39,11 @@ __all__ = [
     "SourceEncoderConfig",
     "UNetConfig",
     "full_fpdm",
+    "full_parsing",
     "guided_fpdm",
+    "guided_parsing",
     "tiny_fpdm",
+    "tiny_parsing",
 ]
 
 REMOVED_SETTINGS = {
@@ -43,7 +53,7 @@ REMOVED_SETTINGS = {
 """Settings that older runs have, by the end of their dotted name, and what to do about them."""
 
 
-ModelConfig = FPDMConfig
+ModelConfig = FPDMConfig | ParsingGuidedConfig
 """Settings of any model. Choices go by `match` on their type."""
 
 
@@ -53,6 +63,12 @@ PRESETS: Mapping[type, Mapping[str, Callable[[], Any]]] = {
         "guided": guided_fpdm,
         "mini": FPDMConfig,
         "tiny": tiny_fpdm,
-    }
+    },
+    ParsingGuidedConfig: {
+        "full": full_parsing,
+        "guided": guided_parsing,
+        "mini": ParsingGuidedConfig,
+        "tiny": tiny_parsing,
+    },
 }
 """Settings that a YAML file may start from, by class and name."""

@@ -303,7 +303,9 @@ class FPDM(nn.Module):
 
         # Condition on source and pose
         if conditioning is None:
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+            conditioning = self.condition(
+                self.encode_source(batch.source, batch.source_parts), batch.pose
+            )
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
 
