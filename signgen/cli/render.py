@@ -11,6 +11,7 @@ __all__ = ["render"]
 
 GROUPS = {
     "poses": ("clip", "pose_size", "pose_fps", "source_poses", "estimator", "weights"),
+    "human parsing": ("parsing", "label_set"),
     "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
 }
 

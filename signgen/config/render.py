@@ -7,6 +7,7 @@ from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
+from signgen.config.regions import LabelSetName
 
 __all__ = ["Framing", "RenderConfig"]
 
@@ -41,6 +42,11 @@ class RenderConfig:
     """Poses of the source picture, of which the first is taken: for --align affine and limb, for
     --model warp and for models that move the source, which estimate it if it is not given, and to
     find the signer for --frame auto."""
+    parsing: str = ""
+    """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
+    source's size, or a SegFormer checkpoint (hub id or folder)."""
+    label_set: LabelSetName | None = None
+    """What the numbers in label maps mean, where no `label_set.txt` beside them says it."""
     frame: Framing = "auto"
     """What a model renders of the source: `auto` only the part around the signer and the poses,
     pasted back with a soft border, where the signer fills the picture otherwise than the model

@@ -17,7 +17,8 @@ from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.base import Frame, check_chunk
+from signgen.rendering.base import Frame, PartsOf, check_chunk
+from signgen.rendering.regions import open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -29,6 +30,8 @@ MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
     "frame",
+    "parsing",
+    "label_set",
     "steps",
     "guidance",
     "sampler",
@@ -67,6 +70,7 @@ class Inputs:
         size: (H, W) of the video to write.
         sampling: How to sample, as far as the settings say.
         outputs: Files to write, the video first.
+        parts: Gives the human parsing of the source; None where none is named.
     """
 
     source: Frame
@@ -74,6 +78,7 @@ class Inputs:
     size: tuple[int, int]
     sampling: Sampling
     outputs: tuple[Path, ...]
+    parts: PartsOf | None = None
 
     def motion(
         self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
@@ -211,7 +216,8 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Give the right one with --pose-fps."
         )
-    return Inputs(source, poses, size, sampling, outputs)
+    parts = open_parsing(config, config.parsing, source)
+    return Inputs(source, poses, size, sampling, outputs, parts)
 
 
 def _check_warp(config: RenderConfig) -> None:

@@ -23,9 +23,17 @@ from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.acceleration import denoiser, remember
-from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
+from signgen.rendering.base import (
+    Frame,
+    PartsOf,
+    check_chunk,
+    check_skeleton,
+    picture_of,
+    resize_picture,
+)
 from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.guiding import GuideSource
+from signgen.rendering.regions import regions_of
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
 from signgen.structures import (
@@ -175,6 +183,7 @@ class Renderer:
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
         callback: Callback | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; whole chunks are computed at a time.
@@ -185,6 +194,7 @@ class Renderer:
             size: (H, W) of the frames; the source's size if not given.
             signer: Key points in the source, of which the first pose is taken: a guided decoder
                 moves the source from them, and they help to find the part of it to render.
+            parts: Gives the human parsing of the source, which a model that has regions needs.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
@@ -210,7 +220,8 @@ class Renderer:
             own = None if own is None else crop.place(own)
 
         # Once per signer
-        features = self._encode(area)
+        regions = regions_of(self.model.config.regions, parts, whole, crop, self.source_size)
+        features = self._encode(area, regions)
         memory = remember(self.model, features)
         guide: GuideSource | None = None
         if self.model.config.guided:
@@ -256,15 +267,18 @@ class Renderer:
         height, width = area.shape[:2]
         return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
 
-    def _encode(self, picture: Frame) -> SourceFeatures:
-        """Encode the signer, once per signer."""
+    def _encode(self, picture: Frame, regions: NDArray[np.int64] | None) -> SourceFeatures:
+        """Encode the signer, once per signer; regions (Hs, Ws) have the size of sources."""
         import torch
 
         from signgen.data.examples.loading import to_pixels
 
         squashed = resize_image(picture, self.source_size, self.model.config.resize)  # (Hs, Ws, 3)
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
-            return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
+            return self.model.encode_source(
+                to_pixels(squashed)[None].to(self.device),
+                None if regions is None else torch.from_numpy(regions)[None].to(self.device),
+            )
 
     def _chunk(
         self,
