@@ -46,6 +46,7 @@ def alignment_loss(
     parts: tuple[Tensor, Tensor],
     size: tuple[int, int],
     temperature: float,
+    regions: int,
 ) -> Tensor:
     """Return the mean divergence of attention from the likeness of patches.
 
@@ -55,11 +56,11 @@ def alignment_loss(
         parts: (B, H, W) int64 regions of target and source; 0 counts as one too.
         size: (h, w) of the latents.
         temperature: tau.
+        regions: Number of regions, 0 included.
 
     Returns:
         (B,), the mean over sites and cells that have a cell of their region in the source.
     """
-    count = int(max(part.max() for part in parts)) + 1
     losses = []
     for seen in attention:
         grids = [site_grid(cells, size) for cells in seen.shape[1:]]
@@ -67,11 +68,11 @@ def alignment_loss(
             F.interpolate(one, grid, mode="bilinear").flatten(2).mT
             for one, grid in zip(patches, grids, strict=True)
         ]
-        regions = [
-            F.adaptive_avg_pool2d(one_hot(one, count), grid).flatten(2).argmax(dim=1)
+        shown = [
+            F.adaptive_avg_pool2d(one_hot(one, regions), grid).flatten(2).argmax(dim=1)
             for one, grid in zip(parts, grids, strict=True)
         ]
-        same = regions[0][:, :, None] == regions[1][:, None]  # (B, L, N)
+        same = shown[0][:, :, None] == shown[1][:, None]  # (B, L, N)
         wanted, known = likeness(cells[0], cells[1], same, temperature)
         divergence = F.kl_div((seen + 1e-8).log(), wanted, reduction="none").sum(dim=-1)  # (B, L)
         losses.append((divergence * known).sum(dim=1) / known.sum(dim=1).clamp(min=1))

@@ -324,6 +324,7 @@ class ParsingGuided(FPDM):
             (batch.target_parts, batch.source_parts),
             size,
             settings.temperature,
+            1 + len(self.config.regions),
         )
         near = (t < settings.before * self.schedule.train_steps).to(each.dtype)
         return (each * near).sum() / near.sum().clamp(min=1)

@@ -28,23 +28,35 @@ def region_view(source: Tensor, inside: Tensor) -> Tensor:
     Returns:
         (B, 3, H, W); what is elsewhere is grey.
     """
-    size = (int(source.shape[-2]), int(source.shape[-1]))
-    views = []
-    for picture, mask in zip(source, inside, strict=True):
-        masked = picture * mask
-        rows, columns = (mask.any(dim=axis).nonzero()[:, 0].tolist() for axis in (1, 0))
-        if rows:
-            top, bottom = _around(rows, size[0])
-            left, right = _around(columns, size[1])
-            cut = masked[None, :, top:bottom, left:right]
-            masked = F.interpolate(cut, size, mode="bilinear", antialias=True)[0]
-        views.append(masked)
-    return torch.stack(views)
+    masked = source * inside[:, None]
+    across, down = (_places(inside.any(dim=axis)) for axis in (1, 2))  # (B, W), (B, H)
+    grid = torch.stack(
+        [
+            repeat(across, "b w -> b h w", h=source.shape[-2]),
+            repeat(down, "b h -> b h w", w=source.shape[-1]),
+        ],
+        dim=-1,
+    )
+    # A box is never larger than its picture, so nothing is shrunk
+    return F.grid_sample(masked, grid.to(masked.dtype), padding_mode="border", align_corners=False)
 
 
-def _around(places: list[int], side: int) -> tuple[int, int]:
-    margin = round(MARGIN * (places[-1] + 1 - places[0]))
-    return max(0, places[0] - margin), min(side, places[-1] + 1 + margin)
+def _places(inside: Tensor) -> Tensor:
+    """Return where each pixel of a view lies along an axis, (B, L) in [-1, 1] of the picture.
+
+    Args:
+        inside: (B, L) bool, whether the region has a pixel there; without any, all of it is shown.
+    """
+    side = inside.shape[1]
+    numbers = torch.arange(side, device=inside.device)
+    found = inside.any(dim=1, keepdim=True)
+    first = torch.where(inside, numbers, side).amin(dim=1, keepdim=True)
+    stop = torch.where(inside, numbers, -1).amax(dim=1, keepdim=True) + 1
+    margin = MARGIN * (stop - first)
+    start = torch.where(found, (first - margin).clamp(min=0), 0)
+    end = torch.where(found, (stop + margin).clamp(max=side), side)
+    share = (numbers + 0.5) / side  # middles of pixels
+    return (start + share * (end - start)) / side * 2 - 1
 
 
 class Resampler(nn.Module):

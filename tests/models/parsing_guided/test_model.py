@@ -179,11 +179,17 @@ def test_dropping_has_its_rates() -> None:
 
 
 def test_a_view_shows_its_region_alone_and_large() -> None:
-    source = torch.ones(2, 3, 40, 40)
-    inside = torch.zeros(2, 40, 40, dtype=torch.bool)
-    inside[0, 10:20, 10:20] = True
+    ramp = torch.linspace(0, 1, 48).expand(40, 48)
+    source = torch.stack([torch.ones_like(ramp), ramp, ramp])[None].repeat(2, 1, 1, 1)
+    inside = torch.zeros(2, 40, 48, dtype=torch.bool)
+    inside[0, 10:20, 12:32] = True
     view = region_view(source, inside)
-    assert float(view[0].mean()) > 0.6  # the box and its margin fill the view
+    assert view.shape == source.shape
+    # The box and its margin of a tenth fill the view, bilinearly
+    assert float(view[0, 0].mean()) == pytest.approx(1 / 1.2**2, abs=0.01)
+    cut = source[:, :, 9:21, 10:34] * inside[:, None, 9:21, 10:34]
+    large = torch.nn.functional.interpolate(cut[:1], (40, 48), mode="bilinear")
+    assert float((view[0, :, 4:-4, 4:-4] - large[0, :, 4:-4, 4:-4]).abs().max()) < 1e-5
     assert float(view[1].abs().max()) == 0  # a picture without the region
 
 
@@ -207,7 +213,7 @@ def test_attention_that_is_the_likeness_costs_nothing() -> None:
     wanted, _ = likeness(cells, cells, same, 0.07)
 
     def loss(attention: torch.Tensor) -> torch.Tensor:
-        return alignment_loss([attention], (patches, patches), (parts, parts), (8, 6), 0.07)
+        return alignment_loss([attention], (patches, patches), (parts, parts), (8, 6), 0.07, 2)
 
     assert float(loss(wanted).abs().max()) < 1e-3
     assert float(loss(torch.full_like(wanted, 1 / 12)).min()) > 0.5
