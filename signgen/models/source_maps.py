@@ -38,21 +38,27 @@ class SourceMaps:
         shares = tuple(value * kept.to(value.dtype).view(-1, 1, 1) for value in self.shares)
         return SourceMaps(self.features, shares)
 
-    def of_regions(self, plain: Tensor | None, kept: Sequence[bool]) -> SourceMaps:
-        """Return the maps with some regions only.
+    def without(self, region: int) -> SourceMaps:
+        """Take the tokens of a region (0 .. R - 1) away, by their share of it."""
 
-        Args:
-            plain: Shares (R,) of the regions that take a token away from plain attention, or None.
-            kept: For each of the R regions whether its own attention sees it.
-        """
-        shares = []
-        for value in self.shares:
-            seen, own = value[:, :1], value[:, 1:]
-            if plain is not None:
-                lost = (own * plain.to(own).view(1, -1, 1)).sum(1, keepdim=True)
-                seen = seen * (1 - lost).clamp(0, 1)
-            shares.append(torch.cat([seen, own * own.new_tensor(kept).view(1, -1, 1)], dim=1))
-        return SourceMaps(self.features, tuple(shares))
+        def change(value: Tensor) -> Tensor:
+            share = value[:, 1 + region : 2 + region]
+            left = value.clone()
+            left[:, :1], left[:, 1 + region : 2 + region] = value[:, :1] * (1 - share), 0
+            return left
+
+        return SourceMaps(self.features, tuple(map(change, self.shares)))
+
+    def only(self, region: int) -> SourceMaps:
+        """Keep the tokens of a region (0 .. R - 1) alone, by their share of it."""
+
+        def change(value: Tensor) -> Tensor:
+            share = value[:, 1 + region : 2 + region]
+            own = torch.zeros_like(value)
+            own[:, :1], own[:, 1 + region : 2 + region] = value[:, :1] * share, share
+            return own
+
+        return SourceMaps(self.features, tuple(map(change, self.shares)))
 
     def joined(self, other: SourceMaps) -> SourceMaps:
         """Return the tokens of both, those of the other picture behind."""

@@ -15,6 +15,7 @@ from signgen.device import choose_device
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.rendering.base import check_skeleton
+from signgen.rendering.editing import check_donors
 from signgen.rendering.framing import choose_crop
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.regions import required
@@ -113,6 +114,7 @@ def _with_model(
     check_skeleton(inputs.poses.skeleton, settings, config.poses)
     if settings.regions:
         required(inputs.parts)
+    check_donors(settings, [donor.region for donor in inputs.donors])
 
     # How it would be sampled
     sampling = inputs.sampling.resolve(settings.sampling)

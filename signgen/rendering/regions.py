@@ -13,11 +13,13 @@ from signgen.config.regions import Region
 from signgen.config.render import RenderConfig
 from signgen.device import choose_device
 from signgen.human_parsing.maps import Parts, read_label_set, read_labels
+from signgen.media import read_image
 from signgen.rendering.base import Frame, PartsOf
+from signgen.rendering.editing import Donor, region_mask, shows
 from signgen.rendering.framing import Crop
 from signgen.structures import ExitCode, UserError
 
-__all__ = ["open_parsing", "regions_of", "required"]
+__all__ = ["open_donors", "open_mask", "open_parsing", "regions_of", "required"]
 
 
 def regions_of(
@@ -95,3 +97,54 @@ def open_parsing(config: RenderConfig, name: str, picture: Frame) -> PartsOf | N
         return Parts(next(parser.parse([picture])), parser.labelled, name)
 
     return parse
+
+
+def open_donors(config: RenderConfig) -> tuple[Donor, ...]:
+    """Return the pictures that regions are taken from, checked.
+
+    Raises:
+        UserError: If one has no human parsing, or does not show its region.
+    """
+    wanted: dict[Region, tuple[str, str]] = {
+        "cloth": (config.clothes_from, config.clothes_parsing),
+        "face": (config.face_from, config.face_parsing),
+    }
+    donors = []
+    for region, (name, labels) in wanted.items():
+        flag = "clothes" if region == "cloth" else region
+        if not name:
+            continue
+        picture = read_image(name)
+        # A network serves all pictures, a label map is of one
+        shared = "" if Path(config.parsing).is_file() else config.parsing
+        parts = open_parsing(config, labels or shared, picture)
+        if parts is None:
+            raise UserError(
+                f"--{flag}-from needs the human parsing of {name}. Give --{flag}-parsing a label "
+                "map (PNG), or --parsing a SegFormer checkpoint.",
+                ExitCode.NO_INPUT,
+            )
+        if labels:
+            shows(parts(), region)
+        donors.append(Donor(region, picture, parts))
+    return tuple(donors)
+
+
+def open_mask(
+    config: RenderConfig, source: Frame, parts: PartsOf | None
+) -> NDArray[np.bool_] | None:
+    """Return where the source (H, W, 3) is made anew, (H, W); None for everywhere."""
+    size = (source.shape[0], source.shape[1])
+    if config.mask:
+        mask = read_image(config.mask).max(axis=-1) > 0
+        if mask.shape != size:
+            raise UserError(
+                f"{config.mask} is {mask.shape[1]} x {mask.shape[0]} pixels (width x height); the "
+                f"source has {size[1]} x {size[0]}. Expected the same size."
+            )
+        if not mask.any():
+            raise UserError(f"{config.mask} is black all over; expected where to edit.")
+        return np.asarray(mask)
+    if config.edit_region is None:
+        return None
+    return region_mask(required(parts)(), config.edit_region)

@@ -24,6 +24,7 @@ from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.models.fpdm import FPDM
 from signgen.models.parsing_guided.alignment import alignment_loss
 from signgen.models.parsing_guided.attention import Collected, Reference
+from signgen.models.parsing_guided.borrowing import borrowed
 from signgen.models.parsing_guided.source_net import (
     check_regions,
     collect_from,
@@ -190,6 +191,12 @@ class ParsingGuided(FPDM):
             ).last_hidden_state
         return tokens
 
+    def borrow(
+        self, source: SourceFeatures, donor: SourceFeatures, region: Region
+    ) -> SourceFeatures:
+        """Return features of a signer with a region of a donor; see `BorrowsRegions.borrow`."""
+        return borrowed(self.config, source, donor, region)
+
     # ----- frames ---------------------------------------------------------------------------------
 
     def condition(
@@ -331,16 +338,13 @@ class ParsingGuided(FPDM):
 
     def drop(self, conditioning: Conditioning) -> Conditioning:
         """Take away the pose, the source, or both, at random, as training for guidance needs."""
-        config = self.config
-        drawn = torch.rand(len(conditioning.tokens), device=conditioning.tokens.device)
-        no_source = drawn < config.drop_source + config.drop_both
-        both = drawn < config.drop_both
-        pose_alone = (drawn >= config.drop_source + config.drop_both) & (
-            drawn < config.drop_source + config.drop_both + config.drop_pose
-        )
-        return conditioning.keep(
-            pose=~(both | pose_alone), tokens=~no_source, embedding=~no_source, maps=~no_source
-        )
+        config, count = self.config, len(conditioning.tokens)
+        drawn = torch.rand(count, device=conditioning.tokens.device)
+        # From 0: both, the source alone, the pose alone, neither
+        both, source = config.drop_both, config.drop_both + config.drop_source
+        kept = drawn >= source
+        pose = (drawn >= both) & ~(kept & (drawn < source + config.drop_pose))
+        return conditioning.keep(pose=pose, tokens=kept, embedding=kept, maps=kept)
 
 
 def _mean_inside(error: Tensor, mask: Tensor) -> Tensor:
