@@ -202,11 +202,7 @@ class ParsingGuided(FPDM):
     def condition(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
     ) -> Conditioning:
-        """Combine signer and poses, once per frame; arguments as `FPDM.condition`.
-
-        Raises:
-            ValueError: If the features are not this model's own.
-        """
+        """Combine signer and poses, once per frame; arguments as `FPDM.condition`."""
         if source.maps is None:
             raise ValueError("parsing-guided attention needs SourceFeatures.maps; use its own")
         if len(source.tokens) == 1:
@@ -235,9 +231,8 @@ class ParsingGuided(FPDM):
         cell = max(1, self.config.alignment.cell // self.latents.factor)
         most = -(-z.shape[-2] // cell) * -(-z.shape[-1] // cell)
         temperature = self.config.alignment.attention_temperature
-        reference = Reference(
-            conditioning.maps, compared=compared, most=most, temperature=temperature
-        )
+        maps = conditioning.maps
+        reference = Reference(maps, compared=compared, most=most, temperature=temperature)
         return predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added, reference)
 
     def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
