@@ -260,5 +260,5 @@ def test_four_pairs_are_learnt_by_heart() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.6 * losses[0]
