@@ -57,6 +57,14 @@ class Parts:
         labels = resize_labels(self.labels, size)
         return self.labelled.in_regions(labels, names, self.where)
 
+    def check_person(self) -> None:
+        """Refuse a picture that shows nobody."""
+        if not self.labels.any():
+            raise UserError(
+                f"{self.where} shows nobody: all of it is background. Expected a person; parse the "
+                "picture again, or choose another."
+            )
+
     def mirrored(self) -> Parts:
         """Return the parsing of the mirrored picture."""
         return Parts(self.labelled.mirrored(self.labels), self.labelled, self.where)

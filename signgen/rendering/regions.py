@@ -54,8 +54,7 @@ def regions_of(
             f"{given.where} is {width} x {height} pixels (width x height); its picture has "
             f"{whole[1]} x {whole[0]}. Expected the same size."
         )
-    if not given.labels.any():
-        raise UserError(f"{given.where} shows nobody: all of it is background.")
+    given.check_person()
     if crop is not None:
         given = Parts(crop.cut(given.labels), given.labelled, given.where)
     return given.regions(names, size)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
-from signgen.data.dataset import parts_of
+from signgen.data.dataset import check_parts, parts_of
 from signgen.data.examples.augmentation import (
     choose_side,
     choose_window,
@@ -92,6 +92,7 @@ class TripletDataset(Dataset[Example]):
             )
         _check_rates(config)
         _check_window(config.window, model.size)
+        check_parts(adapter, config.split, model.regions)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.guided = guided
         self.records = adapter.records(config.split)

@@ -17,7 +17,13 @@ from signgen.data.preparation.dataset import Prepared
 from signgen.device import choose_device
 from signgen.files.writing import make_folder, save_text
 from signgen.human_parsing.label_sets import LabelSet
-from signgen.human_parsing.maps import LABEL_SET_FILE, read_label_set, read_labels, save_labels
+from signgen.human_parsing.maps import (
+    LABEL_SET_FILE,
+    Parts,
+    read_label_set,
+    read_labels,
+    save_labels,
+)
 from signgen.media import image_size
 from signgen.structures import ExitCode, FrameRef, Progress, UserError
 
@@ -97,7 +103,7 @@ def _given(entry: Entry, manifest: Manifest, folder: Path, labelled: LabelSet) -
                 ExitCode.NO_INPUT,
             )
         if number == 0:
-            read_labels(path, labelled, entry.size)
+            Parts(read_labels(path, labelled, entry.size), labelled, path).check_person()
         elif (size := image_size(path, ("PNG",))) != entry.size:
             raise UserError(
                 f"{path} is {size[1]} x {size[0]} pixels (width x height); its frame has "

@@ -11,7 +11,13 @@ import pytest
 from PIL import Image
 
 from signgen.config.data import PrepareFolderConfig, PreparePhoenixConfig
-from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset, parts_of
+from signgen.data.dataset import (
+    ManifestDataset,
+    bundled_sample,
+    check_parts,
+    open_dataset,
+    parts_of,
+)
 from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
 from signgen.human_parsing.label_sets import LABEL_SETS
 from signgen.human_parsing.maps import Parts
@@ -126,6 +132,10 @@ def of_another_size(maps: Path) -> None:
     Image.new("L", (20, 20)).save(maps / RECORDS[1] / "images0002.png")
 
 
+def empty(maps: Path) -> None:
+    Image.new("L", (210, 260)).save(maps / RECORDS[0] / "images0001.png")
+
+
 def unnamed(maps: Path) -> None:
     (maps / "label_set.txt").unlink()
 
@@ -135,6 +145,7 @@ def unnamed(maps: Path) -> None:
     [
         (without_one, "images0003.png does not exist; expected a label map for each frame"),
         (of_another_size, r"images0002.png is 20 x 20 pixels .* its frame has 210 x 260"),
+        (empty, "images0001.png shows nobody: all of it is background"),
         (unnamed, "does not say what its labels mean"),
     ],
 )
@@ -152,6 +163,17 @@ def test_maps_that_do_not_fit_are_refused(
 def test_data_without_parsing_say_what_makes_it(recordings: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     prepare_folder(PrepareFolderConfig(videos=str(recordings), out=out, estimator="none"))
+    dataset = open_dataset(out)
+    (split,) = dataset.manifest.counts()
     with pytest.raises(UserError, match=r"no human parsing of .* with --parsing") as caught:
-        own_parts(open_dataset(out), RECORDS[0], 0)
+        check_parts(dataset, split, ("face",))
     assert caught.value.code == ExitCode.NO_INPUT
+    check_parts(dataset, split, ())
+
+
+def test_data_cannot_give_a_region_that_their_labels_lack(recordings: Path, tmp_path: Path) -> None:
+    dataset = prepare(recordings, tiny_parser(tmp_path / "net", LABEL_SETS["lip-20"].labels))
+    (split,) = dataset.manifest.counts()
+    check_parts(dataset, split, ("face", "cloth", "body"))
+    with pytest.raises(UserError, match=r"images0001.png: its label set lip-20 has no region hand"):
+        check_parts(dataset, split, ("face", "cloth", "hands"))
