@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from signgen.config.regions import Region
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.manifest import MANIFEST, SPLITS, Entry, Manifest, read_manifest
 from signgen.data.phoenix14t import PARTS, find_root, keypoint_file, scan
@@ -21,7 +20,7 @@ from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, Triplet, UserError
 
-__all__ = ["ManifestDataset", "bundled_sample", "check_parts", "open_dataset", "parts_of"]
+__all__ = ["ManifestDataset", "bundled_sample", "open_dataset", "parts_of"]
 
 
 class ManifestDataset:
@@ -172,23 +171,6 @@ def parts_of(adapter: DatasetAdapter, ref: FrameRef) -> Parts:
             ExitCode.NO_INPUT,
         )
     return parts
-
-
-def check_parts(adapter: DatasetAdapter, split: str, regions: Sequence[Region]) -> None:
-    """Refuse a split that a model with regions cannot train on, by its first frame.
-
-    Args:
-        adapter: The dataset.
-        split: Which of its splits.
-        regions: The model's regions; without any, nothing is read.
-
-    Raises:
-        UserError: If it has no human parsing, shows nobody, or its label set lacks a region.
-    """
-    if regions and (records := adapter.records(split)):
-        parts = parts_of(adapter, FrameRef(records[0], 0))
-        parts.check_person()
-        parts.labelled.in_regions(parts.labels, regions, parts.where)
 
 
 # ----- opening ------------------------------------------------------------------------------------

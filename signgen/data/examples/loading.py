@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,6 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
 from signgen.data.adapter import DatasetAdapter
-from signgen.data.dataset import check_parts, parts_of
 from signgen.data.examples.augmentation import (
     choose_side,
     choose_window,
@@ -27,6 +27,7 @@ from signgen.data.examples.augmentation import (
     recolour,
 )
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
+from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
@@ -159,26 +160,18 @@ class TripletDataset(Dataset[Example]):
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
         drawn = torch.from_numpy(self.drawing.draw(poses).copy())
         points, visible = placed.keypoints[0], placed.confidence[0]
+        regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(
             source=to_pixels(source),
             target=to_pixels(target),
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
             hands=box_mask(hand_boxes(points, visible), size),
             face=box_mask(face_boxes(points, visible), size),
-            source_parts=self._parts(triplet.source, self.source_size, mirrored),
-            target_parts=self._parts(triplet.target, size, mirrored),
+            source_parts=regions(triplet.source, self.source_size),
+            target_parts=regions(triplet.target, size),
             guide=guide,
         )
         return self._recoloured(example, position)
-
-    def _parts(self, ref: FrameRef, size: tuple[int, int], mirrored: bool) -> Tensor | None:
-        """Return the regions (H, W) of a frame, where the model wants them."""
-        if not self.model.regions:
-            return None
-        parts = parts_of(self.adapter, ref)
-        if mirrored:
-            parts = parts.mirrored()
-        return torch.from_numpy(parts.regions(self.model.regions, size))
 
     def _guide(self, triplet: Triplet, position: int) -> Guide:
         source = self._frame(triplet.source, self.model.size)
@@ -200,13 +193,18 @@ class TripletDataset(Dataset[Example]):
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
-        count = self.config.pairs if self.pairs is None else len(self.pairs)
-        index = shuffled(count, self.seed, position) if count else position
-        rate = self.config.identity_rate
-        if self.pairs is None:
-            drawn = draw(self.records, self.seed, index, rate, self.config.min_distance)
-            return with_few_sources(drawn, self.config.source_frames)
-        return vary(self.pairs[index], self.seed, position, rate)
+        config, seed = self.config, self.seed
+        if self.pairs is not None:
+            index = shuffled(len(self.pairs), seed, position)
+            return vary(self.pairs[index], seed, position, config.identity_rate)
+        # Pairs of one record stay together when they are shuffled
+        together = config.targets_per_record
+        group, member = divmod(position, together)
+        if config.pairs:
+            group = shuffled(max(1, config.pairs // together), seed, group)
+        index, rate = group * together + member, config.identity_rate
+        drawn = draw(self.records, seed, index, rate, config.min_distance, together)
+        return with_few_sources(drawn, config.source_frames)
 
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
         """Return a frame resized to one size after the other.
@@ -239,6 +237,8 @@ def _check_rates(config: DataConfig) -> None:
         problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
     elif config.source_frames < 0:
         problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
+    elif config.targets_per_record < 1:
+        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
     elif any(side < 1 for side in config.source_sides):
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:

@@ -14,10 +14,10 @@ from signgen.config.data import PrepareFolderConfig, PreparePhoenixConfig
 from signgen.data.dataset import (
     ManifestDataset,
     bundled_sample,
-    check_parts,
     open_dataset,
     parts_of,
 )
+from signgen.data.examples.regions import check_parts
 from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
 from signgen.human_parsing.label_sets import LABEL_SETS
 from signgen.human_parsing.maps import Parts
