@@ -244,6 +244,8 @@ class Conditioning:
         maps: What self-attention looks at in the source, or None for models that do not.
         drawing: (B, 3, H, W) the drawn pose in [0, 1], which the denoiser does not see but a guided
             decoder does; never dropped, and None where no decoder wants it.
+        moved: (B, C, h, w) latents of the source moved to the pose, from which a guided model's
+            denoiser departs; never dropped, and None for other models.
         nulled: Names of the inputs that `null` has made zeros in every row.
     """
 
@@ -252,6 +254,7 @@ class Conditioning:
     embedding: Tensor | None = None
     drawing: Tensor | None = None
     maps: SourceMaps | None = None
+    moved: Tensor | None = None
     nulled: frozenset[str] = frozenset()
 
     def null(self, *names: Literal["pose", "tokens", "embedding", "maps"]) -> Conditioning:
@@ -291,11 +294,13 @@ class Conditioning:
 
         embeddings = [part.embedding for part in parts if part.embedding is not None]
         maps = [part.maps for part in parts if part.maps is not None]
+        moved = [part.moved for part in parts if part.moved is not None]
         return Conditioning(
             pose=torch.cat([part.pose for part in parts]),
             tokens=torch.cat([part.tokens for part in parts]),
             embedding=torch.cat(embeddings) if embeddings else None,
             maps=type(maps[0]).cat(maps) if maps else None,
+            moved=torch.cat(moved) if moved else None,
         )
 
 

@@ -50,7 +50,7 @@ class DecoderStage(FPDM):
         """
         with torch.no_grad():
             source = self.encode_source(batch.source, batch.source_parts)
-            conditioning = self.condition(source, batch.pose)
+            conditioning = self.condition(source, batch.pose, guide=batch.guide)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
         decoded = self.decode(latents, conditioning, batch.guide, clamp=False)

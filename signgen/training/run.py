@@ -200,8 +200,8 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
 
 
 def _guided(config: TrainConfig) -> bool:
-    """Whether the stage trains a decoder that sees the source moved to the pose."""
-    return config.model.guided and config.stage in {"vae", "decoder"}
+    """Whether the stage sees the source moved to the pose."""
+    return config.model.guided and config.stage != "ipf"
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:

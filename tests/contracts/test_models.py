@@ -116,7 +116,8 @@ def model(config):
 
 
 def conditioned(model, batch):
-    return model.condition(model.encode_source(batch.source, batch.source_parts), batch.pose)
+    source = model.encode_source(batch.source, batch.source_parts)
+    return model.condition(source, batch.pose, guide=batch.guide)
 
 
 def test_shapes(config, model: PoseGuidedModel):
@@ -142,6 +143,7 @@ def test_samples_do_not_see_each_other(config, model):
             one = slice(i, i + 1)
             names = ("source", "target", "pose", "hands")
             alone = Batch(*(getattr(batch, n)[one] for n in names))
+            alone = replace(alone, guide=batch.guide.mapped(lambda value, one=one: value[one]))
             if batch.source_parts is not None:
                 alone = replace(alone, source_parts=batch.source_parts[one])
             made = model.denoise(z[one], t[one], conditioned(model, alone))
@@ -185,7 +187,9 @@ def test_chunks_do_not_change_frames(config, model):
     def render(frames):
         parts = None if batch.source_parts is None else batch.source_parts[:1]
         source = model.encode_source(batch.source[:1], parts).expand(len(frames))
-        branches = model.branches(model.condition(source, batch.pose[frames]))
+        guide = batch.guide.mapped(lambda value: value[frames])
+        conditioning = model.condition(source, batch.pose[frames], guide=guide)
+        branches = model.branches(conditioning)
         return sample(
             guided(model.denoise, branches, config.sampling.guidance),
             model.schedule,

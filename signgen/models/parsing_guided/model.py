@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.regions import Region
 from signgen.models.attention import SourceMemory
-from signgen.models.backbone import build_unet, predict, together
+from signgen.models.backbone import build_unet, predict
+from signgen.models.cell_losses import hand_losses, mean_inside
 from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.models.fpdm import FPDM
 from signgen.models.parsing_guided.alignment import alignment_loss
@@ -36,7 +37,7 @@ from signgen.models.parsing_guided.source_net import (
     source_maps,
 )
 from signgen.models.parsing_guided.views import Resampler, region_view
-from signgen.structures import Batch, Conditioning, SourceFeatures, expect
+from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
     from signgen.diffusion.samplers import Denoiser
@@ -200,14 +201,19 @@ class ParsingGuided(FPDM):
     # ----- frames ---------------------------------------------------------------------------------
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         """Combine signer and poses, once per frame; arguments as `FPDM.condition`."""
         if source.maps is None:
             raise ValueError("parsing-guided attention needs SourceFeatures.maps; use its own")
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
-        return replace(super().condition(source, pose, clip), maps=source.maps)
+        return replace(super().condition(source, pose, clip, guide=guide), maps=source.maps)
 
     def branches(self, conditioning: Conditioning) -> list[Conditioning]:
         """Return the branches of guidance: nothing; pose; pose and source (CFLD)."""
@@ -233,15 +239,18 @@ class ParsingGuided(FPDM):
         temperature = self.config.alignment.attention_temperature
         maps = conditioning.maps
         reference = Reference(maps, compared=compared, most=most, temperature=temperature)
-        return predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added, reference)
+        output = predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added, reference)
+        return self._depart(output, conditioning.moved)
 
-    def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
+    def denoiser(
+        self, branches: Sequence[Conditioning], memory: SourceMemory, reference: object = None
+    ) -> Denoiser:
         """Return `denoise` for several branches of one batch; see `RemembersSource.denoiser`."""
         if memory.maps is None:
             raise ValueError("the memory is of no source of this model")
         absent = sum("maps" in branch.nulled for branch in branches) * len(branches[0].pose)
-        reference = Reference(memory.maps, absent, memory.sites)
-        return together(self.unet, self.fusion_mlp, branches, memory, reference)
+        reference = reference or Reference(memory.maps, absent, memory.sites)
+        return super().denoiser(branches, memory, reference)
 
     # ----- training -------------------------------------------------------------------------------
 
@@ -274,7 +283,7 @@ class ParsingGuided(FPDM):
 
         # Denoise
         features = self.encode_source(batch.source, batch.source_parts)
-        conditioning = self.condition(features, batch.pose)
+        conditioning = self.condition(features, batch.pose, guide=batch.guide)
         if self.training:
             conditioning = self.drop(conditioning)
         compared: list[Tensor] | None = [] if config.alignment.weight else None
@@ -287,24 +296,22 @@ class ParsingGuided(FPDM):
         size = (int(z0.shape[-2]), int(z0.shape[-1]))
         planes = one_hot(batch.target_parts, 1 + len(config.regions))
         inside = F.adaptive_avg_pool2d(planes, size)  # (B, 1 + R, h, w)
-        hands = F.adaptive_avg_pool2d(batch.hands.float(), size)
-        weight = 1 + config.hand_weight * hands
-        loss = (weight * weighted).mean() / weight.mean()
-        losses = {"mse": error.mean(), "mse_hands": _mean_inside(error, hands)}
+        losses = hand_losses(error, batch.hands, config.hand_weight, weighted)
+        loss = losses["loss"]
         factors: dict[Region, float] = {
             "face": config.face_region_weight,
             "cloth": config.cloth_region_weight,
         }
         for region, factor in factors.items():
             mask = inside[:, 1 + config.regions.index(region), None]  # (B, 1, h, w)
-            losses[f"mse_{region}"] = _mean_inside(error, mask)
-            loss = loss + factor * _mean_inside(weighted, mask)
+            losses[f"mse_{region}"] = mean_inside(error, mask)
+            loss = loss + factor * mean_inside(weighted, mask)
 
         # Align attention
         if compared is not None:
             losses["alignment"] = self._alignment(batch, compared, timesteps, size)
             loss = loss + config.alignment.weight * losses["alignment"]
-        return {"loss": loss, **losses}
+        return {**losses, "loss": loss}
 
     def _alignment(
         self, batch: Batch, attention: list[Tensor], t: Tensor, size: tuple[int, int]
@@ -340,8 +347,3 @@ class ParsingGuided(FPDM):
         kept = drawn >= source
         pose = (drawn >= both) & ~(kept & (drawn < source + config.drop_pose))
         return conditioning.keep(pose=pose, tokens=kept, embedding=kept, maps=kept)
-
-
-def _mean_inside(error: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of (B, 1, h, w) weighted by a mask of the same shape; 0 where it is empty."""
-    return (mask * error).sum() / mask.sum().clamp(min=1e-6)
