@@ -71,7 +71,7 @@ def scan_folder(
             remarks += said
         except UserError as error:
             problems.append(Problem.of(error, path, f"{record.split}/{name}"))
-    return Scan(folder, tuple(entries), tuple(problems), tuple(remarks))
+    return Scan(folder, tuple(entries), tuple(problems), remarks=tuple(remarks))
 
 
 def _entry(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
@@ -18,7 +23,9 @@ from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import remarks
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.base import Frame, check_chunk
+from signgen.rendering.base import Frame, PartsOf, check_chunk
+from signgen.rendering.editing import Donor
+from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -30,6 +37,12 @@ MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
     "frame",
+    "parsing",
+    "label_set",
+    "clothes_from",
+    "face_from",
+    "edit_region",
+    "mask",
     "steps",
     "guidance",
     "sampler",
@@ -70,6 +83,9 @@ class Inputs:
         sampling: How to sample, as far as the settings say.
         outputs: Files to write, the video first.
         remarks: What should be known of a file of poses.
+        parts: Gives the human parsing of the source; None where none is named.
+        donors: Pictures that regions are taken from.
+        mask: (H, W), where the source is made anew; None for everywhere.
     """
 
     source: Frame
@@ -78,6 +94,15 @@ class Inputs:
     sampling: Sampling
     outputs: tuple[Path, ...]
     remarks: tuple[str, ...] = ()
+    parts: PartsOf | None = None
+    donors: tuple[Donor, ...] = ()
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def edits(self) -> dict[str, Any]:
+        """What a model's renderer is told of edits, and others are not."""
+        donors = {"donors": self.donors} if self.donors else {}
+        return donors if self.mask is None else {**donors, "mask": self.mask}
 
     def motion(
         self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
@@ -224,7 +249,10 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Give the right one with --pose-fps."
         )
-    return Inputs(source, poses, size, sampling, outputs, said)
+    parts = open_parsing(config, config.parsing, source)
+    donors = open_donors(config)
+    mask = open_mask(config, source, parts)
+    return Inputs(source, poses, size, sampling, outputs, said, parts, donors, mask)
 
 
 def _read_source(config: RenderConfig) -> Frame:
@@ -237,16 +265,10 @@ def _read_source(config: RenderConfig) -> Frame:
                 ExitCode.USAGE,
             )
         return read_image(config.source)
-    if number < 0:
-        raise UserError(f"--source-frame is {number}; expected 0 or more.", ExitCode.USAGE)
-    count = 0
-    for count, frame in enumerate(read_frames(config.source, strict=False), 1):
-        if count > number:
-            return frame
-    raise UserError(
-        f"{config.source} has {count} frames; frame {number} (--source-frame) was asked for, "
-        f"expected 0 to {count - 1}."
-    )
+    frames = [] if number < 0 else islice(read_frames(config.source, strict=False), number, None)
+    for frame in frames:
+        return frame
+    raise UserError(f"{config.source} has no frame {number}. Choose another --source-frame.")
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -314,7 +336,8 @@ def _outputs(config: RenderConfig) -> tuple[Path, ...]:
     outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
 
     # None of it may be an input
-    inputs = [config.source, config.poses, config.source_poses]
+    inputs = [config.source, config.poses, config.source_poses, config.mask]
+    inputs += [config.clothes_from, config.face_from]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
         if path.resolve() in taken:

@@ -206,7 +206,7 @@ def test_a_frame_of_a_video_is_the_source(
         inputs = check_inputs(replace(config, source_frame=number))
         np.testing.assert_array_equal(inputs.source, frames[number])
     assert work.render("--dry-run", "--source-frame", 4, source=video) == 65
-    assert f"{video} has 4 frames; frame 4 (--source-frame) was asked for" in work.only_line()
+    assert f"{video} has no frame 4. Choose another --source-frame" in work.only_line()
     assert work.render("--dry-run", "--source-frame", 1) == 2
     assert "source.png is no video" in work.only_line()
     # Of poses of the whole video, those of that frame

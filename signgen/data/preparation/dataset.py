@@ -98,7 +98,13 @@ def prepare_dataset(
         first = "".join(f" First: {problem}" for problem in problems[:1])
         raise UserError(f"{scan.root} has no record that can be used.{first}")
     manifest = Manifest(
-        dataset, skeleton, scan.root.resolve(), out.resolve(), tuple(entries), files
+        dataset,
+        skeleton,
+        scan.root.resolve(),
+        out.resolve(),
+        tuple(entries),
+        files,
+        scan.label_set,
     )
     rows = [{"path": str(p.path), "what": p.message, "record": p.record} for p in problems]
     save_text(out / PROBLEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
@@ -161,7 +167,9 @@ def _with_poses(
 def _cut(entry: Entry, count: int) -> Entry:
     """Return a record without the frames from `count` on."""
     frames = entry.frames if isinstance(entry.frames, str) else entry.frames[:count]
-    return replace(entry, record=replace(entry.record, num_frames=count), frames=frames)
+    parts = entry.parts if isinstance(entry.parts, str) else entry.parts[:count]
+    record = replace(entry.record, num_frames=count)
+    return replace(entry, record=record, frames=frames, parts=parts)
 
 
 def _pack(
