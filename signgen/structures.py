@@ -188,6 +188,10 @@ class Batch:
         source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
         face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
         guide: The source moved to the target's pose, or None where no decoder wants it.
+        tower_source: (B, 3, S, S) float32 in [-1, 1], the source as stage 1's tower is to see it;
+            None where that is made from `source`.
+        tower_target: The same of the target.
+        tower_pose: The same of the drawn pose, which comes from its canvas.
     """
 
     source: Tensor
@@ -197,6 +201,9 @@ class Batch:
     source_parts: Tensor | None = None
     face: Tensor | None = None
     guide: Guide | None = None
+    tower_source: Tensor | None = None
+    tower_target: Tensor | None = None
+    tower_pose: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""

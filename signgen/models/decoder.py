@@ -48,7 +48,7 @@ class DecoderStage(FPDM):
             Scalars `loss` (optimised) and those of `reconstruction_loss`.
         """
         with torch.no_grad():
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+            conditioning = self.condition_batch(batch)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
         decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
@@ -67,5 +67,5 @@ class DecoderStage(FPDM):
             sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            step_noise=lambda _: torch.randn_like(noise),
+            step_noise=lambda _: torch.randn(noise.shape, device=noise.device),
         )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
+from signgen.diffusion.noise import training_noise
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.errors import ExitCode, UserError
 from signgen.models.attention import SourceMemory
@@ -77,10 +78,10 @@ class FPDM(nn.Module):
     def _check_settings(self) -> None:
         config, factor = self.config, self.latents.factor
         check_size(config.size, factor)
-        levels = len(config.pose_channels)
+        levels, expected = len(config.pose_channels), factor.bit_length()
         problems = {
-            f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
-            f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
+            f"pose_channels has {levels} entries; expected {expected}, because the autoencoder "
+            f"divides sizes by {factor}": levels != expected,
             f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
                 config.timestep_shift <= 0
             ),
@@ -95,11 +96,10 @@ class FPDM(nn.Module):
         for part in self._frozen_parts():
             part.requires_grad_(False)
         # Weights that tokens do not depend on: DINOv2's for its own pretraining, CLIP's last norm.
-        mask_token = getattr(self.source_encoder.embeddings, "mask_token", None)
-        last_norm = getattr(self.source_encoder, "post_layernorm", None)
-        for unused in (mask_token, last_norm):
-            if unused is not None:
-                unused.requires_grad_(False)
+        encoder = self.source_encoder
+        for owner, name in ((encoder.embeddings, "mask_token"), (encoder, "post_layernorm")):
+            if getattr(owner, name, None) is not None:
+                getattr(owner, name).requires_grad_(False)
         self.train(self.training)
 
     def _frozen_parts(self) -> list[nn.Module]:
@@ -138,22 +138,24 @@ class FPDM(nn.Module):
         """Pixels <-> latents."""
         return LatentSpace(self.autoencoder, self.autoencoder.config["scaling_factor"])
 
-    def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
+    def encode_source(
+        self, source: Tensor, parts: Tensor | None = None, clip: Tensor | None = None
+    ) -> SourceFeatures:
         """Encode the signer, once per signer.
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
             parts: Not used by FPDM.
+            clip: (B, 3, S, S) as of `encode_source_pixels`, if it is not to be made from `source`.
 
         Returns:
             Projected source tokens (B, N, D), and the CLIP embedding (B, E) of stage 1, or None
             without fusion.
         """
         expect(source, "B 3 H W", "source")
-        return self.encode_source_pixels(
-            source_pixels(self.config.source_encoder, source),
-            None if self.ipf is None else clip_pixels(source, self.ipf.side),
-        )
+        if self.ipf is not None and clip is None:
+            clip = clip_pixels(source, self.ipf.side)
+        return self.encode_source_pixels(source_pixels(self.config.source_encoder, source), clip)
 
     def encode_source_pixels(self, pixels: Tensor, clip: Tensor | None) -> SourceFeatures:
         """Encode sources that are already squares, normalised as each encoder wants them.
@@ -201,6 +203,14 @@ class FPDM(nn.Module):
         feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
         drawing = pose if self.config.guided else None
         return Conditioning(feature, source.tokens, self._embedding(source, pose, clip), drawing)
+
+    def condition_batch(self, batch: Batch) -> Conditioning:
+        """Combine the signers and poses of a batch: `encode_source` and `condition`."""
+        source, pose = (
+            None if own is None or self.ipf is None else clip_pixels(own, self.ipf.side)
+            for own in (batch.tower_source, batch.tower_pose)
+        )
+        return self.condition(self.encode_source(batch.source, clip=source), batch.pose, pose)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -291,10 +301,7 @@ class FPDM(nn.Module):
         z0 = latents.float()  # (B, C, h, w)
 
         # Draw noise and timesteps
-        if noise is None:
-            noise = torch.randn_like(z0)
-            # Guttenberg's offset noise: lets the model change a picture's mean colour.
-            noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+        noise = training_noise(z0, self.config.offset_noise) if noise is None else noise
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
@@ -302,8 +309,7 @@ class FPDM(nn.Module):
             timesteps = self.schedule.draw_timesteps(len(z0), shift, z0.device)
 
         # Condition on source and pose
-        if conditioning is None:
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+        conditioning = self.condition_batch(batch) if conditioning is None else conditioning
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
 

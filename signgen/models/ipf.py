@@ -201,9 +201,12 @@ class IPF(nn.Module):
                 ExitCode.USAGE,
             )
         # Embed sources, targets and poses in one pass of the tower
-        photos = [self.photo_pixels(photo) for photo in (batch.source, batch.target)]
-        drawn = clip_pixels(batch.pose * 2 - 1, self.side)
-        embeddings = self.embed_pixels(torch.cat([*photos, drawn]))  # (3B, E)
+        source = batch.source if batch.tower_source is None else batch.tower_source
+        target = batch.target if batch.tower_target is None else batch.tower_target
+        drawn = batch.pose * 2 - 1 if batch.tower_pose is None else batch.tower_pose
+        photos = [self.photo_pixels(photo) for photo in (source, target)]
+        pixels = torch.cat([*photos, clip_pixels(drawn, self.side)])
+        embeddings = self.embed_pixels(pixels)  # (3B, E)
         source, target, pose = embeddings.chunk(3)
         return self.contrast(source, target, self.fuse(source, pose))
 

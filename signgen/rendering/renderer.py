@@ -59,6 +59,7 @@ def generate(
     sampling: ResolvedSampling,
     guide: Guide | None = None,
     memory: SourceMemory | None = None,
+    clip: Tensor | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
@@ -75,6 +76,8 @@ def generate(
             that the pictures are to have.
         memory: From `acceleration.remember(model, source)`: what depends on the source alone is
             then computed once for all calls, else in every step.
+        clip: (B, 3, S, S) the poses for stage 1's tower where they are not made from `pose`; see
+            `FPDM.condition`.
         callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
@@ -93,7 +96,8 @@ def generate(
         # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
         with autocast(sampling.precision, device):
-            conditioning = model.condition(features, pose)
+            drawings = (pose,) if clip is None else (pose, clip)
+            conditioning = model.condition(features, *drawings)
             branches = model.branches(conditioning)
 
         # Denoise
@@ -266,6 +270,13 @@ class Renderer:
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
             return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
 
+    def _drawn(self, pictures: Sequence[Frame]) -> Tensor:
+        """Return drawings (H, W, 3) as (B, 3, H, W) in [0, 1], on the model's device."""
+        import torch
+
+        stacked = torch.from_numpy(np.stack(pictures))
+        return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
+
     def _chunk(
         self,
         features: SourceFeatures,
@@ -276,21 +287,26 @@ class Renderer:
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-        import torch
-
         # Draw the poses
-        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])  # (B, H, W, 3)
-        pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
+        canvases = [self.drawing.on_canvas(poses, index) for index in indices]
+        pose = self._drawn([self.drawing.shrink(canvas) for canvas in canvases])  # (B, 3, H, W)
+        clip: Tensor | None = None
+        if self.drawing.apart:
+            from signgen.models.encoders import clip_pixels
+
+            side = self.model.config.ipf.image_size
+            clip = clip_pixels(self._drawn(canvases) * 2 - 1, side)  # (B, 3, S, S)
 
         # Sample the pictures
         pictures = generate(
             self.model,
             features,
-            pose.to(self.device) / 255,
+            pose,
             frames=indices,
             sampling=self.sampling,
             guide=None if guide is None else guide.to(self.device),
             memory=memory,
+            clip=clip,
             callback=callback,
         )
 

@@ -23,7 +23,6 @@ from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
-from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
@@ -31,6 +30,7 @@ from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.examples import held_out_examples, training_examples
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
@@ -146,10 +146,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(
-            adapter, config.data, config.model, config.seed, guided=_guided(config)
-        ),
-        held_out=_held_out(config, adapter) if config.validate_every else None,
+        dataset=training_examples(config, adapter),
+        held_out=held_out_examples(config, adapter) if config.validate_every else None,
     )
     run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
@@ -179,29 +177,6 @@ def _accelerator(config: TrainConfig) -> Accelerator:
             "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
         )
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
-
-
-def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
-    """Return the validation split as it is: no augmentation, and frames from the data themselves.
-
-    A cache of frames need not hold this split.
-    """
-    data = replace(
-        config.data,
-        split=config.validation_split,
-        identity_rate=0.0,
-        flip_rate=0.0,
-        jitter=0.0,
-        source_sides=(),
-        colour_jitter=0.0,
-        frame_cache="",
-    )
-    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
-
-
-def _guided(config: TrainConfig) -> bool:
-    """Whether the stage trains a decoder that sees the source moved to the pose."""
-    return config.model.guided and config.stage in {"vae", "decoder"}
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:
