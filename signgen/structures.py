@@ -41,7 +41,8 @@ class PoseSequence:
     """Key points of one signer over time.
 
     Args:
-        keypoints: (T, K, 2) float32, (x, y) in pixels of `size`; the value of a missing point is 0.
+        keypoints: (T, K, 2) float32 or float64, (x, y) in pixels of `size`; the value of a missing
+            point is 0. FPDM's drawings truncate numbers, so that theirs keep 64 bits.
         confidence: (T, K) float32, at least 0; 0 means missing. There are no sentinel coordinates.
         skeleton: Name of the skeleton, a key of `signgen.pose.skeleton.SKELETONS`.
         size: (H, W) of the picture the points live in.
@@ -51,7 +52,7 @@ class PoseSequence:
         ValueError: If shapes disagree or a number is not finite.
     """
 
-    keypoints: NDArray[np.float32]
+    keypoints: NDArray[np.floating]
     confidence: NDArray[np.float32]
     skeleton: str
     size: tuple[int, int]

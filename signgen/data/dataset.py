@@ -99,7 +99,8 @@ class ManifestDataset:
                 "Run `signgen prepare` again."
             )
         chosen = np.array(rows[entry.first_pose : stop][frames])  # (T, K, 3)
-        return PoseSequence(chosen[..., :2], chosen[..., 2], self.skeleton, entry.size, entry.fps)
+        points, scores = chosen[..., :2], chosen[..., 2].astype(np.float32)
+        return PoseSequence(points, scores, self.skeleton, entry.size, entry.fps)
 
     def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:
         """Read the (H, W) human-parsing labels of a frame, or None if the record has none."""
@@ -118,10 +119,10 @@ def _video(path: Path, video_reader: Backend) -> VideoReader:
 
 
 @lru_cache(maxsize=8)
-def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.float32]:
+def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.floating]:
     """Map a packed file of poses into memory, (rows, K, 3): x, y, confidence."""
     try:
-        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist; expected a manifest's poses. Run `signgen prepare` again.",
@@ -129,9 +130,13 @@ def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.f
         ) from error
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} is not a packed file of poses, or is cut off.") from error
-    if rows.dtype != np.float32 or rows.ndim != 3 or rows.shape[1:] != (num_keypoints, 3):
+    if (
+        rows.dtype not in (np.float32, np.float64)
+        or rows.ndim != 3
+        or rows.shape[1:] != (num_keypoints, 3)
+    ):
         raise UserError(
-            f"{path} has {rows.dtype} of shape {rows.shape}; expected float32 (rows, "
+            f"{path} has {rows.dtype} of shape {rows.shape}; expected float32 or float64 (rows, "
             f"{num_keypoints}, 3). Run `signgen prepare` again."
         )
     return rows

@@ -339,8 +339,9 @@ class FPDM(nn.Module):
         draws = 1 if self.config.drop_per_batch else count
 
         def keep(probability: float) -> Tensor:
-            kept = torch.rand(draws, device=conditioning.tokens.device) >= probability
-            return kept.expand(count)
+            return (torch.rand(draws, device=conditioning.tokens.device) >= probability).expand(
+                count
+            )
 
         if not self.training:
             return conditioning.keep(pose=keep(self.config.drop_pose))

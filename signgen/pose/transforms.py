@@ -35,7 +35,8 @@ def with_points(
     Missing points stay missing.
     """
     present = np.where(poses.visible[..., None], points, 0)
-    return replace(poses, keypoints=present.astype(np.float32), size=size or poses.size)
+    kept = present.astype(poses.keypoints.dtype)  # 32 bits stay 32, and 64 stay 64
+    return replace(poses, keypoints=kept, size=size or poses.size)
 
 
 def resize(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:

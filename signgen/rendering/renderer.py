@@ -203,7 +203,7 @@ class Renderer:
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
-        placed = fit_to_source(poses, whole)
+        placed = fit_to_source(self.drawing.exact(poses), whole)
         own: PoseSequence | None = None
         if signer is not None and signer.visible[:1].any():
             own = first_pose(signer, poses.skeleton, whole)

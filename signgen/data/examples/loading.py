@@ -155,7 +155,8 @@ class TripletDataset(Dataset[Example]):
         own = self._tower_photos(triplet, coarse)
         guide = self._guide(triplet, position) if guided else None
         # Pose on the canvas for its drawing, at the model's size for the hands
-        poses = resize(self.adapter.pose(triplet.target), self.drawing.canvas)
+        poses = self.drawing.exact(self.adapter.pose(triplet.target))
+        poses = resize(poses, self.drawing.canvas)
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
