@@ -53,7 +53,6 @@ def test_drawn_on_the_canvas_then_shrunk_with_pillow() -> None:
     poses, model = standing(), fashion_model()
     for training, canvas in ((True, CANVAS), (False, NATIVE)):
         points = poses.keypoints[0] * (canvas[1] / NATIVE[1], canvas[0] / NATIVE[0])
-        points = points.astype(np.float32)  # 286 in 64 bits is 285.99999
         large = draw_pose(points, poses.confidence[0], "openpose-18", canvas, "fpdm")
         small = Image.fromarray(large).resize((352, 512), Image.Resampling.BICUBIC)
         drawn = PoseDrawing.of(model, training=training).draw(poses)

@@ -162,8 +162,8 @@ class TripletDataset(Dataset[Example]):
         placed = resize(poses, size)
         if flips(self.seed, position, self.config.flip_rate):
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
-            # image of the frames, because it counts columns from 0 to W.
-            poses, placed = flip(poses), flip(placed)
+            # image of the frames, because it counts columns from 0 to W; `official_flip` does so.
+            poses, placed = flip(poses, official=self.config.official_flip), flip(placed)
             source, target = source[:, ::-1], target[:, ::-1]
             own = {name: photo[:, ::-1] for name, photo in own.items()}
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))

@@ -19,6 +19,7 @@ from signgen.media.resizing import resize_image
 from signgen.models import build_stage
 from signgen.models.encoders import clip_pixels
 from signgen.models.inputs import PoseDrawing
+from signgen.pose.transforms import flip
 from signgen.structures import PoseSequence, UserError
 from tests.material.places import GOLDENS
 
@@ -130,3 +131,18 @@ def test_squares_are_the_published_ones(case: str) -> None:
         made = clip_pixels(picture[None], 224)[0].numpy()[:, ::7, ::7]
         np.testing.assert_allclose(made, published, atol=0.06)
         assert np.abs(made - published).mean() < 1e-3
+
+
+def test_the_published_mirroring_is_a_column_beside_the_exact_one() -> None:
+    model = replace(tiny_fpdm(), pose_style="fpdm", pose_canvas=(260, 210), size=(256, 208))
+    exact, official = (
+        examples(model, flip_rate=1.0, official_flip=switch)[4] for switch in (False, True)
+    )
+    assert exact.tower_pose is not None
+    assert official.tower_pose is not None
+    assert not torch.equal(exact.tower_pose, official.tower_pose)
+    assert torch.equal(exact.target, official.target)
+    assert torch.equal(exact.hands, official.hands)
+    poses = examples(model).adapter.pose(examples(model).triplet(4).target)
+    left, right = (flip(poses, official=switch).keypoints for switch in (False, True))
+    assert np.allclose((right - left)[flip(poses).visible], (1, 0), atol=1e-4)
