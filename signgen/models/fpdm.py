@@ -335,13 +335,11 @@ class FPDM(nn.Module):
         """
         # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
         # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
-        count = len(conditioning.tokens)
+        count, device = len(conditioning.tokens), conditioning.tokens.device
         draws = 1 if self.config.drop_per_batch else count
 
         def keep(probability: float) -> Tensor:
-            return (torch.rand(draws, device=conditioning.tokens.device) >= probability).expand(
-                count
-            )
+            return (torch.rand(draws, device=device) >= probability).expand(count)
 
         if not self.training:
             return conditioning.keep(pose=keep(self.config.drop_pose))
