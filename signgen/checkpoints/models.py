@@ -18,10 +18,14 @@ from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, 
 from signgen.config.model import ModelConfig
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
+from signgen.files.paths import one_line
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable, stored_state
 from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
+
+STORED = {torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32}
+"""Types of weights and buffers that are read."""
 
 
 def save_pretrained(
@@ -76,7 +80,19 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
     files = verify(folder)["files"]
     averaged = kind != "model" and "ema.safetensors" in files
     path = folder / ("ema.safetensors" if averaged else "model.safetensors")
-    state = load_file(path)
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
+        # Its checksum fits: somebody else wrote it
+        raise UserError(
+            f"{path} is not a file of weights: {one_line(error)}. Copy the folder again."
+        ) from None
+    for name, value in state.items():
+        if value.dtype not in STORED:
+            raise UserError(
+                f"{path}: weight {name[:80]!a} is {value.dtype}; expected float32, float16 or "
+                "bfloat16, or whole numbers of buffers."
+            )
     check_finite(state, path)
     return {name: value.float() for name, value in state.items()}
 

@@ -99,6 +99,11 @@ class ManifestDataset:
                 "Run `signgen prepare` again."
             )
         chosen = np.array(rows[entry.first_pose : stop][frames])  # (T, K, 3)
+        if not np.isfinite(chosen).all():
+            raise UserError(
+                f"{path} has key points of {record.id} that are not finite; expected numbers. "
+                "Run `signgen prepare` again."
+            )
         points, scores = chosen[..., :2], chosen[..., 2].astype(np.float32)
         return PoseSequence(points, scores, self.skeleton, entry.size, entry.fps)
 
@@ -128,7 +133,7 @@ def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.f
             f"{path} does not exist; expected a manifest's poses. Run `signgen prepare` again.",
             ExitCode.NO_INPUT,
         ) from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a crafted header can provoke any
         raise UserError(f"{path} is not a packed file of poses, or is cut off.") from error
     if (
         rows.dtype not in (np.float32, np.float64)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
-from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
+from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
@@ -297,7 +297,7 @@ def save_run(run: TrainingRun) -> None:
 
 def _restore(run: TrainingRun, folder: Path) -> None:
     _load(run.stage, read_weights(folder, "model"), folder)
-    trainer = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
+    trainer = read_trainer(folder)
     if trainer["world"] != run.accelerator.num_processes:
         raise UserError(
             f"{folder}: saved by {trainer['world']} processes, resumed with "
