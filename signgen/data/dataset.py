@@ -141,8 +141,8 @@ def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.f
         or rows.shape[1:] != (num_keypoints, 3)
     ):
         raise UserError(
-            f"{path} has {rows.dtype} of shape {rows.shape}; expected float32 or float64 (rows, "
-            f"{num_keypoints}, 3). Run `signgen prepare` again."
+            f"{path} has {rows.dtype} of shape {rows.shape}; expected float32 (rows, "
+            f"{num_keypoints}, 3), or float64. Run `signgen prepare` again."
         )
     return rows
 

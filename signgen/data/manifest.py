@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from signgen.files.paths import one_line
 from signgen.files.writing import save_bytes
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, Record, UserError
@@ -284,15 +285,21 @@ def _entry(row: dict[str, Any], place: str) -> Entry:
         entry = Entry(
             record=Record(**{name: value for name, value in row.items() if name in names}),
             frames=frames if isinstance(frames, str) else tuple(frames),
-            size=(int(height), int(width)),
-            pairs=None if pairs is None else tuple((int(s), int(t)) for s, t in pairs),
+            size=(_whole(height), _whole(width)),
+            pairs=None if pairs is None else tuple((_whole(s), _whole(t)) for s, t in pairs),
             **rest,
         )
     except (TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{place} is not a record ({error}). {_AGAIN}") from error
+        raise UserError(f"{place} is not a record ({one_line(error)}). {_AGAIN}") from error
     for problem in _problems(entry):
         raise UserError(f"{place} {problem}. {_AGAIN}")
     return entry
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or abs(value) >= 2**31:
+        raise ValueError(f"{str(value)[:20]!a} in place of a whole number")
+    return value
 
 
 def _problems(entry: Entry) -> Iterator[str]:
@@ -303,15 +310,16 @@ def _problems(entry: Entry) -> Iterator[str]:
     if not all(isinstance(text, str) for text in (*texts, *paths)):
         yield "holds something other than text where a name or path belongs"
     if record.split not in SPLITS:
-        yield f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
+        yield f"has split {str(record.split)[:40]!a}; expected one of {', '.join(SPLITS)}"
     first_pose = 0 if entry.first_pose is None else entry.first_pose
     numbers = {"num_frames": count, "first_frame": entry.first_frame, "first_pose": first_pose}
     for name, number in numbers.items():
         least = 1 if name == "num_frames" else 0
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            yield f"has {name} {number!r}; expected a whole number from {least}"
-    if not (isinstance(entry.fps, int | float) and entry.fps > 0 and min(entry.size) > 0):
-        yield f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
+        if type(number) is not int or not least <= number < 2**31:
+            yield f"has {name} {repr(number)[:20]}; expected a whole number from {least}"
+    if not (type(entry.fps) in (int, float) and 0 < entry.fps < 1e6 and min(entry.size) > 0):
+        fps = str(entry.fps)[:20]
+        yield f"has fps {fps} and size {entry.size}; expected numbers above 0, below a million"
     if len(paths) != (1 if isinstance(entry.frames, str) else count):
         yield f"lists {len(paths)} pictures for {count} frames"
     if not all(_stays_below(path) for path in (*paths, entry.poses, entry.parts) if path):

@@ -202,7 +202,7 @@ def _write_settings(run: TrainingRun) -> None:
         for place in (run.folder, run.folder / "checkpoints", run.folder / "samples"):
             remove_leftovers(place, "*")
         _write_config(run)
-        environment = {
+        environment: dict[str, object] = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "device": str(run.accelerator.device),
@@ -211,6 +211,9 @@ def _write_settings(run: TrainingRun) -> None:
             "parameters": sum(p.numel() for p in run.stage.parameters()),
             "trained": sum(p.numel() for p in run.parameters),
         }
+        schedule = getattr(run.stage, "schedule", None)
+        if schedule is not None:
+            environment["schedule"] = schedule.facts()
         save_text(run.folder / "environment.json", json.dumps(environment, indent=1))
         history = run.folder / "log.jsonl"
         # Lines after the checkpoint are of steps that are done again

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from signgen.config.data import DataConfig
 from signgen.errors import ExitCode, UserError
+from signgen.structures import Triplet
 
-__all__ = ["check_rates", "check_sources", "check_window"]
+__all__ = ["check_pairs", "check_rates", "check_sources", "check_window"]
+
+
+def check_pairs(pairs: Sequence[Triplet] | None, name: str, split: str) -> None:
+    """Refuse a dataset that lists its pairs, but none of a split."""
+    if pairs is not None and not pairs:
+        raise UserError(
+            f"dataset {name} lists no pair in split {split}; expected at least one. Prepare it "
+            "again, or choose another split."
+        )
 
 
 def check_rates(config: DataConfig) -> None:

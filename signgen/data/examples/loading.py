@@ -26,7 +26,12 @@ from signgen.data.examples.augmentation import (
     jitter,
     recolour,
 )
-from signgen.data.examples.checks import check_rates, check_sources, check_window
+from signgen.data.examples.checks import (
+    check_pairs,
+    check_rates,
+    check_sources,
+    check_window,
+)
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
@@ -101,6 +106,7 @@ class TripletDataset(Dataset[Example]):
         self.guided = guided
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
+        check_pairs(self.pairs, adapter.name, config.split)
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
         self.tower = tower
