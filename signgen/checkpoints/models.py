@@ -174,6 +174,24 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
     return stage.eval().to(chosen), config
 
 
+def _check_finished(folder: Path, settings: Path) -> None:
+    """Refuse an autoencoder in training: the scale of its latents is measured at the end.
+
+    Raises:
+        UserError: If the checkpoint is of a run of stage vae that has steps to do.
+    """
+    if folder.parent.name != "checkpoints":
+        return
+    run, step = run_config(settings), int(folder.name.removeprefix("step-"))
+    if run.stage == "vae" and step < run.steps:
+        raise UserError(
+            f"{folder} is an autoencoder at step {step} of {run.steps}, whose scaling_factor is "
+            "measured after the last; expected a finished run. Finish it with `signgen train "
+            f"{settings}`.",
+            ExitCode.USAGE,
+        )
+
+
 def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:
     """Collect the parts that earlier runs trained.
 
@@ -183,7 +201,8 @@ def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig
     """
     state: State = {}
     for name in names:
-        folder, _, other = resolve(name)
+        folder, settings, other = resolve(name)
+        _check_finished(folder, settings)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
         for part in parts.intersection(config.trained_apart):

@@ -30,6 +30,7 @@ from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.environment import check_environment, choose_precision, make_accelerator
 from signgen.training.examples import held_out_examples, training_examples
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
@@ -102,6 +103,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     """
     # Settings and data
     check_settings(config)
+    check_environment(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
     adapter = open_dataset(config.data.root, splits, config.data.video_reader)
@@ -119,9 +121,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             model = replace(model, autoencoder=section)
         pictures = measure_split(adapter, config.data.split, model.size)
         config = replace(config, model=replace(model, pictures=pictures))
+    config = replace(config, precision=choose_precision(config))
 
     # The stage
-    accelerator = _accelerator(config)
+    accelerator = make_accelerator(config)
     torch.manual_seed(config.seed)
     stage = build_stage(config.model, config.stage)
     own = {stage.prefix + name for name in stage.state_dict()}
@@ -162,21 +165,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 def _load(stage: Trainable, state: State, where: Path | str) -> None:
     """Load weights that have their names in the whole model."""
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
-
-
-def _accelerator(config: TrainConfig) -> Accelerator:
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
-        )
-    if config.precision == "fp16" and (
-        config.device == "cpu" or not torch.accelerator.is_available()
-    ):
-        # accelerate would compute in 32 bits without a word.
-        raise UserError(
-            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
-        )
-    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:
