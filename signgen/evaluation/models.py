@@ -8,6 +8,7 @@ from functools import partial
 from signgen.data.adapter import DatasetAdapter
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
+from signgen.evaluation.kinds import kind_of_record
 from signgen.evaluation.reports.report import COPY, WARPED
 from signgen.evaluation.scoring import BASELINES
 from signgen.rendering.base import RendersFrames
@@ -50,7 +51,8 @@ def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> C
     source, poses = adapter.frame(FrameRef(record, 0)), adapter.poses(record)
     truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
     frames = renderer.render(source, poses, signer=poses.frames([0]))
-    return Clip(record.id, record.signer, frames, truth, poses)
+    kind = kind_of_record(adapter, record)
+    return Clip(record.id, record.signer, frames, truth, poses, kind=kind)
 
 
 def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, name: str) -> Clip:
@@ -66,4 +68,5 @@ def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, na
         source=[source],
         source_poses=signer,
         still=True,
+        kind=kind_of_record(adapter, pair.target.record),
     )
