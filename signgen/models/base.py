@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     import torch
 
     from signgen.config.model import ModelConfig
+    from signgen.config.regions import Region
     from signgen.diffusion.samplers import Denoiser
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
 
-__all__ = ["LatentSpace", "PoseGuidedModel", "RemembersSource", "Trainable", "stored_state"]
+__all__ = [
+    "BorrowsRegions",
+    "LatentSpace",
+    "PoseGuidedModel",
+    "RemembersSource",
+    "Trainable",
+    "stored_state",
+]
 
 
 class Trainable(Protocol):
@@ -178,7 +186,12 @@ class PoseGuidedModel(Trainable, Protocol):
         ...
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
@@ -187,6 +200,7 @@ class PoseGuidedModel(Trainable, Protocol):
             pose: (B, 3, H, W) drawn poses in [0, 1].
             clip: The same for stage 1's tower, where `PoseDrawing.apart` says so; see
                 `FPDM.condition`.
+            guide: As `decode`.
         """
         ...
 
@@ -224,6 +238,17 @@ class PoseGuidedModel(Trainable, Protocol):
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
+        ...
+
+
+@runtime_checkable
+class BorrowsRegions(Protocol):
+    """A model that can show a region of another picture on a signer, without retraining."""
+
+    def borrow(
+        self, source: SourceFeatures, donor: SourceFeatures, region: Region
+    ) -> SourceFeatures:
+        """Return features of a signer with a region of a donor in place of its own."""
         ...
 
 

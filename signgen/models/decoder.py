@@ -9,6 +9,7 @@ from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
+from signgen.models.parsing_guided.model import ParsingGuided
 from signgen.structures import Batch, Conditioning
 
 
@@ -69,3 +70,7 @@ class DecoderStage(FPDM):
             noise=noise,
             step_noise=lambda _: torch.randn(noise.shape, device=noise.device),
         )
+
+
+class ParsingGuidedDecoderStage(DecoderStage, ParsingGuided):
+    """The same of a parsing-guided model."""

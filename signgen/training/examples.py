@@ -43,8 +43,8 @@ def _examples(config: TrainConfig, adapter: DatasetAdapter, data: DataConfig) ->
         data,
         model,
         config.seed,
-        # A decoder that is trained sees the source moved to the pose
-        guided=model.guided and stage in {"vae", "decoder"},
+        # Every stage but the first sees the source moved to the pose
+        guided=model.guided and stage != "ipf",
         # Differs between stages as published: stage 1 crops photos, stage 2 squashes them
         tower="none" if stage == "vae" else "crop" if official else "squash",
     )

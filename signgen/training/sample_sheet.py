@@ -49,7 +49,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
         sampling, own = Sampling().resolve(stage.config.sampling), batch.tower_pose
         generated = generate(
             stage,
-            stage.encode_source(source),
+            stage.encode_source(source, batch.source_parts),
             pose,
             frames=range(ROWS),
             sampling=sampling,

@@ -94,11 +94,11 @@ def test_the_precision_chosen_is_kept_and_an_unfinished_autoencoder_not_adopted(
     chosen = load_config(run / "config.yaml", TrainConfig).precision
     assert chosen in {"no", "bf16"}
     with pytest.raises(UserError, match=r"autoencoder at step 1 of 2, whose scaling_factor is"):
-        start_from((str(run),), tiny_fpdm())
+        start_from((str(run),), tiny_fpdm(), "fpdm")
     monkeypatch.setattr(
         "signgen.training.environment.fastest_precision", lambda _: pytest.fail("measured again")
     )
     train(replace(settings, stop_at=0))
     assert load_config(run / "config.yaml", TrainConfig).precision == chosen
-    model, _ = start_from((str(run),), tiny_fpdm())
+    model, _ = start_from((str(run),), tiny_fpdm(), "fpdm")
     assert model.autoencoder.scaling_factor != 1.0

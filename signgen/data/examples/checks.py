@@ -34,6 +34,8 @@ def check_rates(config: DataConfig) -> None:
         problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
     elif config.source_frames < 0:
         problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
+    elif config.targets_per_record < 1:
+        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
     elif any(side < 1 for side in config.source_sides):
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:

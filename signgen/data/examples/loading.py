@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +15,7 @@ import torch
 from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
@@ -32,7 +34,9 @@ from signgen.data.examples.checks import (
     check_sources,
     check_window,
 )
+from signgen.data.examples.example import Example, box_mask, collate
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
+from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
@@ -41,31 +45,6 @@ from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
 from signgen.structures import Batch, FrameRef, Guide, Triplet, UserError
 
 __all__ = ["Example", "TripletDataset", "batches", "box_mask", "collate", "to_pixels"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One training example: the fields of `Batch` without their first axis."""
-
-    source: Tensor
-    target: Tensor
-    pose: Tensor
-    hands: Tensor
-    face: Tensor
-    guide: Guide | None = None
-    tower_source: Tensor | None = None
-    tower_target: Tensor | None = None
-    tower_pose: Tensor | None = None
-
-
-def box_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
-    """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
-    mask = torch.zeros(1, *size)
-    for box in boxes:
-        left, top = (max(0, int(edge)) for edge in box[:2])
-        right, bottom = (max(0, int(np.ceil(edge))) for edge in box[2:])
-        mask[:, top:bottom, left:right] = 1
-    return mask
 
 
 class TripletDataset(Dataset[Example]):
@@ -102,6 +81,7 @@ class TripletDataset(Dataset[Example]):
             )
         check_rates(config)
         check_window(config.window, model.size)
+        check_parts(adapter, config.split, model.regions)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.guided = guided
         self.records = adapter.records(config.split)
@@ -132,13 +112,14 @@ class TripletDataset(Dataset[Example]):
         def cut(value: Tensor) -> Tensor:
             return value[..., rows, columns]
 
-        guide = example.guide
-        return Example(
-            source=example.source,
+        guide, parts = example.guide, example.target_parts
+        return replace(
+            example,
             target=cut(example.target),
             pose=cut(example.pose),
             hands=cut(example.hands),
             face=cut(example.face),
+            target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
             tower_source=example.tower_source,
             tower_target=example.tower_target,
@@ -166,7 +147,8 @@ class TripletDataset(Dataset[Example]):
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        if flips(self.seed, position, self.config.flip_rate):
+        mirrored = flips(self.seed, position, self.config.flip_rate)
+        if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W; `official_flip` does so.
             poses, placed = flip(poses, official=self.config.official_flip), flip(placed)
@@ -178,12 +160,15 @@ class TripletDataset(Dataset[Example]):
         if self._side is not None and self.drawing.apart:
             own["tower_pose"] = canvas
         points, visible = placed.keypoints[0], placed.confidence[0]
+        regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(
             source=to_pixels(source),
             target=to_pixels(target),
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
             hands=box_mask(hand_boxes(points, visible), size),
             face=box_mask(face_boxes(points, visible), size),
+            source_parts=regions(triplet.source, self.source_size),
+            target_parts=regions(triplet.target, size),
             guide=guide,
             **{
                 name: self._square(picture, crop=self._crops and name != "tower_pose")
@@ -236,13 +221,18 @@ class TripletDataset(Dataset[Example]):
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
-        count = self.config.pairs if self.pairs is None else len(self.pairs)
-        index = shuffled(count, self.seed, position) if count else position
-        rate = self.config.identity_rate
-        if self.pairs is None:
-            drawn = draw(self.records, self.seed, index, rate, self.config.min_distance)
-            return with_few_sources(drawn, self.config.source_frames)
-        return vary(self.pairs[index], self.seed, position, rate)
+        config, seed = self.config, self.seed
+        if self.pairs is not None:
+            index = shuffled(len(self.pairs), seed, position)
+            return vary(self.pairs[index], seed, position, config.identity_rate)
+        # Pairs of one record stay together when they are shuffled
+        together = config.targets_per_record
+        group, member = divmod(position, together)
+        if config.pairs:
+            group = shuffled(max(1, config.pairs // together), seed, group)
+        index, rate = group * together + member, config.identity_rate
+        drawn = draw(self.records, seed, index, rate, config.min_distance, together)
+        return with_few_sources(drawn, config.source_frames)
 
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
         """Return a frame resized to one size after the other.
@@ -301,7 +291,7 @@ def batches(
         sampler=positions,
         num_workers=workers,
         collate_fn=_collate_or_error,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_serve if workers else None,
     )
     for batch in loader:
         if isinstance(batch, UserError):
@@ -328,15 +318,13 @@ def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserEr
     return errors[0] if errors else collate(whole)
 
 
-def collate(examples: Sequence[Example]) -> Batch:
-    """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    guides = [example.guide for example in examples if example.guide is not None]
-    given = {part.name for part in fields(Example)} - {"guide"}
-    given -= {name for name in given if getattr(examples[0], name) is None}
-    plain = [{name: getattr(example, name) for name in given} for example in examples]
-    return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
+def _serve(_: int) -> None:
+    """Keep a loader process on one core, and alive when a whole group of processes is signalled.
 
-
-def _one_thread(_: int) -> None:
-    """Keep a loader process on one core: the arithmetic belongs to the training process."""
+    The arithmetic belongs to the training process, and so does the answer to a signal: it still
+    needs examples to finish its step, and ends its loaders itself.
+    """
     torch.set_num_threads(1)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has the first two
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
