@@ -8,7 +8,7 @@ numbers, names and brackets exchanged for what hurts. Checksums that a format ha
 again, as an attacker would. Each mutant is read as a user would have it read, in a child process
 with a limit of time and memory. It may be read, or refused by one line (`UserError`); everything
 else is a fault: a traceback, a hang, too much memory, the death of the process. Mutant number N of
-a seed is always the same file. Exit code 1 if there was a fault; `--keep` keeps such files.
+a seed is always made by the same changes. Exit code 1 if there was a fault; `--keep` keeps such files.
 """
 
 from __future__ import annotations
@@ -392,6 +392,7 @@ def _place(what: str, detail: str) -> str:
 def fuzz(name: str, options: argparse.Namespace) -> dict[str, object]:
     """Read the mutants of a format; return counts of what came of them."""
     form, most = FORMATS[name], 0
+    torch.manual_seed(0)
     original = form.make()
     counts: Counter[str] = Counter()
     places: Counter[str] = Counter()
