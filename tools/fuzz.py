@@ -8,7 +8,8 @@ numbers, names and brackets exchanged for what hurts. Checksums that a format ha
 again, as an attacker would. Each mutant is read as a user would have it read, in a child process
 with a limit of time and memory. It may be read, or refused by one line (`UserError`); everything
 else is a fault: a traceback, a hang, too much memory, the death of the process. Mutant number N of
-a seed is always made by the same changes. Exit code 1 if there was a fault; `--keep` keeps such files.
+a seed is always made by the same changes. Exit code 1 if there was a fault; `--keep` keeps the
+files that made one.
 """
 
 from __future__ import annotations
