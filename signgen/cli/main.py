@@ -28,7 +28,8 @@ from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
 from signgen.cli.render import render
 from signgen.cli.train import train
-from signgen.config.yaml import did_you_mean, read_mapping
+from signgen.config.documents import read_mapping
+from signgen.config.yaml import did_you_mean
 from signgen.errors import ExitCode, Stopped, UserError
 
 __all__ = ["COMMANDS", "main"]

@@ -47,6 +47,8 @@ from signgen.structures import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from signgen.diffusion.samplers import Callback
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
@@ -151,7 +153,7 @@ class Renderer:
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
-        placed = fit_to_source(poses, whole)
+        placed = fit_to_source(self.drawing.exact(poses), whole)
         own: PoseSequence | None = None
         if signer is not None and signer.visible[:1].any():
             own = first_pose(signer, poses.skeleton, whole)
@@ -263,6 +265,13 @@ class Renderer:
             )
         return Kept(latents, (cells > 0).to(self.device))
 
+    def _drawn(self, pictures: Sequence[Frame]) -> Tensor:
+        """Return drawings (H, W, 3) as (B, 3, H, W) in [0, 1], on the model's device."""
+        import torch
+
+        stacked = torch.from_numpy(np.stack(pictures))
+        return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
+
     def _chunk(
         self,
         features: SourceFeatures,
@@ -274,22 +283,27 @@ class Renderer:
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-        import torch
-
         # Draw the poses
-        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])  # (B, H, W, 3)
-        pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
+        canvases = [self.drawing.on_canvas(poses, index) for index in indices]
+        pose = self._drawn([self.drawing.shrink(canvas) for canvas in canvases])  # (B, 3, H, W)
+        clip: Tensor | None = None
+        if self.drawing.apart:
+            from signgen.models.encoders import clip_pixels
+
+            side = self.model.config.ipf.image_size
+            clip = clip_pixels(self._drawn(canvases) * 2 - 1, side)  # (B, 3, S, S)
 
         # Sample the pictures
         pictures = generate(
             self.model,
             features,
-            pose.to(self.device) / 255,
+            pose,
             frames=indices,
             sampling=self.sampling,
             guide=None if guide is None else guide.to(self.device),
             memory=memory,
             kept=kept,
+            clip=clip,
             callback=callback,
         )
 

@@ -17,10 +17,11 @@ from signgen.checkpoints.models import load_model
 from signgen.config.sampling import Sampling
 from signgen.errors import UserError
 from signgen.models import FPDM
+from signgen.models.encoders import clip_pixels
 from signgen.pose.drawing.draw import draw_pose
 from signgen.rendering.renderer import Renderer, generate
 from signgen.rendering.warp import WarpRenderer
-from signgen.structures import PoseSequence
+from signgen.structures import Conditioning, PoseSequence, SourceFeatures
 
 Make = Callable[..., PoseSequence]
 
@@ -220,6 +221,14 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     other = copy.deepcopy(model)
     other.config = replace(model.config, **changes, **canvases)  # type: ignore[arg-type]
     renderer, poses = Renderer(other, Sampling(seed=3)), make_poses(1)
+    seen: list[torch.Tensor] = []
+    condition = other.condition
+
+    def noting(features: SourceFeatures, pose: torch.Tensor, clip: torch.Tensor) -> Conditioning:
+        seen.append(clip)
+        return condition(features, pose, clip)
+
+    other.condition = noting  # type: ignore[method-assign]
     frame = next(renderer.render(source, poses, (64, 48)))
 
     def pixels(picture: np.ndarray, *sizes: tuple[int, int]) -> torch.Tensor:
@@ -243,7 +252,11 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
         pixels(drawn, (48, 130), (48, 64)) / 255,
         frames=[0],
         sampling=Sampling(seed=3).resolve(other.config.sampling),
+        clip=seen[0],
     )
+    side = other.config.ipf.image_size
+    straight = clip_pixels(pixels(drawn, (side, 130), (side, side)) / 127.5 - 1, side)
+    assert (seen[0] - straight).abs().max() < 0.04, "the tower sees the canvas itself"
     shown = ((expected[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
     assert np.abs(frame - shown).max() <= 1
     plain = next(Renderer(model, Sampling(seed=3)).render(source, poses, (64, 48)))
