@@ -66,7 +66,8 @@ class RenderConfig:
     device: Device = "auto"
     """Where to compute."""
     chunk: int = 8
-    """Frames computed at a time; does not change the result, but for --official-noise."""
+    """Frames that a GPU computes at a time. A CPU computes one at a time whatever it says, so there it
+    changes no byte, but for --official-noise."""
     estimator: EstimatorName = "auto"
     """Estimator of key points, for a video as `poses`, and for --align and --model warp without
     `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""

@@ -121,8 +121,9 @@ class Renderer:
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
         frame: `auto` renders the part of a source picture in which the signer is as large as the
             model knows, where the whole picture is not so, and pastes it back; `full` does not.
-        chunk: Frames computed at a time; memory grows with it, the result does not depend on it
-            but for `official_noise`.
+        chunk: Frames that a GPU computes at a time; memory grows with it. On a CPU every frame is
+            computed by itself, so that it changes no byte, but for `official_noise`; a GPU may
+            round the last bit of another batch differently.
 
     Raises:
         UserError: If the device or the precision is not there (69), a setting is out of range (2),
@@ -177,7 +178,7 @@ class Renderer:
         signer: PoseSequence | None = None,
         callback: Callback | None = None,
     ) -> Iterator[Frame]:
-        """Yield one frame per pose, in order; whole chunks are computed at a time.
+        """Yield one frame per pose, in order; on a GPU whole chunks are computed at a time.
 
         Args:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
@@ -251,7 +252,12 @@ class Renderer:
 
     def _step(self, area: Frame) -> int:
         """Return the frames to compute at a time: fewer where guides are large."""
-        if not self.model.config.guided or self.sampling.official_noise:
+        if self.sampling.official_noise:
+            return self.chunk
+        # Libraries choose algorithms by the size of a batch, and each rounds in its own way
+        if self.device.type == "cpu":
+            return 1
+        if not self.model.config.guided:
             return self.chunk
         height, width = area.shape[:2]
         return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
