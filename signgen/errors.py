@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from signal import Signals
 
@@ -48,3 +49,18 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int, where: str) -> None:
         super().__init__(f"stopped by {Signals(number).name} {where}")
         self.code = 128 + number
+
+
+def explain(error: Exception) -> tuple[str, ExitCode]:
+    """Return the one line and the exit code of any exception."""
+    if isinstance(error, UserError):
+        return str(error), error.code
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        return "out of memory. Use a smaller --chunk, --size or batch size.", ExitCode.UNAVAILABLE
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        return f"{error.filename or 'output'}: {error.strerror}. Free some space.", ExitCode.IO
+    return (
+        f"unexpected {name}: {text[:300]} (this is a fault of signgen; --debug shows where)",
+        ExitCode.UNEXPECTED,
+    )

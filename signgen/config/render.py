@@ -21,9 +21,10 @@ class RenderConfig:
     """Picture of the signer (PNG, JPEG, WebP)."""
     poses: str = ""
     """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
-    extract them from; recognised by content."""
+    extract them from; recognised by content. With a folder as `out`: a folder of these, of each of
+    which a video is made."""
     out: str = "out.mp4"
-    """Video to write."""
+    """Video to write, or a folder for many."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
     which needs no weights: it moves the source's own pixels, handshapes included."""
@@ -66,8 +67,8 @@ class RenderConfig:
     device: Device = "auto"
     """Where to compute."""
     chunk: int = 8
-    """Frames that a GPU computes at a time. A CPU computes one at a time whatever it says, so there it
-    changes no byte, but for --official-noise."""
+    """Frames that a GPU computes at a time. A CPU computes one whatever it says, so it changes no
+    byte there, but for --official-noise."""
     estimator: EstimatorName = "auto"
     """Estimator of key points, for a video as `poses`, and for --align and --model warp without
     `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""
@@ -75,7 +76,12 @@ class RenderConfig:
     """Checkpoint of the estimator."""
     compare: bool = True
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
+    jobs: str | None = None
+    """Render many with one model: a file with a JSON object a line, of settings that differ from
+    the flags. Videos that are there already, made of the same, are skipped."""
+    shard: str | None = None
+    """Part of many videos, such as 0/4 to 3/4, for one of several machines."""
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
     json: bool = False
-    """Print one JSON object on stdout."""
+    """Print one JSON object on stdout, of many videos one a line."""

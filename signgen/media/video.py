@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,6 +154,22 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
         fps = frame_rate(path, stream)
         number = 1 + sum(1 for _ in guarded(path, frames)) if count else stream.frames or None
         return VideoInfo(fps, (height, width), number)
+
+
+def read_comment(path: str | Path) -> Mapping[str, object]:
+    """Read the settings that `VideoWriter` stored in a video; empty where there are none.
+
+    Raises:
+        UserError: If it is no video, or one that is damaged or cut off.
+    """
+    probe_video(path, count=True)
+    with opened(Path(path)) as (container, _):
+        comment = container.metadata.get("comment", "")
+    try:
+        settings = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def read_video(path: str | Path) -> Iterator[NDArray[np.uint8]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +22,14 @@ from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, resize_picture
+from signgen.rendering.contents import KEY, content_digest
 from signgen.rendering.inputs import Inputs, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.planning import RenderPlan, is_guided, motion_of_file
 from signgen.structures import PoseSequence, Progress
+
+if TYPE_CHECKING:
+    from signgen.models.base import PoseGuidedModel
 
 __all__ = ["RenderResult", "as_json", "render_files"]
 
@@ -55,7 +60,12 @@ class RenderResult:
     settings: dict[str, object]
 
 
-def render_files(config: RenderConfig, *, progress: Progress | None = None) -> RenderResult:
+def render_files(
+    config: RenderConfig,
+    *,
+    progress: Progress | None = None,
+    model: PoseGuidedModel | None = None,
+) -> RenderResult:
     """Read source and poses, render, and write the video and, if asked for, comparison and sheet.
 
     Either all files are written or none; files that were there before stay as they were on failure.
@@ -63,6 +73,7 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     Args:
         config: Paths and settings.
         progress: Wraps the frames as they come, with their number; for a progress bar.
+        model: The model of the settings where it is loaded already.
 
     Raises:
         UserError: If an input, the model, the device or an output is unusable.
@@ -73,7 +84,12 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
 
     # Load the model
     renderer = load_renderer(
-        config.model, config.device, inputs.sampling, frame=config.frame, chunk=config.chunk
+        config.model,
+        config.device,
+        inputs.sampling,
+        frame=config.frame,
+        chunk=config.chunk,
+        model=model,
     )
     renderer.check_skeleton(inputs.poses.skeleton, config.poses)
 
@@ -154,6 +170,7 @@ def _settings(
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
         **sampling,
+        KEY: content_digest(config),
         "source_sha256": sha256(Path(config.source)),
         "poses_sha256": sha256(Path(config.poses)),
         **({"estimator": estimator} if estimator else {}),

@@ -21,7 +21,7 @@ from signgen.rendering.base import Frame, check_chunk
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
-__all__ = ["Inputs", "Motion", "check_inputs"]
+__all__ = ["Inputs", "Motion", "check_inputs", "output_names"]
 
 log = logging.getLogger(__name__)
 
@@ -269,11 +269,17 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Pose
     return reading.poses
 
 
+def output_names(config: RenderConfig) -> tuple[Path, ...]:
+    """Return the files that a render writes, the video first, unchecked."""
+    out = Path(config.out)
+    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
+    return (out, *extra) if config.compare else (out,)
+
+
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
     # What is written
-    out = check_output(config.out, ".mp4")
-    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
+    check_output(config.out, ".mp4")
+    outputs = tuple(check_output(path) for path in output_names(config))
 
     # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses]
