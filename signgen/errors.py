@@ -1,10 +1,14 @@
-"""The one error type a user can cause, with its process exit code."""
+"""The one error type a user can cause, exit codes, and being stopped by a signal."""
 
 from __future__ import annotations
 
 import errno
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from signal import Signals
+from types import FrameType
 
 
 class ExitCode(IntEnum):
@@ -64,3 +68,33 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
         f"unexpected {name}: {text[:300]} (this is a fault of signgen; --debug shows where)",
         ExitCode.UNEXPECTED,
     )
+
+
+@contextmanager
+def deferred_signals() -> Iterator[list[int]]:
+    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that work can reach a good end and be kept.
+
+    A second signal stops at once.
+
+    Yields:
+        The signals that came, empty so far.
+    """
+    caught: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        previous = {number: signal.signal(number, note) for number in numbers}
+    except ValueError:  # signals belong to the main thread; elsewhere the caller handles them
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

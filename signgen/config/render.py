@@ -81,6 +81,8 @@ class RenderConfig:
     the flags. Videos that are there already, made of the same, are skipped."""
     shard: str | None = None
     """Part of many videos, such as 0/4 to 3/4, for one of several machines."""
+    resume: bool = True
+    """Go on with what a stopped render of the same left in OUT.part; --no-resume begins anew."""
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
     json: bool = False

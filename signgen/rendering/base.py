@@ -90,8 +90,17 @@ class FrameRenderer(RendersFrames, Protocol):
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        start: int = 0,
     ) -> Iterator[Frame]:
-        """Yield one frame per pose at `size` (H, W), as large as the source if not given."""
+        """Yield one frame per pose at `size` (H, W), as large as the source if not given.
+
+        Args:
+            source: As `RendersFrames.render`.
+            poses: As there.
+            size: (H, W) of the frames.
+            signer: As there.
+            start: Number of the first frame to render.
+        """
         ...
 
 

@@ -21,7 +21,7 @@ KEY = "content_sha256"
 """What the digest is called in the comment of a video."""
 FILES = ("source", "poses", "source_poses", "weights")
 """Settings that name files, which count by what is in them."""
-WITHOUT_EFFECT = ("out", "device", "compare", "jobs", "shard", "dry_run", "json")
+WITHOUT_EFFECT = ("out", "device", "compare", "resume", "jobs", "shard", "dry_run", "json")
 """Settings that frames do not depend on, but for rounding."""
 
 

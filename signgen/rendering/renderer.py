@@ -5,7 +5,7 @@ torch is imported on use, so that the render command can check its inputs first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -177,6 +177,8 @@ class Renderer:
         *,
         signer: PoseSequence | None = None,
         callback: Callback | None = None,
+        start: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; on a GPU whole chunks are computed at a time.
 
@@ -187,6 +189,8 @@ class Renderer:
             signer: Key points in the source, of which the first pose is taken: a guided decoder
                 moves the source from them, and they help to find the part of it to render.
             callback: Is told every denoising step of every chunk; see `generate`.
+            start: Number of the first frame to render; frames are those of the whole sequence.
+            progress: Is told after every frame how many are done, and of how many.
 
         Yields:
             (H, W, 3) uint8 RGB.
@@ -220,16 +224,21 @@ class Renderer:
 
         # Chunk by chunk
         step = self._step(area)
-        for start in range(0, len(inside), step):
-            indices = range(start, min(start + step, len(inside)))
+        for first in range(start - start % step, len(inside), step):
+            indices = range(first, min(first + step, len(inside)))
             moved = None if guide is None else guide.move(inside, indices)
-            for frame in self._chunk(features, memory, inside, indices, moved, callback):
+            frames = self._chunk(features, memory, inside, indices, moved, callback)
+            for index, frame in zip(indices, frames, strict=True):
+                if index < start:
+                    continue
                 # Put it in its place
                 if crop is None:
                     yield resize_picture(frame, size or whole)
-                    continue
-                pasted = crop.paste(picture, resize_picture(frame, crop.size))
-                yield pasted if size is None else resize_picture(pasted.astype(np.float32), size)
+                else:
+                    pasted = crop.paste(picture, resize_picture(frame, crop.size))
+                    yield resize_picture(pasted.astype(np.float32), size) if size else pasted
+                if progress is not None:
+                    progress(index + 1 - start, len(inside) - start)
 
     def warnings(
         self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None

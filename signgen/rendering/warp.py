@@ -68,6 +68,7 @@ class WarpRenderer:
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        start: int = 0,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order.
 
@@ -77,6 +78,7 @@ class WarpRenderer:
                 are missing for up to four frames are filled in.
             size: (H, W) of the frames; the source's size if not given.
             signer: Key points in the source, of the same skeleton; the first pose is taken.
+            start: Number of the first frame to render.
 
         Yields:
             (H, W, 3) uint8 RGB.
@@ -95,7 +97,8 @@ class WarpRenderer:
 
         # Move it frame by frame
         placed = fill_missing(fit_to_source(poses, (height, width)), MAX_GAP)
-        for keypoints, confidence in zip(placed.keypoints, placed.confidence, strict=True):
+        rest = placed.frames(slice(start, None))
+        for keypoints, confidence in zip(rest.keypoints, rest.confidence, strict=True):
             moved = warp(parts, keypoints, confidence).picture  # (H, W, 3)
             if size in (None, (height, width)):
                 yield moved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,3 +254,29 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     assert np.abs(frame - shown).max() <= 1
     plain = next(Renderer(model, Sampling(seed=3)).render(source, poses, (64, 48)))
     assert np.abs(frame.astype(int) - plain).max() > 1
+
+
+def test_frames_from_one_on_are_those_of_the_whole(
+    model: FPDM, source: np.ndarray, make_poses: Make
+) -> None:
+    for sampling in (Sampling(steps=1), Sampling(steps=1, official_noise=True)):
+        renderer, told = Renderer(model, sampling, chunk=2), []
+        whole = list(renderer.render(source, make_poses(5)))
+        rest = renderer.render(
+            source, make_poses(5), start=3, progress=lambda *at, told=told: told.append(at)
+        )
+        assert np.array_equal(whole[3:], list(rest))
+        assert told == [(1, 2), (2, 2)]
+
+
+def test_threads_share_a_renderer(model: FPDM, source: np.ndarray, make_poses: Make) -> None:
+    for sampler in ("ddpm", "unipc"):
+        renderer = Renderer(model, Sampling(steps=2, sampler=sampler))  # type: ignore[arg-type]
+        sources = [np.roll(source, shift, 0) for shift in (0, 20, 40)]
+        one_by_one = [rendered(renderer, picture, make_poses(3)) for picture in sources]
+        with ThreadPoolExecutor(3) as threads:
+            together = list(
+                threads.map(lambda picture: rendered(renderer, picture, make_poses(3)), sources)  # noqa: B023
+            )
+        assert np.array_equal(one_by_one, together)
+        assert (together[0] != together[1]).any()
