@@ -11,7 +11,16 @@ __all__ = ["render"]
 
 GROUPS = {
     "many videos": ("jobs", "shard"),
-    "poses": ("clip", "pose_size", "pose_fps", "source_poses", "estimator", "weights"),
+    "poses": (
+        "clip",
+        "pose_size",
+        "pose_fps",
+        "source_poses",
+        "estimator",
+        "weights",
+        "fill_gaps",
+        "smooth",
+    ),
     "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
 }
 

@@ -42,6 +42,13 @@ class RenderConfig:
     """Poses of the source picture, of which the first is taken: for --align affine and limb, for
     --model warp and for models that move the source, which estimate it if it is not given, and to
     find the signer for --frame auto."""
+    fill_gaps: int = 0
+    """Fill gaps of key points of up to this many frames by straight lines."""
+    smooth: bool = False
+    """Smooth key points with the One-Euro filter: calm at rest, quick in fast movement."""
+    steady: bool = False
+    """Keep still pixels from flickering: small changes are followed slowly, brightness is kept;
+    hands and face are as the model renders them."""
     frame: Framing = "auto"
     """What a model renders of the source: `auto` only the part around the signer and the poses,
     pasted back with a soft border, where the signer fills the picture otherwise than the model

@@ -28,6 +28,7 @@ from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
 from signgen.rendering.contents import KEY, content_digest
+from signgen.rendering.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
@@ -119,7 +120,7 @@ def render_files(
             part_of(first), made_of, poses.fps, inputs.size, resume=config.resume
         )
         with _kept(part):
-            _render_into(part, renderer, inputs, motion, drawing, progress)
+            _render_into(part, renderer, inputs, motion, drawing, progress, steadied=config.steady)
             with atomic_paths(inputs.outputs) as temporary:
                 _finish(part, temporary, inputs, settings)
         part.remove()
@@ -143,6 +144,8 @@ def _render_into(
     motion: Motion,
     drawing: PoseDrawing,
     progress: Progress | None,
+    *,
+    steadied: bool,
 ) -> None:
     """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
 
@@ -159,6 +162,8 @@ def _render_into(
     missing: Iterable[Frame] = renderer.render(
         inputs.source, poses, inputs.size, signer=motion.signer, start=start
     )
+    if steadied:
+        missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
         missing = progress(missing, len(poses) - start)
 

@@ -16,7 +16,7 @@ from signgen.pose.extraction.clips import estimate_source
 from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
-from signgen.pose.transforms import fit_to_source
+from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, check_chunk
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
@@ -98,6 +98,12 @@ class Inputs:
         if isinstance(poses, VideoPoses):
             estimator = poses.estimator
             poses = poses.read(progress)
+
+        # Mend and calm them
+        if config.fill_gaps:
+            poses = fill_missing(poses, config.fill_gaps)
+        if config.smooth:
+            poses = smooth_one_euro(poses)
 
         # Find the signer in the source
         if config.source_poses or config.align != "none" or config.model == WARP:
@@ -189,6 +195,11 @@ def check_inputs(config: RenderConfig) -> Inputs:
     if config.model == WARP:
         _check_warp(config)
     check_chunk(config.chunk)
+    if config.fill_gaps < 0:
+        raise UserError(
+            f"--fill-gaps is {config.fill_gaps}; expected a number of frames, 0 for none.",
+            ExitCode.USAGE,
+        )
     sampling = sampling_of(config)
     outputs = _outputs(config)
 

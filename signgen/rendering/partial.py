@@ -5,7 +5,8 @@ goes on with the first frame that is missing, and the video has the bytes that i
 
     NAME.mp4.part/video.mp4 compare.mp4    whole segments; after a stop by a signal, all frames
                   row-000012.png           rows of the contact sheet
-                  after-000024.rgb         frames after the last whole segment, as they are
+                  last-000024.rgb          the last frame of the last whole segment, as it is
+                  after-000024.rgb         frames after it
                   state.json               what they are made of, and how much of them counts
 """
 
@@ -109,6 +110,19 @@ class PartialRender:
             file.truncate(frames.nbytes)
         return list(frames)
 
+    def last(self, waiting: list[Frame]) -> Frame | None:
+        """Return the last frame that is kept, or None before the first.
+
+        Args:
+            waiting: From `waiting`.
+        """
+        if waiting or not self.whole:
+            return waiting[-1] if waiting else None
+        return np.fromfile(self._last(self.whole), np.uint8).reshape(*self.size, 3)
+
+    def _last(self, whole: int) -> Path:
+        return self.folder / f"last-{whole:06d}.rgb"
+
     def keep(self, frame: Frame) -> None:
         """Keep the next frame, (H, W, 3), until its segment is whole."""
         with self._after.open("ab") as file:
@@ -120,11 +134,14 @@ class PartialRender:
         Args:
             videos: Its frames by the name of the growing video: `video`, `compare`.
         """
-        old, count = self._after, len(next(iter(videos.values())))
+        frames = next(iter(videos.values()))
+        old, count = (self._after, self._last(self.whole)), len(frames)
         lengths = self._grow(videos)
+        self._last(self.whole + count).write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
         self.whole, self.lengths = self.whole + count, lengths
         self._save()
-        old.unlink(missing_ok=True)
+        for file in old:
+            file.unlink(missing_ok=True)
 
     def show(self, **videos: list[Frame]) -> None:
         """Append frames of a segment that is not whole, to be played until the render goes on."""
