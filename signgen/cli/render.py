@@ -21,7 +21,16 @@ GROUPS = {
         "fill_gaps",
         "smooth",
     ),
-    "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
+    "sampling": (
+        "preset",
+        "steps",
+        "guidance",
+        "sampler",
+        "official_noise",
+        "precision",
+        "seed",
+        "chunk",
+    ),
 }
 
 

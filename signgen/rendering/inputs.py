@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signgen.config.render import RenderConfig
-from signgen.config.sampling import Sampling
+from signgen.config.sampling import PRESETS, Sampling
 from signgen.files.paths import check_output
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_image
 from signgen.pose.estimators import PoseEstimator, open_estimator
@@ -29,6 +29,7 @@ MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
     "frame",
+    "preset",
     "steps",
     "guidance",
     "sampler",
@@ -170,10 +171,11 @@ def _open_for_source(config: RenderConfig) -> PoseEstimator:
 
 def sampling_of(config: RenderConfig) -> Sampling:
     """Return how a render is to be sampled."""
+    preset = PRESETS[config.preset]
     return Sampling(
-        config.steps,
+        preset.steps if config.steps is None else config.steps,
         config.guidance,
-        config.sampler,
+        config.sampler or preset.sampler,
         config.official_noise,
         config.precision,
         config.seed,

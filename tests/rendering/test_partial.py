@@ -77,9 +77,10 @@ def test_a_signal_leaves_what_can_be_played_and_gone_on_with(
         assert ours == whole
 
 
-def test_whole_segments_survive_a_failure_again_and_again(work: Any) -> None:
-    render_files(config_of(work, "whole.mp4"))
-    config, frames = config_of(work, "a.mp4"), []
+@pytest.mark.parametrize("steady", [False, True])
+def test_whole_segments_survive_a_failure_again_and_again(work: Any, *, steady: bool) -> None:
+    render_files(config_of(work, "whole.mp4", steady=steady))
+    config, frames = config_of(work, "a.mp4", steady=steady), []
     for after in (4, 2):
         stop = Stop(after, broken)
         with pytest.raises(RuntimeError):
