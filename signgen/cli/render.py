@@ -21,9 +21,9 @@ GROUPS = {
         "fill_gaps",
         "smooth",
     ),
+    "human parsing": ("parsing", "label_set", "clothes_parsing", "face_parsing"),
+    "editing": ("clothes_from", "face_from", "edit_region", "mask"),
     "sampling": (
-        "preset",
-        "steps",
         "guidance",
         "sampler",
         "official_noise",

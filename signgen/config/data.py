@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.regions import LabelSetName
+
 __all__ = [
     "ClipsConfig",
     "DataConfig",
@@ -32,6 +34,9 @@ class DataConfig:
     their pairs show those."""
     min_distance: int = 1
     """Least number of frames between source and target where pairs are drawn."""
+    targets_per_record: int = 1
+    """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
+    the `ipf` stage to tell a signer's poses apart."""
     flip_rate: float = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""
@@ -91,6 +96,12 @@ class ClipsConfig:
     to `signgen train` as --data.frame-cache."""
     cache_resize: Literal["area", "bicubic"] = "area"
     """How frames of the cache are resized: the model's `resize`."""
+    parsing: str = ""
+    """Human parsing of the frames, for models that tell face from clothes: a SegFormer checkpoint
+    (hub id or folder), whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG)
+    named as the frames."""
+    label_set: LabelSetName | None = None
+    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -183,5 +194,12 @@ class PrepareDeepFashionConfig:
     """Make the pairs from train.lst, test.lst and the key points instead of reading them."""
     subset: int = 0
     """Keep only this many records of each split, for short runs; 0 keeps all."""
+    parsing: str = ""
+    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder), whose label maps
+    are kept in `OUT/parts`, or a folder of label maps (PNG) named as the pictures."""
+    label_set: LabelSetName | None = None
+    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the checkpoint computes."""
     json: bool = False
     """Print one JSON object on stdout."""

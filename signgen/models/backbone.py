@@ -117,6 +117,7 @@ def predict(
     pose: Tensor,
     tokens: Tensor | SourceContext,
     added: Tensor | None,
+    source: object = None,
 ) -> Tensor:
     """Run a U-Net of `build_unet`.
 
@@ -127,13 +128,20 @@ def predict(
         pose: (B, first channels, h, w) pose feature.
         tokens: (B, N, D) source tokens, or what stands for them.
         added: (B, time width) output of `FusionMLP`, or None.
+        source: What self-attention is given besides; see `parsing_guided.attention`.
 
     Returns:
         (B, C, h, w).
     """
     # The first convolution takes the pose feature from the channels behind the latents.
     widened = torch.cat([z.to(pose.dtype), pose], dim=1)
-    output: Tensor = unet(widened, t, encoder_hidden_states=tokens, class_labels=added).sample
+    output: Tensor = unet(
+        widened,
+        t,
+        encoder_hidden_states=tokens,
+        class_labels=added,
+        cross_attention_kwargs=None if source is None else {"source": source},
+    ).sample
     return output
 
 
@@ -182,6 +190,7 @@ def together(
     fusion_mlp: FusionMLP | None,
     branches: Sequence[Conditioning],
     memory: SourceMemory,
+    source: object = None,
 ) -> Denoiser:
     """Return a denoiser of several branches in one batch; see `RemembersSource.denoiser`."""
     # Once for all steps
@@ -194,10 +203,12 @@ def together(
     context = SourceContext(memory, absent, len(branches) - absent)
 
     # At every step
-    return lambda z, t: predict(unet, z, t, pose, context, added)
+    return lambda z, t: predict(unet, z, t, pose, context, added, source)
 
 
-def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetConditioningEmbedding:
+def build_pose_encoder(
+    channels: tuple[int, ...], features: int, planes: int = 3
+) -> ControlNetConditioningEmbedding:
     """Build the pose encoder: convolutions from drawn pose to a feature at latent resolution.
 
     The last convolution starts at zero, so the pose fades in while training (Zhang et al.,
@@ -206,7 +217,10 @@ def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetCo
     Args:
         channels: Channels per resolution; every further entry halves the resolution.
         features: Channels of the feature, those of the U-Net's first convolution.
+        planes: Channels of what is encoded; more than 3 where the pose does not come alone.
     """
     return ControlNetConditioningEmbedding(
-        conditioning_embedding_channels=features, block_out_channels=channels
+        conditioning_embedding_channels=features,
+        conditioning_channels=planes,
+        block_out_channels=channels,
     )

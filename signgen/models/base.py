@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     import torch
 
     from signgen.config.model import ModelConfig
+    from signgen.config.regions import Region
     from signgen.diffusion.samplers import Denoiser
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
 
-__all__ = ["LatentSpace", "PoseGuidedModel", "RemembersSource", "Trainable", "stored_state"]
+__all__ = [
+    "BorrowsRegions",
+    "LatentSpace",
+    "PoseGuidedModel",
+    "RemembersSource",
+    "Trainable",
+    "stored_state",
+]
 
 
 class Trainable(Protocol):
@@ -177,12 +185,15 @@ class PoseGuidedModel(Trainable, Protocol):
         """
         ...
 
-    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+    def condition(
+        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+    ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
         Args:
             source: Features of B sources.
             pose: (B, 3, H, W) drawn poses in [0, 1].
+            guide: As `decode`.
         """
         ...
 
@@ -220,6 +231,17 @@ class PoseGuidedModel(Trainable, Protocol):
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
+        ...
+
+
+@runtime_checkable
+class BorrowsRegions(Protocol):
+    """A model that can show a region of another picture on a signer, without retraining."""
+
+    def borrow(
+        self, source: SourceFeatures, donor: SourceFeatures, region: Region
+    ) -> SourceFeatures:
+        """Return features of a signer with a region of a donor in place of its own."""
         ...
 
 

@@ -12,19 +12,20 @@ from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
 from signgen.diffusion.schedule import NoiseSchedule
-from signgen.errors import ExitCode, UserError
 from signgen.models.attention import SourceMemory
-from signgen.models.autoencoder import build_autoencoder, check_size
+from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet, predict, together
 from signgen.models.base import LatentSpace
+from signgen.models.cell_losses import hand_losses
 from signgen.models.encoders import (
     SourceProjection,
     build_source_encoder,
     clip_pixels,
     source_pixels,
 )
-from signgen.models.guided import build_decoder
+from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
 from signgen.models.ipf import IPF
+from signgen.models.settings import check_settings
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -53,12 +54,18 @@ class FPDM(nn.Module):
         fused = config.fusion != "none"
         self.autoencoder = build_autoencoder(config.autoencoder)
         self.ipf = IPF(config.ipf) if fused else None
-        self.decoder = build_decoder(
-            config, self.autoencoder, 0 if self.ipf is None else self.ipf.width
-        )
+        width = 0 if self.ipf is None else self.ipf.width
+        self.decoder = build_decoder(config, self.autoencoder, width)
         self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
-        self.pose_encoder = build_pose_encoder(config.pose_channels, first)
+        # Differs from FPDM: a guided model's U-Net sees the moved source beside the pose and
+        # predicts what differs from its latents, because little is then left to learn.
+        planes = 3 + GUIDE_CHANNELS if config.guided else 3
+        self.pose_encoder = build_pose_encoder(config.pose_channels, first, planes)
+        self.departs = config.guided and self.schedule.prediction_type == "sample"
+        if self.departs and not config.unet.pretrained:
+            for weight in self.unet.conv_out.parameters():
+                nn.init.zeros_(weight)
         self.source_encoder = build_source_encoder(config.source_encoder)
         self.source_projection = SourceProjection(
             self.source_encoder.config.hidden_size,
@@ -66,30 +73,11 @@ class FPDM(nn.Module):
             self.unet.config["cross_attention_dim"],
             config.source_encoder.projection_dropout,
         )
-        self.fusion_mlp = (
-            None
-            if self.ipf is None
-            else FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
-        )
-        self._check_settings()
+        self.fusion_mlp: FusionMLP | None = None
+        if self.ipf is not None:
+            self.fusion_mlp = FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
+        check_settings(config, self.latents.factor)
         self._freeze()
-
-    def _check_settings(self) -> None:
-        config, factor = self.config, self.latents.factor
-        check_size(config.size, factor)
-        levels = len(config.pose_channels)
-        problems = {
-            f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
-            f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
-            f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
-                config.timestep_shift <= 0
-            ),
-            "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
-            "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
-        }
-        for problem, wrong in problems.items():
-            if wrong:
-                raise UserError(f"model: {problem}.", ExitCode.USAGE)
 
     def _freeze(self) -> None:
         for part in self._frozen_parts():
@@ -179,7 +167,12 @@ class FPDM(nn.Module):
         return SourceFeatures(self.source_projection(tokens), pooled)  # tokens (B, N, D)
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
@@ -188,19 +181,29 @@ class FPDM(nn.Module):
             pose: (B, 3, H, W) drawn poses in [0, 1].
             clip: (B, 3, S, S) the same poses for the tower of stage 1, if they are not to be made
                 from `pose`: squares of its size with CLIP's mean and standard deviation.
+            guide: The source moved to the poses, where the settings say `guided`; others ignore it.
 
         Returns:
             Pose feature, source tokens and, with fusion, an embedding of unit length.
 
         Raises:
-            ValueError: If the features hold no embedding.
+            ValueError: If the features hold no embedding, or a guided model is given no guide.
         """
         expect(pose, "B 3 H W", "pose")
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
-        feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
-        drawing = pose if self.config.guided else None
-        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip), drawing)
+        embedding = self._embedding(source, pose, clip)
+        if not self.config.guided:
+            feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
+            return Conditioning(feature, source.tokens, embedding)
+
+        # The pose beside the source moved to it, and the latents of that
+        small = fitting(guide, pose)
+        planes = torch.cat([pose, guide_planes(small)], dim=1)  # (B, 13, H, W)
+        feature = self.pose_encoder(planes.to(self.unet.dtype))
+        with torch.no_grad():
+            moved = self.latents.encode(small.warped.to(self.unet.dtype), sample=False)
+        return Conditioning(feature, source.tokens, embedding, drawing=pose, moved=moved)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -240,11 +243,19 @@ class FPDM(nn.Module):
         """
         # (B, E) -> (B, time width), added to the time embedding
         added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
-        return predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+        output = predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+        return self._depart(output, conditioning.moved)
 
-    def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
+    def _depart(self, output: Tensor, moved: Tensor | None) -> Tensor:
+        return output + moved if self.departs and moved is not None else output
+
+    def denoiser(
+        self, branches: Sequence[Conditioning], memory: SourceMemory, reference: object = None
+    ) -> Denoiser:
         """Return `denoise` for several branches of one batch; see `RemembersSource.denoiser`."""
-        return together(self.unet, self.fusion_mlp, branches, memory)
+        predicted = together(self.unet, self.fusion_mlp, branches, memory, reference)
+        moved = Conditioning.cat(branches).moved
+        return lambda z, t: self._depart(predicted(z, t), moved)
 
     def decode(
         self,
@@ -298,12 +309,13 @@ class FPDM(nn.Module):
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
-            shift = self.config.timestep_shift
-            timesteps = self.schedule.draw_timesteps(len(z0), shift, z0.device)
+            timesteps = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
 
         # Condition on source and pose
         if conditioning is None:
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+            conditioning = self.condition(
+                self.encode_source(batch.source, batch.source_parts), batch.pose, guide=batch.guide
+            )
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
 
@@ -312,15 +324,8 @@ class FPDM(nn.Module):
         output = self.denoise(noisy, timesteps, conditioning).float()
         wanted = self.schedule.training_target(z0, noise, timesteps)
         error = F.mse_loss(output, wanted, reduction="none")
-        hands = F.adaptive_avg_pool2d(batch.hands.float(), (z0.shape[-2], z0.shape[-1]))
-        # Differs from FPDM: hands may count more, because signs are read from them; 0 is FPDM.
-        weight = 1 + self.config.hand_weight * hands
         cells = error.mean(dim=1, keepdim=True)  # (B, 1, h, w)
-        return {
-            "loss": (weight * cells).mean() / weight.mean(),
-            "mse": cells.mean(),
-            "mse_hands": (hands * cells).sum() / hands.sum().clamp(min=1e-6),
-        }
+        return hand_losses(cells, batch.hands, self.config.hand_weight)
 
     def drop(self, conditioning: Conditioning) -> Conditioning:
         """Zero pose, source and fusion independently at random, as training for guidance needs.

@@ -160,7 +160,13 @@ def _render_into(
     waiting = part.waiting()
     start = part.whole + len(waiting)
     missing: Iterable[Frame] = renderer.render(
-        inputs.source, poses, inputs.size, signer=motion.signer, start=start
+        inputs.source,
+        poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        start=start,
+        **inputs.edits,
     )
     if steadied:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
@@ -235,6 +241,13 @@ def _settings(
         **({"estimator": estimator} if estimator else {}),
         "align": config.align,
         **({"source_poses_sha256": sha256(Path(used))} if used else {}),
+        **({"parsing": config.parsing} if config.parsing else {}),
+        **{
+            f"{name}_sha256": sha256(Path(file))
+            for name in ("clothes_from", "face_from", "mask")
+            if (file := getattr(config, name))
+        },
+        **({"edit_region": config.edit_region} if config.edit_region else {}),
     }
 
 

@@ -19,8 +19,11 @@ __all__ = ["KEY", "content_digest", "is_made_of"]
 
 KEY = "content_sha256"
 """What the digest is called in the comment of a video."""
-FILES = ("source", "poses", "source_poses", "weights")
-"""Settings that name files, which count by what is in them."""
+FILES = (
+    *("source", "poses", "source_poses", "weights", "parsing", "mask"),
+    *("clothes_from", "clothes_parsing", "face_from", "face_parsing"),
+)
+"""Settings that name files, which count by what is in them; a hub id counts by its name."""
 WITHOUT_EFFECT = ("out", "device", "compare", "resume", "jobs", "shard", "dry_run", "json")
 """Settings that frames do not depend on, but for rounding."""
 
@@ -42,7 +45,8 @@ def content_digest(config: RenderConfig) -> str:
     # Contents of files
     for name in FILES:
         path = made_of[name]
-        made_of[name] = sha256(Path(str(path))) if path else None
+        if path and (name in ("source", "poses") or Path(str(path)).exists()):
+            made_of[name] = sha256(Path(str(path)))
 
     # The model, by the digests in its manifest
     if config.model != WARP:

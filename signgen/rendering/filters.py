@@ -73,8 +73,8 @@ def steady(
         mixed = before + share[..., None] * (now - before)
         shown = np.rint(mixed).clip(0, 255).astype(np.uint8)
 
-        # Hands and face are as they were rendered
-        previous = np.where(signing[..., None], frame, shown)
+        # Hands and face are as they were rendered, and so is what did not change at all
+        previous = np.where(signing[..., None] | (frame == previous), frame, shown)
         yield previous
 
 

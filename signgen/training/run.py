@@ -112,7 +112,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     if latest is not None:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
-        model, adopted = start_from(config.start_from, config.model)
+        model, adopted = start_from(config.start_from, config.model, config.stage)
         if config.stage == "decoder":
             _check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
@@ -200,8 +200,8 @@ def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
 
 
 def _guided(config: TrainConfig) -> bool:
-    """Whether the stage trains a decoder that sees the source moved to the pose."""
-    return config.model.guided and config.stage in {"vae", "decoder"}
+    """Whether the stage sees the source moved to the pose."""
+    return config.model.guided and config.stage != "ipf"
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:

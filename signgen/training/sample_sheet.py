@@ -48,7 +48,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
         sampling = Sampling().resolve(stage.config.sampling)
         generated = generate(
             stage,
-            stage.encode_source(source),
+            stage.encode_source(source, batch.source_parts),
             pose,
             frames=range(ROWS),
             sampling=sampling,

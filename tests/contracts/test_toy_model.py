@@ -49,6 +49,7 @@ class ToyConfig:
     parts: ClassVar[tuple[str, ...]] = ("scheduler", "autoencoder")
     branches: ClassVar[int] = 2
     guided: ClassVar[bool] = False
+    regions: ClassVar[tuple[str, ...]] = ()
     size: tuple[int, int] = (64, 48)
     source_size: tuple[int, int] | None = None
     resize: Literal["area", "bicubic"] = "area"
@@ -86,7 +87,9 @@ class Toy(nn.Module):
     def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
         return SourceFeatures(source.mean((2, 3))[:, None])
 
-    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+    def condition(
+        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+    ) -> Conditioning:
         tokens = source.tokens.expand(len(pose), -1, -1)
         return Conditioning(nn.functional.avg_pool2d(pose, self.latents.factor), tokens)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,6 +28,7 @@ from signgen.data.examples.augmentation import (
     recolour,
 )
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
+from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
@@ -45,6 +48,8 @@ class Example:
     pose: Tensor
     hands: Tensor
     face: Tensor
+    source_parts: Tensor | None = None
+    target_parts: Tensor | None = None
     guide: Guide | None = None
 
 
@@ -89,6 +94,7 @@ class TripletDataset(Dataset[Example]):
             )
         _check_rates(config)
         _check_window(config.window, model.size)
+        check_parts(adapter, config.split, model.regions)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.guided = guided
         self.records = adapter.records(config.split)
@@ -116,13 +122,14 @@ class TripletDataset(Dataset[Example]):
         def cut(value: Tensor) -> Tensor:
             return value[..., rows, columns]
 
-        guide = example.guide
-        return Example(
-            source=example.source,
+        guide, parts = example.guide, example.target_parts
+        return replace(
+            example,
             target=cut(example.target),
             pose=cut(example.pose),
             hands=cut(example.hands),
             face=cut(example.face),
+            target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
         )
 
@@ -145,7 +152,8 @@ class TripletDataset(Dataset[Example]):
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        if flips(self.seed, position, self.config.flip_rate):
+        mirrored = flips(self.seed, position, self.config.flip_rate)
+        if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W.
             poses, placed = flip(poses), flip(placed)
@@ -153,12 +161,15 @@ class TripletDataset(Dataset[Example]):
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
         drawn = torch.from_numpy(self.drawing.draw(poses).copy())
         points, visible = placed.keypoints[0], placed.confidence[0]
+        regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(
             source=to_pixels(source),
             target=to_pixels(target),
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
             hands=box_mask(hand_boxes(points, visible), size),
             face=box_mask(face_boxes(points, visible), size),
+            source_parts=regions(triplet.source, self.source_size),
+            target_parts=regions(triplet.target, size),
             guide=guide,
         )
         return self._recoloured(example, position)
@@ -183,13 +194,18 @@ class TripletDataset(Dataset[Example]):
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
-        count = self.config.pairs if self.pairs is None else len(self.pairs)
-        index = shuffled(count, self.seed, position) if count else position
-        rate = self.config.identity_rate
-        if self.pairs is None:
-            drawn = draw(self.records, self.seed, index, rate, self.config.min_distance)
-            return with_few_sources(drawn, self.config.source_frames)
-        return vary(self.pairs[index], self.seed, position, rate)
+        config, seed = self.config, self.seed
+        if self.pairs is not None:
+            index = shuffled(len(self.pairs), seed, position)
+            return vary(self.pairs[index], seed, position, config.identity_rate)
+        # Pairs of one record stay together when they are shuffled
+        together = config.targets_per_record
+        group, member = divmod(position, together)
+        if config.pairs:
+            group = shuffled(max(1, config.pairs // together), seed, group)
+        index, rate = group * together + member, config.identity_rate
+        drawn = draw(self.records, seed, index, rate, config.min_distance, together)
+        return with_few_sources(drawn, config.source_frames)
 
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
         """Return a frame resized to one size after the other.
@@ -222,6 +238,8 @@ def _check_rates(config: DataConfig) -> None:
         problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
     elif config.source_frames < 0:
         problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
+    elif config.targets_per_record < 1:
+        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
     elif any(side < 1 for side in config.source_sides):
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:
@@ -291,7 +309,7 @@ def batches(
         sampler=positions,
         num_workers=workers,
         collate_fn=_collate_or_error,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_serve if workers else None,
     )
     for batch in loader:
         if isinstance(batch, UserError):
@@ -320,12 +338,21 @@ def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserEr
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    guides = [example.guide for example in examples]
-    plain = [{**vars(example), "guide": 0} for example in examples]
-    known = [guide for guide in guides if guide is not None]
-    return Batch(**{**default_collate(plain), "guide": Guide.cat(known) if known else None})
+    guides = [example.guide for example in examples if example.guide is not None]
+    plain = [
+        {name: value for name, value in vars(example).items() if isinstance(value, Tensor)}
+        for example in examples
+    ]
+    return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
 
 
-def _one_thread(_: int) -> None:
-    """Keep a loader process on one core: the arithmetic belongs to the training process."""
+def _serve(_: int) -> None:
+    """Keep a loader process on one core, and alive when a whole group of processes is signalled.
+
+    The arithmetic belongs to the training process, and so does the answer to a signal: it still
+    needs examples to finish its step, and ends its loaders itself.
+    """
     torch.set_num_threads(1)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has the first two
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
