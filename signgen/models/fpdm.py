@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
+from signgen.diffusion import draws
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.errors import ExitCode, UserError
 from signgen.models.attention import SourceMemory
@@ -25,6 +26,7 @@ from signgen.models.encoders import (
 )
 from signgen.models.guided import build_decoder
 from signgen.models.ipf import IPF
+from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -272,7 +274,7 @@ class FPDM(nn.Module):
     ) -> dict[str, Tensor]:
         """Denoise noised targets (FPDM Eq. 11, with v for epsilon where the schedule says so).
 
-        What is not given is computed from the batch, or drawn from torch's global generator.
+        What is not given is computed from the batch, or drawn (`diffusion.draws`).
 
         Args:
             batch: Sources, targets, poses and hand boxes.
@@ -292,9 +294,9 @@ class FPDM(nn.Module):
 
         # Draw noise and timesteps
         if noise is None:
-            noise = torch.randn_like(z0)
+            noise = draws.normal(z0)
             # Guttenberg's offset noise: lets the model change a picture's mean colour.
-            noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+            noise = noise + self.config.offset_noise * draws.normal(z0[:, :, :1, :1])
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
@@ -317,7 +319,7 @@ class FPDM(nn.Module):
         weight = 1 + self.config.hand_weight * hands
         cells = error.mean(dim=1, keepdim=True)  # (B, 1, h, w)
         return {
-            "loss": (weight * cells).mean() / weight.mean(),
+            "loss": (weight * cells).mean() / mean_of_all(weight.mean()),
             "mse": cells.mean(),
             "mse_hands": (hands * cells).sum() / hands.sum().clamp(min=1e-6),
         }
@@ -329,12 +331,13 @@ class FPDM(nn.Module):
         """
         # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
         # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
-        count = len(conditioning.tokens)
-        draws = 1 if self.config.drop_per_batch else count
+        samples = conditioning.tokens[:, 0, 0].detach().float()  # (B,)
 
         def keep(probability: float) -> Tensor:
-            kept = torch.rand(draws, device=conditioning.tokens.device) >= probability
-            return kept.expand(count)
+            if self.config.drop_per_batch:
+                # On the CPU, whose generator is seeded alike on all processes
+                return (torch.rand(1) >= probability).to(samples.device).expand(len(samples))
+            return draws.uniform(samples) >= probability
 
         if not self.training:
             return conditioning.keep(pose=keep(self.config.drop_pose))

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import IPFConfig
+from signgen.models.dropout import Dropout
 from signgen.models.encoders import build_clip, clip_pixels
+from signgen.models.processes import from_all
 from signgen.structures import Batch, ExitCode, UserError, expect
 
 
@@ -36,11 +38,11 @@ class Combiner(nn.Module):
         self.gate = nn.Sequential(
             nn.Linear(2 * width, width),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(width, 1),
             nn.Sigmoid(),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, source: Tensor, pose: Tensor) -> Tensor:
         """Fuse embeddings.
@@ -222,7 +224,8 @@ class IPF(nn.Module):
             Scalars: `loss`; `info_nce`; `l1`; `top1`, the share of rows whose own column is most
             similar (rows of sources included, as published); `mean_rank` of that column, from 1.
         """
-        source, target, fused = source.float(), target.float(), fused.float()
+        # Negatives are the pictures of all processes
+        source, target, fused = (from_all(part.float()) for part in (source, target, fused))
         rows, columns, compared = target, fused, source
         if self.config.loss == "source-enhanced":
             rows, columns = with_sources(target, fused, source)  # (2B, E)

@@ -1,8 +1,9 @@
 """One training loop for all stages: `vae`, `ipf`, `fpdm` and `decoder` (`config.Stage`).
 
-Order, augmentation, noise and learning rate are pure functions of (seed, step), so an interrupted
-run that resumes computes what an uninterrupted one computes. Several processes:
-`accelerate launch -m signgen train`.
+Order, augmentation and learning rate are pure functions of (seed, step), and what a sample draws is
+one of (seed, position), so an interrupted run that resumes computes what an uninterrupted one
+computes, and several processes compute what one does with their batches together. They are started
+by `accelerate launch -m signgen train` or `torchrun -m signgen train`.
 
 The result of a run is its last checkpoint. FPDM's programs do the same: they also keep the one of
 the best loss on test pairs, but stage 2 and the published scores use the last.
@@ -37,7 +38,7 @@ from signgen.training.run import (
     save_run,
 )
 from signgen.training.sample_sheet import write_sheet
-from signgen.training.schedule import check_settings, learning_rate, step_seed
+from signgen.training.schedule import check_settings, learning_rate, seeded
 from signgen.training.validation import due, validate
 
 log = logging.getLogger(__name__)
@@ -150,18 +151,18 @@ def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
     """Sum the gradients of the step's micro-batches, each divided by their number.
 
     That is the gradient of one large batch where the loss is a mean over samples. InfoNCE is not:
-    its negatives are those of the micro-batch.
+    its negatives are those of the micro-batch, of all processes; nor is a loss with weights for
+    hands, which are divided by their mean in the micro-batch.
     """
     accelerator, count = run.accelerator, run.config.accumulate
     sums: dict[str, Tensor] = {}
     for micro in range(count):
-        # Seed the draws of this micro-batch
         batch = next(source).to(accelerator.device)
         number = run.step * count + micro
-        torch.manual_seed(step_seed(run.config.seed, number, accelerator.process_index))
         # Processes exchange gradients once a step, in the backward pass of the last micro-batch.
         last = micro == count - 1
-        with nullcontext() if last else accelerator.no_sync(run.wrapped):
+        draws = seeded(run.config.seed, number, run.config.batch_size, accelerator)
+        with draws, nullcontext() if last else accelerator.no_sync(run.wrapped):
             with accelerator.autocast():
                 losses: dict[str, Tensor] = run.wrapped(batch)
             accelerator.backward(losses["loss"] / count)
@@ -210,14 +211,20 @@ def _sample(run: TrainingRun) -> None:
 def _deferred_signals() -> Iterator[list[int]]:
     """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that the loop can finish its step and save.
 
-    A second signal stops at once.
+    A second Ctrl-C stops at once, if it comes a second later: launchers pass signals on that their
+    processes have had already.
     """
     caught: list[int] = []
+    first = math.inf
 
     def note(number: int, _: FrameType | None) -> None:
-        if caught:
+        nonlocal first
+        now = time.monotonic()
+        if number == signal.SIGINT and now - first > 1:
             raise KeyboardInterrupt
-        caught.append(number)
+        if not caught:
+            first = now
+            caught.append(number)
 
     try:
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two

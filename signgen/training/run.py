@@ -298,9 +298,13 @@ def measure_latents(run: TrainingRun) -> None:
 
 
 def save_run(run: TrainingRun) -> None:
-    """Write a checkpoint, from the main process only."""
-    if not run.accelerator.is_main_process:
-        return
+    """Write a checkpoint from the main process; the others wait until it is there."""
+    if run.accelerator.is_main_process:
+        _save(run)
+    run.accelerator.wait_for_everyone()
+
+
+def _save(run: TrainingRun) -> None:
     # What exact resume needs
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()

@@ -7,7 +7,7 @@ import torch
 from signgen.config.train import TrainConfig
 from signgen.data.examples.loading import batches
 from signgen.training.run import TrainingRun, averaged
-from signgen.training.schedule import step_seed
+from signgen.training.schedule import seeded
 
 __all__ = ["due", "validate"]
 
@@ -51,8 +51,9 @@ def validate(run: TrainingRun) -> dict[str, float]:
     run.stage.eval()
     with averaged(run), torch.no_grad(), accelerator.autocast():
         for number, batch in enumerate(source):
-            torch.manual_seed(step_seed(config.seed, number, accelerator.process_index))
-            for name, value in run.stage.loss(batch.to(accelerator.device)).items():
+            with seeded(config.seed, number, config.batch_size, accelerator):
+                losses = run.stage.loss(batch.to(accelerator.device))
+            for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
     run.wrapped.train()
     means = accelerator.reduce(sums, "mean")
