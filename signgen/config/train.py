@@ -80,5 +80,7 @@ class TrainConfig:
     """Split that validations draw from. They choose nothing: the last checkpoint is the result."""
     keep: int = 2
     """Checkpoints kept."""
+    dry_run: bool = False
+    """Train nothing: print what the run costs, and all that it lacks at once."""
     stop_at: int = 0
     """Stop after this step although `steps` is larger (to train in slices); 0 trains to the end."""

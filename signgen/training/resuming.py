@@ -33,7 +33,7 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     free |= {"validate_every", "validate_batches", "validation_split", "gradient_checkpointing"}
     # Where the data lie and how they are read; that they are the same is checked by their digest
     free |= {f"data.{name}" for name in ("root", "workers", "cache", "frame_cache", "warp_cache")}
-    free |= {"data.video_reader"}
+    free |= {"data.video_reader", "dry_run"}
     if new.schedule == "cosine":
         free.remove("steps")  # more of them would raise the rate again
     before, now = (dict(_flat(config)) for config in (old, new))

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,6 @@ from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
-from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
@@ -31,6 +30,8 @@ from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.device import open_accelerator
+from signgen.training.examples import training_data
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
@@ -114,14 +115,14 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     else:
         model, adopted = start_from(config.start_from, config.model)
         if config.stage == "decoder":
-            _check_whole(config, adopted)
+            check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
         pictures = measure_split(adapter, config.data.split, model.size)
         config = replace(config, model=replace(model, pictures=pictures))
 
     # The stage
-    accelerator = _accelerator(config)
+    accelerator = open_accelerator(config)
     torch.manual_seed(config.seed)
     stage = build_stage(config.model, config.stage)
     own = {stage.prefix + name for name in stage.state_dict()}
@@ -138,6 +139,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     ema = None
     if config.ema:
         ema = EMAModel(trained, decay=config.ema, use_ema_warmup=True, power=0.75)
+    dataset, held_out = training_data(config, adapter)
     run = TrainingRun(
         config,
         folder,
@@ -146,10 +148,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(
-            adapter, config.data, config.model, config.seed, guided=_guided(config)
-        ),
-        held_out=_held_out(config, adapter) if config.validate_every else None,
+        dataset=dataset,
+        held_out=held_out,
     )
     run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
@@ -166,47 +166,14 @@ def _load(stage: Trainable, state: State, where: Path | str) -> None:
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
 
 
-def _accelerator(config: TrainConfig) -> Accelerator:
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
-        )
-    if config.precision == "fp16" and (
-        config.device == "cpu" or not torch.accelerator.is_available()
-    ):
-        # accelerate would compute in 32 bits without a word.
-        raise UserError(
-            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
-        )
-    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
+    """Refuse to tune a decoder on samples of an untrained denoiser.
 
-
-def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
-    """Return the validation split as it is: no augmentation, and frames from the data themselves.
-
-    A cache of frames need not hold this split.
+    Args:
+        config: Settings of the run.
+        names: Weights of the earlier runs.
     """
-    data = replace(
-        config.data,
-        split=config.validation_split,
-        identity_rate=0.0,
-        flip_rate=0.0,
-        jitter=0.0,
-        source_sides=(),
-        colour_jitter=0.0,
-        frame_cache="",
-    )
-    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
-
-
-def _guided(config: TrainConfig) -> bool:
-    """Whether the stage trains a decoder that sees the source moved to the pose."""
-    return config.model.guided and config.stage in {"vae", "decoder"}
-
-
-def _check_whole(config: TrainConfig, state: State) -> None:
-    """Refuse to tune a decoder on samples of an untrained denoiser."""
-    if not any(name.startswith(config.model.denoiser) for name in state):
+    if not any(name.startswith(config.model.denoiser) for name in names):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
             "decoder needs one. Give a run folder of stage fpdm, or a model.",
@@ -216,7 +183,7 @@ def _check_whole(config: TrainConfig, state: State) -> None:
 
 def _write_config(run: TrainingRun) -> None:
     """Keep the settings; where to stop is a matter of this call, not of the run."""
-    settings = replace(run.config, stop_at=0)
+    settings = replace(run.config, stop_at=0, dry_run=False)
     save_text(run.folder / "config.yaml", to_yaml(settings))
 
 

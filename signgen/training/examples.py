@@ -1,0 +1,37 @@
+"""The examples that a run trains on and is validated on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from signgen.config.train import TrainConfig
+from signgen.data.adapter import DatasetAdapter
+from signgen.data.examples.loading import TripletDataset
+
+__all__ = ["training_data"]
+
+
+def training_data(
+    config: TrainConfig, adapter: DatasetAdapter
+) -> tuple[TripletDataset, TripletDataset | None]:
+    """Return training examples, and held-out ones where the run validates.
+
+    Held-out examples come as they are, without augmentation, and from the data themselves: a cache
+    of frames need not hold their split.
+    """
+    # Whether the stage trains a decoder that sees the source moved to the pose
+    guided = config.model.guided and config.stage in {"vae", "decoder"}
+    dataset = TripletDataset(adapter, config.data, config.model, config.seed, guided=guided)
+    if not config.validate_every:
+        return dataset, None
+    data = replace(
+        config.data,
+        split=config.validation_split,
+        identity_rate=0.0,
+        flip_rate=0.0,
+        jitter=0.0,
+        source_sides=(),
+        colour_jitter=0.0,
+        frame_cache="",
+    )
+    return dataset, TripletDataset(adapter, data, config.model, config.seed, guided=guided)
