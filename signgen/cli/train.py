@@ -35,8 +35,13 @@ GROUPS = {
         "ema",
         "gradient_checkpointing",
     ),
-    "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every"),
-    "validation": ("validate_every", "validate_batches", "validation_split"),
+    "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every", "track"),
+    "validation": (
+        "validate_every",
+        "validate_batches",
+        "validate_pictures",
+        "validation_split",
+    ),
     "model": (),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -34,4 +36,9 @@ def open_accelerator(config: TrainConfig) -> Accelerator:
     """
     check_device(config)
     AcceleratorState._reset_state()
-    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
+    return Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision=config.precision,
+        log_with=list(config.track) or None,
+        project_dir=Path(config.out) / "tensorboard" if config.track else None,
+    )

@@ -17,7 +17,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -30,16 +30,10 @@ from signgen.data.examples.loading import batches
 from signgen.errors import Stopped
 from signgen.files.locking import locked
 from signgen.structures import Batch, UserError
-from signgen.training.run import (
-    TrainingRun,
-    averaged,
-    measure_latents,
-    open_run,
-    save_run,
-)
-from signgen.training.sample_sheet import write_sheet
+from signgen.training.reporting import Reporter, check_trackers
+from signgen.training.run import TrainingRun, measure_latents, open_run, save_run
 from signgen.training.schedule import check_settings, learning_rate, seeded
-from signgen.training.validation import due, validate
+from signgen.training.validation import due
 
 log = logging.getLogger(__name__)
 MAX_BAD_STEPS = 10
@@ -57,6 +51,7 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
         Stopped: On Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, after a checkpoint was saved.
     """
     check_settings(config)
+    check_trackers(config)
     # One training at a time writes to a folder; of several processes the first one does
     first = os.environ.get("RANK", "0") == "0"
     with locked(Path(config.out), "a training") if first else nullcontext():
@@ -85,7 +80,9 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
         rank=run.accelerator.process_index,
         world=run.accelerator.num_processes,
     )
-    with _deferred_signals() as stop, bar:
+    with _deferred_signals() as stop, bar, closing(Reporter(run)) as report:
+        if run.step == 0:
+            report.sheet()
         while run.step < last:
             # One optimiser step
             started = time.perf_counter()
@@ -95,12 +92,12 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
 
             # Report
             if run.step % config.log_every == 0 or run.step == last:
-                _log(run, losses, time.perf_counter() - started)
-                bar.set_postfix(loss=f"{float(losses['loss']):.4f}")
+                line = report.losses(losses, time.perf_counter() - started)
+                bar.set_postfix({name: line[name] for name in ("loss", "samples_per_second")})
             if due(config, run.step):
-                run.log({"step": run.step, "validation": validate(run)})
+                report.validation()
             if run.step % config.sample_every == 0 or run.step == config.steps:
-                _sample(run)
+                report.sheet()
 
             # Save, and stop if asked to: a signal from here on waits for the next step
             stopped = _agreed(run, stop)
@@ -108,6 +105,7 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
                 if run.step == config.steps and config.stage == "vae":
                     measure_latents(run)
                 save_run(run)
+                report.curves()
             if stopped:
                 raise Stopped(stopped, f"after step {run.step}; checkpoint saved")
     return run.folder
@@ -183,28 +181,6 @@ def _skip(run: TrainingRun) -> None:
     if run.accelerator.scaler is not None:
         # With fp16 the optimiser sees the overflow, skips the step and lowers the loss scale.
         run.optimizer.step()
-
-
-def _log(run: TrainingRun, losses: dict[str, Tensor], seconds: float) -> None:
-    # Means over all processes, in one exchange
-    stacked = torch.stack([value.detach().float() for value in losses.values()])
-    means = run.accelerator.reduce(stacked, "mean").tolist()
-    line = {
-        "step": run.step,
-        "lr": learning_rate(run.config, run.step - 1),
-        "seconds": round(seconds, 4),
-    }
-    rounded = [round(value, 6) if math.isfinite(value) else None for value in means]
-    run.log(line | dict(zip(losses, rounded, strict=True)))
-
-
-def _sample(run: TrainingRun) -> None:
-    """Write `samples/step-NNNNNN.png`, with the averaged weights."""
-    if run.accelerator.is_main_process:
-        run.stage.eval()
-        with averaged(run), torch.no_grad():
-            write_sheet(run.stage, run.dataset, run.folder / "samples" / f"step-{run.step:06d}.png")
-        run.wrapped.train()
 
 
 @contextmanager

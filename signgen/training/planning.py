@@ -17,6 +17,7 @@ from signgen.models.pretrained import missing_parts, require_parts
 from signgen.training.cost import Cost, cost, hours, memory
 from signgen.training.device import check_device
 from signgen.training.examples import training_data
+from signgen.training.reporting import check_trackers
 from signgen.training.resuming import resumed
 from signgen.training.run import check_whole
 from signgen.training.schedule import check_settings
@@ -73,6 +74,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     note(lambda: check_settings(config))
     note(lambda: check_device(config))
+    note(lambda: check_trackers(config))
     note(lambda: _data(config))
     for name in config.start_from:
         note(lambda name=name: verify(resolve(name)[0]))  # type: ignore[misc]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
-from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
+from signgen.checkpoints.runs import newest_checkpoint, save_best, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
@@ -86,6 +86,11 @@ class TrainingRun:
     def parameters(self) -> list[nn.Parameter]:
         """The trained weights."""
         return [p for p in self.stage.parameters() if p.requires_grad]
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of log.jsonl."""
+        text = (self.folder / "log.jsonl").read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()]
 
     def log(self, line: Mapping[str, object]) -> None:
         """Append a line to log.jsonl, from the main process only."""
@@ -269,6 +274,12 @@ def save_run(run: TrainingRun) -> None:
     if run.accelerator.is_main_process:
         _save(run)
     run.accelerator.wait_for_everyone()
+
+
+def save_as_best(run: TrainingRun) -> None:
+    """Keep the weights as the best ones, averaged where the run averages them."""
+    with averaged(run):
+        save_best(run.folder, run.step, stored_state(run.stage))
 
 
 def _save(run: TrainingRun) -> None:

@@ -69,7 +69,8 @@ def check_settings(config: TrainConfig) -> None:
     counts += ["log_every", "sample_every", "save_every", "keep"]
     counts += ["decay_every"] if config.schedule == "step" else []
     counts += ["validate_batches"] if config.validate_every else []
-    small = [(name, 1) for name in counts] + [("warmup", 0), ("validate_every", 0)]
+    small = [(name, 1) for name in counts]
+    small += [(name, 0) for name in ("warmup", "validate_every", "validate_pictures")]
     problems = [
         f"{name} is {getattr(config, name)}; expected at least {least}"
         for name, least in small
