@@ -235,6 +235,8 @@ class Conditioning:
         embedding: (B, E) fusion embedding, or None for models without one.
         drawing: (B, 3, H, W) the drawn pose in [0, 1], which the denoiser does not see but a guided
             decoder does; never dropped, and None where no decoder wants it.
+        moved: (B, C, h, w) latents of the source moved to the pose, from which a guided model's
+            denoiser departs; never dropped, and None for other models.
         nulled: Names of the inputs that `null` has made zeros in every row.
     """
 
@@ -242,6 +244,7 @@ class Conditioning:
     tokens: Tensor
     embedding: Tensor | None = None
     drawing: Tensor | None = None
+    moved: Tensor | None = None
     nulled: frozenset[str] = frozenset()
 
     def null(self, *names: Literal["pose", "tokens", "embedding"]) -> Conditioning:
@@ -275,10 +278,12 @@ class Conditioning:
         import torch
 
         embeddings = [part.embedding for part in parts if part.embedding is not None]
+        moved = [part.moved for part in parts if part.moved is not None]
         return Conditioning(
             pose=torch.cat([part.pose for part in parts]),
             tokens=torch.cat([part.tokens for part in parts]),
             embedding=torch.cat(embeddings) if embeddings else None,
+            moved=torch.cat(moved) if moved else None,
         )
 
 

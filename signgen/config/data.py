@@ -32,6 +32,9 @@ class DataConfig:
     their pairs show those."""
     min_distance: int = 1
     """Least number of frames between source and target where pairs are drawn."""
+    targets_per_record: int = 1
+    """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
+    the `ipf` stage to tell a signer's poses apart."""
     flip_rate: float = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""

@@ -137,6 +137,9 @@ class IPFConfig:
     """Temperature tau of the InfoNCE loss."""
     l1_weight: float = 1e-4
     """Weight of the published L1 term between fused and source embeddings."""
+    pose_weight: float = 0.0
+    """Weight of reading the drawn pose, coarsely, from the embeddings of target and pose: lets a
+    tower that begins from nothing find the pose; FPDM has none."""
 
 
 @dataclass(frozen=True)
@@ -308,6 +311,7 @@ def guided_fpdm() -> FPDMConfig:
             block_channels=(16, 32, 64, 96), layers_per_block=1, latent_channels=8
         ),
         decoder=DecoderConfig(kind="guided"),
+        ipf=IPFConfig(combiner_dropout=0.1, pose_weight=10.0),
         unet=UNetConfig(block_channels=(64, 96, 160), cross_attention_width=160),
         scheduler=SchedulerConfig(prediction_type="sample"),
         sampling=SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim"),

@@ -198,7 +198,9 @@ def together(
     return lambda z, t: predict(unet, z, t, pose, context, added)
 
 
-def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetConditioningEmbedding:
+def build_pose_encoder(
+    channels: tuple[int, ...], features: int, planes: int = 3
+) -> ControlNetConditioningEmbedding:
     """Build the pose encoder: convolutions from drawn pose to a feature at latent resolution.
 
     The last convolution starts at zero, so the pose fades in while training (Zhang et al.,
@@ -207,7 +209,10 @@ def build_pose_encoder(channels: tuple[int, ...], features: int) -> ControlNetCo
     Args:
         channels: Channels per resolution; every further entry halves the resolution.
         features: Channels of the feature, those of the U-Net's first convolution.
+        planes: Channels of what is encoded; more than 3 where the pose does not come alone.
     """
     return ControlNetConditioningEmbedding(
-        conditioning_embedding_channels=features, block_out_channels=channels
+        conditioning_embedding_channels=features,
+        conditioning_channels=planes,
+        block_out_channels=channels,
     )

@@ -194,12 +194,15 @@ class PoseGuidedModel(Trainable, Protocol):
         """
         ...
 
-    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+    def condition(
+        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+    ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
         Args:
             source: Features of B sources.
             pose: (B, 3, H, W) drawn poses in [0, 1].
+            guide: As `decode`.
         """
         ...
 

@@ -49,7 +49,9 @@ class DecoderStage(FPDM):
             Scalars `loss` (optimised) and those of `reconstruction_loss`.
         """
         with torch.no_grad():
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+            conditioning = self.condition(
+                self.encode_source(batch.source), batch.pose, guide=batch.guide
+            )
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
         decoded = self.decode(latents, conditioning, batch.guide, clamp=False)

@@ -24,7 +24,7 @@ from signgen.models.encoders import (
     clip_pixels,
     source_pixels,
 )
-from signgen.models.guided import build_decoder
+from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
 from signgen.models.ipf import IPF
 from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
@@ -60,7 +60,14 @@ class FPDM(nn.Module):
         )
         self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
-        self.pose_encoder = build_pose_encoder(config.pose_channels, first)
+        # Differs from FPDM: a guided model's U-Net sees the moved source beside the pose and
+        # predicts what differs from its latents, because little is then left to learn.
+        planes = 3 + GUIDE_CHANNELS if config.guided else 3
+        self.pose_encoder = build_pose_encoder(config.pose_channels, first, planes)
+        self.departs = config.guided and self.schedule.prediction_type == "sample"
+        if self.departs and not config.unet.pretrained:
+            for weight in self.unet.conv_out.parameters():
+                nn.init.zeros_(weight)
         self.source_encoder = build_source_encoder(config.source_encoder)
         self.source_projection = SourceProjection(
             self.source_encoder.config.hidden_size,
@@ -181,7 +188,12 @@ class FPDM(nn.Module):
         return SourceFeatures(self.source_projection(tokens), pooled)  # tokens (B, N, D)
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, clip: Tensor | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
@@ -190,19 +202,29 @@ class FPDM(nn.Module):
             pose: (B, 3, H, W) drawn poses in [0, 1].
             clip: (B, 3, S, S) the same poses for the tower of stage 1, if they are not to be made
                 from `pose`: squares of its size with CLIP's mean and standard deviation.
+            guide: The source moved to the poses, where the settings say `guided`; others ignore it.
 
         Returns:
             Pose feature, source tokens and, with fusion, an embedding of unit length.
 
         Raises:
-            ValueError: If the features hold no embedding.
+            ValueError: If the features hold no embedding, or a guided model is given no guide.
         """
         expect(pose, "B 3 H W", "pose")
         if len(source.tokens) == 1:
             source = source.expand(len(pose))
-        feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
-        drawing = pose if self.config.guided else None
-        return Conditioning(feature, source.tokens, self._embedding(source, pose, clip), drawing)
+        embedding = self._embedding(source, pose, clip)
+        if not self.config.guided:
+            feature = self.pose_encoder(pose.to(self.unet.dtype))  # (B, C, h, w)
+            return Conditioning(feature, source.tokens, embedding)
+
+        # The pose beside the source moved to it, and the latents of that
+        small = fitting(guide, pose)
+        planes = torch.cat([pose, guide_planes(small)], dim=1)  # (B, 13, H, W)
+        feature = self.pose_encoder(planes.to(self.unet.dtype))
+        with torch.no_grad():
+            moved = self.latents.encode(small.warped.to(self.unet.dtype), sample=False)
+        return Conditioning(feature, source.tokens, embedding, drawing=pose, moved=moved)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -242,11 +264,17 @@ class FPDM(nn.Module):
         """
         # (B, E) -> (B, time width), added to the time embedding
         added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
-        return predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+        output = predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+        return self._depart(output, conditioning.moved)
+
+    def _depart(self, output: Tensor, moved: Tensor | None) -> Tensor:
+        return output + moved if self.departs and moved is not None else output
 
     def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
         """Return `denoise` for several branches of one batch; see `RemembersSource.denoiser`."""
-        return together(self.unet, self.fusion_mlp, branches, memory)
+        predicted = together(self.unet, self.fusion_mlp, branches, memory)
+        moved = Conditioning.cat(branches).moved
+        return lambda z, t: self._depart(predicted(z, t), moved)
 
     def decode(
         self,
@@ -305,7 +333,9 @@ class FPDM(nn.Module):
 
         # Condition on source and pose
         if conditioning is None:
-            conditioning = self.condition(self.encode_source(batch.source), batch.pose)
+            conditioning = self.condition(
+                self.encode_source(batch.source), batch.pose, guide=batch.guide
+            )
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
 

@@ -24,7 +24,14 @@ from signgen.config.autoencoder import DecoderConfig
 from signgen.config.model import FPDMConfig
 from signgen.structures import Conditioning, ExitCode, Guide, UserError, expect
 
-__all__ = ["GuidedDecoder", "Painting", "build_decoder"]
+__all__ = [
+    "GUIDE_CHANNELS",
+    "GuidedDecoder",
+    "Painting",
+    "build_decoder",
+    "fitting",
+    "guide_planes",
+]
 
 GUIDE_CHANNELS = 3 + 3 + 1 + 3
 """Moved source, source, what moved, masks."""
@@ -204,9 +211,8 @@ class GuidedDecoder(nn.Module):
             guide: The source moved to the pose, at the same size.
             embedding: (B, E) of the signer, or None.
         """
-        inputs = torch.cat(
-            [drawing * 2 - 1, guide.warped, guide.source, guide.moved, guide.masks], dim=1
-        ).to(self.full.weight.dtype)  # (B, 13, H, W)
+        inputs = torch.cat([drawing * 2 - 1, guide_planes(guide)], dim=1)  # (B, 13, H, W)
+        inputs = inputs.to(self.full.weight.dtype)
 
         # Down, with the latents where they belong
         skips = [self.stem(F.pixel_unshuffle(inputs, 2))]  # (B, C0, H / 2, W / 2)
@@ -253,9 +259,22 @@ class GuidedDecoder(nn.Module):
             raise ValueError("the guided decoder needs a guide and the drawn poses")
         if len(guide.source) == 1:
             guide = guide.expand(len(latents))
-        small = guide.resized((int(drawing.shape[-2]), int(drawing.shape[-1])))
+        small = fitting(guide, drawing)
         painting: Painting = self(latents, drawing, small, conditioning.embedding)
         return painting.mix(guide.warped, guide.source, guide.moved)
+
+
+def guide_planes(guide: Guide) -> Tensor:
+    """Return (B, GUIDE_CHANNELS, H, W)."""
+    return torch.cat([guide.warped, guide.source, guide.moved, guide.masks], dim=1)
+
+
+def fitting(guide: Guide | None, drawing: Tensor) -> Guide:
+    """Return the guide of B drawn poses (B, 3, H, W) at their size; one may be shared by all."""
+    if guide is None:
+        raise ValueError("a guided model needs a guide, the source moved to the poses")
+    shared = guide.expand(len(drawing)) if len(guide.source) == 1 else guide
+    return shared.resized((int(drawing.shape[-2]), int(drawing.shape[-1])))
 
 
 def build_decoder(

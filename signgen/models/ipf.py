@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from signgen.config.model import IPFConfig
 from signgen.models.dropout import Dropout
 from signgen.models.encoders import build_clip, clip_pixels
-from signgen.models.processes import from_all
+from signgen.models.processes import from_all, mean_of_all
 from signgen.structures import Batch, ExitCode, UserError, expect
+
+POSE_GRID = 14
+"""Cells per side of the coarse pose that embeddings are to tell where `pose_weight` says so."""
 
 
 class Combiner(nn.Module):
@@ -110,6 +113,23 @@ def with_sources(target: Tensor, fused: Tensor, source: Tensor) -> tuple[Tensor,
     return torch.cat([target, source]), torch.cat([fused, source])
 
 
+def pose_error(read: Tensor, drawn: Tensor) -> Tensor:
+    """Return how far poses read from embeddings are from those drawn; 1 is knowing nothing.
+
+    Args:
+        read: (n B, 3 g g) pictures of g x g cells, what all poses have in common left out; g is
+            `POSE_GRID`.
+        drawn: (B, 3, H, W) drawn poses in [0, 1], each of which n of them belong to.
+
+    Returns:
+        Scalar: mean square error as a share of the variance between the poses of the batch.
+    """
+    cells = F.adaptive_avg_pool2d(drawn.float(), POSE_GRID).flatten(1)  # (B, 3 g g)
+    differs = cells - mean_of_all(cells.mean(dim=0))
+    wanted = differs / mean_of_all(differs.square().mean()).sqrt().clamp(min=1e-6)
+    return F.mse_loss(read.float(), wanted.repeat(len(read) // len(wanted), 1))
+
+
 class IPF(nn.Module):
     """Image-pose fusion: one CLIP tower for source, pose and target, and the Combiner.
 
@@ -130,6 +150,16 @@ class IPF(nn.Module):
         self.width: int = self.image_encoder.config.projection_dim
         self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
         self.combiner = Combiner(self.width, config.combiner_dropout)
+        if config.pose_weight < 0:
+            raise UserError(
+                f"model: ipf.pose_weight is {config.pose_weight}; expected 0 for none, or more.",
+                ExitCode.USAGE,
+            )
+        self.pose_reader = (
+            nn.Sequential(nn.LayerNorm(self.width), nn.Linear(self.width, 3 * POSE_GRID**2))
+            if config.pose_weight
+            else None
+        )
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute the tower's activations in the backward pass."""
@@ -207,7 +237,18 @@ class IPF(nn.Module):
         drawn = clip_pixels(batch.pose * 2 - 1, self.side)
         embeddings = self.embed_pixels(torch.cat([*photos, drawn]))  # (3B, E)
         source, target, pose = embeddings.chunk(3)
-        return self.contrast(source, target, self.fuse(source, pose))
+        losses = self.contrast(source, target, self.fuse(source, pose))
+        if self.pose_reader is None:
+            return losses
+
+        # Differs from FPDM: embeddings must also tell the pose, because a tower that begins from
+        # nothing knows signers by their colours within minutes and then has little to learn from.
+        unread = pose_error(self.pose_reader(torch.cat([target, pose])), batch.pose)
+        return {
+            **losses,
+            "loss": losses["loss"] + self.config.pose_weight * unread,
+            "pose_error": unread,
+        }
 
     def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:
         """Compute the loss of stage 1 from embeddings.

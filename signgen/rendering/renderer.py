@@ -93,7 +93,7 @@ def generate(
         # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
         with autocast(sampling.precision, device):
-            conditioning = model.condition(features, pose)
+            conditioning = model.condition(features, pose, guide=guide)
             branches = model.branches(conditioning)
 
         # Denoise

@@ -19,8 +19,8 @@ def training_data(
     Held-out examples come as they are, without augmentation, and from the data themselves: a cache
     of frames need not hold their split.
     """
-    # Whether the stage trains a decoder that sees the source moved to the pose
-    guided = config.model.guided and config.stage in {"vae", "decoder"}
+    # Whether the stage sees the source moved to the pose
+    guided = config.model.guided and config.stage != "ipf"
     dataset = TripletDataset(adapter, config.data, config.model, config.seed, guided=guided)
     if not config.validate_every:
         return dataset, None

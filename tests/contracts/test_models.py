@@ -72,7 +72,7 @@ def model(config):
 
 
 def conditioned(model, batch):
-    return model.condition(model.encode_source(batch.source), batch.pose)
+    return model.condition(model.encode_source(batch.source), batch.pose, guide=batch.guide)
 
 
 def test_shapes(config, model: PoseGuidedModel):
@@ -97,6 +97,7 @@ def test_samples_do_not_see_each_other(config, model):
         for i in range(3):
             one = slice(i, i + 1)
             alone = Batch(*(getattr(batch, n)[one] for n in ("source", "target", "pose", "hands")))
+            alone = replace(alone, guide=batch.guide.mapped(lambda value, one=one: value[one]))
             made = model.denoise(z[one], t[one], conditioned(model, alone))
             assert torch.allclose(made, together[one], atol=1e-4)
 
@@ -122,8 +123,8 @@ def test_source_and_pose_change_the_prediction(config, model):
     t = torch.full((3,), 500)
     with torch.no_grad():
         base = model.denoise(z, t, conditioned(model, batch))
-        other_source = Batch(-batch.source, batch.target, batch.pose, batch.hands)
-        other_pose = Batch(batch.source, batch.target, 1 - batch.pose, batch.hands)
+        other_source = replace(batch, source=-batch.source)
+        other_pose = replace(batch, pose=1 - batch.pose)
         for other in (other_source, other_pose):
             assert float((model.denoise(z, t, conditioned(model, other)) - base).abs().max()) > 1e-5
 
@@ -134,7 +135,9 @@ def test_chunks_do_not_change_frames(config, model):
 
     def render(frames):
         source = model.encode_source(batch.source[:1]).expand(len(frames))
-        branches = model.branches(model.condition(source, batch.pose[frames]))
+        guide = batch.guide.mapped(lambda value: value[frames])
+        conditioning = model.condition(source, batch.pose[frames], guide=guide)
+        branches = model.branches(conditioning)
         return sample(
             guided(model.denoise, branches, config.sampling.guidance),
             model.schedule,

@@ -86,7 +86,9 @@ class Toy(nn.Module):
     def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
         return SourceFeatures(source.mean((2, 3))[:, None])
 
-    def condition(self, source: SourceFeatures, pose: Tensor) -> Conditioning:
+    def condition(
+        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+    ) -> Conditioning:
         tokens = source.tokens.expand(len(pose), -1, -1)
         return Conditioning(nn.functional.avg_pool2d(pose, self.latents.factor), tokens)
 

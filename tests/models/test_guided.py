@@ -212,3 +212,24 @@ def test_a_guided_model_learns_one_example(batch: Batch) -> None:
         generate(
             model, model.encode_source(batch.source), batch.pose, frames=range(2), sampling=sampling
         )
+
+
+def test_the_denoiser_departs_from_the_latents_of_the_moved_source(batch: Batch) -> None:
+    config = replace(
+        tiny_fpdm(), decoder=SMALL, scheduler=SchedulerConfig(prediction_type="sample")
+    )
+    model = build_model(config).eval()
+    first, second = (guide_of(config.size), guide_of(config.size))
+    second = replace(second, warped=second.warped.flip(-1))
+    with torch.no_grad():
+        features = model.encode_source(batch.source)
+        for guide in (first, second):
+            made = model.condition(features, batch.pose, guide=guide)
+            # Before anything is learned, the prediction is those latents
+            expected = model.latents.encode(guide.warped, sample=False).expand(2, -1, -1, -1)
+            noise = torch.randn(expected.shape)
+            torch.testing.assert_close(
+                model.denoise(noise, torch.tensor([900, 10]), made), expected
+            )
+    with pytest.raises(ValueError, match="needs a guide"):
+        model.condition(features, batch.pose)

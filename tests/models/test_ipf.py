@@ -10,7 +10,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from signgen.config.model import IPFConfig, tiny_fpdm
 from signgen.models import build_stage
-from signgen.models.ipf import IPF, Combiner, info_nce, with_sources
+from signgen.models.ipf import IPF, POSE_GRID, Combiner, info_nce, pose_error, with_sources
 
 GOLDENS = Path(__file__).resolve().parents[2] / ".." / "shared" / "goldens"
 needs_goldens = pytest.mark.skipif(
@@ -77,6 +77,29 @@ def test_stage_learns_to_tell_a_batch_apart(batch):
         values.append(float(losses["info_nce"].detach()))
     assert min(values[-5:]) < values[0] / 2
     assert 0 <= float(losses["top1"]) <= 1
+
+
+def test_the_pose_error_is_0_where_all_is_read_and_1_where_nothing_is():
+    drawn = torch.rand(6, 3, 4 * POSE_GRID, 2 * POSE_GRID)
+    cells = torch.nn.functional.avg_pool2d(drawn, (4, 2)).flatten(1)
+    read = (cells - cells.mean(0)) / (cells - cells.mean(0)).std(correction=0)
+    assert float(pose_error(read.repeat(2, 1), drawn)) == pytest.approx(0, abs=1e-9)
+    assert float(pose_error(torch.zeros_like(read), drawn)) == pytest.approx(1, abs=1e-5)
+
+
+def test_embeddings_learn_to_tell_the_pose(batch):
+    stage = build_stage(replace(tiny_fpdm(), ipf=replace(TINY, pose_weight=1.0)), "ipf")
+    optimizer = torch.optim.Adam(stage.parameters(), 1e-2)
+    errors = []
+    for _ in range(40):
+        losses = stage.loss(batch)
+        expected = losses["info_nce"] + losses["pose_error"] + 1e-4 * losses["l1"]
+        assert torch.allclose(losses["loss"], expected)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        errors.append(losses["pose_error"].item())
+    assert errors[-1] < 0.2 < errors[0]
 
 
 def test_every_weight_is_trained(batch):

@@ -183,13 +183,18 @@ class TripletDataset(Dataset[Example]):
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
-        count = self.config.pairs if self.pairs is None else len(self.pairs)
-        index = shuffled(count, self.seed, position) if count else position
-        rate = self.config.identity_rate
-        if self.pairs is None:
-            drawn = draw(self.records, self.seed, index, rate, self.config.min_distance)
-            return with_few_sources(drawn, self.config.source_frames)
-        return vary(self.pairs[index], self.seed, position, rate)
+        config, seed = self.config, self.seed
+        if self.pairs is not None:
+            index = shuffled(len(self.pairs), seed, position)
+            return vary(self.pairs[index], seed, position, config.identity_rate)
+        # Pairs of one record stay together when they are shuffled
+        together = config.targets_per_record
+        group, member = divmod(position, together)
+        if config.pairs:
+            group = shuffled(max(1, config.pairs // together), seed, group)
+        index, rate = group * together + member, config.identity_rate
+        drawn = draw(self.records, seed, index, rate, config.min_distance, together)
+        return with_few_sources(drawn, config.source_frames)
 
     def _frame(self, ref: FrameRef, *sizes: tuple[int, int]) -> NDArray[np.uint8]:
         """Return a frame resized to one size after the other.
@@ -222,6 +227,8 @@ def _check_rates(config: DataConfig) -> None:
         problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
     elif config.source_frames < 0:
         problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
+    elif config.targets_per_record < 1:
+        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
     elif any(side < 1 for side in config.source_sides):
         problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
     if problem:

@@ -17,7 +17,7 @@ from signgen.structures import FrameRef, Record, Triplet
 __all__ = ["draw", "first_frame_pairs", "shuffled", "vary", "with_few_sources"]
 
 # Streams of random numbers that must not repeat each other: one for each use.
-_DRAW, _VARY, _SHUFFLE = 0, 1, 2
+_DRAW, _VARY, _SHUFFLE, _GROUP = 0, 1, 2, 3
 
 
 def draw(
@@ -26,6 +26,7 @@ def draw(
     index: int,
     identity_rate: float = 0.05,
     min_distance: int = 1,
+    targets_per_record: int = 1,
 ) -> Triplet:
     """Draw pair number `index`: a record, then two frames of it.
 
@@ -40,6 +41,8 @@ def draw(
             stage 2).
         min_distance: Least number of frames between source and target; where a record is too short
             for it, its farthest frames.
+        targets_per_record: Consecutive pairs of one record, with different targets where it has so
+            many frames: in a contrastive batch they tell apart poses, not signers.
 
     Returns:
         Source and target of one record; they differ unless it is an identity pair or has one frame.
@@ -48,6 +51,12 @@ def draw(
     record = records[int(rng.integers(len(records)))]
     count = record.num_frames
     target = int(rng.integers(count))
+    if targets_per_record > 1:
+        # The record and the order of its targets belong to the group of pairs
+        group = np.random.default_rng((seed, _GROUP, index // targets_per_record))
+        record = records[int(group.integers(len(records)))]
+        count = record.num_frames
+        target = int(group.permutation(count)[index % targets_per_record % count])
     # Frames far enough before and after the target
     least = max(1, min(min_distance, max(target, count - 1 - target)))
     before, after = max(0, target - least + 1), max(0, count - target - least)

@@ -143,6 +143,22 @@ def varied(dataset: TripletDataset, seed: int = 5, **rates) -> TripletDataset:
     )
 
 
+def test_targets_of_a_batch_stay_together_when_pairs_are_shuffled(dataset: TripletDataset) -> None:
+    grouped = TripletDataset(
+        dataset.adapter,
+        replace(dataset.config, targets_per_record=4, pairs=12, identity_rate=0.0),
+        dataset.model,
+        seed=5,
+    )
+    epochs = [[grouped.triplet(position) for position in range(i, i + 12)] for i in (0, 12)]
+    for epoch in epochs:
+        for start in range(0, 12, 4):
+            targets = [triplet.target for triplet in epoch[start : start + 4]]
+            assert len({target.record.id for target in targets}) == 1
+            assert len(set(targets)) == 4
+    assert set(epochs[0]) == set(epochs[1])
+
+
 @pytest.mark.parametrize("name", ["dataset", "fashion"])
 def test_without_rates_an_example_is_what_the_files_hold(
     name: str, request: pytest.FixtureRequest

@@ -60,6 +60,22 @@ def test_min_distance_leaves_every_allowed_source() -> None:
     assert sources == {0, 1, 5}
 
 
+def test_targets_of_one_record_come_together_and_differ() -> None:
+    drawn = [draw(RECORDS, 2, p, 0.0, targets_per_record=4) for p in range(400)]
+    groups = [drawn[start : start + 4] for start in range(0, 400, 4)]
+    for group in groups:
+        assert len({t.target.record.id for t in group}) == 1
+        assert len({t.target.index for t in group}) == 4
+        assert all(t.source != t.target for t in group)
+    assert {group[0].target.record.id for group in groups} == {record.id for record in RECORDS}
+
+
+def test_more_targets_than_frames_begin_again() -> None:
+    short = [Record("one", "train", "S", 2)]
+    targets = [draw(short, 0, p, 0.0, targets_per_record=4).target.index for p in range(4)]
+    assert sorted(targets) == [0, 0, 1, 1]
+
+
 def test_an_epoch_shows_each_pair_once_and_epochs_differ() -> None:
     first = [shuffled(50, 3, position) for position in range(50)]
     second = [shuffled(50, 3, position) for position in range(50, 100)]

