@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "CachedFeatures",
     "Conditioning",
     "ExitCode",
     "FrameRef",
@@ -175,6 +176,28 @@ class Guide:
         return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
 
 
+class CachedFeatures(NamedTuple):
+    """What the frozen parts of a model make of an example, read from a cache.
+
+    A named tuple, because loaders stack those.
+
+    Args:
+        mean: (B, C, h, w) mean of the posterior of the target's latents, not scaled.
+        deviation: (B, C, h, w) its standard deviation.
+        tokens: (B, N, D) tokens of the source, not projected.
+        pooled: (B, E) embedding of the source by stage 1; (B, 0) without fusion.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    tokens: Tensor
+    pooled: Tensor
+
+    def to(self, device: torch.device | str) -> CachedFeatures:
+        """Return the features on another device."""
+        return CachedFeatures(*(value.to(device) for value in self))
+
+
 @dataclass(frozen=True)
 class Batch:
     """What training consumes.
@@ -188,6 +211,7 @@ class Batch:
         source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
         face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
         guide: The source moved to the target's pose, or None where no decoder wants it.
+        features: What is cached of source and target, which are then black pictures of one pixel.
     """
 
     source: Tensor
@@ -197,6 +221,7 @@ class Batch:
     source_parts: Tensor | None = None
     face: Tensor | None = None
     guide: Guide | None = None
+    features: CachedFeatures | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""

@@ -24,6 +24,7 @@ bundled sample. `signgen train CONFIG.yaml --help` shows the values of that file
 GROUPS = {
     "data": (),
     "optimiser": (
+        "optimizer",
         "accumulate",
         "warmup",
         "warmup_hold",

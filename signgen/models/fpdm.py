@@ -13,17 +13,19 @@ from torch import Tensor, nn
 from signgen.config.model import FPDMConfig
 from signgen.diffusion import draws
 from signgen.diffusion.schedule import NoiseSchedule
-from signgen.errors import ExitCode, UserError
 from signgen.models.attention import SourceMemory
-from signgen.models.autoencoder import build_autoencoder, check_size
+from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet, predict, together
 from signgen.models.base import LatentSpace
+from signgen.models.checks import check_settings
+from signgen.models.dropout import drop_conditions
 from signgen.models.encoders import (
     SourceProjection,
     build_source_encoder,
     clip_pixels,
     source_pixels,
 )
+from signgen.models.features import source_features, target_latents
 from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
 from signgen.models.ipf import IPF
 from signgen.models.processes import mean_of_all
@@ -80,25 +82,8 @@ class FPDM(nn.Module):
             if self.ipf is None
             else FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
         )
-        self._check_settings()
+        check_settings(config, self.latents.factor)
         self._freeze()
-
-    def _check_settings(self) -> None:
-        config, factor = self.config, self.latents.factor
-        check_size(config.size, factor)
-        levels = len(config.pose_channels)
-        problems = {
-            f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
-            f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
-            f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
-                config.timestep_shift <= 0
-            ),
-            "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
-            "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
-        }
-        for problem, wrong in problems.items():
-            if wrong:
-                raise UserError(f"model: {problem}.", ExitCode.USAGE)
 
     def _freeze(self) -> None:
         for part in self._frozen_parts():
@@ -317,7 +302,7 @@ class FPDM(nn.Module):
         # Encode the targets
         if latents is None:
             with torch.no_grad():
-                latents = self.latents.encode(batch.target)
+                latents = target_latents(self, batch)
         z0 = latents.float()  # (B, C, h, w)
 
         # Draw noise and timesteps
@@ -334,10 +319,10 @@ class FPDM(nn.Module):
         # Condition on source and pose
         if conditioning is None:
             conditioning = self.condition(
-                self.encode_source(batch.source), batch.pose, guide=batch.guide
+                source_features(self, batch), batch.pose, guide=batch.guide
             )
         if self.training or self.config.drop_pose_in_evaluation:
-            conditioning = self.drop(conditioning)
+            conditioning = drop_conditions(conditioning, self.config, training=self.training)
 
         # Denoise, and compare cell by cell
         noisy = self.schedule.add_noise(z0, noise, timesteps)
@@ -353,26 +338,3 @@ class FPDM(nn.Module):
             "mse": cells.mean(),
             "mse_hands": (hands * cells).sum() / hands.sum().clamp(min=1e-6),
         }
-
-    def drop(self, conditioning: Conditioning) -> Conditioning:
-        """Zero pose, source and fusion independently at random, as training for guidance needs.
-
-        In evaluation only the pose, where the settings ask for that published oddity.
-        """
-        # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
-        # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
-        samples = conditioning.tokens[:, 0, 0].detach().float()  # (B,)
-
-        def keep(probability: float) -> Tensor:
-            if self.config.drop_per_batch:
-                # On the CPU, whose generator is seeded alike on all processes
-                return (torch.rand(1) >= probability).to(samples.device).expand(len(samples))
-            return draws.uniform(samples) >= probability
-
-        if not self.training:
-            return conditioning.keep(pose=keep(self.config.drop_pose))
-        return conditioning.keep(
-            pose=keep(self.config.drop_pose),
-            tokens=keep(self.config.drop_source),
-            embedding=keep(self.config.drop_fusion),
-        )

@@ -30,6 +30,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
+from signgen.models.features import frozen_features
+from signgen.models.fpdm import FPDM
 from signgen.models.ipf import IPF, info_nce
 from signgen.structures import Batch, ExitCode, Guide, UserError
 
@@ -149,11 +151,12 @@ def measure(stage: nn.Module, batch: Batch, *, mixed: bool) -> Cost:
     )
 
 
-def cost(config: TrainConfig) -> Cost:
+def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     """Build the stage of a run and count one example.
 
     Args:
         config: Settings of the run.
+        cached: Whether what frozen parts make of frames comes from a cache; for stage fpdm.
 
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
@@ -173,7 +176,10 @@ def cost(config: TrainConfig) -> Cost:
         stage.contrast = lambda source, target, fused: {  # type: ignore[method-assign]
             "loss": info_nce(target, fused)
         }
-    return measure(cast(nn.Module, stage), example(model), mixed=config.precision != "no")
+    batch = example(model)
+    if cached and isinstance(stage, FPDM):
+        batch = replace(batch, features=frozen_features(stage, batch.source, batch.target))
+    return measure(cast(nn.Module, stage), batch, mixed=config.precision != "no")
 
 
 def memory(config: TrainConfig, one: Cost) -> dict[str, int]:
@@ -187,7 +193,7 @@ def memory(config: TrainConfig, one: Cost) -> dict[str, int]:
     return {
         "weights": 4 * one.parameters + extra * one.trained,
         "gradients": 4 * one.trained,
-        "AdamW": 8 * one.trained,
+        "AdamW": (2 if config.optimizer == "adamw-8bit" else 8) * one.trained,
         "moving average": 4 * one.trained if config.ema else 0,
         f"activations, batch {config.batch_size}": one.activations * config.batch_size,
     }

@@ -17,6 +17,8 @@ from signgen.models.pretrained import missing_parts, require_parts
 from signgen.training.cost import Cost, cost, hours, memory
 from signgen.training.device import check_device
 from signgen.training.examples import training_data
+from signgen.training.features.files import INDEX, read_index
+from signgen.training.optimizers import check_optimizer
 from signgen.training.reporting import check_trackers
 from signgen.training.resuming import resumed
 from signgen.training.run import check_whole
@@ -74,12 +76,15 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     note(lambda: check_settings(config))
     note(lambda: check_device(config))
+    note(lambda: check_optimizer(config))
     note(lambda: check_trackers(config))
     note(lambda: _data(config))
     for name in config.start_from:
         note(lambda name=name: verify(resolve(name)[0]))  # type: ignore[misc]
     note(lambda: _whole(config))
     note(lambda: _pretrained(config))
+    if config.data.feature_cache:
+        note(lambda: read_index(Path(config.data.feature_cache) / INDEX))
     note(lambda: _folder(Path(config.out)))
     note(lambda: first.append(_resumed(config)))
 
@@ -118,7 +123,7 @@ def _whole(config: TrainConfig) -> None:
     if config.stage == "decoder":
         names: set[str] = set()
         for name in config.start_from:
-            names |= weight_names(resolve(name)[0])
+            names.update(weight_names(resolve(name)[0]))
         check_whole(config, names)
 
 

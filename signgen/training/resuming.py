@@ -38,7 +38,8 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
         "gradient_checkpointing",
     }
     # Where the data lie and how they are read; that they are the same is checked by their digest
-    free |= {f"data.{name}" for name in ("root", "workers", "cache", "frame_cache", "warp_cache")}
+    free |= {f"data.{name}" for name in ("root", "workers", "cache", "warp_cache")}
+    free |= {"data.frame_cache", "data.feature_cache"}
     free |= {"data.video_reader", "dry_run", "track"}
     if new.schedule == "cosine":
         free.remove("steps")  # more of them would raise the rate again

@@ -32,6 +32,7 @@ from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.device import open_accelerator
 from signgen.training.examples import training_data
+from signgen.training.optimizers import build_optimizer
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
@@ -60,7 +61,7 @@ class TrainingRun:
         accelerator: Device, precision and processes.
         stage: The module that is trained.
         wrapped: The stage as `accelerate` prepared it; calling it returns the losses.
-        optimizer: AdamW over `parameters`.
+        optimizer: Over `parameters`.
         ema: Moving average of `parameters`, or None.
         dataset: Training examples by position.
         held_out: Validation examples by position, or None where the run does not validate.
@@ -138,13 +139,11 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 
     # What trains it
     trained = [p for p in stage.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained, lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = build_optimizer(config, trained)
     ema = None
     if config.ema:
         ema = EMAModel(trained, decay=config.ema, use_ema_warmup=True, power=0.75)
-    dataset, held_out = training_data(config, adapter)
+    dataset, held_out = training_data(config, adapter, stage)
     run = TrainingRun(
         config,
         folder,

@@ -112,8 +112,10 @@ def _scores(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
             made = make_pictures(run.stage, held_out, share[first : first + config.batch_size])
         if made is None:
             return {}
-        pairs = [np.stack([to_uint8(one) for one in side]) for side in (made[1], made[0].target)]
-        scores = [ssim(*pairs).sum(), psnr(*pairs).sum(), len(pairs[0])]
+        pictures, truth = (
+            np.stack([to_uint8(one) for one in side]) for side in (made[1], made[0].target)
+        )
+        scores = [ssim(pictures, truth).sum(), psnr(pictures, truth).sum(), len(truth)]
         sums += torch.tensor(scores, dtype=sums.dtype, device=sums.device)
     total = accelerator.reduce(sums, "sum")
     return {"ssim": float(total[0] / total[2]), "psnr": float(total[1] / total[2])}

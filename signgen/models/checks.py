@@ -1,0 +1,32 @@
+"""What settings of FPDM must fit together."""
+
+from __future__ import annotations
+
+from signgen.config.model import FPDMConfig
+from signgen.errors import ExitCode, UserError
+from signgen.models.autoencoder import check_size
+
+__all__ = ["check_settings"]
+
+
+def check_settings(config: FPDMConfig, factor: int) -> None:
+    """Refuse settings that no model can have.
+
+    Args:
+        config: All settings.
+        factor: Side of one latent cell in pixels.
+    """
+    check_size(config.size, factor)
+    levels = len(config.pose_channels)
+    problems = {
+        f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
+        f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
+        f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
+            config.timestep_shift <= 0
+        ),
+        "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
+        "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
+    }
+    for problem, wrong in problems.items():
+        if wrong:
+            raise UserError(f"model: {problem}.", ExitCode.USAGE)
