@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from signgen.checkpoints.finding import resolve, run_config
@@ -151,5 +151,5 @@ def _resumed(config: TrainConfig) -> int:
     latest = newest_checkpoint(folder)
     if latest is None:
         return 0
-    resumed(run_config(folder / "config.yaml"), replace(config), folder)
+    resumed(run_config(folder / "config.yaml"), config, folder)
     return int(latest.name.removeprefix("step-"))
