@@ -89,7 +89,7 @@ class ClipReader:
             # Stack them
             stacks = {name: self._stacked(name, frames) for name, frames in taken.items()}
             for name, digest in self._digests.items():
-                digest.update(stacks[name].data)
+                digest.update(np.ascontiguousarray(stacks[name]).data)
             length = len(taken[REFERENCE])
             sources = list(islice(self._sources, length if self.source_moves else 1))
             count += length

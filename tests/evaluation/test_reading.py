@@ -46,6 +46,16 @@ def test_chunks_hold_all_frames_in_order(chunk: int, from_files: bool) -> None:
     assert readers() == []
 
 
+def test_frames_need_not_lie_in_memory_as_they_are_read() -> None:
+    planes = np.random.default_rng(0).integers(256, size=(2, 3, 4, 5), dtype=np.uint8)
+    views = [plane.transpose(1, 2, 0) for plane in planes]
+    reader = ClipReader(Clip("a", "", views, views), (), 2)
+    with reader.chunks() as chunks:
+        assert len(list(chunks)) == 1
+    expected = b"".join(np.ascontiguousarray(view).tobytes() for view in views)
+    assert reader.digests()["generated"] == hashlib.sha256(expected).hexdigest()
+
+
 @pytest.mark.parametrize("from_files", [False, True])
 def test_a_frame_that_cannot_be_read_is_an_error_where_it_would_have_come(from_files: bool) -> None:
     def broken() -> Iterator[NDArray[np.uint8]]:

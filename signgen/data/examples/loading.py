@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -298,7 +299,7 @@ def batches(
         sampler=positions,
         num_workers=workers,
         collate_fn=_collate_or_error,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_serve if workers else None,
     )
     for batch in loader:
         if isinstance(batch, UserError):
@@ -333,6 +334,13 @@ def collate(examples: Sequence[Example]) -> Batch:
     return Batch(**{**default_collate(plain), "guide": Guide.cat(known) if known else None})
 
 
-def _one_thread(_: int) -> None:
-    """Keep a loader process on one core: the arithmetic belongs to the training process."""
+def _serve(_: int) -> None:
+    """Keep a loader process on one core, and alive when a whole group of processes is signalled.
+
+    The arithmetic belongs to the training process, and so does the answer to a signal: it still
+    needs examples to finish its step, and ends its loaders itself.
+    """
     torch.set_num_threads(1)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has the first two
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

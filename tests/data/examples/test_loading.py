@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
@@ -20,6 +22,7 @@ from signgen.data.examples.augmentation import choose_side, choose_window, flips
 from signgen.data.examples.loading import (
     Example,
     TripletDataset,
+    _serve,
     batches,
     box_mask,
     to_pixels,
@@ -141,6 +144,16 @@ def varied(dataset: TripletDataset, seed: int = 5, **rates) -> TripletDataset:
     return TripletDataset(
         dataset.adapter, replace(dataset.config, **rates), dataset.model, seed=seed
     )
+
+
+def test_signals_to_the_whole_group_leave_the_loaders_at_work() -> None:
+    def signalled(_: int) -> None:
+        _serve(0)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.raise_signal(name)
+
+    loader = DataLoader(torch.arange(2), num_workers=1, worker_init_fn=signalled)  # type: ignore[arg-type]
+    assert [int(value) for value in loader] == [0, 1]
 
 
 def test_targets_of_a_batch_stay_together_when_pairs_are_shuffled(dataset: TripletDataset) -> None:
