@@ -20,7 +20,7 @@ def check_optimizer(config: TrainConfig) -> None:
     if find_spec("bitsandbytes") is None:
         raise UserError(
             "optimizer is adamw-8bit, which needs bitsandbytes; install it with "
-            "`pip install 'signgen[8bit]'`, or use adamw.",
+            "`pip install bitsandbytes`, or use adamw.",
             ExitCode.UNAVAILABLE,
         )
     if config.device == "cpu" or not torch.cuda.is_available():

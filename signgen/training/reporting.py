@@ -36,7 +36,7 @@ def check_trackers(config: TrainConfig) -> None:
     if absent:
         raise UserError(
             f"track is {absent[0]}, which is not installed; install it with "
-            f"`pip install 'signgen[{absent[0]}]'`, or leave it out.",
+            f"`pip install {absent[0]}`, or leave it out.",
             ExitCode.UNAVAILABLE,
         )
 
