@@ -9,30 +9,38 @@ from torch import Tensor
 
 from signgen.diffusion import draws
 from signgen.models.encoders import source_pixels
-from signgen.structures import Batch, CachedFeatures, SourceFeatures
+from signgen.structures import Batch, SourceFeatures
 
 if TYPE_CHECKING:
     from signgen.models.fpdm import FPDM
 
-__all__ = ["frozen_features", "source_features", "target_latents"]
+__all__ = ["of_sources", "of_targets", "source_features", "target_latents"]
 
 
 @torch.no_grad()
-def frozen_features(model: FPDM, source: Tensor, target: Tensor) -> CachedFeatures:
-    """Compute what a cache keeps.
+def of_targets(model: FPDM, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute what a cache keeps of targets (B, 3, H, W) in [-1, 1].
 
-    Args:
-        model: The model, in eval mode.
-        source: (B, 3, Hs, Ws) in [-1, 1].
-        target: (B, 3, H, W) in [-1, 1].
+    Returns:
+        Mean and deviation of the posterior, (B, C, h, w) each, not scaled.
     """
     posterior = model.autoencoder.encode(target).latent_dist
+    return posterior.mean, posterior.std
+
+
+@torch.no_grad()
+def of_sources(model: FPDM, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute what a cache keeps of sources (B, 3, Hs, Ws) in [-1, 1].
+
+    Returns:
+        Tokens (B, N, D), not projected, and embeddings (B, E); (B, 0) without fusion.
+    """
     pixels = source_pixels(model.config.source_encoder, source)
     tokens = model.source_encoder(
         pixel_values=pixels.to(model.source_encoder.dtype)
-    ).last_hidden_state  # (B, N, D)
+    ).last_hidden_state
     pooled = tokens.new_zeros(len(tokens), 0) if model.ipf is None else model.ipf.embed(source)
-    return CachedFeatures(posterior.mean, posterior.std, tokens, pooled)
+    return tokens, pooled
 
 
 def target_latents(model: FPDM, batch: Batch) -> Tensor:

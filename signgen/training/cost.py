@@ -30,10 +30,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
-from signgen.models.features import frozen_features
+from signgen.models.features import of_sources, of_targets
 from signgen.models.fpdm import FPDM
 from signgen.models.ipf import IPF, info_nce
-from signgen.structures import Batch, ExitCode, Guide, UserError
+from signgen.structures import Batch, CachedFeatures, ExitCode, Guide, UserError
 
 __all__ = ["PEAKS", "SHARE", "Cost", "cost", "example", "hours", "measure", "memory"]
 
@@ -178,7 +178,8 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
         }
     batch = example(model)
     if cached and isinstance(stage, FPDM):
-        batch = replace(batch, features=frozen_features(stage, batch.source, batch.target))
+        made = CachedFeatures(*of_targets(stage, batch.target), *of_sources(stage, batch.source))
+        batch = replace(batch, features=made)
     return measure(cast(nn.Module, stage), batch, mixed=config.precision != "no")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +65,17 @@ def made_from(config: TrainConfig, dataset: TripletDataset, stage: FPDM) -> dict
 class FramePixels(TripletDataset):
     """Frames as the frozen parts see them."""
 
-    def pixels(self, ref: FrameRef, *, mirrored: bool) -> tuple[Tensor, Tensor]:
-        """Return a frame as source (3, Hs, Ws) and as target (3, H, W), each in [-1, 1]."""
+    def sources(self, refs: Sequence[FrameRef], *, mirrored: bool) -> Tensor:
+        """Return frames as sources, (B, 3, Hs, Ws) in [-1, 1]."""
+        return self._pixels(refs, self.source_size, mirrored)
+
+    def targets(self, refs: Sequence[FrameRef], *, mirrored: bool) -> Tensor:
+        """Return frames as targets, (B, 3, H, W) in [-1, 1]."""
+        return self._pixels(refs, self.model.size, mirrored)
+
+    def _pixels(self, refs: Sequence[FrameRef], size: tuple[int, int], mirrored: bool) -> Tensor:
         step = -1 if mirrored else 1
-        source, target = (self._frame(ref, size) for size in (self.source_size, self.model.size))
-        return to_pixels(source[:, ::step]), to_pixels(target[:, ::step])
+        return torch.stack([to_pixels(self._frame(ref, size)[:, ::step]) for ref in refs])
 
 
 class _Unseen(TripletDataset):

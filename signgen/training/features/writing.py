@@ -9,11 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from signgen.checkpoints.models import load_into, start_from
 from signgen.config.train import TrainConfig
@@ -23,9 +25,9 @@ from signgen.files.digests import sha256
 from signgen.files.locking import locked
 from signgen.files.writing import atomic_paths, make_folder, remove_leftovers, save_text
 from signgen.models import build_stage
-from signgen.models.features import frozen_features
+from signgen.models.features import of_sources, of_targets
 from signgen.models.fpdm import FPDM
-from signgen.structures import CachedFeatures, ExitCode, FrameRef, Record, UserError
+from signgen.structures import ExitCode, FrameRef, Record, UserError
 from signgen.training.features.dataset import FramePixels, check_cacheable, made_from
 from signgen.training.features.files import (
     ARRAYS,
@@ -76,14 +78,18 @@ def write_features(
 
     # What lies where
     records = list(pixels.records)
-    example = _computed(stage, pixels, FrameRef(records[0], 0), mirrored=False)
+    first = [FrameRef(records[0], 0)]
+    made = (*_of_targets(stage, pixels, first, False), *_of_sources(stage, pixels, first, False))
+    example = dict(zip(ARRAYS, made, strict=True))
     digests = made_from(replace(config, model=model), pixels, stage)
     plan = _plan(config, records, digests, example, shard_bytes)
     folder = Path(config.data.feature_cache)
     with locked(folder, "a preparation"):
         if not _claim(folder, plan):
             _check_space(folder, plan, records, example)
-            _write(folder, plan, records, stage, pixels, progress)
+            size = config.batch_size
+            compute = partial(_shard, plan, stage=stage, pixels=pixels, batch_size=size)
+            _write(folder, plan, records, compute, progress)
     return folder
 
 
@@ -157,8 +163,7 @@ def _write(
     folder: Path,
     plan: FeatureIndex,
     records: list[Record],
-    stage: FPDM,
-    pixels: FramePixels,
+    compute: Callable[[list[Record]], Iterator[NDArray[np.float16]]],
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Write the shards that are not there yet, then the index in place of the plan."""
@@ -170,7 +175,7 @@ def _write(
         own = [known[name] for name in shard.records]
         if not all(path.is_file() for path in paths.values()):
             with atomic_paths(list(paths.values())) as temporary:
-                for path, array in zip(temporary, _shard(plan, own, stage, pixels), strict=True):
+                for path, array in zip(temporary, compute(own), strict=True):
                     with path.open("xb") as file:
                         np.lib.format.write_array(file, array, allow_pickle=False)
         done += sum(record.num_frames for record in own)
@@ -183,26 +188,45 @@ def _write(
 
 
 def _shard(
-    plan: FeatureIndex, records: list[Record], stage: FPDM, pixels: FramePixels
+    plan: FeatureIndex, records: list[Record], stage: FPDM, pixels: FramePixels, batch_size: int
 ) -> Iterator[NDArray[np.float16]]:
     """Return the arrays of one shard, in the order of `ARRAYS`."""
-    rows: dict[str, list[NDArray[np.float16]]] = {array: [] for array in ARRAYS}
-    for record in records:
-        sources = set(source_frames(record, plan.few))
-        for index in range(record.num_frames):
-            variants = [
-                _computed(stage, pixels, FrameRef(record, index), mirrored=bool(mirrored))
-                for mirrored in range(1 + plan.mirrored)
-            ]
-            for array in ARRAYS if index in sources else ("latents",):
-                rows[array].append(np.stack([variant[array] for variant in variants]))
-    return (np.stack(rows[array]) for array in ARRAYS)
+    targets = [FrameRef(record, i) for record in records for i in range(record.num_frames)]
+    sources = [FrameRef(record, i) for record in records for i in source_frames(record, plan.few)]
+    made: list[tuple[NDArray[np.float16], ...]] = []
+    for mirrored in range(1 + plan.mirrored):
+        parts = [
+            np.concatenate(part)
+            for refs, of in ((targets, _of_targets), (sources, _of_sources))
+            for part in zip(
+                *(
+                    of(stage, pixels, refs[first : first + batch_size], bool(mirrored))
+                    for first in range(0, len(refs), batch_size)
+                ),
+                strict=True,
+            )
+        ]
+        made.append(tuple(parts))
+    return (np.stack(variants, axis=1) for variants in zip(*made, strict=True))
 
 
-def _computed(stage: FPDM, pixels: FramePixels, ref: FrameRef, *, mirrored: bool) -> Arrays:
-    """Return the features of one frame by array."""
+def _of_targets(
+    stage: FPDM, pixels: FramePixels, refs: list[FrameRef], mirrored: bool
+) -> tuple[NDArray[np.float16], ...]:
+    """Return latents (B, 2, C, h, w)."""
     device = next(stage.parameters()).device
-    source, target = (part[None].to(device) for part in pixels.pixels(ref, mirrored=mirrored))
-    made: CachedFeatures = frozen_features(stage, source, target)
-    values = [part[0].float().cpu().numpy().astype(np.float16) for part in made]
-    return {"latents": np.stack(values[:2]), "tokens": values[2], "pooled": values[3]}
+    made = of_targets(stage, pixels.targets(refs, mirrored=mirrored).to(device))
+    return (_half(torch.stack(made, dim=1)),)
+
+
+def _of_sources(
+    stage: FPDM, pixels: FramePixels, refs: list[FrameRef], mirrored: bool
+) -> tuple[NDArray[np.float16], ...]:
+    """Return tokens (B, N, D) and embeddings (B, E)."""
+    device = next(stage.parameters()).device
+    made = of_sources(stage, pixels.sources(refs, mirrored=mirrored).to(device))
+    return tuple(_half(part) for part in made)
+
+
+def _half(value: Tensor) -> NDArray[np.float16]:
+    return np.asarray(value.float().cpu().numpy(), np.float16)

@@ -19,7 +19,7 @@ from signgen.data.examples.loading import batches
 from signgen.data.examples.triplets import with_few_sources
 from signgen.diffusion.draws import drawing
 from signgen.models import build_stage
-from signgen.models.features import frozen_features
+from signgen.models.features import of_sources, of_targets
 from signgen.structures import ExitCode, FrameRef, Record, Triplet, UserError
 from signgen.training.examples import training_data
 from signgen.training.features.files import INDEX, read_index, source_frames
@@ -81,7 +81,7 @@ def test_features_are_those_of_the_frozen_parts_to_half_precision(cached: TrainC
         strict=True,
     )
     for one, two in pairs:
-        made = frozen_features(stage, two.source, two.target)
+        made = (*of_targets(stage, two.target), *of_sources(stage, two.source))
         assert one.features is not None
         for cache, fresh in zip(one.features, made, strict=True):
             torch.testing.assert_close(cache.float(), fresh, rtol=2e-3, atol=2e-3)
