@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from signgen.models.source_maps import SourceMaps
+
 __all__ = [
     "Batch",
     "CachedFeatures",
@@ -208,7 +210,9 @@ class Batch:
         target: (B, 3, H, W) float32 in [-1, 1].
         pose: (B, 3, H, W) float32 in [0, 1], the drawn pose of the target.
         hands: (B, 1, H, W) float32 in [0, 1], 1 inside the boxes around the target's hands.
-        source_parts: (B, H, W) int64 human-parsing labels of the source, or None.
+        source_parts: (B, Hs, Ws) int64 regions of the source by human parsing: 0 is elsewhere, then
+            come the model's own, in order. None for models without regions.
+        target_parts: (B, H, W) int64, the same of the target, for losses.
         face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
         guide: The source moved to the target's pose, or None where no decoder wants it.
         features: What is cached of source and target, which are then black pictures of one pixel.
@@ -219,6 +223,7 @@ class Batch:
     pose: Tensor
     hands: Tensor
     source_parts: Tensor | None = None
+    target_parts: Tensor | None = None
     face: Tensor | None = None
     guide: Guide | None = None
     features: CachedFeatures | None = None
@@ -239,15 +244,18 @@ class SourceFeatures:
     Args:
         tokens: (B, N, D) cross-attention context.
         pooled: (B, E) embedding of the source image, or None.
+        maps: What self-attention looks at in the source, or None.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
+    maps: SourceMaps | None = None
 
     def expand(self, count: int) -> SourceFeatures:
         """Repeat features of one signer (B = 1) for `count` frames, without copying."""
         pooled = None if self.pooled is None else self.pooled.expand(count, -1)
-        return SourceFeatures(self.tokens.expand(count, -1, -1), pooled)
+        maps = None if self.maps is None else self.maps.expand(count)
+        return SourceFeatures(self.tokens.expand(count, -1, -1), pooled, maps)
 
 
 @dataclass(frozen=True)
@@ -258,6 +266,7 @@ class Conditioning:
         pose: (B, C, h, w) pose feature, added after the first convolution.
         tokens: (B, N, D) source tokens, the cross-attention context.
         embedding: (B, E) fusion embedding, or None for models without one.
+        maps: What self-attention looks at in the source, or None for models that do not.
         drawing: (B, 3, H, W) the drawn pose in [0, 1], which the denoiser does not see but a guided
             decoder does; never dropped, and None where no decoder wants it.
         moved: (B, C, h, w) latents of the source moved to the pose, from which a guided model's
@@ -269,17 +278,20 @@ class Conditioning:
     tokens: Tensor
     embedding: Tensor | None = None
     drawing: Tensor | None = None
+    maps: SourceMaps | None = None
     moved: Tensor | None = None
     nulled: frozenset[str] = frozenset()
 
-    def null(self, *names: Literal["pose", "tokens", "embedding"]) -> Conditioning:
+    def null(self, *names: Literal["pose", "tokens", "embedding", "maps"]) -> Conditioning:
         """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""
         zeros: dict[str, Any] = {}
         for name in names:
-            if name not in ("pose", "tokens", "embedding"):
-                raise ValueError(f"no input {name!r}; expected pose, tokens or embedding")
+            if name not in ("pose", "tokens", "embedding", "maps"):
+                raise ValueError(f"no input {name!r}; expected pose, tokens, embedding or maps")
             value = getattr(self, name)
-            zeros[name] = None if value is None else value.new_zeros(1).expand_as(value)
+            if value is not None:
+                nothing = name == "maps"
+                zeros[name] = value.nothing() if nothing else value.new_zeros(1).expand_as(value)
         return replace(self, **zeros, nulled=self.nulled.union(names))
 
     def keep(
@@ -287,6 +299,7 @@ class Conditioning:
         pose: Tensor | None = None,
         tokens: Tensor | None = None,
         embedding: Tensor | None = None,
+        maps: Tensor | None = None,
     ) -> Conditioning:
         """Zero inputs per sample: arguments are (B,) bool masks, true where the input is kept."""
         masks = {"pose": pose, "tokens": tokens, "embedding": embedding}
@@ -295,6 +308,8 @@ class Conditioning:
             value = getattr(self, name)
             if mask is not None and value is not None:
                 kept[name] = value * mask.to(value.dtype).view(-1, *[1] * (value.ndim - 1))
+        if maps is not None and self.maps is not None:
+            kept["maps"] = self.maps.keep(maps)
         return replace(self, **kept)
 
     @staticmethod
@@ -303,11 +318,13 @@ class Conditioning:
         import torch
 
         embeddings = [part.embedding for part in parts if part.embedding is not None]
+        maps = [part.maps for part in parts if part.maps is not None]
         moved = [part.moved for part in parts if part.moved is not None]
         return Conditioning(
             pose=torch.cat([part.pose for part in parts]),
             tokens=torch.cat([part.tokens for part in parts]),
             embedding=torch.cat(embeddings) if embeddings else None,
+            maps=type(maps[0]).cat(maps) if maps else None,
             moved=torch.cat(moved) if moved else None,
         )
 

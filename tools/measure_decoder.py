@@ -3,7 +3,8 @@
 Clips of a dataset, the first frame of each the source: true frames are encoded and decoded at the
 model's size and compared at the size of the recording. A guided decoder also gets the source moved
 to the pose, is mixed with it at the recording's size as a rendering is, and is measured without any
-latents too. The moved source itself and a copy of the source stand beside.
+latents and with those of the moved source too, from which a denoiser departs. The moved source
+itself and a copy of the source stand beside.
 
     python tools/measure_decoder.py --run runs/guided-vae --data runs/corpus --clips 30
 """
@@ -42,7 +43,7 @@ from signgen.rendering.base import resize_picture
 from signgen.structures import FrameRef, Guide, Record, Triplet
 
 METRICS = ("ssim", "psnr", "hand_ssim", "face_ssim")
-MOVED, BLIND = "moved source", "without latents"
+MOVED, BLIND, DEPARTURE = "moved source", "without latents", "latents of the moved source"
 Frames = NDArray[np.uint8]
 
 
@@ -115,8 +116,11 @@ class Measured:
                 [maker.make(Triplet(first, FrameRef(record, index)), source) for index in indices]
             )
             made = {MOVED: guide.warped}
-            for name, given in ((BLIND, torch.zeros_like(latents)), (GENERATED, latents)):
-                painting = self.stage.decoder(given, pose, guide.resized(config.size))
+            fitting = guide.resized(config.size)
+            departure = self.stage.autoencoder.encode(fitting.warped).latent_dist.mode()
+            given = {BLIND: torch.zeros_like(latents), DEPARTURE: departure, GENERATED: latents}
+            for name, value in given.items():
+                painting = self.stage.decoder(value, pose, fitting)
                 made[name] = painting.mix(guide.warped, guide.source, guide.moved)
         return {name: pictures(value, native) for name, value in made.items()}
 
@@ -141,7 +145,7 @@ def main() -> None:
         {record.id: partial(measured.open, record) for record in records},
         named_metrics(METRICS, View()),
         baselines=(COPY,),
-        compared=() if stage.decoder is None else (MOVED, BLIND),
+        compared=() if stage.decoder is None else (MOVED, BLIND, DEPARTURE),
     )
     if options.sheet:
         save_image(Path(options.sheet), np.concatenate(measured.rows))

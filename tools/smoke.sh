@@ -28,10 +28,11 @@ say "prepare synthetic"
 run prepare synthetic --out "$work/corpus" --signers 3 --clips-per-signer 1 --frames 4 --seed 1
 [ -d "$work/corpus/features" ] || fail "no frames in the corpus"
 
-for stage in vae ipf fpdm decoder guided; do
+for stage in vae ipf fpdm decoder guided parsing; do
   say "train $stage: stop after step 2, resume to step 4"
   flags=()
   if [ "$stage" = fpdm ]; then flags=(--start-from "$work/vae" "$work/ipf"); fi
+  if [ "$stage" = parsing ]; then flags=(--start-from "$work/vae"); fi
   if [ "$stage" = decoder ]; then flags=(--start-from "$work/fpdm"); fi
   run train "configs/smoke-$stage.yaml" --out "$work/$stage" --device cpu --stop-at 2 "${flags[@]}"
   reached "$stage" 2 || fail "$stage has no checkpoint at step 2"
@@ -48,6 +49,14 @@ run render --source "$SAMPLE/source.png" --poses "$SAMPLE/poses.json" --model "$
 for file in out.mp4 out.compare.mp4 out.sheet.png; do
   [ -s "$work/$file" ] || fail "render left no $file"
 done
+
+say "render with the parsing-guided run folder"
+clip=Signer037_clip001
+frames=signgen/assets/sample/features/fullFrame-210x260px/test/$clip
+run render --source "$frames/images0001.png" --parsing "signgen/assets/sample/parts/test/$clip/images0001.png" \
+  --label-set signgen-10 --poses "signgen/assets/sample/keypoints/test/$clip.json" --model "$work/parsing" \
+  --device cpu --out "$work/parsing.mp4" --no-compare
+[ -s "$work/parsing.mp4" ] || fail "the parsing-guided model rendered nothing"
 
 say "eval with the run folder"
 run eval --model "$work/decoder" --data "$work/corpus" --split test --hand-metrics --device cpu \

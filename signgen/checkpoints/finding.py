@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.model import ModelConfig
@@ -43,7 +44,9 @@ def resolve(name: str, revision: str | None = None) -> tuple[Path, Path, ModelCo
         settings = folder.parent.parent / "config.yaml"
         return folder, settings, run_config(settings).model
     if (folder / "model.safetensors").is_file() or (folder / "manifest.json").is_file():
-        return folder, folder / "config.yaml", load_config(folder / "config.yaml", ModelConfig)
+        settings = folder / "config.yaml"
+        config: ModelConfig = load_config(settings, cast(type[ModelConfig], ModelConfig))
+        return folder, settings, config
     if (folder / "config.yaml").is_file():
         checkpoint = newest_checkpoint(folder)
         if checkpoint is None:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
 from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
-from signgen.config.model import ModelConfig
+from signgen.config.model import ModelConfig, ParsingGuidedConfig
+from signgen.config.train import Stage
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
 from signgen.models import build_model, build_stage
@@ -158,19 +159,51 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
     return stage.eval().to(chosen), config
 
 
-def start_from(names: tuple[str, ...], config: ModelConfig) -> tuple[ModelConfig, State]:
+def start_from(
+    names: tuple[str, ...], config: ModelConfig, stage: Stage
+) -> tuple[ModelConfig, State]:
     """Collect the parts that earlier runs trained.
+
+    Args:
+        names: Run, checkpoint or model folders, or hub ids.
+        config: Settings of the model that starts.
+        stage: What is trained: `fpdm` and `decoder` take the denoiser too, and it must be theirs.
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
         (the autoencoder's scaling factor is measured there), and the weights.
+
+    Raises:
+        UserError: If one has another number of U-Nets than the settings.
     """
     state: State = {}
     for name in names:
         folder, _, other = resolve(name)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
+        whole = any(key.startswith(config.denoiser) for key in weights)
+        if whole and stage in {"fpdm", "decoder"}:
+            _check_pair(config, other, folder)
         for part in parts.intersection(config.trained_apart):
             config = replace(config, **{part: getattr(other, part)})
         state.update(weights)
     return config, state
+
+
+def _check_pair(config: ModelConfig, other: ModelConfig, folder: Path) -> None:
+    """Refuse a denoiser of one U-Net for one of two, and the other way: half would be random."""
+    wanted, given = (_unets(one) for one in (config, other))
+    if wanted != given:
+        raise UserError(
+            f"{folder} holds {given}; the settings ask for {wanted}. Start from a run with the "
+            "same model.kind and model.reference.tied."
+        )
+
+
+def _unets(config: ModelConfig) -> str:
+    if not isinstance(config, ParsingGuidedConfig):
+        return f"a denoiser of kind {config.kind}"
+    tied = config.reference.tied
+    return (
+        "one U-Net for source and target (tied)" if tied else "a U-Net each for source and target"
+    )

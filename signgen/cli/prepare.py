@@ -35,6 +35,7 @@ signgen prepare: make or check data to train on.
 """
 CLIP_GROUPS = {
     "key points": ("keypoints", "estimator", "weights", "device"),
+    "human parsing": ("parsing", "label_set"),
     "cache": ("cache", "cache_resize"),
 }
 FEATURES = """\
@@ -110,6 +111,9 @@ def deepfashion(config: PrepareDeepFashionConfig) -> int:
         keypoint_frame=config.keypoint_frame,
         rebuild=config.rebuild_pairs,
         subset=config.subset,
+        parsing=config.parsing,
+        label_set=config.label_set or "",
+        device=config.device,
         progress=bar("record"),
     )
     if config.json:

@@ -11,6 +11,8 @@ __all__ = ["render"]
 
 GROUPS = {
     "poses": ("clip", "pose_size", "pose_fps", "source_poses", "estimator", "weights"),
+    "human parsing": ("parsing", "label_set", "clothes_parsing", "face_parsing"),
+    "editing": ("clothes_from", "face_from", "edit_region", "mask"),
     "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.regions import LabelSetName
+
 __all__ = [
     "ClipsConfig",
     "DataConfig",
@@ -97,6 +99,12 @@ class ClipsConfig:
     to `signgen train` as --data.frame-cache."""
     cache_resize: Literal["area", "bicubic"] = "area"
     """How frames of the cache are resized: the model's `resize`."""
+    parsing: str = ""
+    """Human parsing of the frames, for models that tell face from clothes: a SegFormer checkpoint
+    (hub id or folder), whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG)
+    named as the frames."""
+    label_set: LabelSetName | None = None
+    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -189,5 +197,12 @@ class PrepareDeepFashionConfig:
     """Make the pairs from train.lst, test.lst and the key points instead of reading them."""
     subset: int = 0
     """Keep only this many records of each split, for short runs; 0 keeps all."""
+    parsing: str = ""
+    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder), whose label maps
+    are kept in `OUT/parts`, or a folder of label maps (PNG) named as the pictures."""
+    label_set: LabelSetName | None = None
+    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the checkpoint computes."""
     json: bool = False
     """Print one JSON object on stdout."""

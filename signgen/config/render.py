@@ -7,6 +7,7 @@ from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
+from signgen.config.regions import LabelSetName, Region
 
 __all__ = ["Framing", "RenderConfig"]
 
@@ -41,6 +42,24 @@ class RenderConfig:
     """Poses of the source picture, of which the first is taken: for --align affine and limb, for
     --model warp and for models that move the source, which estimate it if it is not given, and to
     find the signer for --frame auto."""
+    parsing: str = ""
+    """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
+    source's size, or a SegFormer checkpoint (hub id or folder)."""
+    label_set: LabelSetName | None = None
+    """What the numbers in label maps mean, where no `label_set.txt` beside them says it."""
+    clothes_from: str = ""
+    """Picture whose clothes the signer wears, for models that tell apart regions; its parsing is
+    --clothes-parsing, or the checkpoint of --parsing."""
+    clothes_parsing: str = ""
+    """Label map of the picture of --clothes-from."""
+    face_from: str = ""
+    """Picture whose face the signer has; as --clothes-from."""
+    face_parsing: str = ""
+    """Label map of the picture of --face-from."""
+    edit_region: Region | None = None
+    """Make only this region of the source anew; all else stays as it is in the source."""
+    mask: str = ""
+    """Picture of the source's size, not black where it is made anew; in place of the region."""
     frame: Framing = "auto"
     """What a model renders of the source: `auto` only the part around the signer and the poses,
     pasted back with a soft border, where the signer fills the picture otherwise than the model

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from signgen.human_parsing.maps import Parts
 from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
 
@@ -39,5 +40,5 @@ class DatasetAdapter(Protocol):
     def poses(self, record: Record) -> PoseSequence:
         """Read the poses of a record, one per frame, in pixels of its frames."""
 
-    def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:
-        """Read the (H, W) human-parsing labels of a frame, or None where the dataset has none."""
+    def parts(self, ref: FrameRef) -> Parts | None:
+        """Read the human parsing of a frame, or None where the dataset has none."""

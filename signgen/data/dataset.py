@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from signgen.data.adapter import DatasetAdapter
 from signgen.data.manifest import MANIFEST, SPLITS, Entry, Manifest, read_manifest
-from signgen.data.phoenix14t import find_root, keypoint_file, scan
+from signgen.data.phoenix14t import PARTS, find_root, keypoint_file, scan
+from signgen.human_parsing.label_sets import LabelSet, label_set
+from signgen.human_parsing.maps import Parts, read_label_set, read_labels
 from signgen.media import Backend, VideoReader, check_backend, open_video, read_image
 from signgen.pose.formats import read_poses
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, FrameRef, PoseSequence, Record, Triplet, UserError
 
-__all__ = ["ManifestDataset", "bundled_sample", "open_dataset"]
+__all__ = ["ManifestDataset", "bundled_sample", "open_dataset", "parts_of"]
 
 
 class ManifestDataset:
@@ -101,14 +103,22 @@ class ManifestDataset:
         chosen = np.array(rows[entry.first_pose : stop][frames])  # (T, K, 3)
         return PoseSequence(chosen[..., :2], chosen[..., 2], self.skeleton, entry.size, entry.fps)
 
-    def parts(self, ref: FrameRef) -> NDArray[np.uint8] | None:
-        """Read the (H, W) human-parsing labels of a frame, or None if the record has none."""
+    def parts(self, ref: FrameRef) -> Parts | None:
+        """Read the human parsing of a frame, or None if the record has none."""
         entry = self.entry(ref.record)
         if not entry.parts:
             return None
-        path = self.manifest.root / entry.parts_path(ref.index)
-        with Image.open(path, formats=["PNG"]) as labels:
-            return np.asarray(labels if labels.mode == "P" else labels.convert("L"))
+        path = self.manifest.parts_root / entry.parts_path(ref.index)
+        labelled = self._labelled
+        return Parts(read_labels(path, labelled, entry.size), labelled, path)
+
+    @cached_property
+    def _labelled(self) -> LabelSet:
+        manifest = self.manifest
+        if manifest.label_set:
+            return label_set(manifest.label_set, manifest.folder)
+        # A tree whose label maps do not say what they mean is an error only where they are wanted
+        return read_label_set(manifest.parts_root / PARTS)
 
 
 @lru_cache(maxsize=16)
@@ -147,6 +157,22 @@ def _clip_poses(path: Path, num_frames: int, _version: int) -> PoseSequence:
     return poses
 
 
+def parts_of(adapter: DatasetAdapter, ref: FrameRef) -> Parts:
+    """Return the human parsing of a frame, for a model that needs it.
+
+    Raises:
+        UserError: If the dataset has none.
+    """
+    parts = adapter.parts(ref)
+    if parts is None:
+        raise UserError(
+            f"dataset {adapter.name} has no human parsing of {ref.record.split}/{ref.record.id}, "
+            "which the model needs. Run `signgen prepare` with --parsing.",
+            ExitCode.NO_INPUT,
+        )
+    return parts
+
+
 # ----- opening ------------------------------------------------------------------------------------
 
 
@@ -175,5 +201,12 @@ def open_dataset(
     if clips.problems:
         raise UserError(str(clips.problems[0]))
     entries = tuple(replace(entry, poses=keypoint_file(entry)) for entry in clips.entries)
-    manifest = Manifest("phoenix14t", "coco-wholebody-133", clips.root, clips.root, entries)
+    manifest = Manifest(
+        "phoenix14t",
+        "coco-wholebody-133",
+        clips.root,
+        clips.root,
+        entries,
+        label_set=clips.label_set,
+    )
     return ManifestDataset(manifest, video_reader)

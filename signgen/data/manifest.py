@@ -55,7 +55,8 @@ class Entry:
         poses: File of poses beside the manifest; empty where there are none.
         first_pose: Row of that file where the record begins, for a packed `.npy` of shape
             (rows, K, 3); None for a file of its own in any pose format.
-        parts: Pattern of human-parsing pictures below `root`; empty where there are none.
+        parts: Human-parsing label maps below the manifest's `parts_root`: a pattern as in `frames`,
+            or one per frame; empty where there are none.
         pairs: (source, target) views to train or test on, for datasets that list them; None where
             every two frames make a pair.
     """
@@ -67,7 +68,7 @@ class Entry:
     first_frame: int = 1
     poses: str = ""
     first_pose: int | None = None
-    parts: str = ""
+    parts: str | tuple[str, ...] = ""
     pairs: tuple[tuple[int, int], ...] | None = None
 
     @property
@@ -87,7 +88,9 @@ class Entry:
         return self._numbered(self.frames, index)
 
     def parts_path(self, index: int) -> str:
-        """Return the path of the parsing of frame `index`, from 0, below the root."""
+        """Return the path of the label map of frame `index`, from 0, below its folder."""
+        if isinstance(self.parts, tuple):
+            return self.parts[index]
         return self._numbered(self.parts, index)
 
     def _numbered(self, pattern: str, index: int) -> str:
@@ -105,6 +108,8 @@ class Manifest:
         folder: Absolute folder that the poses are relative to.
         entries: Sorted by split and id; ids are unique within a split.
         files: SHA-256 of the packed files of poses by their path.
+        label_set: What the numbers in its label maps mean, a key of `LABEL_SETS`; empty if unknown.
+        parts_folder: Absolute folder that the label maps are relative to; `root` if not given.
     """
 
     dataset: str
@@ -113,6 +118,8 @@ class Manifest:
     folder: Path
     entries: tuple[Entry, ...]
     files: Mapping[str, str] = field(default_factory=dict)
+    label_set: str = ""
+    parts_folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.skeleton not in SKELETONS:
@@ -121,6 +128,11 @@ class Manifest:
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"{twice[0]} has two records of id {twice[1]}; expected unique ids")
+
+    @property
+    def parts_root(self) -> Path:
+        """Folder that the label maps are relative to."""
+        return self.parts_folder or self.root
 
     def split(self, name: str) -> tuple[Entry, ...]:
         """Return the entries of a split, sorted by id."""
@@ -171,11 +183,13 @@ class Scan:
     Args:
         root: Folder that the entries' frames are relative to.
         problems: What is wrong, one for each record that is left out.
+        label_set: What the numbers in its label maps mean; empty where it is not known.
     """
 
     root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+    label_set: str = ""
 
 
 # ----- writing ------------------------------------------------------------------------------------
@@ -184,7 +198,7 @@ class Scan:
 def write_manifest(manifest: Manifest) -> Path:
     """Write `manifest.jsonl` into the manifest's folder, atomically; return the file."""
     path = manifest.folder / MANIFEST
-    header = {
+    header: dict[str, object] = {
         "format": _FORMAT,
         "version": _VERSION,
         "dataset": manifest.dataset,
@@ -193,6 +207,10 @@ def write_manifest(manifest: Manifest) -> Path:
         "counts": manifest.counts(),
         "files": dict(manifest.files),
     }
+    if manifest.label_set:
+        header["label_set"] = manifest.label_set
+    if manifest.parts_folder is not None:
+        header["parts_root"] = _portable(manifest.parts_folder, manifest.folder)
     rows = [header, *(_row(entry) for split in SPLITS for entry in manifest.split(split))]
     body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     last = {"records": len(rows) - 1, "sha256": hashlib.sha256(body).hexdigest()}
@@ -235,6 +253,7 @@ def read_manifest(path: Path) -> Manifest:
     header, rows = _checked_lines(data, path)
     folder = path.resolve().parent
     entries = tuple(_entry(row, f"{path}, line {number}") for number, row in enumerate(rows, 2))
+    parts = header.get("parts_root")
     try:
         manifest = Manifest(
             dataset=str(header["dataset"]),
@@ -243,6 +262,8 @@ def read_manifest(path: Path) -> Manifest:
             folder=folder,
             entries=entries,
             files={str(k): str(v) for k, v in dict(header.get("files") or {}).items()},
+            label_set=str(header.get("label_set", "")),
+            parts_folder=(folder / str(parts)).resolve() if parts else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} has a bad first line or records: {error}. {_AGAIN}") from error
@@ -280,11 +301,12 @@ def _entry(row: dict[str, Any], place: str) -> Entry:
     try:
         rest = {name: value for name, value in row.items() if name not in names}
         frames, (height, width) = rest.pop("frames"), rest.pop("size")
-        pairs = rest.pop("pairs", None)
+        pairs, parts = rest.pop("pairs", None), rest.pop("parts", "")
         entry = Entry(
             record=Record(**{name: value for name, value in row.items() if name in names}),
             frames=frames if isinstance(frames, str) else tuple(frames),
             size=(int(height), int(width)),
+            parts=tuple(parts) if isinstance(parts, list) else parts,
             pairs=None if pairs is None else tuple((int(s), int(t)) for s, t in pairs),
             **rest,
         )
@@ -298,9 +320,10 @@ def _entry(row: dict[str, Any], place: str) -> Entry:
 def _problems(entry: Entry) -> Iterator[str]:
     """Yield what is wrong with the values of an entry; the first makes sense of the next."""
     record, count = entry.record, entry.record.num_frames
-    texts = (record.id, record.signer, record.gloss, record.text, entry.poses, entry.parts)
+    texts = (record.id, record.signer, record.gloss, record.text, entry.poses)
     paths = (entry.frames,) if isinstance(entry.frames, str) else entry.frames
-    if not all(isinstance(text, str) for text in (*texts, *paths)):
+    parts = entry.parts if isinstance(entry.parts, tuple) else (entry.parts,)
+    if not all(isinstance(text, str) for text in (*texts, *paths, *parts)):
         yield "holds something other than text where a name or path belongs"
     if record.split not in SPLITS:
         yield f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
@@ -314,7 +337,9 @@ def _problems(entry: Entry) -> Iterator[str]:
         yield f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
     if len(paths) != (1 if isinstance(entry.frames, str) else count):
         yield f"lists {len(paths)} pictures for {count} frames"
-    if not all(_stays_below(path) for path in (*paths, entry.poses, entry.parts) if path):
+    if isinstance(entry.parts, tuple) and len(parts) != count:
+        yield f"lists {len(parts)} label maps for {count} frames"
+    if not all(_stays_below(path) for path in (*paths, entry.poses, *parts) if path):
         yield "names a path that leaves the dataset's folder"
     if any(not 0 <= view < count for pair in entry.pairs or () for view in pair):
         yield f"pairs a view beyond its {count} frames"

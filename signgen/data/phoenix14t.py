@@ -3,7 +3,8 @@
     ROOT/annotations/manual/PHOENIX-2014-T.<split>.corpus.csv   name|video|...|speaker|orth|...
     ROOT/features/fullFrame-<W>x<H>px/<split>/<name>/images0001.png ...
     ROOT/keypoints/<split>/<name>.json              a clip's key points, from `prepare synthetic`
-    ROOT/parts/<split>/<name>/images0001.png        human-parsing labels, optional
+    ROOT/parts/<split>/<name>/images0001.png        label maps of human parsing, optional, with
+    ROOT/parts/label_set.txt                        the name of their label set
 
     ROOT/videos/<split>/<name>.mp4                  instead of a clip's pictures; any format
 
@@ -22,14 +23,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from signgen.data.manifest import SPLITS, Entry, Problem, Scan
+from signgen.human_parsing.maps import LABEL_SET_FILE, read_label_set
 from signgen.media import VIDEO_SUFFIXES, Backend, image_size, open_video
 from signgen.structures import ExitCode, Record, UserError
 
-__all__ = ["COUNTS", "find_root", "keypoint_file", "scan"]
+__all__ = ["COUNTS", "PARTS", "find_root", "keypoint_file", "scan"]
 
 COUNTS = {"train": (7096, 827_354), "dev": (519, 55_775), "test": (642, 64_627)}
 """Videos and frames of each split of the corpus, version 3."""
 
+PARTS = "parts"
+"""Folder of the label maps."""
 _FPS = 25.0
 _COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
 _PICTURE = re.compile(r"images(\d+)\.png")
@@ -83,11 +87,13 @@ def scan(root: Path, splits: Sequence[str] = SPLITS, video_reader: Backend = "au
             clip = row if isinstance(row, Problem) else _clip(root, places, row, video_reader)
             if isinstance(clip, Problem):
                 problems.append(clip)
-            elif (root / "parts" / clip.name).is_dir():
-                entries.append(replace(clip, parts=f"parts/{clip.name}/images####.png"))
+            elif (root / PARTS / clip.name).is_dir():
+                entries.append(replace(clip, parts=f"{PARTS}/{clip.name}/images####.png"))
             else:
                 entries.append(clip)
-    return Scan(root, tuple(entries), tuple(problems))
+    noted = (root / PARTS / LABEL_SET_FILE).is_file()
+    label_set = read_label_set(root / PARTS).name if noted else ""
+    return Scan(root, tuple(entries), tuple(problems), label_set)
 
 
 def _rows(table: Path, split: str) -> Iterator[Record | Problem]:

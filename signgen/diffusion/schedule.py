@@ -197,6 +197,24 @@ class NoiseSchedule:
             return output, (z - signal * output) / spread
         return signal * z - spread * output, signal * output + spread * z  # of v
 
+    def min_snr_weight(self, t: Tensor, most: float) -> Tensor:
+        """Return the weights (B, 1, 1, 1) of a loss at timesteps (Hang et al., ICCV 2023).
+
+        The error of the clean latents counts by the signal-to-noise ratio, up to a most.
+
+        Args:
+            t: (B,) int64.
+            most: gamma; 0 weighs all timesteps 1.
+        """
+        abar = rearrange(self.alphas_cumprod.to(t.device)[t], "b -> b 1 1 1")
+        if not most:
+            return torch.ones_like(abar)
+        ratio = abar / (1 - abar)
+        least = ratio.clamp(max=most)
+        if self.prediction_type == "epsilon":
+            return least / ratio
+        return least if self.prediction_type == "sample" else least / (ratio + 1)
+
     def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(abar_t) and sqrt(1 - abar_t), each (B, 1, 1, 1)."""
         abar = rearrange(self.alphas_cumprod.to(like.device)[t].to(like.dtype), "b -> b 1 1 1")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from signgen.data.adapter import DatasetAdapter
+from signgen.data.dataset import parts_of
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
 from signgen.evaluation.reports.report import COPY, WARPED
@@ -49,7 +50,8 @@ def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> C
     """Open a clip, rendered from its first frame."""
     source, poses = adapter.frame(FrameRef(record, 0)), adapter.poses(record)
     truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
-    frames = renderer.render(source, poses, signer=poses.frames([0]))
+    parts = partial(parts_of, adapter, FrameRef(record, 0))
+    frames = renderer.render(source, poses, signer=poses.frames([0]), parts=parts)
     return Clip(record.id, record.signer, frames, truth, poses)
 
 
@@ -60,7 +62,9 @@ def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, na
     return Clip(
         name,
         pair.target.record.signer,
-        renderer.render(source, poses, signer=signer),
+        renderer.render(
+            source, poses, signer=signer, parts=partial(parts_of, adapter, pair.source)
+        ),
         [truth],
         poses,
         source=[source],

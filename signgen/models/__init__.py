@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, assert_never
 
 from signgen.config.model import FPDMConfig, ModelConfig
+from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.train import Stage
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def build_model(config: ModelConfig) -> PoseGuidedModel:
 
 def _build(config: ModelConfig) -> PoseGuidedModel:
     match config:
+        case ParsingGuidedConfig():
+            from signgen.models.parsing_guided.model import ParsingGuided
+
+            return ParsingGuided(config)
         case FPDMConfig():
             from signgen.models.fpdm import FPDM
 
@@ -66,9 +71,11 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
         case "fpdm":
             return build_model(config)
         case "decoder":
-            from signgen.models.decoder import DecoderStage
+            from signgen.models.decoder import DecoderStage, ParsingGuidedDecoderStage
 
             require_parts(config, stage)
+            if isinstance(config, ParsingGuidedConfig):
+                return ParsingGuidedDecoderStage(config)
             return DecoderStage(config)
         case _:
             assert_never(stage)

@@ -18,6 +18,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from einops import rearrange
 from torch import Tensor
 
+from signgen.models.source_maps import SourceMaps
+
 __all__ = ["SourceAttention", "SourceContext", "SourceMemory", "share_source"]
 
 
@@ -29,9 +31,13 @@ class SourceMemory:
 
     Args:
         tokens: (1, N, D) tokens of the source that all frames share, or (B, N, D).
+        maps: What self-attention looks at in the source, for models that do.
+        sites: Its keys and values by attention site, kept when they are first wanted.
     """
 
     tokens: Tensor
+    maps: SourceMaps | None = None
+    sites: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
     _projected: dict[Attention, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
     _nothing: dict[Attention, Tensor] = field(default_factory=dict, repr=False)
 
@@ -77,6 +83,7 @@ class SourceAttention(AttnProcessor2_0):
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | SourceContext | None = None,
         *args: Any,
+        source: object = None,
         **kwargs: Any,
     ) -> Tensor:
         """Attend.
@@ -86,6 +93,7 @@ class SourceAttention(AttnProcessor2_0):
             hidden_states: (branches B, L, C).
             encoder_hidden_states: (branches B, N, D), or the context.
             args: As the library's.
+            source: What self-attention is given besides; not used.
             kwargs: As the library's.
 
         Returns:

@@ -118,6 +118,7 @@ def predict(
     pose: Tensor,
     tokens: Tensor | SourceContext,
     added: Tensor | None,
+    source: object = None,
 ) -> Tensor:
     """Run a U-Net of `build_unet`.
 
@@ -128,13 +129,20 @@ def predict(
         pose: (B, first channels, h, w) pose feature.
         tokens: (B, N, D) source tokens, or what stands for them.
         added: (B, time width) output of `FusionMLP`, or None.
+        source: What self-attention is given besides; see `parsing_guided.attention`.
 
     Returns:
         (B, C, h, w).
     """
     # The first convolution takes the pose feature from the channels behind the latents.
     widened = torch.cat([z.to(pose.dtype), pose], dim=1)
-    output: Tensor = unet(widened, t, encoder_hidden_states=tokens, class_labels=added).sample
+    output: Tensor = unet(
+        widened,
+        t,
+        encoder_hidden_states=tokens,
+        class_labels=added,
+        cross_attention_kwargs=None if source is None else {"source": source},
+    ).sample
     return output
 
 
@@ -183,6 +191,7 @@ def together(
     fusion_mlp: FusionMLP | None,
     branches: Sequence[Conditioning],
     memory: SourceMemory,
+    source: object = None,
 ) -> Denoiser:
     """Return a denoiser of several branches in one batch; see `RemembersSource.denoiser`."""
     # Once for all steps
@@ -195,7 +204,7 @@ def together(
     context = SourceContext(memory, absent, len(branches) - absent)
 
     # At every step
-    return lambda z, t: predict(unet, z, t, pose, context, added)
+    return lambda z, t: predict(unet, z, t, pose, context, added, source)
 
 
 def build_pose_encoder(

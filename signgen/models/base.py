@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     import torch
 
     from signgen.config.model import ModelConfig
+    from signgen.config.regions import Region
     from signgen.diffusion.samplers import Denoiser
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
 
 __all__ = [
+    "BorrowsRegions",
     "LatentSpace",
     "PoseGuidedModel",
     "RemembersSource",
@@ -240,6 +242,17 @@ class PoseGuidedModel(Trainable, Protocol):
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
+        ...
+
+
+@runtime_checkable
+class BorrowsRegions(Protocol):
+    """A model that can show a region of another picture on a signer, without retraining."""
+
+    def borrow(
+        self, source: SourceFeatures, donor: SourceFeatures, region: Region
+    ) -> SourceFeatures:
+        """Return features of a signer with a region of a donor in place of its own."""
         ...
 
 

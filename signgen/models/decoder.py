@@ -10,6 +10,7 @@ from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
+from signgen.models.parsing_guided.model import ParsingGuided
 from signgen.structures import Batch, Conditioning
 
 
@@ -49,9 +50,8 @@ class DecoderStage(FPDM):
             Scalars `loss` (optimised) and those of `reconstruction_loss`.
         """
         with torch.no_grad():
-            conditioning = self.condition(
-                self.encode_source(batch.source), batch.pose, guide=batch.guide
-            )
+            source = self.encode_source(batch.source, batch.source_parts)
+            conditioning = self.condition(source, batch.pose, guide=batch.guide)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
         decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
@@ -72,3 +72,7 @@ class DecoderStage(FPDM):
             noise=noise,
             step_noise=lambda _: draws.normal(noise),
         )
+
+
+class ParsingGuidedDecoderStage(DecoderStage, ParsingGuided):
+    """The same of a parsing-guided model."""

@@ -79,6 +79,10 @@ def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
     """Build the CLIP vision tower of stage 1: pretrained, or new from its sizes."""
     tower: CLIPVisionModelWithProjection
     tower = _clip(CLIPVisionModelWithProjection, config, config.embedding_width)
+    if not config.pretrained and config.pose_weight:
+        # Positions as loud as what lies there: CLIP's own start is 25 times quieter, and a tower
+        # that is to find poses would first have to learn to hear them
+        nn.init.normal_(tower.vision_model.embeddings.position_embedding.weight, std=0.5)
     return tower
 
 

@@ -54,7 +54,7 @@ def target_latents(model: FPDM, batch: Batch) -> Tensor:
 def source_features(model: FPDM, batch: Batch) -> SourceFeatures:
     """Encode the sources, or project what is cached of them."""
     if batch.features is None:
-        return model.encode_source(batch.source)
+        return model.encode_source(batch.source, batch.source_parts)
     tokens = model.source_projection(batch.features.tokens.to(model.source_encoder.dtype))
     pooled = None if model.ipf is None else batch.features.pooled.float()
     return SourceFeatures(tokens, pooled)  # tokens (B, N, D)

@@ -17,7 +17,7 @@ from signgen.models.attention import SourceMemory
 from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet, predict, together
 from signgen.models.base import LatentSpace
-from signgen.models.checks import check_settings
+from signgen.models.cell_losses import hand_losses
 from signgen.models.dropout import drop_conditions
 from signgen.models.encoders import (
     SourceProjection,
@@ -28,7 +28,7 @@ from signgen.models.encoders import (
 from signgen.models.features import source_features, target_latents
 from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
 from signgen.models.ipf import IPF
-from signgen.models.processes import mean_of_all
+from signgen.models.settings import check_settings
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ class FPDM(nn.Module):
         fused = config.fusion != "none"
         self.autoencoder = build_autoencoder(config.autoencoder)
         self.ipf = IPF(config.ipf) if fused else None
-        self.decoder = build_decoder(
-            config, self.autoencoder, 0 if self.ipf is None else self.ipf.width
-        )
+        width = 0 if self.ipf is None else self.ipf.width
+        self.decoder = build_decoder(config, self.autoencoder, width)
         self.unet = build_unet(config.unet, self.autoencoder.config["latent_channels"], fused=fused)
         first = self.unet.config["block_out_channels"][0]
         # Differs from FPDM: a guided model's U-Net sees the moved source beside the pose and
@@ -77,11 +76,9 @@ class FPDM(nn.Module):
             self.unet.config["cross_attention_dim"],
             config.source_encoder.projection_dropout,
         )
-        self.fusion_mlp = (
-            None
-            if self.ipf is None
-            else FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
-        )
+        self.fusion_mlp: FusionMLP | None = None
+        if self.ipf is not None:
+            self.fusion_mlp = FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
         check_settings(config, self.latents.factor)
         self._freeze()
 
@@ -255,9 +252,11 @@ class FPDM(nn.Module):
     def _depart(self, output: Tensor, moved: Tensor | None) -> Tensor:
         return output + moved if self.departs and moved is not None else output
 
-    def denoiser(self, branches: Sequence[Conditioning], memory: SourceMemory) -> Denoiser:
+    def denoiser(
+        self, branches: Sequence[Conditioning], memory: SourceMemory, reference: object = None
+    ) -> Denoiser:
         """Return `denoise` for several branches of one batch; see `RemembersSource.denoiser`."""
-        predicted = together(self.unet, self.fusion_mlp, branches, memory)
+        predicted = together(self.unet, self.fusion_mlp, branches, memory, reference)
         moved = Conditioning.cat(branches).moved
         return lambda z, t: self._depart(predicted(z, t), moved)
 
@@ -313,8 +312,7 @@ class FPDM(nn.Module):
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
-            shift = self.config.timestep_shift
-            timesteps = self.schedule.draw_timesteps(len(z0), shift, z0.device)
+            timesteps = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
 
         # Condition on source and pose
         if conditioning is None:
@@ -329,12 +327,5 @@ class FPDM(nn.Module):
         output = self.denoise(noisy, timesteps, conditioning).float()
         wanted = self.schedule.training_target(z0, noise, timesteps)
         error = F.mse_loss(output, wanted, reduction="none")
-        hands = F.adaptive_avg_pool2d(batch.hands.float(), (z0.shape[-2], z0.shape[-1]))
-        # Differs from FPDM: hands may count more, because signs are read from them; 0 is FPDM.
-        weight = 1 + self.config.hand_weight * hands
         cells = error.mean(dim=1, keepdim=True)  # (B, 1, h, w)
-        return {
-            "loss": (weight * cells).mean() / mean_of_all(weight.mean()),
-            "mse": cells.mean(),
-            "mse_hands": (hands * cells).sum() / hands.sum().clamp(min=1e-6),
-        }
+        return hand_losses(cells, batch.hands, self.config.hand_weight)

@@ -227,11 +227,7 @@ class IPF(nn.Module):
             UserError: If the settings leave nothing to train.
         """
         if self.config.loss == "none":
-            raise UserError(
-                "ipf: loss is none, which leaves nothing to train; expected source-enhanced or "
-                "baseline. Score such a tower with `signgen eval --retrieval`.",
-                ExitCode.USAGE,
-            )
+            return self._tell_pose_alone(batch)
         # Embed sources, targets and poses in one pass of the tower
         photos = [self.photo_pixels(photo) for photo in (batch.source, batch.target)]
         drawn = clip_pixels(batch.pose * 2 - 1, self.side)
@@ -249,6 +245,18 @@ class IPF(nn.Module):
             "loss": losses["loss"] + self.config.pose_weight * unread,
             "pose_error": unread,
         }
+
+    def _tell_pose_alone(self, batch: Batch) -> dict[str, Tensor]:
+        """Train the tower alone to tell poses, before anything is contrasted."""
+        if self.pose_reader is None:
+            raise UserError(
+                "ipf: loss is none, which leaves nothing to train; expected source-enhanced or "
+                "baseline, or a pose_weight. Score such a tower with `signgen eval --retrieval`.",
+                ExitCode.USAGE,
+            )
+        pixels = [self.photo_pixels(batch.target), clip_pixels(batch.pose * 2 - 1, self.side)]
+        unread = pose_error(self.pose_reader(self.embed_pixels(torch.cat(pixels))), batch.pose)
+        return {"loss": self.config.pose_weight * unread, "pose_error": unread}
 
     def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:
         """Compute the loss of stage 1 from embeddings.

@@ -36,7 +36,7 @@ def remember(model: PoseGuidedModel, source: SourceFeatures) -> SourceMemory | N
     from signgen.models.attention import SourceMemory
     from signgen.models.base import RemembersSource
 
-    return SourceMemory(source.tokens) if isinstance(model, RemembersSource) else None
+    return SourceMemory(source.tokens, source.maps) if isinstance(model, RemembersSource) else None
 
 
 def denoiser(

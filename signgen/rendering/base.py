@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from signgen.config.model import ModelConfig
+from signgen.human_parsing.maps import Parts
 from signgen.media import read_image
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, PoseSequence, UserError
@@ -19,6 +20,7 @@ from signgen.structures import ExitCode, PoseSequence, UserError
 __all__ = [
     "Frame",
     "FrameRenderer",
+    "PartsOf",
     "RendersFrames",
     "check_chunk",
     "check_skeleton",
@@ -28,6 +30,8 @@ __all__ = [
 
 Frame = NDArray[np.uint8]
 """(H, W, 3) RGB."""
+PartsOf = Callable[[], Parts]
+"""Gives the human parsing of a picture; asked by models only that use it."""
 
 
 # ----- what a renderer is -------------------------------------------------------------------------
@@ -37,7 +41,12 @@ class RendersFrames(Protocol):
     """Makes frames of a signer, one per pose."""
 
     def render(
-        self, source: Frame, poses: PoseSequence, *, signer: PoseSequence | None = None
+        self,
+        source: Frame,
+        poses: PoseSequence,
+        *,
+        signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order, as large as the source.
 
@@ -46,6 +55,7 @@ class RendersFrames(Protocol):
             poses: The poses; scaled to the source if the sizes differ.
             signer: Key points in the source, of which the first pose is taken; None where they are
                 unknown.
+            parts: Gives the human parsing of the source, if it is wanted.
         """
         ...
 
@@ -90,6 +100,7 @@ class FrameRenderer(RendersFrames, Protocol):
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose at `size` (H, W), as large as the source if not given."""
         ...

@@ -84,7 +84,12 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     # Render while writing
     settings = _settings(config, renderer.facts(), motion.estimator)
     frames: Iterable[Frame] = renderer.render(
-        inputs.source, poses, inputs.size, signer=motion.signer
+        inputs.source,
+        poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        **inputs.edits,
     )
     if progress is not None:
         frames = progress(frames, len(poses))
@@ -159,6 +164,13 @@ def _settings(
         **({"estimator": estimator} if estimator else {}),
         "align": config.align,
         **({"source_poses_sha256": sha256(Path(used))} if used else {}),
+        **({"parsing": config.parsing} if config.parsing else {}),
+        **{
+            f"{name}_sha256": sha256(Path(file))
+            for name in ("clothes_from", "face_from", "mask")
+            if (file := getattr(config, name))
+        },
+        **({"edit_region": config.edit_region} if config.edit_region else {}),
     }
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
@@ -17,7 +21,9 @@ from signgen.pose.formats import read_clip, read_poses_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.transforms import fit_to_source
-from signgen.rendering.base import Frame, check_chunk
+from signgen.rendering.base import Frame, PartsOf, check_chunk
+from signgen.rendering.editing import Donor
+from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -29,6 +35,12 @@ MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
     "frame",
+    "parsing",
+    "label_set",
+    "clothes_from",
+    "face_from",
+    "edit_region",
+    "mask",
     "steps",
     "guidance",
     "sampler",
@@ -67,6 +79,9 @@ class Inputs:
         size: (H, W) of the video to write.
         sampling: How to sample, as far as the settings say.
         outputs: Files to write, the video first.
+        parts: Gives the human parsing of the source; None where none is named.
+        donors: Pictures that regions are taken from.
+        mask: (H, W), where the source is made anew; None for everywhere.
     """
 
     source: Frame
@@ -74,6 +89,15 @@ class Inputs:
     size: tuple[int, int]
     sampling: Sampling
     outputs: tuple[Path, ...]
+    parts: PartsOf | None = None
+    donors: tuple[Donor, ...] = ()
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def edits(self) -> dict[str, Any]:
+        """What a model's renderer is told of edits, and others are not."""
+        donors = {"donors": self.donors} if self.donors else {}
+        return donors if self.mask is None else {**donors, "mask": self.mask}
 
     def motion(
         self, config: RenderConfig, progress: Progress | None = None, *, guided: bool = False
@@ -211,7 +235,10 @@ def check_inputs(config: RenderConfig) -> Inputs:
             f"{config.poses}: fps is {poses.fps:g}; a video can have {MIN_FPS} to {MAX_FPS}. "
             "Give the right one with --pose-fps."
         )
-    return Inputs(source, poses, size, sampling, outputs)
+    parts = open_parsing(config, config.parsing, source)
+    donors = open_donors(config)
+    mask = open_mask(config, source, parts)
+    return Inputs(source, poses, size, sampling, outputs, parts, donors, mask)
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -276,7 +303,8 @@ def _outputs(config: RenderConfig) -> tuple[Path, ...]:
     outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
 
     # None of it may be an input
-    inputs = [config.source, config.poses, config.source_poses]
+    inputs = [config.source, config.poses, config.source_poses, config.mask]
+    inputs += [config.clothes_from, config.face_from]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
         if path.resolve() in taken:

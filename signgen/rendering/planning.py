@@ -15,8 +15,10 @@ from signgen.device import choose_device
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.rendering.base import check_skeleton
+from signgen.rendering.editing import check_donors
 from signgen.rendering.framing import choose_crop
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
+from signgen.rendering.regions import required
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import WARP, WarpRenderer
 from signgen.structures import PoseSequence
@@ -110,6 +112,9 @@ def _with_model(
     verify(folder)
     check_whole(weight_names(folder), settings, folder, file)
     check_skeleton(inputs.poses.skeleton, settings, config.poses)
+    if settings.regions:
+        required(inputs.parts)
+    check_donors(settings, [donor.region for donor in inputs.donors])
 
     # How it would be sampled
     sampling = inputs.sampling.resolve(settings.sampling)

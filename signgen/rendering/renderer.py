@@ -22,10 +22,20 @@ from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.rendering.acceleration import denoiser, remember
-from signgen.rendering.base import Frame, check_chunk, check_skeleton, picture_of, resize_picture
+from signgen.rendering.acceleration import remember
+from signgen.rendering.base import (
+    Frame,
+    PartsOf,
+    check_chunk,
+    check_skeleton,
+    picture_of,
+    resize_picture,
+)
+from signgen.rendering.editing import Donor, Kept, check_donors, compose, shows
 from signgen.rendering.framing import Crop, choose_crop
+from signgen.rendering.generation import generate
 from signgen.rendering.guiding import GuideSource
+from signgen.rendering.regions import regions_of
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
 from signgen.structures import (
@@ -37,8 +47,6 @@ from signgen.structures import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from signgen.diffusion.samplers import Callback
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
@@ -48,68 +56,6 @@ __all__ = ["Renderer", "check_steps", "generate"]
 
 GUIDE_PIXELS = 2_000_000
 """Pixels of guides computed at a time at most, about 250 bytes each."""
-
-
-def generate(
-    model: PoseGuidedModel,
-    source: SourceFeatures,
-    pose: Tensor,
-    *,
-    frames: Sequence[int],
-    sampling: ResolvedSampling,
-    guide: Guide | None = None,
-    memory: SourceMemory | None = None,
-    callback: Callback | None = None,
-) -> Tensor:
-    """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
-
-    With `official_noise` it depends on the batch too: see `BatchNoise`.
-
-    Args:
-        model: The model, in eval mode.
-        source: Features of one signer, or of B signers.
-        pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
-        frames: B indices of the frames in their sequence, which choose the noise.
-        sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
-        guide: The source moved to the poses, for models whose settings say `guided`, at the size
-            that the pictures are to have.
-        memory: From `acceleration.remember(model, source)`: what depends on the source alone is
-            then computed once for all calls, else in every step.
-        callback: Is told every step: its number, its timestep, the latents after it.
-
-    Returns:
-        (B, 3, H, W) float32 in [-1, 1], of the poses' size, or the guide's where there is one.
-    """
-    import torch
-
-    from signgen.diffusion.noise import BatchNoise, FrameNoise
-    from signgen.diffusion.samplers import sample
-
-    indices, device = list(frames), pose.device
-    draw = (BatchNoise if sampling.official_noise else FrameNoise)(sampling.seed)
-    shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
-
-    with torch.inference_mode():
-        # Condition on signer and poses
-        features = source.expand(len(pose)) if len(source.tokens) == 1 else source
-        with autocast(sampling.precision, device):
-            conditioning = model.condition(features, pose, guide=guide)
-            branches = model.branches(conditioning)
-
-        # Denoise
-        latents = sample(
-            denoiser(model, branches, sampling, device, memory),
-            model.schedule,
-            sampler=sampling.sampler,
-            steps=sampling.steps,
-            noise=draw.initial(indices, shape).to(device),
-            step_noise=lambda step: draw.step(indices, step, shape).to(device),
-            callback=callback,
-        )  # (B, C, h, w)
-
-        # Decode
-        with autocast("no" if model.latents.upcast else sampling.precision, device):
-            return model.decode(latents, conditioning, guide).float()
 
 
 class Renderer:
@@ -175,6 +121,9 @@ class Renderer:
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
+        donors: Sequence[Donor] = (),
+        mask: NDArray[np.bool_] | None = None,
         callback: Callback | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order; whole chunks are computed at a time.
@@ -185,6 +134,9 @@ class Renderer:
             size: (H, W) of the frames; the source's size if not given.
             signer: Key points in the source, of which the first pose is taken: a guided decoder
                 moves the source from them, and they help to find the part of it to render.
+            parts: Gives the human parsing of the source, which a model that has regions needs.
+            donors: Pictures that regions are taken from, for models that can.
+            mask: (H, W) of the source, where frames are made anew; elsewhere they are the source.
             callback: Is told every denoising step of every chunk; see `generate`.
 
         Yields:
@@ -210,7 +162,9 @@ class Renderer:
             own = None if own is None else crop.place(own)
 
         # Once per signer
-        features = self._encode(area)
+        regions = regions_of(self.model.config.regions, parts, whole, crop, self.source_size)
+        features = self._borrowed(self._encode(area, regions), donors)
+        kept = None if mask is None else self._kept(area, crop, mask)
         memory = remember(self.model, features)
         guide: GuideSource | None = None
         if self.model.config.guided:
@@ -222,12 +176,14 @@ class Renderer:
         for start in range(0, len(inside), step):
             indices = range(start, min(start + step, len(inside)))
             moved = None if guide is None else guide.move(inside, indices)
-            for frame in self._chunk(features, memory, inside, indices, moved, callback):
+            for frame in self._chunk(features, memory, inside, indices, moved, kept, callback):
                 # Put it in its place
-                if crop is None:
+                if crop is None and mask is None:
                     yield resize_picture(frame, size or whole)
                     continue
-                pasted = crop.paste(picture, resize_picture(frame, crop.size))
+                pasted = resize_picture(frame, whole if crop is None else crop.size)
+                pasted = pasted if crop is None else crop.paste(picture, pasted)
+                pasted = pasted if mask is None else compose(picture, pasted, mask)
                 yield pasted if size is None else resize_picture(pasted.astype(np.float32), size)
 
     def warnings(
@@ -256,15 +212,56 @@ class Renderer:
         height, width = area.shape[:2]
         return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
 
-    def _encode(self, picture: Frame) -> SourceFeatures:
-        """Encode the signer, once per signer."""
+    def _encode(self, picture: Frame, regions: NDArray[np.int64] | None) -> SourceFeatures:
+        """Encode the signer, once per signer; regions (Hs, Ws) have the size of sources."""
         import torch
 
         from signgen.data.examples.loading import to_pixels
 
         squashed = resize_image(picture, self.source_size, self.model.config.resize)  # (Hs, Ws, 3)
         with torch.inference_mode(), autocast(self.sampling.precision, self.device):
-            return self.model.encode_source(to_pixels(squashed)[None].to(self.device))
+            return self.model.encode_source(
+                to_pixels(squashed)[None].to(self.device),
+                None if regions is None else torch.from_numpy(regions)[None].to(self.device),
+            )
+
+    def _borrowed(self, features: SourceFeatures, donors: Sequence[Donor]) -> SourceFeatures:
+        """Return features of a signer with regions of other pictures."""
+        import torch
+
+        from signgen.models.base import BorrowsRegions
+
+        check_donors(self.model.config, [donor.region for donor in donors])
+        names = self.model.config.regions
+        for donor in donors:
+            shows(donor.parts(), donor.region)
+            whole = (donor.picture.shape[0], donor.picture.shape[1])
+            regions = regions_of(names, donor.parts, whole, None, self.source_size)
+            assert isinstance(self.model, BorrowsRegions)
+            with torch.inference_mode():
+                other = self._encode(donor.picture, regions)
+                features = self.model.borrow(features, other, donor.region)
+        return features
+
+    def _kept(self, area: Frame, crop: Crop | None, mask: NDArray[np.bool_]) -> Kept:
+        """Return what an edit does not touch of the part that is rendered."""
+        import torch
+
+        from signgen.data.examples.loading import to_pixels
+
+        config = self.model.config
+        squashed = resize_image(area, config.size, config.resize)
+        shown = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
+        shown = shown if crop is None else crop.cut(shown)
+        inside = resize_picture(shown.astype(np.float32), config.size)
+        with torch.inference_mode():
+            latents = self.model.latents.encode(
+                to_pixels(squashed)[None].to(self.device), sample=False
+            )
+            cells = torch.nn.functional.adaptive_max_pool2d(
+                torch.from_numpy(inside[None, None, ..., 0].astype(np.float32)), latents.shape[-2:]
+            )
+        return Kept(latents, (cells > 0).to(self.device))
 
     def _chunk(
         self,
@@ -273,6 +270,7 @@ class Renderer:
         poses: PoseSequence,
         indices: range,
         guide: Guide | None,
+        kept: Kept | None,
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
@@ -291,6 +289,7 @@ class Renderer:
             sampling=self.sampling,
             guide=None if guide is None else guide.to(self.device),
             memory=memory,
+            kept=kept,
             callback=callback,
         )
 

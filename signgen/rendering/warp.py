@@ -12,7 +12,7 @@ from PIL import Image
 from signgen.media.resizing import check_size
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.pose.warping import SIDES, Figure, prepare_source, warp
-from signgen.rendering.base import Frame, picture_of, resize_picture
+from signgen.rendering.base import Frame, PartsOf, picture_of, resize_picture
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = ["WARP", "WarpRenderer", "first_pose"]
@@ -68,6 +68,7 @@ class WarpRenderer:
         size: tuple[int, int] | None = None,
         *,
         signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order.
 
@@ -77,6 +78,7 @@ class WarpRenderer:
                 are missing for up to four frames are filled in.
             size: (H, W) of the frames; the source's size if not given.
             signer: Key points in the source, of the same skeleton; the first pose is taken.
+            parts: Not used.
 
         Yields:
             (H, W, 3) uint8 RGB.
@@ -91,12 +93,12 @@ class WarpRenderer:
         picture = picture_of(source)
         height, width = picture.shape[:2]
         own = first_pose(signer, poses.skeleton, (height, width))
-        parts = prepare_source(picture, own.keypoints[0], own.confidence[0], skeleton=own.skeleton)
+        pieces = prepare_source(picture, own.keypoints[0], own.confidence[0], skeleton=own.skeleton)
 
         # Move it frame by frame
         placed = fill_missing(fit_to_source(poses, (height, width)), MAX_GAP)
         for keypoints, confidence in zip(placed.keypoints, placed.confidence, strict=True):
-            moved = warp(parts, keypoints, confidence).picture  # (H, W, 3)
+            moved = warp(pieces, keypoints, confidence).picture  # (H, W, 3)
             if size in (None, (height, width)):
                 yield moved
             else:

@@ -124,7 +124,14 @@ def example(model: ModelConfig, count: int = 1) -> Batch:
     source, picture = pixels(model.source_size or model.size), pixels(model.size)
     hands = pixels(model.size, 1)
     guide = Guide(picture, picture, hands, picture) if model.guided else None
-    return Batch(source, picture, picture, hands, guide=guide)
+    batch = Batch(source, picture, picture, hands, guide=guide)
+    if not model.regions:
+        return batch
+    shown, wanted = (
+        torch.empty(count, *one.shape[-2:], dtype=torch.int64, device="meta")
+        for one in (source, picture)
+    )
+    return replace(batch, source_parts=shown, target_parts=wanted)
 
 
 def measure(stage: nn.Module, batch: Batch, *, mixed: bool) -> Cost:

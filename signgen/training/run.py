@@ -119,7 +119,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     if latest is not None:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
-        model, adopted = start_from(config.start_from, config.model)
+        model, adopted = start_from(config.start_from, config.model, config.stage)
         if config.stage == "decoder":
             check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)

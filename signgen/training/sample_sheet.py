@@ -47,7 +47,7 @@ def make_pictures(
         return batch, stage.reconstruct(batch, latents)[0].clamp(-1, 1)
     generated = generate(
         stage,
-        stage.encode_source(batch.source),
+        stage.encode_source(batch.source, batch.source_parts),
         batch.pose,
         frames=positions,
         sampling=Sampling().resolve(stage.config.sampling),

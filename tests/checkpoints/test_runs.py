@@ -18,9 +18,10 @@ from signgen.checkpoints.models import (
     read_weights,
     resolve,
     save_pretrained,
+    start_from,
 )
 from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
-from signgen.config.model import tiny_fpdm
+from signgen.config.model import tiny_fpdm, tiny_parsing
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.models import FPDM, build_model
@@ -201,6 +202,21 @@ def test_a_model_that_would_stay_random_in_part_is_refused(model: FPDM, tmp_path
     write_folder(tmp_path / "part", {"model.safetensors": fused}, settings)
     with pytest.raises(UserError, match=r"lacks 4 weights of this model, such as fusion_mlp\."):
         load_model(str(tmp_path / "part"))
+
+
+def test_a_run_of_another_number_of_u_nets_is_no_start(folder: Path, tmp_path: Path) -> None:
+    pair = tiny_parsing()
+    tied = replace(pair, reference=replace(pair.reference, tied=True))
+    one = str(save_pretrained(build_model(tied), tmp_path / "tied"))
+    for name, config, message in (
+        (one, pair, r"holds one U-Net for .*\(tied\); the settings ask for a U-Net each"),
+        (str(folder), tied, r"holds a denoiser of kind fpdm; the settings ask for one U-Net for"),
+    ):
+        with pytest.raises(UserError, match=message):
+            start_from((name,), config, "fpdm")
+        # What is no denoiser may come from there
+        assert start_from((name,), config, "vae")[0].autoencoder == config.autoencoder
+    assert start_from((one,), tied, "fpdm")[0] == tied
 
 
 def test_weights_can_be_read_by_whom_the_settings_can(folder: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
-from signgen.config.model import SchedulerConfig, tiny_fpdm
+from signgen.config.model import SchedulerConfig, tiny_fpdm, tiny_parsing
+from signgen.config.parsing_guided import AlignmentConfig, ReferenceConfig
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.noise import FrameNoise
 from signgen.diffusion.samplers import sample
@@ -24,6 +25,8 @@ GUIDED = replace(
     decoder=DecoderConfig(kind="guided", channels=(8, 8, 16)),
     scheduler=SchedulerConfig(prediction_type="sample"),
 )
+PARSING = tiny_parsing()
+FROZEN = replace(PARSING.source_encoder, trained=False)
 CONFIGS = [
     pytest.param(TINY, id="fpdm"),
     pytest.param(GUIDED, id="fpdm-guided"),
@@ -39,6 +42,42 @@ CONFIGS = [
         ),
         id="fpdm-published",
     ),
+    pytest.param(PARSING, id="parsing"),
+    pytest.param(
+        replace(
+            PARSING,
+            reference=ReferenceConfig(
+                regions=("face", "cloth", "body", "hands"),
+                fused=("face", "cloth", "hands"),
+                join="additive",
+                fusion="masks_only",
+            ),
+            alignment=AlignmentConfig(context=False, weight=1e-3, before=1.0),
+            source_encoder=FROZEN,
+            min_snr=5.0,
+            scheduler=SchedulerConfig(zero_terminal_snr=False),
+        ),
+        id="parsing-additive-aligned",
+    ),
+    pytest.param(
+        replace(
+            PARSING,
+            fusion="ipf",
+            reference=ReferenceConfig(tied=True, sites="midup", fusion="off"),
+            alignment=replace(PARSING.alignment, weight=1e-3, before=1.0),
+        ),
+        id="parsing-fused-tied",
+    ),
+    pytest.param(
+        replace(
+            PARSING,
+            autoencoder=GUIDED.autoencoder,
+            decoder=GUIDED.decoder,
+            scheduler=GUIDED.scheduler,
+            alignment=AlignmentConfig(context=False),
+        ),
+        id="parsing-guided-decoder",
+    ),
 ]
 STAGES = ["vae", "ipf", "fpdm", "decoder"]
 
@@ -52,7 +91,12 @@ def make_batch(config, count=3):
     source, target = source * 2 - 1, target * 2 - 1
     moved = torch.rand(count, 1, *config.size, generator=generator)
     guide = Guide(source.flip(-1), source, moved, moved.expand(-1, 3, -1, -1))
-    return Batch(source, target, pose, hands, face=hands.flip(-1), guide=guide)
+    parts = None
+    if config.regions:
+        parts = torch.zeros(count, *config.size, dtype=torch.int64)
+        for region in range(len(config.regions)):
+            parts[:, 12 * region : 12 * region + 12, 8:40] = region + 1
+    return Batch(source, target, pose, hands, parts, parts, hands.flip(-1), guide)
 
 
 @pytest.fixture(params=CONFIGS)
@@ -72,7 +116,8 @@ def model(config):
 
 
 def conditioned(model, batch):
-    return model.condition(model.encode_source(batch.source), batch.pose, guide=batch.guide)
+    source = model.encode_source(batch.source, batch.source_parts)
+    return model.condition(source, batch.pose, guide=batch.guide)
 
 
 def test_shapes(config, model: PoseGuidedModel):
@@ -96,8 +141,11 @@ def test_samples_do_not_see_each_other(config, model):
         together = model.denoise(z, t, conditioned(model, batch))
         for i in range(3):
             one = slice(i, i + 1)
-            alone = Batch(*(getattr(batch, n)[one] for n in ("source", "target", "pose", "hands")))
+            names = ("source", "target", "pose", "hands")
+            alone = Batch(*(getattr(batch, n)[one] for n in names))
             alone = replace(alone, guide=batch.guide.mapped(lambda value, one=one: value[one]))
+            if batch.source_parts is not None:
+                alone = replace(alone, source_parts=batch.source_parts[one])
             made = model.denoise(z[one], t[one], conditioned(model, alone))
             assert torch.allclose(made, together[one], atol=1e-4)
 
@@ -113,6 +161,9 @@ def test_branches_run_from_nothing_to_everything(config, model):
         for name in ("pose", "tokens", "embedding"):
             value = getattr(first, name)
             assert value is None or float(value.abs().max()) == 0
+        if conditioning.maps is not None:
+            assert last.maps is conditioning.maps
+            assert not any(bool(share.any()) for share in first.maps.shares)
         shapes = {(b.pose.shape, b.tokens.shape) for b in branches}
     assert len(shapes) == 1
 
@@ -134,7 +185,8 @@ def test_chunks_do_not_change_frames(config, model):
     noise, shape = FrameNoise(0), model.latents.shape(config.size)
 
     def render(frames):
-        source = model.encode_source(batch.source[:1]).expand(len(frames))
+        parts = None if batch.source_parts is None else batch.source_parts[:1]
+        source = model.encode_source(batch.source[:1], parts).expand(len(frames))
         guide = batch.guide.mapped(lambda value: value[frames])
         conditioning = model.condition(source, batch.pose[frames], guide=guide)
         branches = model.branches(conditioning)

@@ -49,6 +49,7 @@ class ToyConfig:
     parts: ClassVar[tuple[str, ...]] = ("scheduler", "autoencoder")
     branches: ClassVar[int] = 2
     guided: ClassVar[bool] = False
+    regions: ClassVar[tuple[str, ...]] = ()
     size: tuple[int, int] = (64, 48)
     source_size: tuple[int, int] | None = None
     resize: Literal["area", "bicubic"] = "area"

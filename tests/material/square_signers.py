@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from signgen.rendering.base import PartsOf
 from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
 SIZE = (79, 62)
@@ -73,7 +74,12 @@ class GoodRenderer:
     """Draws the squares where the poses say, one grey level off."""
 
     def render(
-        self, source: np.ndarray, poses: PoseSequence, *, signer: PoseSequence | None = None
+        self,
+        source: np.ndarray,
+        poses: PoseSequence,
+        *,
+        signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
     ) -> Iterator[np.ndarray]:
         for index in range(len(poses)):
             yield draw(poses, index) + np.uint8(1)
@@ -83,7 +89,12 @@ class LazyRenderer:
     """Returns the source whatever the poses say."""
 
     def render(
-        self, source: np.ndarray, poses: PoseSequence, *, signer: PoseSequence | None = None
+        self,
+        source: np.ndarray,
+        poses: PoseSequence,
+        *,
+        signer: PoseSequence | None = None,
+        parts: PartsOf | None = None,
     ) -> Iterator[np.ndarray]:
         for _ in range(len(poses)):
             yield source

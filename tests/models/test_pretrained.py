@@ -15,8 +15,8 @@ from transformers import (
     Dinov2Model,
 )
 
+from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.model import (
-    AutoencoderConfig,
     SchedulerConfig,
     UNetConfig,
     full_fpdm,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from signgen.config.pose import Device
 from signgen.data.deepfashion.facts import (
     DeepFashionReport,
     Pair,
@@ -40,6 +41,7 @@ from signgen.data.deepfashion.layouts import (
 from signgen.data.deepfashion.lists import ListedPair, ViewName, parse_name
 from signgen.data.manifest import Entry, Problem, Scan
 from signgen.data.preparation.dataset import check_picture, prepare_dataset
+from signgen.data.preparation.parsing import add_parsing
 from signgen.media import image_size
 from signgen.structures import PoseSequence, Progress, Record, UserError
 
@@ -62,6 +64,9 @@ def prepare_deepfashion(
     keypoint_frame: Frame | None = None,
     rebuild: bool = False,
     subset: int = 0,
+    parsing: str = "",
+    label_set: str = "",
+    device: Device = "auto",
     progress: Progress | None = None,
 ) -> DeepFashionReport:
     """Verify a copy of the corpus and write its manifest and packed key points.
@@ -74,6 +79,9 @@ def prepare_deepfashion(
         keypoint_frame: Frame of the key points; None to tell it by their values.
         rebuild: Make the pairs from `train.lst` and `test.lst` and the key points.
         subset: Records of each split, the first by name; 0 for all.
+        parsing: Where label maps come from, if they are wanted; see `add_parsing`.
+        label_set: What the numbers in given label maps mean.
+        device: Where label maps are made.
         progress: Wraps the records as their pictures are looked at, with their number.
     """
     # Lists, pictures and key points
@@ -108,6 +116,8 @@ def prepare_deepfashion(
         out,
         check=False,
     )
+    if parsing:
+        prepared = add_parsing(prepared, parsing, label_set, device, progress)
     return DeepFashionReport(
         layout=tree.layout.name,
         root=tree.root,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from signgen.data.examples.augmentation import (
     recolour,
 )
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
+from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
@@ -46,6 +48,8 @@ class Example:
     pose: Tensor
     hands: Tensor
     face: Tensor
+    source_parts: Tensor | None = None
+    target_parts: Tensor | None = None
     guide: Guide | None = None
 
 
@@ -90,6 +94,7 @@ class TripletDataset(Dataset[Example]):
             )
         _check_rates(config)
         _check_window(config.window, model.size)
+        check_parts(adapter, config.split, model.regions)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.guided = guided
         self.records = adapter.records(config.split)
@@ -117,13 +122,14 @@ class TripletDataset(Dataset[Example]):
         def cut(value: Tensor) -> Tensor:
             return value[..., rows, columns]
 
-        guide = example.guide
-        return Example(
-            source=example.source,
+        guide, parts = example.guide, example.target_parts
+        return replace(
+            example,
             target=cut(example.target),
             pose=cut(example.pose),
             hands=cut(example.hands),
             face=cut(example.face),
+            target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
         )
 
@@ -146,7 +152,8 @@ class TripletDataset(Dataset[Example]):
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        if flips(self.seed, position, self.config.flip_rate):
+        mirrored = flips(self.seed, position, self.config.flip_rate)
+        if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W.
             poses, placed = flip(poses), flip(placed)
@@ -154,12 +161,15 @@ class TripletDataset(Dataset[Example]):
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
         drawn = torch.from_numpy(self.drawing.draw(poses).copy())
         points, visible = placed.keypoints[0], placed.confidence[0]
+        regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(
             source=to_pixels(source),
             target=to_pixels(target),
             pose=rearrange(drawn, "h w c -> c h w").float().div_(255),
             hands=box_mask(hand_boxes(points, visible), size),
             face=box_mask(face_boxes(points, visible), size),
+            source_parts=regions(triplet.source, self.source_size),
+            target_parts=regions(triplet.target, size),
             guide=guide,
         )
         return self._recoloured(example, position)
@@ -328,10 +338,12 @@ def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserEr
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    guides = [example.guide for example in examples]
-    plain = [{**vars(example), "guide": 0} for example in examples]
-    known = [guide for guide in guides if guide is not None]
-    return Batch(**{**default_collate(plain), "guide": Guide.cat(known) if known else None})
+    guides = [example.guide for example in examples if example.guide is not None]
+    plain = [
+        {name: value for name, value in vars(example).items() if isinstance(value, Tensor)}
+        for example in examples
+    ]
+    return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
 
 
 def _serve(_: int) -> None:

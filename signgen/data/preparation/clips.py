@@ -15,6 +15,7 @@ from signgen.data.manifest import Entry, Scan
 from signgen.data.phoenix14t import COUNTS, find_root, scan
 from signgen.data.preparation.dataset import PROBLEMS, Prepared, prepare_dataset
 from signgen.data.preparation.keypoint_files import KeypointFiles
+from signgen.data.preparation.parsing import add_parsing
 from signgen.files.archive import unpack
 from signgen.files.digests import sha256
 from signgen.files.writing import make_folder, save_text
@@ -105,6 +106,10 @@ def _prepared(
     prepared = prepare_dataset(
         clips, name, SKELETON, poses_of, out, check=config.check, progress=progress
     )
+    if config.parsing:
+        prepared = add_parsing(
+            prepared, config.parsing, config.label_set or "", config.device, progress
+        )
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
         splits = list(prepared.manifest.counts())
@@ -114,6 +119,7 @@ def _prepared(
         "dataset": name,
         "manifest": str(prepared.path),
         "keypoints": dict(source.counts),
+        **({"label_set": label_set} if (label_set := prepared.manifest.label_set) else {}),
         "left_out": len(prepared.problems),
         "problems": [str(problem) for problem in prepared.problems[:5]],
         "all_problems": str(prepared.path.with_name(PROBLEMS)),

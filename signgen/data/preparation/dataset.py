@@ -86,7 +86,13 @@ def prepare_dataset(
         first = "".join(f" First: {problem}" for problem in problems[:1])
         raise UserError(f"{scan.root} has no record that can be used.{first}")
     manifest = Manifest(
-        dataset, skeleton, scan.root.resolve(), out.resolve(), tuple(entries), files
+        dataset,
+        skeleton,
+        scan.root.resolve(),
+        out.resolve(),
+        tuple(entries),
+        files,
+        scan.label_set,
     )
     rows = [{"path": str(p.path), "what": p.message, "record": p.record} for p in problems]
     save_text(out / PROBLEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))

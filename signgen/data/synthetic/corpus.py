@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from signgen.data.manifest import SPLITS
 from signgen.data.synthetic.body import need_packages
 from signgen.data.synthetic.signers.regions import LABELS
 from signgen.errors import ExitCode, UserError
+from signgen.human_parsing.maps import LABEL_SET_FILE, save_labels
 from signgen.structures import PoseSequence, Progress
 
 if TYPE_CHECKING:
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["CorpusPlan", "write_corpus"]
 
 _PNG_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 3]
-# Colours to look at label maps with.
-_PALETTE = (
-    *((0, 0, 0), (255, 200, 160), (120, 70, 30), (230, 150, 110), (60, 110, 200)),
-    *((90, 200, 90), (200, 90, 90), (160, 255, 60), (255, 60, 160), (90, 90, 130)),
-)
 
 
 @dataclass(frozen=True)
@@ -147,6 +142,7 @@ def write_corpus(
         done = _run(jobs, workers)
         glosses = list(done if progress is None else progress(done, len(jobs)))
         _write_annotations(root, jobs, glosses)
+        (root / "parts" / LABEL_SET_FILE).write_text("signgen-10\n", encoding="utf-8")
         (root / "README.md").write_text(_card(plan), encoding="utf-8")
     return {split: count * plan.clips_per_signer for split, count in plan.splits.items()}
 
@@ -246,9 +242,7 @@ def _write_labels(folder: Path, labels: NDArray[np.uint8]) -> None:
     """Write label maps as indexed pictures, images0001.png, ..."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, frame in enumerate(labels, start=1):
-        picture = Image.fromarray(frame).convert("P")
-        picture.putpalette([value for colour in _PALETTE for value in colour])
-        picture.save(folder / f"images{number:04d}.png")
+        save_labels(folder / f"images{number:04d}.png", frame)
 
 
 def _write_annotations(root: Path, jobs: Sequence[_Job], glosses: Sequence[str]) -> None:
@@ -302,7 +296,7 @@ Signers are disjoint between the splits. Frames are {width} x {height} pixels (w
   signs (`orth`: handshape-place-movement-hands)
 - `keypoints/<split>/<clip>.json`: 133 exact COCO-WholeBody key points per frame; confidence 1 seen,
   0.6 hidden, 0 outside the frame
-- `parts/<split>/<clip>/images0001.png`: indexed pictures: {labels}
+- `parts/<split>/<clip>/images0001.png`: indexed pictures, label set `signgen-10`: {labels}
 - `hand_boxes/<split>/<clip>.json`: for `left` and `right` one box per frame, left, top, right and
   bottom in pixels, around what is seen of the hand; null where nothing is
 """

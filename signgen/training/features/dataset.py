@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from signgen.config.model import FPDMConfig
 from signgen.config.train import TrainConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import flips
@@ -31,6 +32,7 @@ def check_cacheable(config: TrainConfig) -> None:
         f"stage is {config.stage}": config.stage != "fpdm",
         "model.source_encoder.trained is true": model.source_encoder.trained,
         "model.decoder.kind is guided": model.guided,
+        f"the model is {model.kind}": type(model) is not FPDMConfig,
         f"data.colour_jitter is {data.colour_jitter}": bool(data.colour_jitter),
         f"data.source_sides is {list(data.source_sides)}": bool(data.source_sides),
     }

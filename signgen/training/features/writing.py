@@ -68,7 +68,7 @@ def write_features(
         )
     check_cacheable(config)
     adapter = open_dataset(config.data.root, [config.data.split], config.data.video_reader)
-    model, adopted = start_from(config.start_from, config.model)
+    model, adopted = start_from(config.start_from, config.model, config.stage)
     torch.manual_seed(config.seed)
     stage = build_stage(model, "fpdm")
     assert isinstance(stage, FPDM)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from signgen.data.dataset import open_dataset
+from signgen.data.dataset import open_dataset, parts_of
 from signgen.data.synthetic import CorpusPlan, write_corpus
 from signgen.data.synthetic.clip import Studio
 from signgen.data.synthetic.signers.regions import LABELS
@@ -35,7 +35,7 @@ def test_the_dataset_reads_it_and_splits_share_no_signer(corpus):
         speakers.append(record.signer)
         ref = FrameRef(record, 1)
         assert dataset.frame(ref).shape == (130, 105, 3)
-        parts, poses = dataset.parts(ref), dataset.poses(record)
+        parts, poses = parts_of(dataset, ref).labels, dataset.poses(record)
         assert set(np.unique(parts)) <= set(LABELS.values())
         assert poses.keypoints.shape == (2, 133, 2)
         assert poses.visible[:, [0, 5, 6]].any()
@@ -65,7 +65,7 @@ def test_key_points_fall_on_the_parts_they_belong_to(corpus):
     for split in SPLITS:
         record = dataset.records(split)[0]
         poses = dataset.poses(record)
-        parts = dataset.parts(FrameRef(record, 0))
+        parts = parts_of(dataset, FrameRef(record, 0)).labels
         for points, names in ((range(91, 112), (7, 5)), (range(112, 133), (8, 6))):
             for index in points:
                 if poses.confidence[0, index] == 1:

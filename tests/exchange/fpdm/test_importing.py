@@ -261,7 +261,7 @@ def test_stage_1_alone_starts_a_training(config, tmp_path):
     assert "`stage1.ckpt`: epoch 3, step 7, " in (Path(config.out) / "README.md").read_text()
     folder, _, settings = resolve(config.out)
     assert folder == Path(config.out)
-    adopted, state = start_from((config.out,), replace(TINY, drop_pose=0.5))
+    adopted, state = start_from((config.out,), replace(TINY, drop_pose=0.5), "fpdm")
     assert {key.split(".")[0] for key in state} == {"ipf"}
     assert adopted.ipf == settings.ipf
     assert adopted.drop_pose == 0.5

@@ -12,23 +12,14 @@ import torch
 from torch import Tensor
 
 from signgen.data.synthetic.body import Body, Rest
+from signgen.human_parsing.label_sets import LABEL_SETS
 
 __all__ = ["LABELS", "Landmarks", "arm_places", "find_landmarks", "label_vertices"]
 
-#: Labels of the human-parsing map. `face` includes the ears; an arm reaches from the shoulder to
-#: the wrist, skin or sleeve.
 LABELS = {
-    "background": 0,
-    "face": 1,
-    "hair": 2,
-    "neck": 3,
-    "upper_garment": 4,
-    "left_arm": 5,
-    "right_arm": 6,
-    "left_hand": 7,
-    "right_hand": 8,
-    "lower_garment": 9,
+    name.replace("-", "_"): number for number, name in enumerate(LABEL_SETS["signgen-10"].labels)
 }
+"""Numbers of the labels of the human-parsing map."""
 _BONES = {
     "face": ("head", "eye"),
     "neck": ("neck",),

@@ -1,4 +1,4 @@
-"""What settings of FPDM must fit together."""
+"""Settings of a model that must fit together, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ __all__ = ["check_settings"]
 
 
 def check_settings(config: FPDMConfig, factor: int) -> None:
-    """Refuse settings that no model can have.
+    """Refuse settings that do not fit together.
 
     Args:
         config: All settings.
-        factor: Side of one latent cell in pixels.
+        factor: What the autoencoder divides sizes by.
+
+    Raises:
+        UserError: With the first problem.
     """
     check_size(config.size, factor)
     levels = len(config.pose_channels)

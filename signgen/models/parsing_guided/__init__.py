@@ -1,0 +1,1 @@
+"""Parsing-guided reference attention after TruePose, reconstructed from its abstract."""

@@ -1,0 +1,89 @@
+"""Pictures of a signer from its features and drawn poses: condition, denoise, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from signgen.config.sampling import ResolvedSampling
+from signgen.device import autocast
+from signgen.rendering.acceleration import denoiser
+from signgen.rendering.editing import Kept
+from signgen.structures import Guide, SourceFeatures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from signgen.diffusion.samplers import Callback
+    from signgen.models.attention import SourceMemory
+    from signgen.models.base import PoseGuidedModel
+
+__all__ = ["generate"]
+
+
+def generate(
+    model: PoseGuidedModel,
+    source: SourceFeatures,
+    pose: Tensor,
+    *,
+    frames: Sequence[int],
+    sampling: ResolvedSampling,
+    guide: Guide | None = None,
+    memory: SourceMemory | None = None,
+    kept: Kept | None = None,
+    callback: Callback | None = None,
+) -> Tensor:
+    """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
+
+    With `official_noise` it depends on the batch too: see `BatchNoise`.
+
+    Args:
+        model: The model, in eval mode.
+        source: Features of one signer, or of B signers.
+        pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
+        frames: B indices of the frames in their sequence, which choose the noise.
+        sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
+        guide: The source moved to the poses, for models whose settings say `guided`, at the size
+            that the pictures are to have.
+        memory: From `acceleration.remember(model, source)`: what depends on the source alone is
+            then computed once for all calls, else in every step.
+        kept: What is the source's own and stays so.
+        callback: Is told every step: its number, its timestep, the latents after it.
+
+    Returns:
+        (B, 3, H, W) float32 in [-1, 1], of the poses' size, or the guide's where there is one.
+    """
+    import torch
+
+    from signgen.diffusion.noise import BatchNoise, FrameNoise
+    from signgen.diffusion.samplers import sample
+
+    indices, device = list(frames), pose.device
+    draw = (BatchNoise if sampling.official_noise else FrameNoise)(sampling.seed)
+    shape = model.latents.shape((int(pose.shape[-2]), int(pose.shape[-1])))
+
+    with torch.inference_mode():
+        # Condition on signer and poses
+        features = source.expand(len(pose)) if len(source.tokens) == 1 else source
+        with autocast(sampling.precision, device):
+            conditioning = model.condition(features, pose, guide=guide)
+            branches = model.branches(conditioning)
+
+        # Denoise
+        noise = draw.initial(indices, shape).to(device)
+        denoise = denoiser(model, branches, sampling, device, memory)
+        latents = sample(
+            denoise if kept is None else kept.around(denoise, model.schedule, noise),
+            model.schedule,
+            sampler=sampling.sampler,
+            steps=sampling.steps,
+            noise=noise,
+            step_noise=lambda step: draw.step(indices, step, shape).to(device),
+            callback=callback,
+        )  # (B, C, h, w)
+        if kept is not None:
+            latents = kept.blended(latents)
+
+        # Decode
+        with autocast("no" if model.latents.upcast else sampling.precision, device):
+            return model.decode(latents, conditioning, guide).float()
