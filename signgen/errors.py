@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -74,17 +76,23 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
 def deferred_signals() -> Iterator[list[int]]:
     """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that work can reach a good end and be kept.
 
-    A second signal stops at once.
+    A second Ctrl-C stops at once, if it comes a second later: launchers pass signals on that their
+    processes have had already.
 
     Yields:
         The signals that came, empty so far.
     """
     caught: list[int] = []
+    first = math.inf
 
     def note(number: int, _: FrameType | None) -> None:
-        if caught:
+        nonlocal first
+        now = time.monotonic()
+        if number == signal.SIGINT and now - first > 1:
             raise KeyboardInterrupt
-        caught.append(number)
+        if not caught:
+            first = now
+            caught.append(number)
 
     try:
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "CachedFeatures",
     "Conditioning",
     "ExitCode",
     "FrameRef",
@@ -178,6 +179,28 @@ class Guide:
         return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
 
 
+class CachedFeatures(NamedTuple):
+    """What the frozen parts of a model make of an example, read from a cache.
+
+    A named tuple, because loaders stack those.
+
+    Args:
+        mean: (B, C, h, w) mean of the posterior of the target's latents, not scaled.
+        deviation: (B, C, h, w) its standard deviation.
+        tokens: (B, N, D) tokens of the source, not projected.
+        pooled: (B, E) embedding of the source by stage 1; (B, 0) without fusion.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    tokens: Tensor
+    pooled: Tensor
+
+    def to(self, device: torch.device | str) -> CachedFeatures:
+        """Return the features on another device."""
+        return CachedFeatures(*(value.to(device) for value in self))
+
+
 @dataclass(frozen=True)
 class Batch:
     """What training consumes.
@@ -197,6 +220,7 @@ class Batch:
             None where that is made from `source`.
         tower_target: The same of the target.
         tower_pose: The same of the drawn pose, which comes from its canvas.
+        features: What is cached of source and target, which are then black pictures of one pixel.
     """
 
     source: Tensor
@@ -210,6 +234,7 @@ class Batch:
     tower_source: Tensor | None = None
     tower_target: Tensor | None = None
     tower_pose: Tensor | None = None
+    features: CachedFeatures | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""

@@ -5,6 +5,7 @@
                                 ema.safetensors      their moving average, if one is kept
                                 trainer.pt           optimiser state, step (weights_only)
                                 manifest.json        format, step, SHA-256 of every file
+    RUN/checkpoints/best/                            weights that did best in validation
 
 A checkpoint is written beside its final name and renamed, so it is there whole or not at all.
 """
@@ -20,7 +21,7 @@ from typing import Any
 from signgen.checkpoints.folders import State, check_finite, verify, write_folder
 from signgen.structures import UserError
 
-__all__ = ["newest_checkpoint", "read_trainer", "save_checkpoint"]
+__all__ = ["newest_checkpoint", "read_trainer", "save_best", "save_checkpoint"]
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,20 @@ def read_trainer(folder: Path) -> dict[str, Any]:
             "moving average as signgen saves them. Remove that checkpoint."
         )
     return dict(trainer)
+
+
+def save_best(run: Path, step: int, weights: State) -> Path:
+    """Write `RUN/checkpoints/best`, which is a model to load, not one to resume from.
+
+    Args:
+        run: Run folder.
+        step: Optimiser steps done.
+        weights: Trained weights, averaged where the run averages them.
+    """
+    folder = run / "checkpoints" / "best"
+    check_finite(weights, folder / "model.safetensors")
+    write_folder(folder, {"model.safetensors": weights}, {"step": step})
+    return folder
 
 
 def _checkpoints(run: Path) -> dict[int, Path]:

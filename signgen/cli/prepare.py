@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from signgen.cli.output import bar, columns, counter, print_json, print_note, print_result, table
-from signgen.cli.parsing import command
+from signgen.cli.parsing import command, parse
 from signgen.config.data import (
     PrepareCacheConfig,
     PrepareDeepFashionConfig,
@@ -15,6 +15,8 @@ from signgen.config.data import (
     PreparePhoenixConfig,
     PrepareSyntheticConfig,
 )
+from signgen.config.train import TrainConfig
+from signgen.config.yaml import load_config
 from signgen.errors import ExitCode, UserError
 
 __all__ = ["COMMANDS", "HELP"]
@@ -27,6 +29,7 @@ signgen prepare: make or check data to train on.
   signgen prepare folder --videos DIR --out DIR     your own recordings
   signgen prepare synthetic --out DIR               render a corpus of synthetic signers
   signgen prepare cache --data DIR --out DIR        frames at training size, to train faster
+  signgen prepare features CONFIG.yaml --data.feature-cache DIR   what frozen parts make of frames
 
 `signgen prepare COMMAND --help` lists the flags.
 """
@@ -35,6 +38,13 @@ CLIP_GROUPS = {
     "human parsing": ("parsing", "label_set"),
     "cache": ("cache", "cache_resize"),
 }
+FEATURES = """\
+Write what the frozen parts of a model make of frames: latents, source tokens, embeddings.
+
+Example: signgen prepare features configs/train-fpdm-phoenix14t.yaml --data.feature-cache features
+
+Then the same words with `signgen train`. Settings and earlier runs are those of the training.
+"""
 MIN_SIGNER_SIDE = 64
 """Smaller signers have no hands to see."""
 
@@ -181,6 +191,21 @@ def cache(config: PrepareCacheConfig) -> int:
     return ExitCode.OK
 
 
+def features(words: list[str]) -> int:
+    """Write what the frozen parts of a model make of frames, once for all steps of its training."""
+    default = None
+    if words and not words[0].startswith("-"):
+        default, words = load_config(words[0], TrainConfig), words[1:]
+    config = parse(
+        TrainConfig, words, prog="signgen prepare features", description=FEATURES, default=default
+    )
+    from signgen.training.features.writing import write_features
+
+    with counter("frame") as progress:
+        print_result(str(write_features(config, progress=progress)))
+    return ExitCode.OK
+
+
 def _check_positive(config: object, *names: str) -> None:
     for name in names:
         if getattr(config, name) < 1:
@@ -231,4 +256,5 @@ COMMANDS = {
     "folder": folder,
     "synthetic": synthetic,
     "cache": cache,
+    "features": features,
 }

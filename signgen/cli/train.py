@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from signgen.cli.output import print_note, print_result
+from signgen.cli.output import print_note, print_result, table
 from signgen.cli.parsing import parse
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
@@ -24,6 +24,7 @@ bundled sample. `signgen train CONFIG.yaml --help` shows the values of that file
 GROUPS = {
     "data": (),
     "optimiser": (
+        "optimizer",
         "accumulate",
         "warmup",
         "warmup_hold",
@@ -35,8 +36,13 @@ GROUPS = {
         "ema",
         "gradient_checkpointing",
     ),
-    "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every"),
-    "validation": ("validate_every", "validate_batches", "validation_split"),
+    "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every", "track"),
+    "validation": (
+        "validate_every",
+        "validate_batches",
+        "validate_pictures",
+        "validation_split",
+    ),
     "model": (),
 }
 
@@ -53,10 +59,26 @@ def train(words: list[str]) -> int:
             "no configuration given: training the tiny smoke configuration on "
             f"{data}, into {config.out}"
         )
+    if config.dry_run:
+        return _plan(config)
     from signgen.training.loop import train as run
 
     print_result(str(run(config)))
     return ExitCode.OK
+
+
+def _plan(config: TrainConfig) -> int:
+    """Print what a run costs, and a line for each thing that it lacks."""
+    from signgen.training.planning import plan
+
+    planned = asdict(plan(config))
+    problems, code, hours = (planned.pop(name) for name in ("problems", "code", "hours"))
+    shown = {name: value for name, value in planned.items() if value is not None}
+    shown |= {f"hours on one {gpu}": value for gpu, value in (hours or {}).items()}
+    print_result(table(shown))
+    for problem in problems:
+        print_note(problem)
+    return int(code)
 
 
 def _starting_point(words: list[str]) -> tuple[TrainConfig | None, list[str]]:

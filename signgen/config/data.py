@@ -67,6 +67,9 @@ class DataConfig:
     """Loader processes; the result does not depend on it."""
     cache: bool = False
     """Keep frames at the model's sizes in the memory of each loader process."""
+    feature_cache: str = ""
+    """Folder that `signgen prepare features` writes with the settings of a run of stage fpdm, and
+    from which that run then takes what its frozen parts make of the frames; none if empty."""
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""

@@ -12,9 +12,10 @@ from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig, tiny_fpdm
 from signgen.config.pose import Device
 
-__all__ = ["Stage", "TrainConfig"]
+__all__ = ["Stage", "Tracker", "TrainConfig"]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder"]
+Tracker = Literal["tensorboard", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class TrainConfig:
     accumulate: int = 1
     """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
     stage 2."""
+    optimizer: Literal["adamw", "adamw-fused", "adamw-8bit"] = "adamw"
+    """AdamW; `adamw-fused` takes a step in one kernel; `adamw-8bit` keeps its moments in 8 bits,
+    which saves 6 bytes a trained weight and needs bitsandbytes and a GPU."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     warmup: int = 0
@@ -70,16 +74,24 @@ class TrainConfig:
     save_every: int = 500
     """Steps between checkpoints."""
     sample_every: int = 500
-    """Steps between sample sheets."""
+    """Steps between sample sheets; one is made before the first step."""
     log_every: int = 10
     """Steps between lines of log.jsonl."""
+    track: tuple[Tracker, ...] = ()
+    """Where losses, scores and sample sheets go besides the run folder: `tensorboard`, into
+    `tensorboard/` of it, or `wandb`."""
     validate_every: int = 0
     """Steps between validations, and one at the end; 0 never validates."""
     validate_batches: int = 8
     """Batches per process in one validation, the same ones every time."""
+    validate_pictures: int = 8
+    """Held-out examples whose pictures are made and scored in one validation; 0 makes none."""
     validation_split: Literal["train", "dev", "test"] = "dev"
-    """Split that validations draw from. They choose nothing: the last checkpoint is the result."""
+    """Split that validations draw from. The checkpoint that is best on it is kept as
+    `checkpoints/best`, but the last one is the result."""
     keep: int = 2
     """Checkpoints kept."""
+    dry_run: bool = False
+    """Train nothing: print what the run costs, and all that it lacks at once."""
     stop_at: int = 0
     """Stop after this step although `steps` is larger (to train in slices); 0 trains to the end."""

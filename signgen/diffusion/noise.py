@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from signgen.diffusion import draws
+
 
 def training_noise(latents: Tensor, offset: float) -> Tensor:
-    """Draw the noise of a loss from torch's global generator: normal, with an offset per channel.
+    """Draw the noise of a loss as `draws` says: normal, with an offset per channel.
 
     It is drawn by shape: what lies where in memory (channels last) decides nothing.
 
@@ -19,9 +21,7 @@ def training_noise(latents: Tensor, offset: float) -> Tensor:
         offset: Scale of Guttenberg's offset noise, which lets a model change the mean colour of a
             picture; FPDM has 0.1.
     """
-    batch, channels = latents.shape[:2]
-    noise = torch.randn(latents.shape, device=latents.device)  # (B, C, h, w)
-    return noise + offset * torch.randn((batch, channels, 1, 1), device=latents.device)
+    return draws.normal(latents) + offset * draws.normal(latents[:, :, :1, :1])  # (B, C, h, w)
 
 
 class FrameNoise:

@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from signgen.config.scheduler import SETTINGS, SchedulerConfig
+from signgen.diffusion import draws
 from signgen.errors import ExitCode, UserError
 from signgen.files.hub import local_folder
 
@@ -153,7 +154,7 @@ class NoiseSchedule:
         return timesteps
 
     def draw_timesteps(self, count: int, shift: float, device: torch.device) -> Tensor:
-        """Draw timesteps to train at, from torch's global generator.
+        """Draw timesteps to train at, see `draws`.
 
         Args:
             count: How many.
@@ -164,7 +165,7 @@ class NoiseSchedule:
         Returns:
             (count,) int64 from 0 to T - 1.
         """
-        uniform = torch.rand(count, device=device)  # (count,)
+        uniform = draws.uniform(torch.empty(count, device=device))  # (count,)
         shifted = shift * uniform / (1 + (shift - 1) * uniform)  # Eq. 23 of Esser et al.
         return (shifted * self.train_steps).long().clamp(max=self.train_steps - 1)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
 from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.model import FPDMConfig
+from signgen.diffusion import draws
+from signgen.models.base import sample_posterior
 from signgen.models.guided import Painting, build_decoder
 from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained
+from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, ExitCode, UserError
 
 KL_WEIGHT = 1e-4
@@ -106,10 +108,10 @@ class AutoencoderStage(nn.Module):
         """
         # Encode, and leave the latents of some examples out
         posterior = self.autoencoder.encode(batch.target).latent_dist
-        latents = posterior.sample()  # (B, C, h, w)
+        latents = sample_posterior(posterior)  # (B, C, h, w)
         kl = posterior.kl().float().sum() / latents.numel()
         if self.decoder is not None and self.training:
-            kept = torch.rand(len(latents), 1, 1, 1, device=latents.device)
+            kept = draws.uniform(latents[:, :1, :1, :1])  # (B, 1, 1, 1)
             latents = latents * (kept >= self.config.decoder.drop_latents)
 
         # Decode and compare
@@ -145,7 +147,7 @@ def reconstruction_loss(
     weight = 1 + config.hand_weight * batch.hands  # (B, 1, H, W)
     if batch.face is not None:
         weight = weight + config.face_weight * batch.face
-    weight = weight / weight.mean()
+    weight = weight / mean_of_all(weight.mean())
 
     # Values
     error = decoded.float() - batch.target

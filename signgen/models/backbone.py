@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from signgen.config.model import UNetConfig
 from signgen.models.attention import SourceContext, SourceMemory, share_source
+from signgen.models.dropout import Dropout
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import Conditioning, ExitCode, UserError
 
@@ -64,9 +65,9 @@ class FusionMLP(nn.Module):
         self.net = nn.Sequential(
             nn.Linear(width, width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(width, time_width),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, embedding: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor, nn
 
+from signgen.diffusion import draws
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "PoseGuidedModel",
     "RemembersSource",
     "Trainable",
+    "sample_posterior",
     "stored_state",
 ]
 
@@ -48,7 +50,10 @@ class Trainable(Protocol):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return scalars; `loss` is optimised, the others are logged.
 
-        Randomness comes from torch's global generator, which the training loop seeds per step.
+        Draws for samples come from `diffusion.draws`, so that several processes and any number of
+        micro-batches draw what one batch does; draws for a whole micro-batch come from torch's
+        global generator, which the training loop seeds alike on all processes. A loss that is no
+        mean over samples looks at all processes (`models.processes`).
         """
         ...
 
@@ -96,6 +101,12 @@ def stored_state(stage: Trainable) -> dict[str, Tensor]:
     }
 
 
+def sample_posterior(posterior: Any) -> Tensor:
+    """Draw latents (B, C, h, w) from a diffusers `DiagonalGaussianDistribution`."""
+    mean: Tensor = posterior.mean
+    return mean + posterior.std * draws.normal(mean)
+
+
 class LatentSpace:
     """Pixels to latents and back through an `AutoencoderKL`.
 
@@ -134,14 +145,14 @@ class LatentSpace:
 
         Args:
             pixels: (B, 3, H, W) in [-1, 1]; H and W multiples of `factor`.
-            sample: Draw from the posterior (global generator), as FPDM does; else its mean.
+            sample: Draw from the posterior, as FPDM does; else its mean.
 
         Returns:
             (B, C, H / factor, W / factor), about unit variance.
         """
         expect(pixels, "B 3 H W", "pixels")
         posterior = self._autoencoder.encode(pixels).latent_dist
-        return (posterior.sample() if sample else posterior.mode()) * self.scaling
+        return (sample_posterior(posterior) if sample else posterior.mode()) * self.scaling
 
     def decode(self, latents: Tensor, *, clamp: bool = True) -> Tensor:
         """Turn latents into pixels.

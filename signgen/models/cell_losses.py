@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from signgen.models.processes import mean_of_all
+
 __all__ = ["hand_losses", "mean_inside"]
 
 
 def mean_inside(error: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of (B, 1, h, w) weighted by a mask of the same shape; 0 where it is empty."""
-    return (mask * error).sum() / mask.sum().clamp(min=1e-6)
+    """Return the mean of (B, 1, h, w) weighted by a mask of the same shape; 0 where it is empty.
+
+    Of several processes, whose mean is what is meant: of them, the mask counts as a whole.
+    """
+    return (mask * error).sum() / mean_of_all(mask.sum()).clamp(min=1e-6)
 
 
 def hand_losses(
@@ -32,7 +37,7 @@ def hand_losses(
     counted = 1 + weight * inside
     optimised = error if weighted is None else weighted
     return {
-        "loss": (counted * optimised).mean() / counted.mean(),
+        "loss": (counted * optimised).mean() / mean_of_all(counted.mean()),
         "mse": error.mean(),
         "mse_hands": mean_inside(error, inside),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from signgen.diffusion import draws
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
@@ -57,18 +58,18 @@ class DecoderStage(FPDM):
 
     @torch.no_grad()
     def sample(self, conditioning: Conditioning, size: tuple[int, int]) -> Tensor:
-        """Sample latents (B, C, h, w) of pictures of a size (H, W), with global noise."""
+        """Sample latents (B, C, h, w) of pictures of a size (H, W)."""
         settings = self.config.sampling
         shape = self.latents.shape(size)
         tokens = conditioning.tokens
-        noise = torch.randn(len(tokens), *shape, device=tokens.device)
+        noise = draws.normal(tokens.new_empty(len(tokens), *shape, dtype=torch.float32))
         return sample(
             guided(self.denoise, self.branches(conditioning), settings.guidance),
             self.schedule,
             sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            step_noise=lambda _: torch.randn(noise.shape, device=noise.device),
+            step_noise=lambda _: draws.normal(noise),
         )
 
 

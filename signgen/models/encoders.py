@@ -19,6 +19,7 @@ from transformers import (
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from signgen.config.model import IPFConfig, SourceEncoderConfig
+from signgen.models.dropout import Dropout
 from signgen.models.inputs import square
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import expect
@@ -186,10 +187,10 @@ class SourceProjection(nn.Module):
         self.net = nn.Sequential(
             nn.Linear(width, hidden),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.LayerNorm(hidden),
             nn.Linear(hidden, context),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -18,12 +18,14 @@ from signgen.models.autoencoder import build_autoencoder
 from signgen.models.backbone import FusionMLP, build_pose_encoder, build_unet, predict, together
 from signgen.models.base import LatentSpace
 from signgen.models.cell_losses import hand_losses
+from signgen.models.dropout import drop_conditions
 from signgen.models.encoders import (
     SourceProjection,
     build_source_encoder,
     clip_pixels,
     source_pixels,
 )
+from signgen.models.features import source_features, target_latents
 from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
 from signgen.models.ipf import IPF, tower_pixels
 from signgen.models.settings import check_settings
@@ -209,8 +211,7 @@ class FPDM(nn.Module):
 
     def condition_batch(self, batch: Batch) -> Conditioning:
         """Combine the signers and poses of a batch: `encode_source` and `condition`."""
-        clip = tower_pixels(self.ipf, batch.tower_source)
-        features = self.encode_source(batch.source, batch.source_parts, clip)
+        features = source_features(self, batch)
         clip = tower_pixels(self.ipf, batch.tower_pose)
         return self.condition(features, batch.pose, clip, guide=batch.guide)
 
@@ -292,7 +293,7 @@ class FPDM(nn.Module):
     ) -> dict[str, Tensor]:
         """Denoise noised targets (FPDM Eq. 11, with v for epsilon where the schedule says so).
 
-        What is not given is computed from the batch, or drawn from torch's global generator.
+        What is not given is computed from the batch, or drawn (`diffusion.draws`).
 
         Args:
             batch: Sources, targets, poses and hand boxes.
@@ -307,7 +308,7 @@ class FPDM(nn.Module):
         # Encode the targets
         if latents is None:
             with torch.no_grad():
-                latents = self.latents.encode(batch.target)
+                latents = target_latents(self, batch)
         z0 = latents.float()  # (B, C, h, w)
 
         # Draw noise and timesteps
@@ -318,7 +319,7 @@ class FPDM(nn.Module):
             timesteps = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
         conditioning = self.condition_batch(batch) if conditioning is None else conditioning
         if self.training or self.config.drop_pose_in_evaluation:
-            conditioning = self.drop(conditioning)
+            conditioning = drop_conditions(conditioning, self.config, training=self.training)
 
         # Denoise, and compare cell by cell
         noisy = self.schedule.add_noise(z0, noise, timesteps)
@@ -327,24 +328,3 @@ class FPDM(nn.Module):
         error = F.mse_loss(output, wanted, reduction="none")
         cells = error.mean(dim=1, keepdim=True)  # (B, 1, h, w)
         return hand_losses(cells, batch.hands, self.config.hand_weight)
-
-    def drop(self, conditioning: Conditioning) -> Conditioning:
-        """Zero pose, source and fusion independently at random, as training for guidance needs.
-
-        In evaluation only the pose, where the settings ask for that published oddity.
-        """
-        # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
-        # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
-        count, device = len(conditioning.tokens), conditioning.tokens.device
-        draws = 1 if self.config.drop_per_batch else count
-
-        def keep(probability: float) -> Tensor:
-            return (torch.rand(draws, device=device) >= probability).expand(count)
-
-        if not self.training:
-            return conditioning.keep(pose=keep(self.config.drop_pose))
-        return conditioning.keep(
-            pose=keep(self.config.drop_pose),
-            tokens=keep(self.config.drop_source),
-            embedding=keep(self.config.drop_fusion),
-        )

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import IPFConfig
+from signgen.models.dropout import Dropout
 from signgen.models.encoders import build_clip, clip_pixels
+from signgen.models.processes import from_all, mean_of_all
 from signgen.structures import Batch, ExitCode, UserError, expect
 
 POSE_GRID = 14
@@ -39,11 +41,11 @@ class Combiner(nn.Module):
         self.gate = nn.Sequential(
             nn.Linear(2 * width, width),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(width, 1),
             nn.Sigmoid(),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, source: Tensor, pose: Tensor) -> Tensor:
         """Fuse embeddings.
@@ -123,8 +125,8 @@ def pose_error(read: Tensor, drawn: Tensor) -> Tensor:
         Scalar: mean square error as a share of the variance between the poses of the batch.
     """
     cells = F.adaptive_avg_pool2d(drawn.float(), POSE_GRID).flatten(1)  # (B, 3 g g)
-    differs = cells - cells.mean(dim=0)
-    wanted = differs / differs.square().mean().sqrt().clamp(min=1e-6)
+    differs = cells - mean_of_all(cells.mean(dim=0))
+    wanted = differs / mean_of_all(differs.square().mean()).sqrt().clamp(min=1e-6)
     return F.mse_loss(read.float(), wanted.repeat(len(read) // len(wanted), 1))
 
 
@@ -287,7 +289,8 @@ class IPF(nn.Module):
             Scalars: `loss`; `info_nce`; `l1`; `top1`, the share of rows whose own column is most
             similar (rows of sources included, as published); `mean_rank` of that column, from 1.
         """
-        source, target, fused = source.float(), target.float(), fused.float()
+        # Negatives are the pictures of all processes
+        source, target, fused = (from_all(part.float()) for part in (source, target, fused))
         rows, columns, compared = target, fused, source
         if self.config.loss == "source-enhanced":
             rows, columns = with_sources(target, fused, source)  # (2B, E)

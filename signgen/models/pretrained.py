@@ -72,6 +72,17 @@ def require_parts(config: ModelConfig, stage: Stage = "fpdm") -> None:
         _check_sizes(section, name, config)
 
 
+def missing_parts(config: ModelConfig, stage: Stage = "fpdm") -> list[str]:
+    """Return the parts that would have to be downloaded, each with the command that does it.
+
+    Args:
+        config: Settings of the whole model.
+        stage: What is to be built.
+    """
+    wanted = _wanted(config, stage)
+    return [f"{files.name} (`{files.command()}`)" for files in wanted if not files.cached()]
+
+
 def load_pretrained(
     kind: type[Any], name: str, subfolder: str | None = None, **settings: object
 ) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin
 
 from signgen.config.model import Precision
@@ -14,7 +16,7 @@ from signgen.config.train import TrainConfig
 from signgen.device import fastest_precision
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["check_environment", "choose_precision", "make_accelerator"]
+__all__ = ["check_device", "check_environment", "choose_precision", "make_accelerator"]
 
 log = logging.getLogger(__name__)
 OTHER_LOOPS = (
@@ -55,11 +57,7 @@ def check_environment(config: TrainConfig) -> None:
 
 
 def choose_precision(config: TrainConfig) -> Precision:
-    """Return the precision of a run, and check that it is there.
-
-    Raises:
-        UserError: If it is fp16 without a GPU, which accelerate would compute in 32 bits.
-    """
+    """Return the precision of a run, and check that it is there."""
     gpu = config.device != "cpu" and torch.accelerator.is_available()
     if config.precision == "auto":
         if not gpu:
@@ -70,26 +68,40 @@ def choose_precision(config: TrainConfig) -> Precision:
             chosen = fastest_precision("cuda") if torch.cuda.is_available() else "no"
         log.info("precision auto: %s", chosen)
         return chosen
-    if config.precision == "fp16" and not gpu:
-        raise UserError(
-            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
-        )
+    check_device(config)
     return config.precision
 
 
-def make_accelerator(config: TrainConfig) -> Accelerator:
-    """Return device, precision and processes as the settings say.
+def check_device(config: TrainConfig) -> None:
+    """Refuse a device that is not here, or that does not compute in the precision.
 
     Raises:
-        UserError: If the device is not there.
+        UserError: If it is fp16 without a GPU, which accelerate would compute in 32 bits.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
         )
+    gpu = config.device != "cpu" and torch.accelerator.is_available()
+    if config.precision == "fp16" and not gpu:
+        raise UserError(
+            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
+        )
+
+
+def make_accelerator(config: TrainConfig) -> Accelerator:
+    """Return device, precision and processes as the settings say.
+
+    Another run of this process may have had another precision; the processes stay the same.
+
+    """
+    check_device(config)
+    AcceleratorState._reset_state()
     return Accelerator(
         cpu=config.device == "cpu",
         mixed_precision=config.precision,
+        log_with=list(config.track) or None,
+        project_dir=Path(config.out) / "tensorboard" if config.track else None,
         # Given as a plugin, because a number is overruled by the environment; the loop divides
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )

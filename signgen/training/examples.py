@@ -1,4 +1,4 @@
-"""The examples of a stage: those it is trained on, and those it is validated on."""
+"""The examples that a run trains on and is validated on."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.loading import TripletDataset
+from signgen.models.base import Trainable
+from signgen.models.fpdm import FPDM
+from signgen.training.features.dataset import FeatureDataset, check_cacheable
 
-__all__ = ["held_out_examples", "training_examples"]
-
-
-def training_examples(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
-    """Return the training split with all augmentation."""
-    return _examples(config, adapter, config.data)
+__all__ = ["training_data"]
 
 
-def held_out_examples(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
-    """Return the validation split as it is: no augmentation, and frames from the data themselves.
+def training_data(
+    config: TrainConfig, adapter: DatasetAdapter, stage: Trainable | None = None
+) -> tuple[TripletDataset, TripletDataset | None]:
+    """Return training examples, and held-out ones where the run validates.
 
-    A cache of frames need not hold this split.
+    Held-out examples come as they are, without augmentation, and from the data themselves: a cache
+    of frames or features need not hold their split.
+
+    Args:
+        config: Settings of the run.
+        adapter: Where the data are.
+        stage: The stage with its frozen weights, which a cache of features must have been made by;
+            without it, training examples do not come from that cache.
     """
+    if config.data.feature_cache:
+        check_cacheable(config)
+    if config.data.feature_cache and isinstance(stage, FPDM):
+        dataset: TripletDataset = FeatureDataset(adapter, config, stage)
+    else:
+        dataset = _examples(config, adapter, config.data)
+    if not config.validate_every:
+        return dataset, None
     data = replace(
         config.data,
         split=config.validation_split,
@@ -32,7 +47,7 @@ def held_out_examples(config: TrainConfig, adapter: DatasetAdapter) -> TripletDa
         colour_jitter=0.0,
         frame_cache="",
     )
-    return _examples(config, adapter, data)
+    return dataset, _examples(config, adapter, data)
 
 
 def _examples(config: TrainConfig, adapter: DatasetAdapter, data: DataConfig) -> TripletDataset:

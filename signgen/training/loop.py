@@ -1,8 +1,9 @@
 """One training loop for all stages: `vae`, `ipf`, `fpdm` and `decoder` (`config.Stage`).
 
-Order, augmentation, noise and learning rate are pure functions of (seed, step), so an interrupted
-run that resumes computes what an uninterrupted one computes. Several processes:
-`accelerate launch -m signgen train`.
+Order, augmentation and learning rate are pure functions of (seed, step), and what a sample draws is
+one of (seed, position), so an interrupted run that resumes computes what an uninterrupted one
+computes, and several processes compute what one does with their batches together. They are started
+by `accelerate launch -m signgen train` or `torchrun -m signgen train`.
 
 The result of a run is its last checkpoint. FPDM's programs do the same: they also keep the one of
 the best loss on test pairs, but stage 2 and the published scores use the last.
@@ -15,7 +16,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import torch
@@ -27,16 +28,10 @@ from signgen.data.examples.loading import batches
 from signgen.errors import Stopped, deferred_signals
 from signgen.files.locking import locked
 from signgen.structures import Batch, UserError
-from signgen.training.run import (
-    TrainingRun,
-    averaged,
-    measure_latents,
-    open_run,
-    save_run,
-)
-from signgen.training.sample_sheet import write_sheet
-from signgen.training.schedule import check_settings, learning_rate, step_seed
-from signgen.training.validation import due, validate
+from signgen.training.reporting import Reporter, check_trackers
+from signgen.training.run import TrainingRun, measure_latents, open_run, save_run
+from signgen.training.schedule import check_settings, learning_rate, seeded
+from signgen.training.validation import due
 
 log = logging.getLogger(__name__)
 MAX_BAD_STEPS = 10
@@ -54,6 +49,7 @@ def train(config: TrainConfig, *, resume: bool = True) -> Path:
         Stopped: On Ctrl-C, SIGTERM, SIGHUP or SIGUSR1, after a checkpoint was saved.
     """
     check_settings(config)
+    check_trackers(config)
     # One training at a time writes to a folder; of several processes the first one does
     first = os.environ.get("RANK", "0") == "0"
     with locked(Path(config.out), "a training") if first else nullcontext():
@@ -82,7 +78,9 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
         rank=run.accelerator.process_index,
         world=run.accelerator.num_processes,
     )
-    with deferred_signals() as stop, bar:
+    with deferred_signals() as stop, bar, closing(Reporter(run)) as report:
+        if run.step == 0:
+            report.sheet()
         while run.step < last:
             # One optimiser step
             started = time.perf_counter()
@@ -92,12 +90,12 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
 
             # Report
             if run.step % config.log_every == 0 or run.step == last:
-                _log(run, losses, time.perf_counter() - started)
-                bar.set_postfix(loss=f"{float(losses['loss']):.4f}")
+                line = report.losses(losses, time.perf_counter() - started)
+                bar.set_postfix({name: line[name] for name in ("loss", "samples_per_second")})
             if due(config, run.step):
-                run.log({"step": run.step, "validation": validate(run)})
+                report.validation()
             if run.step % config.sample_every == 0 or run.step == config.steps:
-                _sample(run)
+                report.sheet()
 
             # Save, and stop if asked to: a signal from here on waits for the next step
             stopped = _agreed(run, stop)
@@ -105,6 +103,7 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
                 if run.step == config.steps and config.stage == "vae":
                     measure_latents(run)
                 save_run(run)
+                report.curves()
             if stopped:
                 raise Stopped(stopped, f"after step {run.step}; checkpoint saved")
     return run.folder
@@ -148,18 +147,18 @@ def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
     """Sum the gradients of the step's micro-batches, each divided by their number.
 
     That is the gradient of one large batch where the loss is a mean over samples. InfoNCE is not:
-    its negatives are those of the micro-batch.
+    its negatives are those of the micro-batch, of all processes; nor is a loss with weights for
+    hands, which are divided by their mean in the micro-batch.
     """
     accelerator, count = run.accelerator, run.config.accumulate
     sums: dict[str, Tensor] = {}
     for micro in range(count):
-        # Seed the draws of this micro-batch
         batch = next(source).to(accelerator.device)
         number = run.step * count + micro
-        torch.manual_seed(step_seed(run.config.seed, number, accelerator.process_index))
         # Processes exchange gradients once a step, in the backward pass of the last micro-batch.
         last = micro == count - 1
-        with nullcontext() if last else accelerator.no_sync(run.wrapped):
+        draws = seeded(run.config.seed, number, run.config.batch_size, accelerator)
+        with draws, nullcontext() if last else accelerator.no_sync(run.wrapped):
             with accelerator.autocast():
                 losses: dict[str, Tensor] = run.wrapped(batch)
             accelerator.backward(losses["loss"] / count)
@@ -180,25 +179,3 @@ def _skip(run: TrainingRun) -> None:
     if run.accelerator.scaler is not None:
         # With fp16 the optimiser sees the overflow, skips the step and lowers the loss scale.
         run.optimizer.step()
-
-
-def _log(run: TrainingRun, losses: dict[str, Tensor], seconds: float) -> None:
-    # Means over all processes, in one exchange
-    stacked = torch.stack([value.detach().float() for value in losses.values()])
-    means = run.accelerator.reduce(stacked, "mean").tolist()
-    line = {
-        "step": run.step,
-        "lr": learning_rate(run.config, run.step - 1),
-        "seconds": round(seconds, 4),
-    }
-    rounded = [round(value, 6) if math.isfinite(value) else None for value in means]
-    run.log(line | dict(zip(losses, rounded, strict=True)))
-
-
-def _sample(run: TrainingRun) -> None:
-    """Write `samples/step-NNNNNN.png`, with the averaged weights."""
-    if run.accelerator.is_main_process:
-        run.stage.eval()
-        with averaged(run), torch.no_grad():
-            write_sheet(run.stage, run.dataset, run.folder / "samples" / f"step-{run.step:06d}.png")
-        run.wrapped.train()

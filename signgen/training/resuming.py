@@ -17,7 +17,7 @@ from signgen.data.frame_cache.reading import fingerprint
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import ExitCode, FrameRef, UserError
 
-__all__ = ["data_digest", "frozen_digest", "resumed"]
+__all__ = ["data_digest", "flat", "frozen_digest", "resumed"]
 
 
 def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
@@ -33,13 +33,20 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))
     free = {"steps", "stop_at", "save_every", "sample_every", "log_every", "keep", "device", "out"}
-    free |= {"validate_every", "validate_batches", "validation_split", "gradient_checkpointing"}
+    free |= {
+        "validate_every",
+        "validate_batches",
+        "validate_pictures",
+        "validation_split",
+        "gradient_checkpointing",
+    }
     # Where the data lie and how they are read; that they are the same is checked by their digest
-    free |= {f"data.{name}" for name in ("root", "workers", "cache", "frame_cache", "warp_cache")}
-    free |= {"data.video_reader"}
+    free |= {f"data.{name}" for name in ("root", "workers", "cache", "warp_cache")}
+    free |= {"data.frame_cache", "data.feature_cache"}
+    free |= {"data.video_reader", "dry_run", "track"}
     if new.schedule == "cosine":
         free.remove("steps")  # more of them would raise the rate again
-    before, now = (dict(_flat(config)) for config in (old, new))
+    before, now = (dict(flat(config)) for config in (old, new))
     for name in before.keys() | now.keys():
         if name not in free and before.get(name) != now.get(name):
             hint = "Choose another --out."
@@ -53,12 +60,12 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     return new
 
 
-def _flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
+def flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield the names, such as `data.root`, and values of settings."""
     for name in settings.__dataclass_fields__:
         value = getattr(settings, name)
         if is_dataclass(value):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
-from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_checkpoint
+from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_best, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
@@ -31,7 +31,8 @@ from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.environment import check_environment, choose_precision, make_accelerator
-from signgen.training.examples import held_out_examples, training_examples
+from signgen.training.examples import training_data
+from signgen.training.optimizers import build_optimizer
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
@@ -60,7 +61,7 @@ class TrainingRun:
         accelerator: Device, precision and processes.
         stage: The module that is trained.
         wrapped: The stage as `accelerate` prepared it; calling it returns the losses.
-        optimizer: AdamW over `parameters`.
+        optimizer: Over `parameters`.
         ema: Moving average of `parameters`, or None.
         dataset: Training examples by position.
         held_out: Validation examples by position, or None where the run does not validate.
@@ -86,6 +87,11 @@ class TrainingRun:
     def parameters(self) -> list[nn.Parameter]:
         """The trained weights."""
         return [p for p in self.stage.parameters() if p.requires_grad]
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of log.jsonl."""
+        text = (self.folder / "log.jsonl").read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()]
 
     def log(self, line: Mapping[str, object]) -> None:
         """Append a line to log.jsonl, from the main process only."""
@@ -116,7 +122,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     else:
         model, adopted = start_from(config.start_from, config.model, config.stage)
         if config.stage == "decoder":
-            _check_whole(config, adopted)
+            check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
         pictures = measure_split(adapter, config.data.split, model.size)
@@ -135,12 +141,11 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 
     # What trains it
     trained = [p for p in stage.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained, lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = build_optimizer(config, trained)
     ema = None
     if config.ema:
         ema = EMAModel(trained, decay=config.ema, use_ema_warmup=True, power=0.75)
+    dataset, held_out = training_data(config, adapter, stage)
     run = TrainingRun(
         config,
         folder,
@@ -149,8 +154,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=training_examples(config, adapter),
-        held_out=held_out_examples(config, adapter) if config.validate_every else None,
+        dataset=dataset,
+        held_out=held_out,
     )
     run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
@@ -167,9 +172,14 @@ def _load(stage: Trainable, state: State, where: Path | str) -> None:
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
 
 
-def _check_whole(config: TrainConfig, state: State) -> None:
-    """Refuse to tune a decoder on samples of an untrained denoiser."""
-    if not any(name.startswith(config.model.denoiser) for name in state):
+def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
+    """Refuse to tune a decoder on samples of an untrained denoiser.
+
+    Args:
+        config: Settings of the run.
+        names: Weights of the earlier runs.
+    """
+    if not any(name.startswith(config.model.denoiser) for name in names):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
             "decoder needs one. Give a run folder of stage fpdm, or a model.",
@@ -179,7 +189,7 @@ def _check_whole(config: TrainConfig, state: State) -> None:
 
 def _write_config(run: TrainingRun) -> None:
     """Keep the settings; where to stop is a matter of this call, not of the run."""
-    settings = replace(run.config, stop_at=0)
+    settings = replace(run.config, stop_at=0, dry_run=False)
     save_text(run.folder / "config.yaml", to_yaml(settings))
 
 
@@ -264,9 +274,19 @@ def measure_latents(run: TrainingRun) -> None:
 
 
 def save_run(run: TrainingRun) -> None:
-    """Write a checkpoint, from the main process only."""
-    if not run.accelerator.is_main_process:
-        return
+    """Write a checkpoint from the main process; the others wait until it is there."""
+    if run.accelerator.is_main_process:
+        _save(run)
+    run.accelerator.wait_for_everyone()
+
+
+def save_as_best(run: TrainingRun) -> None:
+    """Keep the weights as the best ones, averaged where the run averages them."""
+    with averaged(run):
+        save_best(run.folder, run.step, stored_state(run.stage))
+
+
+def _save(run: TrainingRun) -> None:
     # What exact resume needs
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
     trainer["optimizer"] = run.optimizer.state_dict()

@@ -1,14 +1,20 @@
-"""What a step of training is given, as pure functions: its learning rate and its seed."""
+"""What a step of training is given, as functions of its number: learning rate and draws."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 
+import torch
+from accelerate import Accelerator
+
 from signgen.config.train import TrainConfig
+from signgen.diffusion.draws import drawing
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["check_settings", "learning_rate", "step_seed"]
+__all__ = ["check_settings", "learning_rate", "seeded"]
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -37,16 +43,23 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """Return the seed of all random draws of one micro-batch of one process.
+@contextmanager
+def seeded(seed: int, step: int, batch_size: int, accelerator: Accelerator) -> Iterator[None]:
+    """Seed all random draws of one micro-batch of this process.
+
+    What a sample is given depends on the seed and its number in the run, which is also its position
+    in the data: several processes and micro-batches draw what one large batch draws.
 
     Args:
         seed: Seed of the run.
         step: Number of the micro-batch, from 0 over the whole run.
-        rank: Number of the process.
+        batch_size: Samples of one process.
+        accelerator: Device, and number of this and of all processes.
     """
-    block, place = divmod(rank, 64)  # the steps of 64 processes fill the numbers between two seeds
-    return (seed * 1_000_003 + step * 64 + place + (block << 48)) % (1 << 62)
+    torch.manual_seed(seed * 1_000_003 + step)  # the same for all processes
+    first = (step * accelerator.num_processes + accelerator.process_index) * batch_size
+    with drawing(seed, range(first, first + batch_size), accelerator.device):
+        yield
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -56,7 +69,8 @@ def check_settings(config: TrainConfig) -> None:
     counts += ["log_every", "sample_every", "save_every", "keep"]
     counts += ["decay_every"] if config.schedule == "step" else []
     counts += ["validate_batches"] if config.validate_every else []
-    small = [(name, 1) for name in counts] + [("warmup", 0), ("validate_every", 0)]
+    small = [(name, 1) for name in counts]
+    small += [(name, 0) for name in ("warmup", "validate_every", "validate_pictures")]
     problems = [
         f"{name} is {getattr(config, name)}; expected at least {least}"
         for name, least in small

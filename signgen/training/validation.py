@@ -1,15 +1,22 @@
-"""Losses on held-out examples while a stage trains, for log.jsonl."""
+"""Losses and scores on held-out examples while a stage trains, for log.jsonl."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import torch
 
 from signgen.config.train import TrainConfig
-from signgen.data.examples.loading import batches
+from signgen.data.examples.loading import TripletDataset, batches
+from signgen.evaluation.metrics.pixels.image import psnr
+from signgen.evaluation.metrics.pixels.ssim import ssim
 from signgen.training.run import TrainingRun, averaged
-from signgen.training.schedule import step_seed
+from signgen.training.sample_sheet import make_pictures, to_uint8
+from signgen.training.schedule import seeded
 
-__all__ = ["due", "validate"]
+__all__ = ["due", "is_best", "validate"]
 
 
 def due(config: TrainConfig, step: int) -> bool:
@@ -18,29 +25,64 @@ def due(config: TrainConfig, step: int) -> bool:
     return every > 0 and (step % every == 0 or step == config.steps)
 
 
-def validate(run: TrainingRun) -> dict[str, float]:
-    """Compute the mean losses of a stage on held-out examples, the same ones every time.
+def validate(run: TrainingRun) -> dict[str, float | None]:
+    """Compute losses and scores of pictures on held-out examples, the same ones every time.
 
     In eval mode, with the averaged weights where the run keeps them, and with noise that depends on
     the seed of the run alone, so that validations of one run compare. Training goes on as if there
     had been none: every micro-batch seeds its own draws.
 
-    Nothing is chosen by them: the result of a run is its last checkpoint, which is the one that
-    FPDM reports too.
+    The best checkpoint is kept beside the last (`is_best`). The result of a run is its last one,
+    which is what FPDM reports too.
 
     Args:
         run: The run, with `held_out`.
 
     Returns:
-        The losses by name, rounded to 6 digits; of all processes together.
+        The mean losses by name, and `ssim` and `psnr` of pictures where the stage makes some; of
+        all processes together, rounded to 6 digits, None where one is not finite.
     """
     # Differs from FPDM: examples come from a split of their own, because its validation pairs are
     # the test pairs.
-    config, accelerator = run.config, run.accelerator
     if run.held_out is None:
         raise ValueError("the run has no held-out examples; set validate_every before it is opened")
+    run.stage.eval()
+    with averaged(run), torch.no_grad():
+        found = _losses(run, run.held_out) | _scores(run, run.held_out)
+    run.wrapped.train()
+    return {
+        name: round(value, 6) if math.isfinite(value) else None for name, value in found.items()
+    }
+
+
+def is_best(history: Sequence[Mapping[str, object]]) -> bool:
+    """Tell whether the last line with a validation has the best of a run's history.
+
+    The best is that of the highest SSIM, or of the lowest loss where a stage makes no pictures.
+
+    Args:
+        history: Lines of log.jsonl, the newest one last.
+    """
+    found = [line["validation"] for line in history if "validation" in line]
+    values = [_goodness(one) for one in found if isinstance(one, Mapping)]
+    return (
+        bool(values)
+        and math.isfinite(values[-1])
+        and values[-1] > max(values[:-1], default=-math.inf)
+    )
+
+
+def _goodness(validation: Mapping[str, float | None]) -> float:
+    score, loss = validation.get("ssim"), validation.get("loss")
+    if "ssim" in validation:
+        return -math.inf if score is None else score
+    return -math.inf if loss is None else -loss
+
+
+def _losses(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
+    config, accelerator = run.config, run.accelerator
     source = batches(
-        run.held_out,
+        held_out,
         start=0,
         steps=config.validate_batches,
         batch_size=config.batch_size,
@@ -48,12 +90,32 @@ def validate(run: TrainingRun) -> dict[str, float]:
         world=accelerator.num_processes,
     )
     sums: dict[str, torch.Tensor] = {}
-    run.stage.eval()
-    with averaged(run), torch.no_grad(), accelerator.autocast():
-        for number, batch in enumerate(source):
-            torch.manual_seed(step_seed(config.seed, number, accelerator.process_index))
-            for name, value in run.stage.loss(batch.to(accelerator.device)).items():
-                sums[name] = sums.get(name, torch.zeros_like(value)) + value
-    run.wrapped.train()
+    for number, batch in enumerate(source):
+        with seeded(config.seed, number, config.batch_size, accelerator), accelerator.autocast():
+            losses = run.stage.loss(batch.to(accelerator.device))
+        for name, value in losses.items():
+            sums[name] = sums.get(name, torch.zeros_like(value)) + value
     means = accelerator.reduce(sums, "mean")
-    return {name: round(float(value) / config.validate_batches, 6) for name, value in means.items()}
+    return {name: float(value) / config.validate_batches for name, value in means.items()}
+
+
+def _scores(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
+    """Score the pictures that the stage makes of the first held-out examples."""
+    config, accelerator = run.config, run.accelerator
+    if config.stage == "ipf" or not config.validate_pictures:
+        return {}
+    # Each process makes its share, a few at a time
+    sums = torch.zeros(3, device=accelerator.device)
+    share = range(accelerator.process_index, config.validate_pictures, accelerator.num_processes)
+    for first in range(0, len(share), config.batch_size):
+        with accelerator.autocast():
+            made = make_pictures(run.stage, held_out, share[first : first + config.batch_size])
+        if made is None:
+            return {}
+        pictures, truth = (
+            np.stack([to_uint8(one) for one in side]) for side in (made[1], made[0].target)
+        )
+        scores = [ssim(pictures, truth).sum(), psnr(pictures, truth).sum(), len(truth)]
+        sums += torch.tensor(scores, dtype=sums.dtype, device=sums.device)
+    total = accelerator.reduce(sums, "sum")
+    return {"ssim": float(total[0] / total[2]), "psnr": float(total[1] / total[2])}

@@ -6,6 +6,7 @@ import torch
 from signgen.config.model import SamplingConfig, full_fpdm, tiny_fpdm
 from signgen.diffusion.guidance import guided
 from signgen.models import build_model, build_stage
+from signgen.models.dropout import drop_conditions
 from signgen.models.encoders import clip_pixels, source_pixels
 from signgen.models.fpdm import FPDM
 from signgen.structures import ExitCode, SourceFeatures, UserError
@@ -233,7 +234,7 @@ def test_dropout_is_per_sample_or_per_batch(batch, per_batch):
     full = model.condition(model.encode_source(batch.source[:1]), many)
     rates = {"pose": [], "tokens": [], "embedding": []}
     for _ in range(60):
-        dropped = model.drop(full)
+        dropped = drop_conditions(full, model.config, training=model.training)
         for name, seen in rates.items():
             zero = getattr(dropped, name).flatten(1).abs().sum(dim=1) == 0
             if per_batch:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signgen.cli import parsing, train
+from signgen.cli import parsing, prepare, train
 from signgen.cli.main import COMMANDS
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
@@ -33,7 +33,8 @@ def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ParsedError
 
     monkeypatch.setattr(parsing, "parse", stop)
-    monkeypatch.setattr(train, "parse", stop)
+    for module in (prepare, train):
+        monkeypatch.setattr(module, "parse", stop)
     monkeypatch.chdir(ROOT)
 
 

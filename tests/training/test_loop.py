@@ -374,17 +374,22 @@ def test_data_and_frozen_weights_that_were_replaced_are_noticed(
                 train(tiny(tmp_path / "run", "ipf", steps=2))
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_signal_saves_and_ends_with_its_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    number = getattr(signal, name)
+
     def interrupted(run: TrainingRun, source: object) -> dict[str, torch.Tensor]:
-        signal.raise_signal(signal.SIGTERM)
+        # Launchers pass on what their processes have had already
+        signal.raise_signal(number)
+        signal.raise_signal(number)
         return take_step(run, source)  # type: ignore[arg-type]
 
     monkeypatch.setattr("signgen.training.loop.take_step", interrupted)
-    with pytest.raises(Stopped, match="SIGTERM after step 1") as caught:
+    with pytest.raises(Stopped, match=f"{name} after step 1") as caught:
         train(tiny(tmp_path / "run", "ipf", steps=3))
-    assert caught.value.code == 143
+    assert caught.value.code == 128 + number
     newest = newest_checkpoint(tmp_path / "run")
     assert newest is not None
     assert newest.name == "step-000001"

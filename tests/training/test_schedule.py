@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
+from signgen.diffusion.draws import uniform
 from signgen.errors import ExitCode, UserError
-from signgen.training.schedule import check_settings, learning_rate, step_seed
+from signgen.training.schedule import check_settings, learning_rate, seeded
 
 
 def test_learning_rate_warms_up_and_decays_to_zero() -> None:
@@ -41,11 +44,23 @@ def test_step_schedule_without_warm_up_decays_from_the_first_step() -> None:
     assert [learning_rate(config, step) for step in range(6)] == [8, 8, 4, 4, 2, 2]
 
 
-def test_step_seeds_differ_between_steps_and_processes() -> None:
-    seeds = {step_seed(s, step, rank) for s in range(3) for step in range(100) for rank in range(8)}
-    assert len(seeds) == 3 * 100 * 8
-    many = {step_seed(7, step, rank) for step in range(100) for rank in range(200)}
-    assert len(many) == 100 * 200
+def drawn(seed: int, step: int, batch_size: int, rank: int, world: int) -> list[float]:
+    process = SimpleNamespace(device="cpu", process_index=rank, num_processes=world)
+    with seeded(seed, step, batch_size, process):  # type: ignore[arg-type]
+        return uniform(torch.empty(batch_size, dtype=torch.float64)).tolist()
+
+
+def test_draws_differ_between_seeds_steps_and_processes() -> None:
+    draws = [
+        drawn(seed, step, 2, rank, 200) for seed in (7, 8) for step in (0, 1) for rank in range(200)
+    ]
+    assert len({value for pair in draws for value in pair}) == 2 * 2 * 200 * 2
+
+
+def test_draws_are_those_of_one_large_batch() -> None:
+    whole = drawn(7, 5, 12, 0, 1)
+    assert [v for rank in range(3) for v in drawn(7, 5, 4, rank, 3)] == whole
+    assert [v for step in range(20, 24) for v in drawn(7, step, 3, 0, 1)] == whole
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.regions import Region
+from signgen.diffusion import draws
 from signgen.diffusion.noise import training_noise
 from signgen.models.attention import SourceMemory
 from signgen.models.backbone import build_unet, predict
@@ -39,6 +40,7 @@ from signgen.models.parsing_guided.source_net import (
     source_maps,
 )
 from signgen.models.parsing_guided.views import Resampler, region_view
+from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -179,8 +181,8 @@ class ParsingGuided(FPDM):
         encoded = self._encoded(torch.cat(views)).chunk(len(views))
         kept = None
         if self.training:
-            drawn = torch.rand(len(source), len(views), device=source.device)
-            kept = drawn >= self.config.alignment.drop_view
+            drop = self.config.alignment.drop_view
+            kept = draws.uniform(source.new_empty(len(source), len(views))) >= drop
         tokens: Tensor = self.resampler(list(encoded), kept)
         return tokens
 
@@ -336,14 +338,13 @@ class ParsingGuided(FPDM):
             1 + len(self.config.regions),
         )
         near = (t < settings.before * self.schedule.train_steps).to(each.dtype)
-        return (each * near).sum() / near.sum().clamp(min=1)
+        return (each * near).sum() / mean_of_all(near.sum()).clamp(min=1e-6)
 
     def drop(self, conditioning: Conditioning) -> Conditioning:
         """Take away the pose, the source, or both, at random, as training for guidance needs."""
-        config, count = self.config, len(conditioning.tokens)
-        drawn = torch.rand(count, device=conditioning.tokens.device)
+        drawn = draws.uniform(conditioning.tokens[:, 0, 0].float())  # (B,)
         # From 0: both, the source alone, the pose alone, neither
-        both, source = config.drop_both, config.drop_both + config.drop_source
+        both, source = self.config.drop_both, self.config.drop_both + self.config.drop_source
         kept = drawn >= source
-        pose = (drawn >= both) & ~(kept & (drawn < source + config.drop_pose))
+        pose = (drawn >= both) & ~(kept & (drawn < source + self.config.drop_pose))
         return conditioning.keep(pose=pose, tokens=kept, embedding=kept, maps=kept)

@@ -1,0 +1,37 @@
+"""What a loss needs of the other processes of a training; alone, nothing happens.
+
+Losses that are no mean over samples look at the batch of all processes, so that several compute
+what one does with their batches together. All processes have batches of one size.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as processes
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+__all__ = ["from_all", "mean_of_all"]
+
+
+def from_all(x: Tensor) -> Tensor:
+    """Return x (B, ...) of all processes one after another, with their gradients.
+
+    The gradient of a process is the sum of what all processes want of it: where all compute the
+    same loss of it, the mean over processes is the gradient of that loss.
+    """
+    return torch.cat(all_gather(x.contiguous())) if _several() else x  # (processes * B, ...)
+
+
+def mean_of_all(x: Tensor) -> Tensor:
+    """Return the mean of x over all processes, without a gradient."""
+    x = x.detach()
+    if not _several():
+        return x
+    total = x.clone()
+    processes.all_reduce(total)
+    return total / processes.get_world_size()
+
+
+def _several() -> bool:
+    return processes.is_available() and processes.is_initialized()
