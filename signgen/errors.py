@@ -1,9 +1,14 @@
-"""The one error type a user can cause, with its process exit code."""
+"""The one error type a user can cause, exit codes, and being stopped by a signal."""
 
 from __future__ import annotations
 
+import errno
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from signal import Signals
+from types import FrameType
 
 
 class ExitCode(IntEnum):
@@ -48,3 +53,48 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int, where: str) -> None:
         super().__init__(f"stopped by {Signals(number).name} {where}")
         self.code = 128 + number
+
+
+def explain(error: Exception) -> tuple[str, ExitCode]:
+    """Return the one line and the exit code of any exception."""
+    if isinstance(error, UserError):
+        return str(error), error.code
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        return "out of memory. Use a smaller --chunk, --size or batch size.", ExitCode.UNAVAILABLE
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        return f"{error.filename or 'output'}: {error.strerror}. Free some space.", ExitCode.IO
+    return (
+        f"unexpected {name}: {text[:300]} (this is a fault of signgen; --debug shows where)",
+        ExitCode.UNEXPECTED,
+    )
+
+
+@contextmanager
+def deferred_signals() -> Iterator[list[int]]:
+    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that work can reach a good end and be kept.
+
+    A second signal stops at once.
+
+    Yields:
+        The signals that came, empty so far.
+    """
+    caught: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        previous = {number: signal.signal(number, note) for number in numbers}
+    except ValueError:  # signals belong to the main thread; elsewhere the caller handles them
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -43,7 +43,8 @@ class PoseSequence:
     """Key points of one signer over time.
 
     Args:
-        keypoints: (T, K, 2) float32, (x, y) in pixels of `size`; the value of a missing point is 0.
+        keypoints: (T, K, 2) float32 or float64, (x, y) in pixels of `size`; the value of a missing
+            point is 0. FPDM's drawings truncate numbers, so that theirs keep 64 bits.
         confidence: (T, K) float32, at least 0; 0 means missing. There are no sentinel coordinates.
         skeleton: Name of the skeleton, a key of `signgen.pose.skeleton.SKELETONS`.
         size: (H, W) of the picture the points live in.
@@ -53,7 +54,7 @@ class PoseSequence:
         ValueError: If shapes disagree or a number is not finite.
     """
 
-    keypoints: NDArray[np.float32]
+    keypoints: NDArray[np.floating]
     confidence: NDArray[np.float32]
     skeleton: str
     size: tuple[int, int]
@@ -192,6 +193,10 @@ class Batch:
         target_parts: (B, H, W) int64, the same of the target, for losses.
         face: (B, 1, H, W) float32 in [0, 1], 1 inside the box around the target's face, or None.
         guide: The source moved to the target's pose, or None where no decoder wants it.
+        tower_source: (B, 3, S, S) float32 in [-1, 1], the source as stage 1's tower is to see it;
+            None where that is made from `source`.
+        tower_target: The same of the target.
+        tower_pose: The same of the drawn pose, which comes from its canvas.
     """
 
     source: Tensor
@@ -202,6 +207,9 @@ class Batch:
     target_parts: Tensor | None = None
     face: Tensor | None = None
     guide: Guide | None = None
+    tower_source: Tensor | None = None
+    tower_target: Tensor | None = None
+    tower_pose: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on another device."""

@@ -19,10 +19,14 @@ from signgen.config.model import ModelConfig, ParsingGuidedConfig
 from signgen.config.train import Stage
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
+from signgen.files.paths import one_line
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable, stored_state
 from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
+
+STORED = {torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32}
+"""Types of weights and buffers that are read."""
 
 
 def save_pretrained(
@@ -77,7 +81,19 @@ def read_weights(folder: Path, kind: Literal["best", "model", "ema"] = "best") -
     files = verify(folder)["files"]
     averaged = kind != "model" and "ema.safetensors" in files
     path = folder / ("ema.safetensors" if averaged else "model.safetensors")
-    state = load_file(path)
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
+        # Its checksum fits: somebody else wrote it
+        raise UserError(
+            f"{path} is not a file of weights: {one_line(error)}. Copy the folder again."
+        ) from None
+    for name, value in state.items():
+        if value.dtype not in STORED:
+            raise UserError(
+                f"{path}: weight {name[:80]!a} is {value.dtype}; expected float32, float16 or "
+                "bfloat16, or whole numbers of buffers."
+            )
     check_finite(state, path)
     return {name: value.float() for name, value in state.items()}
 
@@ -159,6 +175,24 @@ def load_stage1(name: str, device: str | torch.device = "cpu") -> tuple[IPF, Mod
     return stage.eval().to(chosen), config
 
 
+def _check_finished(folder: Path, settings: Path) -> None:
+    """Refuse an autoencoder in training: the scale of its latents is measured at the end.
+
+    Raises:
+        UserError: If the checkpoint is of a run of stage vae that has steps to do.
+    """
+    if folder.parent.name != "checkpoints":
+        return
+    run, step = run_config(settings), int(folder.name.removeprefix("step-"))
+    if run.stage == "vae" and step < run.steps:
+        raise UserError(
+            f"{folder} is an autoencoder at step {step} of {run.steps}, whose scaling_factor is "
+            "measured after the last; expected a finished run. Finish it with `signgen train "
+            f"{settings}`.",
+            ExitCode.USAGE,
+        )
+
+
 def start_from(
     names: tuple[str, ...], config: ModelConfig, stage: Stage
 ) -> tuple[ModelConfig, State]:
@@ -178,7 +212,8 @@ def start_from(
     """
     state: State = {}
     for name in names:
-        folder, _, other = resolve(name)
+        folder, settings, other = resolve(name)
+        _check_finished(folder, settings)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
         whole = any(key.startswith(config.denoiser) for key in weights)

@@ -20,7 +20,7 @@ from typing import Any
 from signgen.checkpoints.folders import State, check_finite, verify, write_folder
 from signgen.structures import UserError
 
-__all__ = ["newest_checkpoint", "save_checkpoint"]
+__all__ = ["newest_checkpoint", "read_trainer", "save_checkpoint"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,42 @@ def save_checkpoint(
     for number in steps.keys() - set(kept):
         shutil.rmtree(steps[number])
     return folder
+
+
+def read_trainer(folder: Path) -> dict[str, Any]:
+    """Read what exact resume needs from a checkpoint, and look at what it is.
+
+    Raises:
+        UserError: If `trainer.pt` is no such file. Its checksum fits: somebody else wrote it.
+    """
+    import torch
+
+    path = folder / "trainer.pt"
+    try:
+        trainer = torch.load(path, weights_only=True, map_location="cpu")
+        step, world = trainer["step"], trainer["world"]
+        ema, optimizer = trainer.get("ema"), trainer["optimizer"]
+        shadow = [] if ema is None else ema["shadow"]
+        fits = (
+            all(type(number) is int and number >= 0 for number in (step, world))
+            and {"state", "param_groups"} <= set(optimizer)
+            and (ema is None or type(ema["optimization_step"]) is int)
+            and all(isinstance(value, torch.Tensor) for value in shadow)
+            and isinstance(trainer.get("digests", {}), dict)
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # a crafted file can provoke any
+        raise UserError(
+            f"{path} is not the state of a training ({type(error).__name__}); expected what "
+            "signgen saved. Remove that checkpoint, and the one before it is resumed."
+        ) from None
+    if not fits:
+        raise UserError(
+            f"{path} is not the state of a training; expected step, world, optimizer and the "
+            "moving average as signgen saves them. Remove that checkpoint."
+        )
+    return dict(trainer)
 
 
 def _checkpoints(run: Path) -> dict[int, Path]:

@@ -7,7 +7,6 @@ needs it, so that help is instant.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -28,8 +27,9 @@ from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
 from signgen.cli.render import render
 from signgen.cli.train import train
-from signgen.config.yaml import did_you_mean, read_mapping
-from signgen.errors import ExitCode, Stopped, UserError
+from signgen.config.documents import read_mapping
+from signgen.config.yaml import did_you_mean
+from signgen.errors import ExitCode, Stopped, UserError, explain
 
 __all__ = ["COMMANDS", "main"]
 
@@ -99,7 +99,7 @@ def _run_or_explain(words: list[str], *, debug: bool) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        message, code = _explain(error)
+        message, code = explain(error)
         print_note(f"error: {message}")
     if _asks_for_json(words):
         print_result(json.dumps(_failure(message, code, words)))
@@ -129,21 +129,6 @@ def _run(words: list[str], commands: Mapping[str, Any], prog: str) -> int:
 
 
 # ----- failures and signals ----------------------------------------------------------------------
-
-
-def _explain(error: Exception) -> tuple[str, ExitCode]:
-    """Return the one line and the exit code of an exception."""
-    if isinstance(error, UserError):
-        return str(error), error.code
-    name, text = type(error).__name__, str(error)
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
-        return "out of memory. Use a smaller --chunk, --size or batch size.", ExitCode.UNAVAILABLE
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
-        return f"{error.filename or 'output'}: {error.strerror}. Free some space.", ExitCode.IO
-    return (
-        f"unexpected {name}: {text[:300]} (this is a fault of signgen; --debug shows where)",
-        ExitCode.UNEXPECTED,
-    )
 
 
 def _asks_for_json(words: Sequence[str]) -> bool:

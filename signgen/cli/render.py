@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from signgen.cli.output import bar, print_json, print_note, print_result, table
+from signgen.cli.output import bar, counter, print_json, print_note, print_result, table
 from signgen.cli.parsing import command
 from signgen.config.render import RenderConfig
-from signgen.errors import ExitCode
+from signgen.errors import ExitCode, UserError
 
 __all__ = ["render"]
 
 GROUPS = {
-    "poses": ("clip", "pose_size", "pose_fps", "source_poses", "estimator", "weights"),
+    "many videos": ("jobs", "shard"),
+    "poses": (
+        "clip",
+        "pose_size",
+        "pose_fps",
+        "source_poses",
+        "estimator",
+        "weights",
+        "fill_gaps",
+        "smooth",
+    ),
     "human parsing": ("parsing", "label_set", "clothes_parsing", "face_parsing"),
     "editing": ("clothes_from", "face_from", "edit_region", "mask"),
-    "sampling": ("guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
+    "sampling": (
+        "guidance",
+        "sampler",
+        "official_noise",
+        "precision",
+        "seed",
+        "chunk",
+    ),
 }
 
 
@@ -23,12 +40,24 @@ def render(config: RenderConfig) -> int:
 
     Example: signgen render --source frame.png --poses seq.json -o out.mp4 --steps 20
 
+    Many: signgen render --source frame.png --poses poses/ --out videos/ --shard 0/4, or --jobs
+    jobs.jsonl with settings a line. A bad one stops none (exit code 3); the same command goes on.
+
     Without weights: signgen render --source frame.png --source-poses frame.json --poses seq.json
     --model warp
     """
     from signgen.rendering.command import as_json, render_files
+    from signgen.rendering.jobs import is_many
     from signgen.rendering.planning import plan
 
+    if is_many(config):
+        return _render_many(config)
+    if config.shard is not None:
+        raise UserError(
+            "--shard is a part of many videos; expected --jobs FILE, or folders as --poses and "
+            "--out.",
+            ExitCode.USAGE,
+        )
     if config.dry_run:
         planned = as_json(plan(config))
         known = {name: value for name, value in planned.items() if value is not None}
@@ -47,3 +76,34 @@ def render(config: RenderConfig) -> int:
         f"at {result.fps:g} fps in {result.seconds:.1f} s"
     )
     return ExitCode.OK
+
+
+def _render_many(config: RenderConfig) -> int:
+    """Render many videos, and say of each what came of it."""
+    from signgen.rendering.jobs import JobResult, as_json, render_jobs
+
+    with counter("video") as progress:
+        done = 0
+
+        def report(job: JobResult, total: int) -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+            if config.json:
+                print_json(as_json(job))
+            elif job.status != "failed":
+                print_result(job.out)
+            for warning in job.result.warnings if job.result else ():
+                print_note(f"warning: {job.out}: {warning}")
+            if job.error is not None:
+                print_note(f"error: {job.out}: {job.error}")
+
+        results = render_jobs(config, report)
+
+    # How many
+    counts = [
+        f"{sum(job.status == status for job in results)} {status}"
+        for status in ("planned" if config.dry_run else "done", "skipped", "failed")
+    ]
+    print_note(", ".join(counts))
+    return ExitCode.SOME_FAILED if any(job.error for job in results) else ExitCode.OK

@@ -40,6 +40,9 @@ class DataConfig:
     flip_rate: float = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""
+    official_flip: bool = False
+    """Mirror key points as the published program: x becomes W - x, one pixel of the canvas beside
+    the mirrored picture."""
     jitter: float = 0.0
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
     width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.pictures import PicturesConfig
 from signgen.config.regions import Region
+from signgen.config.scheduler import SchedulerConfig
 
 Sampler = Literal["ddpm", "ddim", "unipc", "dpmsolver++"]
 Precision = Literal["no", "fp16", "bf16"]
@@ -38,29 +39,6 @@ class UNetConfig:
     but the coarsest of four or more."""
     upcast_attention: bool = False
     """Compute attention scores in 32 bits where the U-Net runs in 16, as Stable Diffusion 2.1."""
-
-
-@dataclass(frozen=True)
-class SchedulerConfig:
-    """The noise schedule (diffusers `DDPMScheduler`), scaled-linear betas."""
-
-    pretrained: str | None = None
-    """Hub id or local folder with a scheduler in `scheduler/`; none uses the values below."""
-    train_steps: int = 1000
-    """Number of training timesteps."""
-    beta_start: float = 0.00085
-    """First beta."""
-    beta_end: float = 0.012
-    """Last beta."""
-    prediction_type: Literal["v_prediction", "epsilon", "sample"] = "v_prediction"
-    """What the denoiser predicts: velocity, noise, or the clean latents."""
-    zero_terminal_snr: bool = True
-    """Rescale the betas so that the last timestep is pure noise (Lin et al. 2024)."""
-    spacing: Literal["leading", "trailing", "linspace"] = "trailing"
-    """How sampling timesteps are spread."""
-    set_alpha_to_one: bool = True
-    """DDIM's last step ends at pure signal; false ends it at the first timestep, as Stable
-    Diffusion."""
 
 
 @dataclass(frozen=True)

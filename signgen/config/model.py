@@ -11,7 +11,6 @@ from signgen.config.fpdm import (
     Precision,
     Sampler,
     SamplingConfig,
-    SchedulerConfig,
     SourceEncoderConfig,
     UNetConfig,
     full_fpdm,
@@ -24,6 +23,7 @@ from signgen.config.parsing_guided import (
     guided_parsing,
     tiny_parsing,
 )
+from signgen.config.scheduler import SchedulerConfig
 
 __all__ = [
     "PRESETS",

@@ -8,6 +8,7 @@ from typing import Literal
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
 from signgen.config.regions import LabelSetName, Region
+from signgen.config.sampling import Preset
 
 __all__ = ["Framing", "RenderConfig"]
 
@@ -22,9 +23,10 @@ class RenderConfig:
     """Picture of the signer (PNG, JPEG, WebP), or a video, of which one frame is taken."""
     poses: str = ""
     """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
-    extract them from; recognised by content."""
+    extract them from; recognised by content. With a folder as `out`: a folder of these, of each of
+    which a video is made."""
     out: str = "out.mp4"
-    """Video to write."""
+    """Video to write, or a folder for many."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
     which needs no weights: it moves the source's own pixels, handshapes included."""
@@ -45,6 +47,13 @@ class RenderConfig:
     """Poses of the source picture, of which the first is taken: for --align affine and limb, for
     --model warp and for models that move the source, which estimate it if it is not given, and to
     find the signer for --frame auto."""
+    fill_gaps: int = 0
+    """Fill gaps of key points of up to this many frames by straight lines."""
+    smooth: bool = False
+    """Smooth key points with the One-Euro filter: calm at rest, quick in fast movement."""
+    steady: bool = False
+    """Keep still pixels from flickering: small changes are followed slowly, brightness is kept;
+    hands and face are as the model renders them."""
     parsing: str = ""
     """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
     source's size, or a SegFormer checkpoint (hub id or folder)."""
@@ -69,6 +78,9 @@ class RenderConfig:
     knows; `full` always the whole picture."""
     size: tuple[int, int] | None = None
     """Height and width of the video; the source's size if not given."""
+    preset: Preset = "quality"
+    """`quality` samples as the model's settings say; `balanced`, `fast` and `live` take 12, 8 and 4
+    steps of UniPC. `steps` and `sampler` go before it."""
     steps: int | None = None
     """Denoising steps; the model's own number if not given."""
     guidance: tuple[float, float] | None = None
@@ -88,7 +100,8 @@ class RenderConfig:
     device: Device = "auto"
     """Where to compute."""
     chunk: int = 8
-    """Frames computed at a time; does not change the result, but for --official-noise."""
+    """Frames that a GPU computes at a time. A CPU computes one whatever it says, so it changes no
+    byte there, but for --official-noise."""
     estimator: EstimatorName = "auto"
     """Estimator of key points, for a video as `poses`, and for --align and --model warp without
     `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""
@@ -96,7 +109,14 @@ class RenderConfig:
     """Checkpoint of the estimator."""
     compare: bool = True
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
+    jobs: str | None = None
+    """Render many with one model: a file with a JSON object a line, of settings that differ from
+    the flags. Videos that are there already, made of the same, are skipped."""
+    shard: str | None = None
+    """Part of many videos, such as 0/4 to 3/4, for one of several machines."""
+    resume: bool = True
+    """Go on with what a stopped render of the same left in OUT.part; --no-resume begins anew."""
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
     json: bool = False
-    """Print one JSON object on stdout."""
+    """Print one JSON object on stdout, of many videos one a line."""

@@ -6,13 +6,15 @@ Imports no torch.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from types import MappingProxyType
+from typing import Literal, get_args
 
 from signgen.config.model import Precision, Sampler, SamplingConfig
 from signgen.errors import ExitCode, UserError
 
-__all__ = ["ResolvedSampling", "Sampling"]
+__all__ = ["PRESETS", "Preset", "ResolvedSampling", "Sampling"]
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,15 @@ class Sampling:
             precision=self.precision,
             seed=self.seed,
         )
+
+
+Preset = Literal["quality", "balanced", "fast", "live"]
+PRESETS: Mapping[Preset, Sampling] = MappingProxyType(
+    {
+        "quality": Sampling(),
+        "balanced": Sampling(sampler="unipc", steps=12),
+        "fast": Sampling(sampler="unipc", steps=8),
+        "live": Sampling(sampler="unipc", steps=4),
+    }
+)
+"""How fast frames are wanted; what each costs is in docs/performance.md."""

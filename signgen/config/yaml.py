@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -13,53 +12,13 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 import yaml
 
+from signgen.config.documents import noun, read_mapping
 from signgen.config.model import PRESETS, REMOVED_SETTINGS, FPDMConfig
 from signgen.errors import ExitCode, UserError
-from signgen.files.reading import read_bytes
 
 __all__ = ["describe_type", "did_you_mean", "from_mapping", "load_config", "to_mapping", "to_yaml"]
 
 ConfigT = TypeVar("ConfigT")
-
-MAX_BYTES = 1 << 20
-"""A configuration file is a few kilobytes; anything larger is a mistake or an attack."""
-
-
-class _Loader(yaml.SafeLoader):
-    """`SafeLoader` without YAML 1.1's traps: `no` is text, `1e-4` a number, a key given once."""
-
-
-# Differs from YAML 1.1: there `precision: no` would be false and `learning_rate: 1e-4` a text.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float"))]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
-
-
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value in seen:
-            raise yaml.constructor.ConstructorError(
-                problem=f"{key.value} is given twice", problem_mark=key.start_mark
-            )
-        seen.add(str(key.value))
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
 
 
 # ----- out ----------------------------------------------------------------------------------------
@@ -110,34 +69,14 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
         return from_mapping(cls, mapping, str(path))
     name = mapping.pop("base")
     if not isinstance(name, str) or not name or Path(name).name != name:
-        raise _usage(f"{path}: base is {name!r}; expected the name of a file in the same folder.")
+        raise _usage(
+            f"{path}: base is {_shown(name)}; expected the name of a file in the same folder."
+        )
     source = Path(path).parent / name
     settings = read_mapping(source)
     if "base" in settings:
         raise _usage(f"{path}: base is {name}, which has a base itself; expected one without.")
     return from_mapping(cls, mapping, str(path), from_mapping(cls, settings, str(source)))
-
-
-def read_mapping(path: str | Path) -> dict[str, object]:
-    """Read the keys and values of a YAML file."""
-    raw = read_bytes(path, MAX_BYTES, "a configuration in YAML")
-    try:
-        loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader
-        try:
-            value = loader.get_single_data()
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
-        raise UserError(f"{path}: is not valid YAML{line}: {error.problem}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError, OverflowError) as error:
-        raise UserError(
-            f"{path}: is not valid YAML ({type(error).__name__}); "
-            "expected UTF-8 text of `key: value` lines."
-        ) from None
-    if not isinstance(value, dict | None):
-        raise UserError(f"{path}: holds a {_noun(value)}; expected `key: value` lines.")
-    return value or {}
 
 
 def from_mapping(
@@ -159,7 +98,7 @@ def from_mapping(
 
 def _build(hint: Any, mapping: object, base: Any, where: str, prefix: str) -> object:
     if not isinstance(mapping, Mapping):
-        raise _usage(f"{where}: {prefix[:-1]} is a {_noun(mapping)}; expected a group of settings.")
+        raise _usage(f"{where}: {prefix[:-1]} is a {noun(mapping)}; expected a group of settings.")
     settings = dict(mapping)
 
     # Which class, and the values to start from
@@ -178,7 +117,7 @@ def _build(hint: Any, mapping: object, base: Any, where: str, prefix: str) -> ob
     types = _types(cls)
     changes = {}
     for key, value in settings.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{_key(key)}"
         if key not in types:
             known = [f"{prefix}{one}" for one in (*types, *(["preset"] if presets else []))]
             raise _usage(f"{where}: {_unknown(name, known)}")
@@ -203,7 +142,7 @@ def _classes(hint: Any) -> list[Any]:
 
 def _named(choices: Mapping[str, Any], name: object, where: str) -> Any:
     if not isinstance(name, str) or name not in choices:
-        raise _usage(f"{where} is {name!r}; expected one of {', '.join(choices)}.")
+        raise _usage(f"{where} is {_shown(name)}; expected one of {', '.join(choices)}.")
     return choices[name]
 
 
@@ -224,6 +163,23 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     )
 
 
+def _shown(value: object) -> str:
+    """Return a value for a message: itself where that is short, else what it is."""
+    if isinstance(value, int | float | str | bool | NoneType | list | tuple | dict):
+        try:
+            text = repr(value)
+        except ValueError:  # Python writes no number of more than 4300 digits
+            text = ""
+        if text and len(text) <= 60:
+            return text
+    return f"a long {noun(value)}"
+
+
+def _key(key: object) -> str:
+    """Return a key for a message."""
+    return key if isinstance(key, str) and len(key) <= 60 else _shown(key)
+
+
 def _usage(message: str) -> UserError:
     return UserError(message, ExitCode.USAGE)
 
@@ -235,9 +191,8 @@ def _convert(hint: Any, value: object, where: str) -> object:
     """Return `value` as the type `hint` asks for, or raise the message a user can act on."""
     try:
         return _coerce(hint, value)
-    except (ValueError, TypeError):
-        value = list(value) if isinstance(value, tuple) else value
-        shown = repr(value) if len(repr(value)) <= 60 else f"a {_noun(value)}"
+    except (ValueError, TypeError, OverflowError):
+        shown = _shown(list(value) if isinstance(value, tuple) else value)
         raise _usage(f"{where} is {shown}; expected {describe_type(hint)}.") from None
 
 
@@ -260,6 +215,7 @@ def _coerce(hint: Any, value: object) -> object:
     else:
         # A bool is an int to Python, not to a user.
         fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+        fits = fits and not (hint is int and abs(cast(int, value)) >= 2**63)
     if not fits:
         raise TypeError
     return float(cast(float, value)) if hint is float else value
@@ -281,9 +237,3 @@ def describe_type(hint: Any) -> str:
             else f"{counts[len(arguments)]} {several}"
         )
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[hint]
-
-
-def _noun(value: object) -> str:
-    names = {dict: "group", list: "list", str: "text", bool: "truth value", NoneType: "blank"}
-    names |= {int: "number", float: "number"}
-    return names.get(type(value), type(value).__name__)

@@ -101,7 +101,13 @@ class ManifestDataset:
                 "Run `signgen prepare` again."
             )
         chosen = np.array(rows[entry.first_pose : stop][frames])  # (T, K, 3)
-        return PoseSequence(chosen[..., :2], chosen[..., 2], self.skeleton, entry.size, entry.fps)
+        if not np.isfinite(chosen).all():
+            raise UserError(
+                f"{path} has key points of {record.id} that are not finite; expected numbers. "
+                "Run `signgen prepare` again."
+            )
+        points, scores = chosen[..., :2], chosen[..., 2].astype(np.float32)
+        return PoseSequence(points, scores, self.skeleton, entry.size, entry.fps)
 
     def parts(self, ref: FrameRef) -> Parts | None:
         """Read the human parsing of a frame, or None if the record has none."""
@@ -128,21 +134,25 @@ def _video(path: Path, video_reader: Backend) -> VideoReader:
 
 
 @lru_cache(maxsize=8)
-def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.float32]:
+def _packed_poses(path: Path, num_keypoints: int, _version: int) -> NDArray[np.floating]:
     """Map a packed file of poses into memory, (rows, K, 3): x, y, confidence."""
     try:
-        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(
             f"{path} does not exist; expected a manifest's poses. Run `signgen prepare` again.",
             ExitCode.NO_INPUT,
         ) from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a crafted header can provoke any
         raise UserError(f"{path} is not a packed file of poses, or is cut off.") from error
-    if rows.dtype != np.float32 or rows.ndim != 3 or rows.shape[1:] != (num_keypoints, 3):
+    if (
+        rows.dtype not in (np.float32, np.float64)
+        or rows.ndim != 3
+        or rows.shape[1:] != (num_keypoints, 3)
+    ):
         raise UserError(
             f"{path} has {rows.dtype} of shape {rows.shape}; expected float32 (rows, "
-            f"{num_keypoints}, 3). Run `signgen prepare` again."
+            f"{num_keypoints}, 3), or float64. Run `signgen prepare` again."
         )
     return rows
 

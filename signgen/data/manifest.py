@@ -18,9 +18,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from operator import index
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from signgen.files.paths import one_line
 from signgen.files.writing import save_bytes
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, Record, UserError
@@ -38,8 +40,7 @@ __all__ = [
 
 MANIFEST = "manifest.jsonl"
 SPLITS = ("train", "dev", "test")
-_FORMAT, _VERSION = "signgen-manifest", 1
-_AGAIN = "Run `signgen prepare` again."
+_FORMAT, _VERSION, _AGAIN = "signgen-manifest", 1, "Run `signgen prepare` again."
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,6 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
     (header, rows), folder = _checked_lines(data, path), path.resolve().parent
     entries = tuple(_entry(row, f"{path}, line {number}") for number, row in enumerate(rows, 2))
-    parts = header.get("parts_root")
     try:
         manifest = Manifest(
             dataset=str(header["dataset"]),
@@ -264,7 +264,7 @@ def read_manifest(path: Path) -> Manifest:
             entries=entries,
             files={str(k): str(v) for k, v in dict(header.get("files") or {}).items()},
             label_set=str(header.get("label_set", "")),
-            parts_folder=(folder / str(parts)).resolve() if parts else None,
+            parts_folder=(folder / str(p)).resolve() if (p := header.get("parts_root")) else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} has a bad first line or records: {error}. {_AGAIN}") from error
@@ -305,14 +305,14 @@ def _entry(row: dict[str, Any], place: str) -> Entry:
         entry = Entry(
             record=Record(**{name: value for name, value in row.items() if name in names}),
             frames=frames if isinstance(frames, str) else tuple(frames),
-            size=(int(height), int(width)),
+            size=(index(height), index(width)),
             parts=tuple(parts) if isinstance(parts, list) else parts,
-            pairs=None if pairs is None else tuple((int(s), int(t)) for s, t in pairs),
+            pairs=None if pairs is None else tuple((index(s), index(t)) for s, t in pairs),
             **rest,
         )
     except (TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{place} is not a record ({error}). {_AGAIN}") from error
-    for problem in _problems(entry):
+        raise UserError(f"{place} is not a record ({one_line(error)}). {_AGAIN}") from error
+    if problem := next(_problems(entry), ""):
         raise UserError(f"{place} {problem}. {_AGAIN}")
     return entry
 
@@ -326,15 +326,15 @@ def _problems(entry: Entry) -> Iterator[str]:
     if not all(isinstance(text, str) for text in (*texts, *paths, *parts)):
         yield "holds something other than text where a name or path belongs"
     if record.split not in SPLITS:
-        yield f"has split {record.split!r}; expected one of {', '.join(SPLITS)}"
+        yield f"has split {str(record.split)[:40]!a}; expected one of {', '.join(SPLITS)}"
     first_pose = 0 if entry.first_pose is None else entry.first_pose
     numbers = {"num_frames": count, "first_frame": entry.first_frame, "first_pose": first_pose}
     for name, number in numbers.items():
         least = 1 if name == "num_frames" else 0
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            yield f"has {name} {number!r}; expected a whole number from {least}"
-    if not (isinstance(entry.fps, int | float) and entry.fps > 0 and min(entry.size) > 0):
-        yield f"has fps {entry.fps!r} and size {entry.size}; expected numbers above 0"
+        if type(number) is not int or not least <= number < 2**31:
+            yield f"has {name} {number!r:.20}; expected a whole number from {least}"
+    if not (type(entry.fps) in (int, float) and 0 < entry.fps < 1e6 and min(entry.size) > 0):
+        yield f"has fps {entry.fps!r:.20} and size {entry.size}; expected numbers above 0"
     if len(paths) != (1 if isinstance(entry.frames, str) else count):
         yield f"lists {len(paths)} pictures for {count} frames"
     if isinstance(entry.parts, tuple) and len(parts) != count:

@@ -1,4 +1,4 @@
-"""Noise for sampling: of one frame whatever its batch, or of one batch as FPDM publishes it."""
+"""Noise: for sampling, of one frame whatever its batch, or of one batch as FPDM; for training."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+
+
+def training_noise(latents: Tensor, offset: float) -> Tensor:
+    """Draw the noise of a loss from torch's global generator: normal, with an offset per channel.
+
+    It is drawn by shape: what lies where in memory (channels last) decides nothing.
+
+    Args:
+        latents: (B, C, h, w) float32, of which only shape and device are used.
+        offset: Scale of Guttenberg's offset noise, which lets a model change the mean colour of a
+            picture; FPDM has 0.1.
+    """
+    batch, channels = latents.shape[:2]
+    noise = torch.randn(latents.shape, device=latents.device)  # (B, C, h, w)
+    return noise + offset * torch.randn((batch, channels, 1, 1), device=latents.device)
 
 
 class FrameNoise:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -15,10 +16,11 @@ from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from einops import rearrange
 from torch import Tensor
 
-from signgen.config.model import SchedulerConfig
+from signgen.config.scheduler import SETTINGS, SchedulerConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.hub import local_folder
 
+log = logging.getLogger(__name__)
 PredictionType = Literal["v_prediction", "epsilon", "sample"]
 
 
@@ -43,14 +45,15 @@ class NoiseSchedule:
         """Build a schedule from settings, or from a pretrained model's scheduler.
 
         Args:
-            config: Settings; with `pretrained`, that scheduler's own values replace all others.
+            config: Settings; with `pretrained`, that scheduler's own values go before all others.
+                Whoever builds a model refuses those that differ (`require_parts`).
 
         Raises:
             UserError: If the scheduler is missing, or predicts something that cannot be used.
         """
         # A pretrained model's own
         if config.pretrained:
-            return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained))
+            return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained, config))
 
         # One from settings
         scheduler = DDPMScheduler(
@@ -88,9 +91,28 @@ class NoiseSchedule:
                 ExitCode.USAGE,
             )
 
+        if (
+            scheduler.config["rescale_betas_zero_snr"]
+            and scheduler.config["timestep_spacing"] == "leading"
+        ):
+            log.warning(
+                "scheduler: spacing leading never begins at the last timestep, which "
+                "zero_terminal_snr makes pure noise; use trailing"
+            )
+
         # A setting of DDIM, which DDPM keeps from the file it was read from; absent is DDIM's true.
         ends_at_one = bool(scheduler.config.get("set_alpha_to_one", True))
         return NoiseSchedule(scheduler.alphas_cumprod, kind, scheduler, ends_at_one)
+
+    def facts(self) -> dict[str, object]:
+        """Return what the schedule is, whoever said it, as JSON."""
+        known = dict(self.scheduler.config)
+        return {
+            **{ours: known[theirs] for theirs, ours in SETTINGS.items() if theirs in known},
+            "beta_schedule": known["beta_schedule"],
+            "set_alpha_to_one": self.set_alpha_to_one,
+            "last_abar": float(self.alphas_cumprod[-1]),
+        }
 
     @property
     def train_steps(self) -> int:
@@ -220,14 +242,22 @@ class NoiseSchedule:
         return abar.sqrt(), (1 - abar).sqrt()
 
 
-def _load_scheduler(name: str) -> DDPMScheduler:
-    """Load a scheduler from a hub id or local folder, from its `scheduler/` where there is one."""
+def _load_scheduler(name: str, settings: SchedulerConfig) -> DDPMScheduler:
+    """Load a scheduler from a hub id or local folder, from its `scheduler/` where there is one.
+
+    What its file leaves out is taken from the settings.
+    """
     folder = local_folder(name, ("scheduler/scheduler_config.json",))
     inside = folder / "scheduler"
     try:
-        scheduler: DDPMScheduler = DDPMScheduler.from_pretrained(
-            str(inside if inside.is_dir() else folder)
-        )
+        place = str(inside if inside.is_dir() else folder)
+        said = DDPMScheduler.load_config(place)
+        left_out = {
+            theirs: getattr(settings, ours)
+            for theirs, ours in SETTINGS.items()
+            if theirs not in said
+        }
+        scheduler: DDPMScheduler = DDPMScheduler.from_config({**said, **left_out})
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

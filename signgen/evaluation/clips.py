@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
+from signgen.evaluation.kinds import UNKNOWN, kind_of
 from signgen.media import find_clips, list_pictures, open_clip, read_image
 from signgen.media.video import PICTURE_SUFFIXES
 from signgen.pose.formats import read_clip_of, read_poses
@@ -47,6 +48,7 @@ class Clip:
         source_poses: Key points of the source, of which the first are taken; None for those of the
             first true frame, where that is the source.
         still: Whether it is a single picture, beside its source, and no clip that begins with it.
+        kind: Kind of the files of the true frames, such as `png` or `h264`; see `kinds.kind_of`.
         from_files: Whether frames are decoded from files while they are iterated, which another
             thread can do ahead.
     """
@@ -61,6 +63,7 @@ class Clip:
     source: Iterable[NDArray[np.uint8]] | None = None
     source_poses: PoseSequence | None = None
     still: bool = False
+    kind: str = UNKNOWN
     from_files: bool = False
 
 
@@ -108,6 +111,7 @@ class ClipFiles:
             source=None if self.source is None else _frames(self.source),
             source_poses=self._source_poses(),
             still=self.still,
+            kind=kind_of(self.reference),
             from_files=True,
         )
 

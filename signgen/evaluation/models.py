@@ -9,6 +9,7 @@ from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import parts_of
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
+from signgen.evaluation.kinds import kind_of_record
 from signgen.evaluation.reports.report import COPY, WARPED
 from signgen.evaluation.scoring import BASELINES
 from signgen.rendering.base import RendersFrames
@@ -52,7 +53,8 @@ def _clip(renderer: RendersFrames, adapter: DatasetAdapter, record: Record) -> C
     truth = (adapter.frame(FrameRef(record, index)) for index in range(record.num_frames))
     parts = partial(parts_of, adapter, FrameRef(record, 0))
     frames = renderer.render(source, poses, signer=poses.frames([0]), parts=parts)
-    return Clip(record.id, record.signer, frames, truth, poses)
+    kind = kind_of_record(adapter, record)
+    return Clip(record.id, record.signer, frames, truth, poses, kind=kind)
 
 
 def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, name: str) -> Clip:
@@ -70,4 +72,5 @@ def _picture(renderer: RendersFrames, adapter: DatasetAdapter, pair: Triplet, na
         source=[source],
         source_poses=signer,
         still=True,
+        kind=kind_of_record(adapter, pair.target.record),
     )

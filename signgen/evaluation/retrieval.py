@@ -18,7 +18,7 @@ from signgen.errors import UserError
 from signgen.evaluation.metrics.retrieval import retrieval_scores, target_ranks
 from signgen.evaluation.reports.report import RETRIEVAL, Report, Result
 from signgen.media.resizing import resize_image
-from signgen.models.inputs import PoseDrawing, source_size
+from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import check_skeleton
 from signgen.structures import FrameRef, Progress
 
@@ -140,14 +140,17 @@ def embed(
     from signgen.data.examples.loading import to_pixels
 
     device = next(ipf.parameters()).device
-    drawing, source_side = PoseDrawing.of(config), source_size(config)
+    drawing, official = PoseDrawing.of(config), config.ipf.preprocessing == "official"
 
-    def photo(size: tuple[int, int]) -> Load:
-        return lambda picture: to_pixels(resize_image(adapter.frame(picture), size, config.resize))
+    def photo(picture: FrameRef) -> Tensor:
+        # FPDM's tower sees frames as recorded, ours what the model sees
+        frame = adapter.frame(picture)
+        shown = frame if official else resize_image(frame, config.size, config.resize)
+        return ipf.photo_pixels(to_pixels(shown)[None])[0]  # (3, S, S)
 
     def pose(picture: FrameRef) -> Tensor:
-        drawn = torch.from_numpy(drawing.draw(adapter.pose(picture)).copy())
-        return rearrange(drawn, "h w c -> c h w").float().div_(255)
+        canvas = torch.from_numpy(drawing.on_canvas(adapter.pose(picture)).copy())
+        return rearrange(canvas, "h w c -> c h w").float().div_(255)
 
     def encode(places: NDArray[np.int64], load: Load, encoder: Encoder) -> Tensor:
         """Embed the pictures at some places of the gallery, each once."""
@@ -161,15 +164,9 @@ def embed(
         return torch.cat(parts)[torch.from_numpy(inverse).to(device)]  # (N, E)
 
     with torch.inference_mode():
-        # Embed the gallery and the sources
-        places = np.arange(len(queries.gallery))
-        photos = encode(places, photo(config.size), ipf.embed_photo)
-        # Sources are squashed to a size of their own where the model has one.
-        sources = (
-            photos[torch.from_numpy(queries.sources).to(device)]
-            if source_side == config.size
-            else encode(queries.sources, photo(source_side), ipf.embed_photo)
-        )
+        # Embed the gallery, and with it the sources: a picture has one embedding
+        photos = encode(np.arange(len(queries.gallery)), photo, ipf.embed_pixels)
+        sources = photos[torch.from_numpy(queries.sources).to(device)]
         embeddings = {"gallery": photos, SOURCE: sources}
 
         # Fuse the sources with the target poses

@@ -16,6 +16,7 @@ import signgen
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.clips import Clip, Failure
 from signgen.evaluation.comparison import compare_with_others
+from signgen.evaluation.kinds import UNKNOWN
 from signgen.evaluation.measuring import Key, MeasuredClip, key_of, measure_clip
 from signgen.evaluation.metric_choice import Measurement
 from signgen.evaluation.metrics.base import MeanMetric, Size
@@ -96,6 +97,7 @@ def evaluate_clips(
             continue
         hidden = 0 if source_scored or clip.source is not None else 1
         whole.join(measured, measured.clip.frames - hidden)
+        whole.kinds.add(clip.kind)
     whole.check()
 
     # Score
@@ -128,6 +130,7 @@ class _WholeClips:
         errors: Why clips failed when their turn came.
         frames: Their frames that were scored.
         sizes: Sizes of the frames that each view showed.
+        kinds: Kinds of files that true frames came from.
     """
 
     failed: list[Failure]
@@ -137,6 +140,7 @@ class _WholeClips:
     frames: int = 0
     results: dict[Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     sizes: dict[View, dict[Size, None]] = field(default_factory=lambda: defaultdict(dict))
+    kinds: set[str] = field(default_factory=set)
 
     def join(self, measured: MeasuredClip, frames: int) -> None:
         """Let a clip join the others."""
@@ -172,6 +176,7 @@ class _WholeClips:
         listed = "\n".join(sorted(clip.id for clip in self.clips))
         parts = (
             score.signature,
+            f"reference:{'+'.join(sorted(self.kinds)) or UNKNOWN}",
             f"frames:{one.view.frames}",
             f"resize:{resized}",
             f"protocol:{protocol or 'none'}",

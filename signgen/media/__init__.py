@@ -24,6 +24,7 @@ from signgen.media.video import (
     list_pictures,
     looks_like_video,
     probe_video,
+    read_comment,
     read_frames,
     read_video,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "open_clip",
     "open_video",
     "probe_video",
+    "read_comment",
     "read_frames",
     "read_image",
     "read_video",

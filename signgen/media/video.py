@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,6 +191,22 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
         times = shown_times(packets, stream.codec_context.name)
         timing = measure(path, container.format.name.split(",")[0], stream, times)
     return VideoInfo(timing.fps, (height, width), number, timing.drift)
+
+
+def read_comment(path: str | Path) -> Mapping[str, object]:
+    """Read the settings that `VideoWriter` stored in a video; empty where there are none.
+
+    Raises:
+        UserError: If it is no video, or one that is damaged or cut off.
+    """
+    probe_video(path, count=True)
+    with opened(Path(path)) as (container, _):
+        comment = container.metadata.get("comment", "")
+    try:
+        settings = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def read_video(

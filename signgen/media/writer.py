@@ -21,7 +21,7 @@ from signgen.files.writing import atomic_paths
 from signgen.media.image import check_frame
 from signgen.media.video import probe_video
 
-_WRITE_ERRORS = (av.FFmpegError, OSError, MemoryError)
+WRITE_ERRORS = (av.FFmpegError, OSError, MemoryError)
 _SMPTE170M = 6  # ITU-T H.273: the matrix that the RGB to YUV conversion uses
 _LIMITED_RANGE = 1
 # Without it, x264 picks code by CPU features and the bytes of equal videos may differ.
@@ -94,9 +94,7 @@ class VideoWriter:
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Append one frame, (H, W, 3) uint8 RGB of the size given at the start."""
         check_frame(frame, self.size)
-        below, right = (self.video_size[i] - self.size[i] for i in (0, 1))
-        even = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
-        self._encode(av.VideoFrame.from_ndarray(even, format="rgb24"))
+        self._encode(av.VideoFrame.from_ndarray(even_frame(frame), format="rgb24"))
         self.num_frames += 1
 
     @contextmanager
@@ -108,7 +106,7 @@ class VideoWriter:
             try:
                 yield
             except BaseException:
-                with suppress(*_WRITE_ERRORS):
+                with suppress(*WRITE_ERRORS):
                     container.close()
                 raise
             if self.num_frames:
@@ -116,7 +114,7 @@ class VideoWriter:
             self._output = None
             with self._disk_errors():
                 container.close()
-            self._verify(temporary)
+            verify_video(temporary, self.path, self.num_frames, self.video_size, self.rate)
 
     def _opened(self, temporary: Path) -> tuple[OutputContainer, VideoStream]:
         container = av.open(
@@ -124,19 +122,7 @@ class VideoWriter:
         )
         if self._metadata is not None:
             container.metadata["comment"] = json.dumps(self._metadata, sort_keys=True)
-        stream = container.add_stream(
-            "libx264",
-            rate=self.rate,
-            options={"crf": str(self._crf), "preset": "medium", "x264-params": DETERMINISTIC},
-        )
-        stream.height, stream.width = self.video_size
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        # A fixed number of threads makes the file the same on every machine.
-        context.thread_count = 2
-        context.colorspace = context.color_trc = context.color_primaries = _SMPTE170M
-        context.color_range = _LIMITED_RANGE
-        return container, stream
+        return container, add_h264(container, self.rate, self.video_size, crf=self._crf)
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         """Encode a frame; None flushes the encoder."""
@@ -151,27 +137,69 @@ class VideoWriter:
     def _disk_errors(self) -> Iterator[None]:
         try:
             yield
-        except _WRITE_ERRORS as error:
+        except WRITE_ERRORS as error:
             raise UserError(
                 f"{self.path} cannot be written: {one_line(error)}. "
                 "Check the free space of the disk.",
                 ExitCode.IO,
             ) from error
 
-    def _verify(self, temporary: Path) -> None:
-        if self.num_frames == 0:
-            raise UserError(f"{self.path} was not written: there are no frames.")
-        try:
-            info = probe_video(temporary, count=True)
-        except UserError as error:
-            raise UserError(
-                f"{self.path} was not written: it cannot be read back ({error})", ExitCode.IO
-            ) from error
-        read = (info.num_frames, info.size, info.fps)
-        written = (self.num_frames, self.video_size, float(self.rate))
-        if read[:2] != written[:2] or abs(info.fps / float(self.rate) - 1) > 1e-4:
-            problem = f"read back (frames, size, fps) {read}; expected {written}"
-            raise UserError(f"{self.path} was not written: {problem}.", ExitCode.IO)
+
+def even_frame(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat the last row or column (H, W, 3) of a frame whose sides are not even."""
+    below, right = (side % 2 for side in frame.shape[:2])
+    return np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
+
+
+def add_h264(
+    container: OutputContainer, rate: Fraction, size: tuple[int, int], *, crf: int = 17
+) -> VideoStream:
+    """Add a stream of H.264, yuv420p, whose bytes are the same on every machine.
+
+    Args:
+        container: Where.
+        rate: Frames per second.
+        size: (H, W), both even.
+        crf: x264 quality.
+    """
+    stream = container.add_stream(
+        "libx264",
+        rate=rate,
+        options={"crf": str(crf), "preset": "medium", "x264-params": DETERMINISTIC},
+    )
+    stream.height, stream.width = size
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.thread_count = 2  # a fixed number, whatever the machine has
+    context.colorspace = context.color_trc = context.color_primaries = _SMPTE170M
+    context.color_range = _LIMITED_RANGE
+    return stream
+
+
+def verify_video(
+    written: Path, path: Path, count: int, size: tuple[int, int], rate: Fraction
+) -> None:
+    """Read a video back and refuse it if number of frames, size or rate are not as written.
+
+    Args:
+        written: The file.
+        path: What to call it in messages.
+        count: Number of frames.
+        size: (H, W).
+        rate: Frames per second.
+    """
+    if count == 0:
+        raise UserError(f"{path} was not written: there are no frames.")
+    try:
+        info = probe_video(written, count=True)
+    except UserError as error:
+        raise UserError(
+            f"{path} was not written: it cannot be read back ({error})", ExitCode.IO
+        ) from error
+    read, expected = (info.num_frames, info.size, info.fps), (count, size, float(rate))
+    if read[:2] != expected[:2] or abs(info.fps / float(rate) - 1) > 1e-4:
+        problem = f"read back (frames, size, fps) {read}; expected {expected}"
+        raise UserError(f"{path} was not written: {problem}.", ExitCode.IO)
 
 
 def write_video(path: str | Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:

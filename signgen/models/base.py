@@ -186,13 +186,20 @@ class PoseGuidedModel(Trainable, Protocol):
         ...
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         """Combine signer and poses, once per frame.
 
         Args:
             source: Features of B sources.
             pose: (B, 3, H, W) drawn poses in [0, 1].
+            clip: The same for stage 1's tower, where `PoseDrawing.apart` says so; see
+                `FPDM.condition`.
             guide: As `decode`.
         """
         ...

@@ -49,8 +49,7 @@ class DecoderStage(FPDM):
             Scalars `loss` (optimised) and those of `reconstruction_loss`.
         """
         with torch.no_grad():
-            source = self.encode_source(batch.source, batch.source_parts)
-            conditioning = self.condition(source, batch.pose, guide=batch.guide)
+            conditioning = self.condition_batch(batch)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
         decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
@@ -69,7 +68,7 @@ class DecoderStage(FPDM):
             sampler=settings.sampler,
             steps=settings.steps,
             noise=noise,
-            step_noise=lambda _: torch.randn_like(noise),
+            step_noise=lambda _: torch.randn(noise.shape, device=noise.device),
         )
 
 

@@ -19,6 +19,7 @@ from transformers import (
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from signgen.config.model import IPFConfig, SourceEncoderConfig
+from signgen.models.inputs import square
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import expect
 
@@ -36,38 +37,20 @@ def preprocess(
     *,
     crop: bool = False,
 ) -> Tensor:
-    """Make pictures square and normalise them, as an image processor does on 8-bit pictures.
+    """Make pictures square and normalise them; see `square`.
 
     Args:
         pixels: (B, 3, H, W) in [-1, 1].
         side: Side of the square in pixels.
         mean: Mean per channel of pictures in [0, 1].
         std: Standard deviation per channel.
-        crop: Shrink the shorter edge to `side` and cut the square from the centre (CLIP's image
-            processor); else squash: the aspect ratio is not kept and nothing is cut off.
+        crop: Cut the square from the centre; else squash.
 
     Returns:
         (B, 3, side, side) float32.
     """
     expect(pixels, "B 3 H W", "pixels")
-    unit = pixels.float() / 2 + 0.5  # [0, 1]
-    height, width = unit.shape[-2:]
-
-    # Choose the size before the crop
-    size = (side, side)
-    if crop:
-        shorter = min(height, width)
-        size = (int(side * height / shorter), int(side * width / shorter))
-
-    # Resize rows, then columns, each rounded to 8 bits, as Pillow does for image processors
-    for stage in ((height, size[1]), size):
-        if unit.shape[-2:] != stage:
-            unit = F.interpolate(unit, size=stage, mode="bicubic", antialias=True)
-            unit = (unit * 255).round().clamp(0, 255) / 255
-
-    # Cut the square, and normalise
-    top, left = (size[0] - side) // 2, (size[1] - side) // 2
-    unit = unit[..., top : top + side, left : left + side]  # (B, 3, side, side)
+    unit = square(pixels, side, crop=crop)  # (B, 3, side, side)
     return (unit - unit.new_tensor(mean).view(3, 1, 1)) / unit.new_tensor(std).view(3, 1, 1)
 
 

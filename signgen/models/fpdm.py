@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
+from signgen.diffusion.noise import training_noise
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models.attention import SourceMemory
 from signgen.models.autoencoder import build_autoencoder
@@ -24,7 +25,7 @@ from signgen.models.encoders import (
     source_pixels,
 )
 from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
-from signgen.models.ipf import IPF
+from signgen.models.ipf import IPF, tower_pixels
 from signgen.models.settings import check_settings
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
@@ -83,11 +84,10 @@ class FPDM(nn.Module):
         for part in self._frozen_parts():
             part.requires_grad_(False)
         # Weights that tokens do not depend on: DINOv2's for its own pretraining, CLIP's last norm.
-        mask_token = getattr(self.source_encoder.embeddings, "mask_token", None)
-        last_norm = getattr(self.source_encoder, "post_layernorm", None)
-        for unused in (mask_token, last_norm):
-            if unused is not None:
-                unused.requires_grad_(False)
+        encoder = self.source_encoder
+        for owner, name in ((encoder.embeddings, "mask_token"), (encoder, "post_layernorm")):
+            if getattr(owner, name, None) is not None:
+                getattr(owner, name).requires_grad_(False)
         self.train(self.training)
 
     def _frozen_parts(self) -> list[nn.Module]:
@@ -126,22 +126,24 @@ class FPDM(nn.Module):
         """Pixels <-> latents."""
         return LatentSpace(self.autoencoder, self.autoencoder.config["scaling_factor"])
 
-    def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
+    def encode_source(
+        self, source: Tensor, parts: Tensor | None = None, clip: Tensor | None = None
+    ) -> SourceFeatures:
         """Encode the signer, once per signer.
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
             parts: Not used by FPDM.
+            clip: (B, 3, S, S) as of `encode_source_pixels`, if it is not to be made from `source`.
 
         Returns:
             Projected source tokens (B, N, D), and the CLIP embedding (B, E) of stage 1, or None
             without fusion.
         """
         expect(source, "B 3 H W", "source")
-        return self.encode_source_pixels(
-            source_pixels(self.config.source_encoder, source),
-            None if self.ipf is None else clip_pixels(source, self.ipf.side),
-        )
+        if self.ipf is not None and clip is None:
+            clip = clip_pixels(source, self.ipf.side)
+        return self.encode_source_pixels(source_pixels(self.config.source_encoder, source), clip)
 
     def encode_source_pixels(self, pixels: Tensor, clip: Tensor | None) -> SourceFeatures:
         """Encode sources that are already squares, normalised as each encoder wants them.
@@ -204,6 +206,13 @@ class FPDM(nn.Module):
         with torch.no_grad():
             moved = self.latents.encode(small.warped.to(self.unet.dtype), sample=False)
         return Conditioning(feature, source.tokens, embedding, drawing=pose, moved=moved)
+
+    def condition_batch(self, batch: Batch) -> Conditioning:
+        """Combine the signers and poses of a batch: `encode_source` and `condition`."""
+        clip = tower_pixels(self.ipf, batch.tower_source)
+        features = self.encode_source(batch.source, batch.source_parts, clip)
+        clip = tower_pixels(self.ipf, batch.tower_pose)
+        return self.condition(features, batch.pose, clip, guide=batch.guide)
 
     def _embedding(
         self, source: SourceFeatures, pose: Tensor, clip: Tensor | None
@@ -302,20 +311,12 @@ class FPDM(nn.Module):
         z0 = latents.float()  # (B, C, h, w)
 
         # Draw noise and timesteps
-        if noise is None:
-            noise = torch.randn_like(z0)
-            # Guttenberg's offset noise: lets the model change a picture's mean colour.
-            noise = noise + self.config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+        noise = training_noise(z0, self.config.offset_noise) if noise is None else noise
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
             timesteps = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
-
-        # Condition on source and pose
-        if conditioning is None:
-            conditioning = self.condition(
-                self.encode_source(batch.source, batch.source_parts), batch.pose, guide=batch.guide
-            )
+        conditioning = self.condition_batch(batch) if conditioning is None else conditioning
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = self.drop(conditioning)
 
@@ -334,12 +335,11 @@ class FPDM(nn.Module):
         """
         # Differs from FPDM: drawn per sample, not per batch, because a batch without any condition
         # makes a noisy step (`drop_per_batch` gives the published draws), and never in evaluation.
-        count = len(conditioning.tokens)
+        count, device = len(conditioning.tokens), conditioning.tokens.device
         draws = 1 if self.config.drop_per_batch else count
 
         def keep(probability: float) -> Tensor:
-            kept = torch.rand(draws, device=conditioning.tokens.device) >= probability
-            return kept.expand(count)
+            return (torch.rand(draws, device=device) >= probability).expand(count)
 
         if not self.training:
             return conditioning.keep(pose=keep(self.config.drop_pose))

@@ -128,6 +128,19 @@ def pose_error(read: Tensor, drawn: Tensor) -> Tensor:
     return F.mse_loss(read.float(), wanted.repeat(len(read) // len(wanted), 1))
 
 
+def tower_pixels(ipf: IPF | None, picture: Tensor | None) -> Tensor | None:
+    """Normalise (B, 3, S, S) in [-1, 1], as of `Batch.tower_source`; nothing of nothing."""
+    return None if ipf is None or picture is None else clip_pixels(picture, ipf.side)
+
+
+@torch.no_grad()
+def embedding_of(ipf: IPF | None, source: Tensor, clip: Tensor | None) -> Tensor | None:
+    """Embed sources (B, 3, H, W) in [-1, 1], or their squares `clip` where they are given."""
+    if ipf is None:
+        return None
+    return ipf.embed_pixels(clip_pixels(source, ipf.side) if clip is None else clip)
+
+
 class IPF(nn.Module):
     """Image-pose fusion: one CLIP tower for source, pose and target, and the Combiner.
 
@@ -227,9 +240,12 @@ class IPF(nn.Module):
         if self.config.loss == "none":
             return self._tell_pose_alone(batch)
         # Embed sources, targets and poses in one pass of the tower
-        photos = [self.photo_pixels(photo) for photo in (batch.source, batch.target)]
-        drawn = clip_pixels(batch.pose * 2 - 1, self.side)
-        embeddings = self.embed_pixels(torch.cat([*photos, drawn]))  # (3B, E)
+        source = batch.source if batch.tower_source is None else batch.tower_source
+        target = batch.target if batch.tower_target is None else batch.tower_target
+        drawn = batch.pose * 2 - 1 if batch.tower_pose is None else batch.tower_pose
+        photos = [self.photo_pixels(photo) for photo in (source, target)]
+        pixels = torch.cat([*photos, clip_pixels(drawn, self.side)])
+        embeddings = self.embed_pixels(pixels)  # (3B, E)
         source, target, pose = embeddings.chunk(3)
         losses = self.contrast(source, target, self.fuse(source, pose))
         if self.pose_reader is None:

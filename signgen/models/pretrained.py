@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from signgen.config.model import ModelConfig
+from signgen.config.scheduler import SETTINGS
 from signgen.config.train import Stage
 from signgen.files.hub import HubFiles, fetch, hub_files, local_folder
 from signgen.structures import ExitCode, UserError
@@ -169,8 +170,13 @@ def _expected(section: str, config: ModelConfig) -> dict[str, tuple[str, Any]]:
     unet, autoencoder = config.unet, config.autoencoder
     match section:
         case "scheduler":
-            # Its other values are taken as they are. Sampling here cuts no values.
-            return dict.fromkeys(("clip_sample", "thresholding"), ("scheduler", False))
+            # The settings must say what it is: they are the record. What it leaves out they decide.
+            wanted: dict[str, tuple[str, Any]] = {
+                key: (f"scheduler.{setting}", getattr(config.scheduler, setting))
+                for key, setting in SETTINGS.items()
+            }
+            # Sampling here cuts no values.
+            return wanted | dict.fromkeys(("clip_sample", "thresholding"), ("scheduler", False))
         case "unet":
             heads = [channels // unet.head_width for channels in unet.block_channels]
             return {

@@ -35,7 +35,8 @@ def with_points(
     Missing points stay missing.
     """
     present = np.where(poses.visible[..., None], points, 0)
-    return replace(poses, keypoints=present.astype(np.float32), size=size or poses.size)
+    kept = present.astype(poses.keypoints.dtype)  # 32 bits stay 32, and 64 stay 64
+    return replace(poses, keypoints=kept, size=size or poses.size)
 
 
 def resize(poses: PoseSequence, size: tuple[int, int]) -> PoseSequence:
@@ -92,18 +93,22 @@ def crop(poses: PoseSequence, box: tuple[int, int, int, int]) -> PoseSequence:
     return with_points(poses, poses.keypoints.astype(np.float64) - (x0, y0), (y1 - y0, x1 - x0))
 
 
-def flip(poses: PoseSequence) -> PoseSequence:
+def flip(poses: PoseSequence, *, official: bool = False) -> PoseSequence:
     """Mirror left and right, as a picture is mirrored: the left hand becomes the right one.
 
     A pixel's centre has whole-numbered coordinates wherever poses meet pixels (`draw_pose`, OpenCV,
     COCO), so that the mirror image of column x is column W - 1 - x, and drawing the flipped pose
     mirrors the drawing. Flipping twice gives the same poses; coordinates that float32 cannot hold
     at both ends of the frame agree to 1e-4 pixels.
+
+    Args:
+        poses: The sequence.
+        official: Put column x at W - x, as FPDM's program does, a pixel beside the mirror image.
     """
-    width = poses.size[1]
+    last = poses.size[1] - (not official)
     swapped = list(SKELETONS[poses.skeleton].mirror)
     points = poses.keypoints[:, swapped]
-    mirrored = np.stack([width - 1 - points[..., 0], points[..., 1]], axis=-1)  # (T, K, 2)
+    mirrored = np.stack([last - points[..., 0], points[..., 1]], axis=-1)  # (T, K, 2)
     return with_points(replace(poses, confidence=poses.confidence[:, swapped]), mirrored)
 
 

@@ -101,8 +101,18 @@ class FrameRenderer(RendersFrames, Protocol):
         *,
         signer: PoseSequence | None = None,
         parts: PartsOf | None = None,
+        start: int = 0,
     ) -> Iterator[Frame]:
-        """Yield one frame per pose at `size` (H, W), as large as the source if not given."""
+        """Yield one frame per pose at `size` (H, W), as large as the source if not given.
+
+        Args:
+            source: As `RendersFrames.render`.
+            poses: As there.
+            size: (H, W) of the frames.
+            signer: As there.
+            parts: As there.
+            start: Number of the first frame to render.
+        """
         ...
 
 

@@ -5,26 +5,39 @@ Nothing here imports torch before the inputs are checked, so that a wrong path i
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import signgen
 from signgen.config.render import RenderConfig
+from signgen.device import choose_device
+from signgen.errors import Stopped, deferred_signals
 from signgen.files.digests import sha256
 from signgen.files.locking import locked
 from signgen.files.writing import atomic_paths, remove_leftovers
-from signgen.media import VideoWriter, contact_sheet, save_image, side_by_side
+from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
-from signgen.rendering.base import Frame, resize_picture
-from signgen.rendering.inputs import Inputs, check_inputs
+from signgen.rendering.base import Frame, FrameRenderer, resize_picture
+from signgen.rendering.contents import KEY, content_digest
+from signgen.rendering.filters import steady
+from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
+from signgen.rendering.partial import SEGMENT, PartialRender, part_of
 from signgen.rendering.planning import RenderPlan, is_guided, motion_of_file
-from signgen.structures import PoseSequence, Progress
+from signgen.rendering.warp import WARP
+from signgen.structures import Progress
+
+if TYPE_CHECKING:
+    from signgen.models.base import PoseGuidedModel
 
 __all__ = ["RenderResult", "as_json", "render_files"]
 
@@ -55,17 +68,25 @@ class RenderResult:
     settings: dict[str, object]
 
 
-def render_files(config: RenderConfig, *, progress: Progress | None = None) -> RenderResult:
+def render_files(
+    config: RenderConfig,
+    *,
+    progress: Progress | None = None,
+    model: PoseGuidedModel | None = None,
+) -> RenderResult:
     """Read source and poses, render, and write the video and, if asked for, comparison and sheet.
 
     Either all files are written or none; files that were there before stay as they were on failure.
+    A render that was stopped goes on where it was, see `PartialRender`.
 
     Args:
         config: Paths and settings.
         progress: Wraps the frames as they come, with their number; for a progress bar.
+        model: The model of the settings where it is loaded already.
 
     Raises:
         UserError: If an input, the model, the device or an output is unusable.
+        Stopped: By a signal; what there is can be played, and gone on with.
     """
     # Check and read; what needs no extraction is aligned before the model is loaded
     inputs = check_inputs(config)
@@ -73,7 +94,12 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
 
     # Load the model
     renderer = load_renderer(
-        config.model, config.device, inputs.sampling, frame=config.frame, chunk=config.chunk
+        config.model,
+        config.device,
+        inputs.sampling,
+        frame=config.frame,
+        chunk=config.chunk,
+        model=model,
     )
     renderer.check_skeleton(inputs.poses.skeleton, config.poses)
 
@@ -81,26 +107,23 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     motion = motion or inputs.motion(config, progress, guided=is_guided(config))
     poses = motion.poses
 
-    # Render while writing
+    # Render while writing, on with what is there
     settings = _settings(config, renderer.facts(), motion.estimator)
-    frames: Iterable[Frame] = renderer.render(
-        inputs.source,
-        poses,
-        inputs.size,
-        signer=motion.signer,
-        parts=inputs.parts,
-        **inputs.edits,
-    )
-    if progress is not None:
-        frames = progress(frames, len(poses))
-    started = time.perf_counter()
     drawing = PoseDrawing(inputs.size, inputs.size, renderer.pose_style)
+    started = time.perf_counter()
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
         # What a killed process left; the lock says that none is alive
         remove_leftovers(first.parent, first.name)
-        with atomic_paths(inputs.outputs) as temporary:
-            _write(temporary, frames, inputs, poses, settings, drawing)
+        made_of = _made_of(config, settings)
+        part = PartialRender.open(
+            part_of(first), made_of, poses.fps, inputs.size, resume=config.resume
+        )
+        with _kept(part):
+            _render_into(part, renderer, inputs, motion, drawing, progress, steadied=config.steady)
+            with atomic_paths(inputs.outputs) as temporary:
+                _finish(part, temporary, inputs, settings)
+        part.remove()
 
     # Say what was done
     return RenderResult(
@@ -114,40 +137,93 @@ def render_files(config: RenderConfig, *, progress: Progress | None = None) -> R
     )
 
 
-def _write(
-    paths: Sequence[Path],
-    frames: Iterable[Frame],
+def _render_into(
+    part: PartialRender,
+    renderer: FrameRenderer,
     inputs: Inputs,
-    poses: PoseSequence,
-    settings: dict[str, object],
+    motion: Motion,
     drawing: PoseDrawing,
+    progress: Progress | None,
+    *,
+    steadied: bool,
 ) -> None:
-    """Write the video (first path) and, given three paths, comparison and contact sheet."""
-    size = inputs.size
-    source = resize_picture(inputs.source.astype(np.float32), size)
+    """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
+
+    Raises:
+        Stopped: By a signal, after the frame that was being computed.
+    """
+    poses, compare = motion.poses, len(inputs.outputs) > 1
+    source = resize_picture(inputs.source.astype(np.float32), inputs.size)
     chosen = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
 
-    # Both videos, frame by frame
-    rows = []
-    with ExitStack() as stack:
-        video = stack.enter_context(VideoWriter(paths[0], poses.fps, size, settings))
-        compare: VideoWriter | None = None
-        for index, frame in enumerate(frames):
-            video.write(frame)
-            if len(paths) == 1:
-                continue
-            row = side_by_side(source, drawing.draw(poses, index), frame)  # (H, 3 W + gaps, 3)
-            if compare is None:
-                wide = (int(row.shape[0]), int(row.shape[1]))
-                compare = stack.enter_context(VideoWriter(paths[1], poses.fps, wide, settings))
-            compare.write(row)
-            if index in chosen:
-                rows.append(row)
+    # What is there, and what is missing
+    waiting = part.waiting()
+    start = part.whole + len(waiting)
+    missing: Iterable[Frame] = renderer.render(
+        inputs.source,
+        poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        start=start,
+        **inputs.edits,
+    )
+    if steadied:
+        missing = steady(missing, poses, start=start, previous=part.last(waiting))
+    if progress is not None:
+        missing = progress(missing, len(poses) - start)
 
-    # The contact sheet
-    if rows:
-        scale = min(1.0, SHEET_SIDE / max(size))
+    # Frame by frame, segment by segment
+    videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
+    with deferred_signals() as caught:
+        for index, frame in enumerate(chain(waiting, missing), part.whole):
+            if index >= start:
+                part.keep(frame)
+            videos["video"].append(frame)
+            if compare:
+                row = side_by_side(source, drawing.draw(poses, index), frame)  # (H, 3 W + gaps, 3)
+                videos["compare"].append(row)
+                if index in chosen:
+                    save_image(part.row(index), row)
+            if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
+                part.append(**videos)
+                videos = {name: [] for name in videos}
+            if caught and index + 1 < len(poses):
+                part.show(**videos)
+                raise Stopped(
+                    caught[0],
+                    f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
+                    f"{part.folder / 'video.mp4'} can be played",
+                )
+
+
+def _finish(
+    part: PartialRender, paths: Sequence[Path], inputs: Inputs, settings: dict[str, object]
+) -> None:
+    """Make the video (first path) and, given three paths, comparison and contact sheet."""
+    for name, path, shown in zip(("video", "compare"), paths, inputs.outputs, strict=False):
+        part.finish(name, path, settings, shown)
+    if rows := part.rows():
+        scale = min(1.0, SHEET_SIDE / max(inputs.size))
         save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
+
+
+@contextmanager
+def _kept(part: PartialRender) -> Iterator[None]:
+    """Keep what there is on failure: whole segments, or all that a signal let be kept."""
+    try:
+        yield
+    except BaseException as error:
+        if not part.whole and not isinstance(error, Stopped):
+            part.remove()
+        raise
+
+
+def _made_of(config: RenderConfig, settings: Mapping[str, object]) -> str:
+    """Return a digest of all that the bytes of the files depend on."""
+    device = "cpu" if config.model == WARP else choose_device(config.device)
+    text = json.dumps([settings, config.compare, device], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _settings(
@@ -159,6 +235,7 @@ def _settings(
         "software": f"signgen {signgen.__version__}",
         "model": config.model,
         **sampling,
+        KEY: content_digest(config),
         "source_sha256": sha256(Path(config.source)),
         **({"source_frame": config.source_frame} if config.source_frame else {}),
         "poses_sha256": sha256(Path(config.poses)),

@@ -31,6 +31,7 @@ def generate(
     guide: Guide | None = None,
     memory: SourceMemory | None = None,
     kept: Kept | None = None,
+    clip: Tensor | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
@@ -48,6 +49,8 @@ def generate(
         memory: From `acceleration.remember(model, source)`: what depends on the source alone is
             then computed once for all calls, else in every step.
         kept: What is the source's own and stays so.
+        clip: (B, 3, S, S) the poses for stage 1's tower where they are not made from `pose`; see
+            `FPDM.condition`.
         callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
@@ -66,7 +69,8 @@ def generate(
         # Condition on signer and poses
         features = source.expand(len(pose)) if len(source.tokens) == 1 else source
         with autocast(sampling.precision, device):
-            conditioning = model.condition(features, pose, guide=guide)
+            drawings = (pose,) if clip is None else (pose, clip)
+            conditioning = model.condition(features, *drawings, guide=guide)
             branches = model.branches(conditioning)
 
         # Denoise

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
-from signgen.config.sampling import Sampling
+from signgen.config.sampling import PRESETS, Sampling
 from signgen.files.paths import check_local, check_output
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_frames, read_image
 from signgen.pose.estimators import PoseEstimator, open_estimator
@@ -22,14 +22,14 @@ from signgen.pose.formats import Reading, read_clip, read_clip_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import remarks
-from signgen.pose.transforms import fit_to_source
+from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
-__all__ = ["Inputs", "Motion", "check_inputs"]
+__all__ = ["Inputs", "Motion", "check_inputs", "output_names"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
     "frame",
+    "preset",
     "parsing",
     "label_set",
     "clothes_from",
@@ -129,6 +130,12 @@ class Inputs:
             poses = poses.read(progress)
             warnings += remarks(Reading(poses), config.poses)
 
+        # Mend and calm them
+        if config.fill_gaps:
+            poses = fill_missing(poses, config.fill_gaps)
+        if config.smooth:
+            poses = smooth_one_euro(poses)
+
         # Find the signer in the source
         if config.source_poses or config.align != "none" or config.model == WARP:
             signer, estimator = self._signer(config, estimator)
@@ -200,10 +207,11 @@ def _open_for_source(config: RenderConfig) -> PoseEstimator:
 
 def sampling_of(config: RenderConfig) -> Sampling:
     """Return how a render is to be sampled."""
+    preset = PRESETS[config.preset]
     return Sampling(
-        config.steps,
+        preset.steps if config.steps is None else config.steps,
         config.guidance,
-        config.sampler,
+        config.sampler or preset.sampler,
         config.official_noise,
         config.precision,
         config.seed,
@@ -225,6 +233,11 @@ def check_inputs(config: RenderConfig) -> Inputs:
     if config.model == WARP:
         _check_warp(config)
     check_chunk(config.chunk)
+    if config.fill_gaps < 0:
+        raise UserError(
+            f"--fill-gaps is {config.fill_gaps}; expected a number of frames, 0 for none.",
+            ExitCode.USAGE,
+        )
     sampling = sampling_of(config)
     outputs = _outputs(config)
 
@@ -329,11 +342,17 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Read
     return reading
 
 
+def output_names(config: RenderConfig) -> tuple[Path, ...]:
+    """Return the files that a render writes, the video first, unchecked."""
+    out = Path(config.out)
+    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
+    return (out, *extra) if config.compare else (out,)
+
+
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
     # What is written
-    out = check_output(config.out, ".mp4")
-    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    outputs = (out, *(check_output(path) for path in extra)) if config.compare else (out,)
+    check_output(config.out, ".mp4")
+    outputs = tuple(check_output(path) for path in output_names(config))
 
     # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses, config.mask]

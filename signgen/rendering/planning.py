@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from signgen.checkpoints.finding import resolve
 from signgen.checkpoints.folders import check_whole, verify, weight_names
-from signgen.config.model import Precision, Sampler, SchedulerConfig
+from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import ResolvedSampling
+from signgen.config.scheduler import SchedulerConfig
 from signgen.device import choose_device
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses

@@ -5,7 +5,7 @@ torch is imported on use, so that the render command can check its inputs first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -47,6 +47,8 @@ from signgen.structures import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from signgen.diffusion.samplers import Callback
     from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
@@ -67,8 +69,9 @@ class Renderer:
         device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
         frame: `auto` renders the part of a source picture in which the signer is as large as the
             model knows, where the whole picture is not so, and pastes it back; `full` does not.
-        chunk: Frames computed at a time; memory grows with it, the result does not depend on it
-            but for `official_noise`.
+        chunk: Frames that a GPU computes at a time; memory grows with it. On a CPU every frame is
+            computed by itself, so that it changes no byte, but for `official_noise`; a GPU may
+            round the last bit of another batch differently.
 
     Raises:
         UserError: If the device or the precision is not there (69), a setting is out of range (2),
@@ -125,8 +128,10 @@ class Renderer:
         donors: Sequence[Donor] = (),
         mask: NDArray[np.bool_] | None = None,
         callback: Callback | None = None,
+        start: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Frame]:
-        """Yield one frame per pose, in order; whole chunks are computed at a time.
+        """Yield one frame per pose, in order; on a GPU whole chunks are computed at a time.
 
         Args:
             source: Picture of the signer: (H, W, 3) uint8 RGB, a PIL picture, or a file.
@@ -138,6 +143,8 @@ class Renderer:
             donors: Pictures that regions are taken from, for models that can.
             mask: (H, W) of the source, where frames are made anew; elsewhere they are the source.
             callback: Is told every denoising step of every chunk; see `generate`.
+            start: Number of the first frame to render; frames are those of the whole sequence.
+            progress: Is told after every frame how many are done, and of how many.
 
         Yields:
             (H, W, 3) uint8 RGB.
@@ -151,7 +158,7 @@ class Renderer:
         self.check_skeleton(poses.skeleton, "the pose sequence")
         picture = picture_of(source)
         whole = (picture.shape[0], picture.shape[1])
-        placed = fit_to_source(poses, whole)
+        placed = fit_to_source(self.drawing.exact(poses), whole)
         own: PoseSequence | None = None
         if signer is not None and signer.visible[:1].any():
             own = first_pose(signer, poses.skeleton, whole)
@@ -173,18 +180,23 @@ class Renderer:
 
         # Chunk by chunk
         step = self._step(area)
-        for start in range(0, len(inside), step):
-            indices = range(start, min(start + step, len(inside)))
+        for first in range(start - start % step, len(inside), step):
+            indices = range(first, min(first + step, len(inside)))
             moved = None if guide is None else guide.move(inside, indices)
-            for frame in self._chunk(features, memory, inside, indices, moved, kept, callback):
+            frames = self._chunk(features, memory, inside, indices, moved, kept, callback)
+            for index, frame in zip(indices, frames, strict=True):
+                if index < start:
+                    continue
                 # Put it in its place
                 if crop is None and mask is None:
                     yield resize_picture(frame, size or whole)
-                    continue
-                pasted = resize_picture(frame, whole if crop is None else crop.size)
-                pasted = pasted if crop is None else crop.paste(picture, pasted)
-                pasted = pasted if mask is None else compose(picture, pasted, mask)
-                yield pasted if size is None else resize_picture(pasted.astype(np.float32), size)
+                else:
+                    pasted = resize_picture(frame, whole if crop is None else crop.size)
+                    pasted = pasted if crop is None else crop.paste(picture, pasted)
+                    pasted = pasted if mask is None else compose(picture, pasted, mask)
+                    yield resize_picture(pasted.astype(np.float32), size) if size else pasted
+                if progress is not None:
+                    progress(index + 1 - start, len(inside) - start)
 
     def warnings(
         self, source: Frame, poses: PoseSequence, signer: PoseSequence | None = None
@@ -207,7 +219,12 @@ class Renderer:
 
     def _step(self, area: Frame) -> int:
         """Return the frames to compute at a time: fewer where guides are large."""
-        if not self.model.config.guided or self.sampling.official_noise:
+        if self.sampling.official_noise:
+            return self.chunk
+        # Libraries choose algorithms by the size of a batch, and each rounds in its own way
+        if self.device.type == "cpu":
+            return 1
+        if not self.model.config.guided:
             return self.chunk
         height, width = area.shape[:2]
         return max(1, min(self.chunk, GUIDE_PIXELS // int(height * width)))
@@ -263,6 +280,13 @@ class Renderer:
             )
         return Kept(latents, (cells > 0).to(self.device))
 
+    def _drawn(self, pictures: Sequence[Frame]) -> Tensor:
+        """Return drawings (H, W, 3) as (B, 3, H, W) in [0, 1], on the model's device."""
+        import torch
+
+        stacked = torch.from_numpy(np.stack(pictures))
+        return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
+
     def _chunk(
         self,
         features: SourceFeatures,
@@ -274,22 +298,27 @@ class Renderer:
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-        import torch
-
         # Draw the poses
-        drawn = np.stack([self.drawing.draw(poses, index) for index in indices])  # (B, H, W, 3)
-        pose = rearrange(torch.from_numpy(drawn), "b h w c -> b c h w").float()
+        canvases = [self.drawing.on_canvas(poses, index) for index in indices]
+        pose = self._drawn([self.drawing.shrink(canvas) for canvas in canvases])  # (B, 3, H, W)
+        clip: Tensor | None = None
+        if self.drawing.apart:
+            from signgen.models.encoders import clip_pixels
+
+            side = self.model.config.ipf.image_size
+            clip = clip_pixels(self._drawn(canvases) * 2 - 1, side)  # (B, 3, S, S)
 
         # Sample the pictures
         pictures = generate(
             self.model,
             features,
-            pose.to(self.device) / 255,
+            pose,
             frames=indices,
             sampling=self.sampling,
             guide=None if guide is None else guide.to(self.device),
             memory=memory,
             kept=kept,
+            clip=clip,
             callback=callback,
         )
 

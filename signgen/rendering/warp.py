@@ -69,6 +69,7 @@ class WarpRenderer:
         *,
         signer: PoseSequence | None = None,
         parts: PartsOf | None = None,
+        start: int = 0,
     ) -> Iterator[Frame]:
         """Yield one frame per pose, in order.
 
@@ -79,6 +80,7 @@ class WarpRenderer:
             size: (H, W) of the frames; the source's size if not given.
             signer: Key points in the source, of the same skeleton; the first pose is taken.
             parts: Not used.
+            start: Number of the first frame to render.
 
         Yields:
             (H, W, 3) uint8 RGB.
@@ -97,7 +99,8 @@ class WarpRenderer:
 
         # Move it frame by frame
         placed = fill_missing(fit_to_source(poses, (height, width)), MAX_GAP)
-        for keypoints, confidence in zip(placed.keypoints, placed.confidence, strict=True):
+        rest = placed.frames(slice(start, None))
+        for keypoints, confidence in zip(rest.keypoints, rest.confidence, strict=True):
             moved = warp(pieces, keypoints, confidence).picture  # (H, W, 3)
             if size in (None, (height, width)):
                 yield moved

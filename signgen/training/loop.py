@@ -13,12 +13,10 @@ from __future__ import annotations
 import logging
 import math
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 
 import torch
 from torch import Tensor
@@ -26,7 +24,7 @@ from tqdm import tqdm
 
 from signgen.config.train import TrainConfig
 from signgen.data.examples.loading import batches
-from signgen.errors import Stopped
+from signgen.errors import Stopped, deferred_signals
 from signgen.files.locking import locked
 from signgen.structures import Batch, UserError
 from signgen.training.run import (
@@ -84,7 +82,7 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
         rank=run.accelerator.process_index,
         world=run.accelerator.num_processes,
     )
-    with _deferred_signals() as stop, bar:
+    with deferred_signals() as stop, bar:
         while run.step < last:
             # One optimiser step
             started = time.perf_counter()
@@ -204,30 +202,3 @@ def _sample(run: TrainingRun) -> None:
         with averaged(run), torch.no_grad():
             write_sheet(run.stage, run.dataset, run.folder / "samples" / f"step-{run.step:06d}.png")
         run.wrapped.train()
-
-
-@contextmanager
-def _deferred_signals() -> Iterator[list[int]]:
-    """Collect SIGINT, SIGTERM, SIGHUP and SIGUSR1, so that the loop can finish its step and save.
-
-    A second signal stops at once.
-    """
-    caught: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    try:
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Windows has the first two
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        previous = {number: signal.signal(number, note) for number in numbers}
-    except ValueError:  # signals belong to the main thread; elsewhere the caller handles them
-        yield caught
-        return
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -23,9 +23,12 @@ __all__ = ["data_digest", "frozen_digest", "resumed"]
 def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     """Return the settings to go on with; refuse those that change what is computed.
 
-    The parts that the run took from earlier runs, and what it measured, are its own.
+    The parts that the run took from earlier runs, and what it measured, are its own; so is the
+    precision that `auto` chose.
     """
     new = replace(new, model=replace(new.model, pictures=old.model.pictures))
+    if new.precision == "auto":
+        new = replace(new, precision=old.precision)
     own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))

@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
-from signgen.checkpoints.runs import newest_checkpoint, save_checkpoint
+from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
-from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
@@ -31,6 +30,8 @@ from signgen.files.writing import remove_leftovers, save_text
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.environment import check_environment, choose_precision, make_accelerator
+from signgen.training.examples import held_out_examples, training_examples
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
 
@@ -102,6 +103,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     """
     # Settings and data
     check_settings(config)
+    check_environment(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
     adapter = open_dataset(config.data.root, splits, config.data.video_reader)
@@ -119,9 +121,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             model = replace(model, autoencoder=section)
         pictures = measure_split(adapter, config.data.split, model.size)
         config = replace(config, model=replace(model, pictures=pictures))
+    config = replace(config, precision=choose_precision(config))
 
     # The stage
-    accelerator = _accelerator(config)
+    accelerator = make_accelerator(config)
     torch.manual_seed(config.seed)
     stage = build_stage(config.model, config.stage)
     own = {stage.prefix + name for name in stage.state_dict()}
@@ -146,10 +149,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         wrapped=LossModule(stage),
         optimizer=optimizer,
         ema=ema,
-        dataset=TripletDataset(
-            adapter, config.data, config.model, config.seed, guided=_guided(config)
-        ),
-        held_out=_held_out(config, adapter) if config.validate_every else None,
+        dataset=training_examples(config, adapter),
+        held_out=held_out_examples(config, adapter) if config.validate_every else None,
     )
     run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
@@ -164,44 +165,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 def _load(stage: Trainable, state: State, where: Path | str) -> None:
     """Load weights that have their names in the whole model."""
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
-
-
-def _accelerator(config: TrainConfig) -> Accelerator:
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE
-        )
-    if config.precision == "fp16" and (
-        config.device == "cpu" or not torch.accelerator.is_available()
-    ):
-        # accelerate would compute in 32 bits without a word.
-        raise UserError(
-            "precision is fp16, which needs a GPU; expected bf16 or no here.", ExitCode.UNAVAILABLE
-        )
-    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.precision)
-
-
-def _held_out(config: TrainConfig, adapter: DatasetAdapter) -> TripletDataset:
-    """Return the validation split as it is: no augmentation, and frames from the data themselves.
-
-    A cache of frames need not hold this split.
-    """
-    data = replace(
-        config.data,
-        split=config.validation_split,
-        identity_rate=0.0,
-        flip_rate=0.0,
-        jitter=0.0,
-        source_sides=(),
-        colour_jitter=0.0,
-        frame_cache="",
-    )
-    return TripletDataset(adapter, data, config.model, config.seed, guided=_guided(config))
-
-
-def _guided(config: TrainConfig) -> bool:
-    """Whether the stage sees the source moved to the pose."""
-    return config.model.guided and config.stage != "ipf"
 
 
 def _check_whole(config: TrainConfig, state: State) -> None:
@@ -227,7 +190,7 @@ def _write_settings(run: TrainingRun) -> None:
         for place in (run.folder, run.folder / "checkpoints", run.folder / "samples"):
             remove_leftovers(place, "*")
         _write_config(run)
-        environment = {
+        environment: dict[str, object] = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "device": str(run.accelerator.device),
@@ -236,6 +199,9 @@ def _write_settings(run: TrainingRun) -> None:
             "parameters": sum(p.numel() for p in run.stage.parameters()),
             "trained": sum(p.numel() for p in run.parameters),
         }
+        schedule = getattr(run.stage, "schedule", None)
+        if schedule is not None:
+            environment["schedule"] = schedule.facts()
         save_text(run.folder / "environment.json", json.dumps(environment, indent=1))
         history = run.folder / "log.jsonl"
         # Lines after the checkpoint are of steps that are done again
@@ -322,7 +288,7 @@ def save_run(run: TrainingRun) -> None:
 
 def _restore(run: TrainingRun, folder: Path) -> None:
     _load(run.stage, read_weights(folder, "model"), folder)
-    trainer = torch.load(folder / "trainer.pt", weights_only=True, map_location="cpu")
+    trainer = read_trainer(folder)
     if trainer["world"] != run.accelerator.num_processes:
         raise UserError(
             f"{folder}: saved by {trainer['world']} processes, resumed with "

@@ -15,6 +15,7 @@ from signgen.media import save_image
 from signgen.media.resizing import resize_image
 from signgen.models.autoencoder import AutoencoderStage
 from signgen.models.base import PoseGuidedModel, Trainable
+from signgen.models.encoders import clip_pixels
 from signgen.rendering.renderer import generate
 
 ROWS = 4
@@ -45,7 +46,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
         latents = stage.autoencoder.encode(target).latent_dist.sample()
         columns = [*given, stage.reconstruct(batch, latents)[0].clamp(-1, 1), target]
     elif isinstance(stage, PoseGuidedModel):
-        sampling = Sampling().resolve(stage.config.sampling)
+        sampling, own = Sampling().resolve(stage.config.sampling), batch.tower_pose
         generated = generate(
             stage,
             stage.encode_source(source, batch.source_parts),
@@ -53,6 +54,7 @@ def write_sheet(stage: Trainable, dataset: TripletDataset, path: Path) -> None:
             frames=range(ROWS),
             sampling=sampling,
             guide=guide,
+            clip=None if own is None else clip_pixels(own, stage.config.ipf.image_size),
         )
         columns = [*(given or [source, pose * 2 - 1]), generated, target]
     else:

@@ -88,7 +88,12 @@ class Toy(nn.Module):
         return SourceFeatures(source.mean((2, 3))[:, None])
 
     def condition(
-        self, source: SourceFeatures, pose: Tensor, *, guide: Guide | None = None
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        clip: Tensor | None = None,
+        *,
+        guide: Guide | None = None,
     ) -> Conditioning:
         tokens = source.tokens.expand(len(pose), -1, -1)
         return Conditioning(nn.functional.avg_pool2d(pose, self.latents.factor), tokens)

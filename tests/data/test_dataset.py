@@ -168,6 +168,12 @@ def rewritten(manifest: Manifest, **changes: object) -> Path:
         ({"pairs": [[0, 4]]}, "beyond its 4 frames"),
         ({"colour": 1}, "is not a record"),
         ({"signer": 7}, "other than text"),
+        ({"fps": float("inf")}, "fps inf"),
+        ({"num_frames": 2**39}, "num_frames 549755813888"),
+        ({"size": [float("inf"), 4]}, "is not a record"),
+        ({"pairs": [[float("nan"), 1]]}, "is not a record"),
+        ({"pairs": [["0", 1]]}, "is not a record"),
+        ({"split": ["train"]}, "expected one of train, dev, test"),
     ],
 )
 def test_bad_records_are_named_with_their_line(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from signgen.config.model import SchedulerConfig
-from signgen.diffusion.noise import BatchNoise, FrameNoise
+from signgen.diffusion.noise import BatchNoise, FrameNoise, training_noise
 from signgen.diffusion.samplers import sample
 from signgen.diffusion.schedule import NoiseSchedule
 
@@ -69,3 +69,15 @@ def test_frame_noise_is_standard_normal_and_never_repeats():
 def test_seed_of_any_sign_and_size():
     FrameNoise(-1).initial([0], (1,))
     FrameNoise(2**70).initial([10**9], (1,))
+
+
+def test_the_layout_of_memory_does_not_change_training_noise() -> None:
+    plain = torch.zeros(2, 4, 6, 5)
+    drawn = []
+    for latents in (plain, plain.to(memory_format=torch.channels_last)):
+        torch.manual_seed(3)
+        drawn.append(training_noise(latents, 0.1))
+    assert torch.equal(*drawn)
+    torch.manual_seed(3)
+    expected = torch.randn_like(plain) + 0.1 * torch.randn(2, 4, 1, 1)
+    assert torch.equal(drawn[0], expected)

@@ -120,3 +120,12 @@ def test_ddim_ends_where_the_settings_say():
     schedule = NoiseSchedule.from_config(SchedulerConfig(set_alpha_to_one=False))
     assert schedule.ddim_end == float(schedule.alphas_cumprod[0]) < 1
     assert NoiseSchedule.from_config(SchedulerConfig()).ddim_end == 1
+
+
+def test_leading_spacing_with_zero_terminal_snr_warns(caplog):
+    NoiseSchedule.from_config(SchedulerConfig(spacing="leading"))
+    assert "spacing leading never begins at the last timestep" in caplog.text
+    caplog.clear()
+    for config in (SchedulerConfig(), PUBLISHED):
+        NoiseSchedule.from_config(config)
+    assert not caplog.text

@@ -124,7 +124,9 @@ def test_clips_of_one_frame_ask_nothing() -> None:
 def test_embeddings_are_those_that_stage_1_trains_on(settings: dict[str, object]) -> None:
     config = replace(tiny_fpdm(), **settings)  # type: ignore[arg-type]
     ipf, adapter = stage1(config), open_dataset("sample")
-    dataset = TripletDataset(adapter, DataConfig(split="test", identity_rate=0), config, 7)
+    tower = "crop" if config.ipf.preprocessing == "official" else "squash"
+    data = DataConfig(split="test", identity_rate=0)
+    dataset = TripletDataset(adapter, data, config, 7, tower=tower)  # type: ignore[arg-type]
     places: dict[FrameRef, int] = {}
     pairs = [dataset.triplet(position) for position in range(5)]
     for pair in pairs:
@@ -138,12 +140,20 @@ def test_embeddings_are_those_that_stage_1_trains_on(settings: dict[str, object]
     )
     found = embed(ipf, config, adapter, queries)
     batch = collate([dataset[position] for position in range(5)])
+    seen = (batch.source, batch.target, batch.pose * 2 - 1)
+    if settings:
+        assert batch.tower_source is not None
+        assert batch.tower_target is not None
+        assert batch.tower_pose is not None
+        seen = (batch.tower_source, batch.tower_target, batch.tower_pose)
     with torch.no_grad():
-        embedded, truth = ipf.embed_photo(batch.source), ipf.embed_photo(batch.target)
-        fused = ipf.fuse(embedded, ipf.embed_pose(batch.pose))
+        embedded, truth, poses = (ipf.embed(picture) for picture in seen)
+        fused = ipf.fuse(embedded, poses)
         expected = {"source (A1)": embedded, "fused (A3)": fused}
     assert set(found) == {"gallery", *expected}
     np.testing.assert_allclose(found["gallery"][queries.targets], truth, atol=1e-6)
+    own = found["gallery"][queries.sources]
+    assert np.array_equal(found["source (A1)"], own), "a query and its own picture are one"
     for query, numbers in expected.items():
         np.testing.assert_allclose(found[query], numbers, atol=1e-6)
 

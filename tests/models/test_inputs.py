@@ -53,7 +53,6 @@ def test_drawn_on_the_canvas_then_shrunk_with_pillow() -> None:
     poses, model = standing(), fashion_model()
     for training, canvas in ((True, CANVAS), (False, NATIVE)):
         points = poses.keypoints[0] * (canvas[1] / NATIVE[1], canvas[0] / NATIVE[0])
-        points = points.astype(np.float32)  # 286 in 64 bits is 285.99999
         large = draw_pose(points, poses.confidence[0], "openpose-18", canvas, "fpdm")
         small = Image.fromarray(large).resize((352, 512), Image.Resampling.BICUBIC)
         drawn = PoseDrawing.of(model, training=training).draw(poses)
@@ -128,3 +127,23 @@ def test_sizes_of_nothing_are_refused(name: str, use: Callable[[FPDMConfig], obj
     model = replace(tiny_fpdm(), **{name: (0, 48)})  # type: ignore[arg-type]
     with pytest.raises(UserError, match=rf"model: {name} is 0 48; expected"):
         use(model)
+
+
+def test_limbs_whose_centres_are_whole_numbers_are_drawn_where_64_bits_put_them(
+    tmp_path: Path,
+) -> None:
+    """Whole numbers of the annotation's frame, as FPDM's program maps them: times (W / 176)."""
+    rng, differ = np.random.default_rng(0), 0
+    model = replace(fashion_model(), size=NATIVE, pose_canvas=NATIVE, pose_canvas_render=None)
+    for number in range(40):
+        whole = np.stack([rng.integers(40, 216, 18), rng.integers(0, 256, 18)], axis=1)
+        points = (whole - (40.0, 0)) * (750 / 176, 1101 / 256)
+        published = draw_pose(points, np.ones(18), "openpose-18", NATIVE, "fpdm")
+        short = draw_pose(points.astype(np.float32), np.ones(18), "openpose-18", NATIVE, "fpdm")
+        differ += not np.array_equal(published, short)
+        file = tmp_path / f"{number}.txt"
+        file.write_text("".join(f"{x} {y}\n" for x, y in whole))
+        for size in (None, NATIVE):
+            drawn = PoseDrawing.of(model).draw(read_poses(file, size=size))
+            assert np.array_equal(drawn, published)
+    assert differ, "no drawing at all needs 64 bits"

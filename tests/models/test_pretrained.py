@@ -161,11 +161,33 @@ def test_sizes_must_be_those_of_the_settings(config, section, change, message):
     assert caught.value.code == ExitCode.DATA
 
 
-def test_the_prediction_type_is_read_and_clipping_refused(folders, config):
+def test_settings_of_a_schedule_say_what_the_pretrained_one_is(folders, config):
     path = folders[0] / "scheduler" / "scheduler_config.json"
     settings = json.loads(path.read_text())
+    for change in ({"spacing": "trailing"}, {"zero_terminal_snr": True}, {"beta_end": 0.02}):
+        other = replace(config, scheduler=replace(config.scheduler, **change))
+        with pytest.raises(UserError, match=rf"model\.scheduler\.{next(iter(change))} expects"):
+            build_model(other)
     path.write_text(json.dumps(settings | {"prediction_type": "epsilon"}))
-    assert build_model(config).schedule.prediction_type == "epsilon"
+    with pytest.raises(UserError, match=r"prediction_type is epsilon; model\.scheduler\.pred"):
+        build_model(config)
+    other = replace(config, scheduler=replace(config.scheduler, prediction_type="epsilon"))
+    assert build_model(other).schedule.prediction_type == "epsilon"
+
+    # What the file leaves out is what the settings say
+    for key in ("timestep_spacing", "rescale_betas_zero_snr"):
+        settings.pop(key)
+    path.write_text(json.dumps(settings))
+    free = {"spacing": "trailing", "zero_terminal_snr": True}
+    schedule = build_model(replace(config, scheduler=replace(config.scheduler, **free))).schedule
+    assert schedule.facts().items() >= free.items()
+    assert schedule.timesteps(4)[0] == 999
+    assert float(schedule.alphas_cumprod[-1]) == 0
+
+
+def test_clipping_and_broken_descriptions_are_refused(folders, config):
+    path = folders[0] / "scheduler" / "scheduler_config.json"
+    settings = json.loads(path.read_text())
     path.write_text(json.dumps(settings | {"clip_sample": True}))
     with pytest.raises(UserError, match="clip_sample is True"):
         build_model(config)

@@ -17,13 +17,14 @@ import pytest
 from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.render import RenderConfig
+from signgen.config.sampling import Sampling
 from signgen.errors import UserError
 from signgen.media import read_image, read_video, write_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
 from signgen.rendering.command import render_files
-from signgen.rendering.inputs import check_inputs
+from signgen.rendering.inputs import check_inputs, sampling_of
 from signgen.rendering.planning import plan
 from signgen.structures import PoseSequence
 from tests.material.sample_clips import sample_clip
@@ -79,6 +80,34 @@ def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None
     for made in (planned, settings):
         assert {key: made[key] for key in expected} == expected
     assert settings["chunk"] == 3
+
+
+def test_a_preset_is_a_sampler_and_steps_that_flags_go_before(work: Any) -> None:
+    assert sampling_of(config_of(work)) == Sampling()
+    assert sampling_of(config_of(work, preset="live")) == Sampling(sampler="unipc", steps=4)
+    given = sampling_of(config_of(work, preset="fast", steps=3, sampler="ddim", seed=5))
+    assert given == Sampling(sampler="ddim", steps=3, seed=5)
+
+
+def test_smooth_and_fill_gaps_change_what_is_rendered(work: Any) -> None:
+    poses = read_poses(work.poses)
+    confidence = poses.confidence.copy()
+    confidence[2, 100] = 0
+    write_poses(replace(poses, confidence=confidence), work.poses)
+    plain, mended, calm = (
+        check_inputs(config).motion(config).poses
+        for config in (
+            config_of(work),
+            config_of(work, fill_gaps=1),
+            config_of(work, smooth=True),
+        )
+    )
+    assert not plain.visible[2, 100]
+    assert mended.visible.all()
+    moves = [np.abs(np.diff(one.keypoints[:, :90], axis=0)).mean() for one in (plain, calm)]
+    assert moves[1] < 0.9 * moves[0]
+    assert work.render("--fill-gaps", -1) == 2
+    assert "--fill-gaps is -1" in work.only_line()
 
 
 def test_official_noise_of_a_model_can_be_refused(work: Any, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "has_torso",
     "read_keypoints",
     "share_outside",
+    "to_pixels",
     "to_unit",
 ]
 
@@ -167,16 +168,22 @@ def share_outside(points: RawKeyPoints, frame: Frame) -> float:
     return share
 
 
-def to_unit(joints: Rows, frame: Frame) -> tuple[Rows, NDArray[np.bool_]]:
-    """Map key points, (..., 18, 2) as read, to their picture.
+def to_pixels(joints: Rows, frame: Frame, size: tuple[int, int]) -> tuple[Rows, NDArray[np.bool_]]:
+    """Map key points, (..., 18, 2) as read, to their picture of a size (H, W).
 
     Returns:
-        (..., 18, 2) with 0 to 1 inside the picture, 0 where missing, and (..., 18) visible. Times
-        (W, H) they are pixels: x' = (x - 40) * W / 176 and y' = y * H / 256 on the padded canvas.
+        (..., 18, 2) pixels, 0 where missing, and (..., 18) visible. On the padded canvas x' = (x -
+        40) * (W / 176) and y' = y * (H / 256), in that order, to the last bit as FPDM's program.
     """
     visible = ~_missing(joints)
     shift, scale = _FRAMES[frame]
-    return np.where(visible[..., None], (joints - shift) / scale, 0.0), visible
+    factor = np.array(size[::-1], np.float64) / scale
+    return np.where(visible[..., None], (joints - shift) * factor, 0.0), visible
+
+
+def to_unit(joints: Rows, frame: Frame) -> tuple[Rows, NDArray[np.bool_]]:
+    """Return the same with 0 to 1 inside the picture."""
+    return to_pixels(joints, frame, (1, 1))
 
 
 def has_torso(joints: Rows) -> bool:

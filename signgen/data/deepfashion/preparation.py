@@ -28,7 +28,7 @@ from signgen.data.deepfashion.keypoints import (
     choose_frame,
     read_keypoints,
     share_outside,
-    to_unit,
+    to_pixels,
 )
 from signgen.data.deepfashion.layouts import (
     Listing,
@@ -149,9 +149,7 @@ def _rebuilt(tree: Tree, listing: Listing, points: RawKeyPoints) -> Pairs:
 def _poses(entry: Entry, points: RawKeyPoints, frame: Frame) -> PoseSequence:
     """Return the key points of a record's views in pixels of its pictures."""
     rows = np.stack([points.rows[name] for name in _views(entry)])
-    unit, visible = to_unit(rows, frame)
-    height, width = entry.size
-    keypoints = (unit * (width, height)).astype(np.float32)
+    keypoints, visible = to_pixels(rows, frame, entry.size)
     return PoseSequence(keypoints, visible.astype(np.float32), _SKELETON, entry.size, _FPS)
 
 

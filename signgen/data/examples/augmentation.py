@@ -57,7 +57,7 @@ def jitter(poses: PoseSequence, seed: int, position: int, deviation: float) -> P
     moved = np.where(moved > edge, edge - 1, moved)
     return replace(
         poses,
-        keypoints=np.where(visible[..., None], moved * scale, 0).astype(np.float32),
+        keypoints=np.where(visible[..., None], moved * scale, 0).astype(poses.keypoints.dtype),
         confidence=np.where(visible, poses.confidence, 0).astype(np.float32),
     )
 

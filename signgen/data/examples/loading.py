@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
@@ -27,40 +28,23 @@ from signgen.data.examples.augmentation import (
     jitter,
     recolour,
 )
+from signgen.data.examples.checks import (
+    check_pairs,
+    check_rates,
+    check_sources,
+    check_window,
+)
+from signgen.data.examples.example import Example, box_mask, collate
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
 from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
-from signgen.models.inputs import PoseDrawing, source_size
+from signgen.models.inputs import PoseDrawing, source_size, square, tower_side
 from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
-from signgen.structures import Batch, ExitCode, FrameRef, Guide, Triplet, UserError
+from signgen.structures import Batch, FrameRef, Guide, Triplet, UserError
 
 __all__ = ["Example", "TripletDataset", "batches", "box_mask", "collate", "to_pixels"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One training example: the fields of `Batch` without their first axis."""
-
-    source: Tensor
-    target: Tensor
-    pose: Tensor
-    hands: Tensor
-    face: Tensor
-    source_parts: Tensor | None = None
-    target_parts: Tensor | None = None
-    guide: Guide | None = None
-
-
-def box_mask(boxes: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> Tensor:
-    """Return (1, H, W) float32, 1 inside the boxes (x0, y0, x1, y1) in pixels."""
-    mask = torch.zeros(1, *size)
-    for box in boxes:
-        left, top = (max(0, int(edge)) for edge in box[:2])
-        right, bottom = (max(0, int(np.ceil(edge))) for edge in box[2:])
-        mask[:, top:bottom, left:right] = 1
-    return mask
 
 
 class TripletDataset(Dataset[Example]):
@@ -72,6 +56,8 @@ class TripletDataset(Dataset[Example]):
         model: Sizes, skeleton and drawing of poses that the model wants.
         seed: Seed of the run.
         guided: Whether examples come with a guide: the source moved to the pose.
+        tower: How stage 1's tower sees photos: `squash`, from what the model sees; `crop`, from
+            frames as recorded, as FPDM trains stage 1; or not at all.
 
     Raises:
         UserError: If the skeletons disagree, a rate or size is out of range, or the frame cache
@@ -86,27 +72,31 @@ class TripletDataset(Dataset[Example]):
         seed: int,
         *,
         guided: bool = False,
+        tower: Literal["squash", "crop", "none"] = "squash",
     ) -> None:
         if adapter.skeleton != model.skeleton:
             raise UserError(
                 f"dataset {adapter.name} has poses of skeleton {adapter.skeleton}; "
                 f"the model reads {model.skeleton}."
             )
-        _check_rates(config)
-        _check_window(config.window, model.size)
+        check_rates(config)
+        check_window(config.window, model.size)
         check_parts(adapter, config.split, model.regions)
         self.adapter, self.config, self.model, self.seed = adapter, config, model, seed
         self.guided = guided
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
+        check_pairs(self.pairs, adapter.name, config.split)
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
+        self.tower = tower
+        self._side = None if tower == "none" else tower_side(model)
         kept = Path(config.warp_cache) / "{}x{}".format(*model.size) if config.warp_cache else None
         self._guides = GuideMaker(adapter, model.size, kept)
         self._frames: dict[tuple[FrameRef, tuple[tuple[int, int], ...]], NDArray[np.uint8]] = {}
         self._cached = FrameCache.open(config.frame_cache) if config.frame_cache else None
         if self._cached is not None:
-            _check_sources(config, model.size, self.source_size)
+            check_sources(config, model.size, self.source_size, crop=self._crops)
             self._cached.check(adapter, config.split, model.size, model.resize)
 
     def __getitem__(self, position: int) -> Example:
@@ -131,6 +121,9 @@ class TripletDataset(Dataset[Example]):
             face=cut(example.face),
             target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
+            tower_source=example.tower_source,
+            tower_target=example.tower_target,
+            tower_pose=example.tower_pose,
         )
 
     def whole(self, position: int, *, guided: bool) -> Example:
@@ -146,20 +139,26 @@ class TripletDataset(Dataset[Example]):
         coarse = [] if side is None else [(side, side)]
         source = self._frame(triplet.source, *coarse, self.source_size)
         target = self._frame(triplet.target, size)
+        own = self._tower_photos(triplet, coarse)
         guide = self._guide(triplet, position) if guided else None
         # Pose on the canvas for its drawing, at the model's size for the hands
-        poses = resize(self.adapter.pose(triplet.target), self.drawing.canvas)
+        poses = self.drawing.exact(self.adapter.pose(triplet.target))
+        poses = resize(poses, self.drawing.canvas)
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
         mirrored = flips(self.seed, position, self.config.flip_rate)
         if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
-            # image of the frames, because it counts columns from 0 to W.
-            poses, placed = flip(poses), flip(placed)
+            # image of the frames, because it counts columns from 0 to W; `official_flip` does so.
+            poses, placed = flip(poses, official=self.config.official_flip), flip(placed)
             source, target = source[:, ::-1], target[:, ::-1]
+            own = {name: photo[:, ::-1] for name, photo in own.items()}
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
-        drawn = torch.from_numpy(self.drawing.draw(poses).copy())
+        canvas = self.drawing.on_canvas(poses)
+        drawn = torch.from_numpy(self.drawing.shrink(canvas).copy())
+        if self._side is not None and self.drawing.apart:
+            own["tower_pose"] = canvas
         points, visible = placed.keypoints[0], placed.confidence[0]
         regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(
@@ -171,8 +170,33 @@ class TripletDataset(Dataset[Example]):
             source_parts=regions(triplet.source, self.source_size),
             target_parts=regions(triplet.target, size),
             guide=guide,
+            **{
+                name: self._square(picture, crop=self._crops and name != "tower_pose")
+                for name, picture in own.items()
+            },
         )
         return self._recoloured(example, position)
+
+    @property
+    def _crops(self) -> bool:
+        return self._side is not None and self.tower == "crop"
+
+    def _tower_photos(
+        self, triplet: Triplet, coarse: list[tuple[int, int]]
+    ) -> dict[str, NDArray[np.uint8]]:
+        """Return the photos that stage 1's tower sees otherwise than the model does."""
+        if self._crops:
+            frames = {"tower_source": triplet.source, "tower_target": triplet.target}
+            return {name: self._frame(ref) for name, ref in frames.items()}
+        if self._side is not None and coarse:
+            return {"tower_source": self._frame(triplet.source, *coarse)}
+        return {}
+
+    def _square(self, picture: NDArray[np.uint8], *, crop: bool) -> Tensor:
+        """Return a picture as the tower sees it, (3, side, side) in [-1, 1]."""
+        if self._side is None:
+            raise ValueError("the model has no tower")
+        return square(to_pixels(picture)[None], self._side, crop=crop)[0] * 2 - 1
 
     def _guide(self, triplet: Triplet, position: int) -> Guide:
         source = self._frame(triplet.source, self.model.size)
@@ -185,12 +209,15 @@ class TripletDataset(Dataset[Example]):
         strength, guide = self.config.colour_jitter, example.guide
         if not strength:
             return example
-        pictures = [example.source, example.target]
-        pictures += [] if guide is None else [guide.source, guide.warped]
-        source, target, *own = recolour(pictures, self.seed, position, strength)
+        names = ("source", "target", "tower_source", "tower_target")
+        given = {name: getattr(example, name) for name in names}
+        given = {name: photo for name, photo in given.items() if photo is not None}
+        pictures = [*given.values(), *([] if guide is None else [guide.source, guide.warped])]
+        changed = recolour(pictures, self.seed, position, strength)
         if guide is not None:
-            guide = replace(guide, source=own[0], warped=own[1])
-        return replace(example, source=source, target=target, guide=guide)
+            guide = replace(guide, source=changed[-2], warped=changed[-1])
+        photos = dict(zip(given, changed, strict=False))
+        return replace(example, guide=guide, **photos)
 
     def triplet(self, position: int) -> Triplet:
         """Return source and target of example `position`."""
@@ -223,51 +250,6 @@ class TripletDataset(Dataset[Example]):
         if self.config.cache:
             self._frames[ref, sizes] = frame
         return frame
-
-
-def _check_rates(config: DataConfig) -> None:
-    problem = ""
-    if not 0 <= config.flip_rate <= 1:
-        problem = f"flip_rate is {config.flip_rate}; expected a probability, 0 to 1"
-    elif config.jitter < 0:
-        problem = f"jitter is {config.jitter}; expected 0 or more pixels"
-    elif not 0 <= config.unknown_source_rate <= 1:
-        rate = config.unknown_source_rate
-        problem = f"unknown_source_rate is {rate}; expected a probability, 0 to 1"
-    elif not 0 <= config.colour_jitter < 1:
-        problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
-    elif config.source_frames < 0:
-        problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
-    elif config.targets_per_record < 1:
-        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
-    elif any(side < 1 for side in config.source_sides):
-        problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
-    if problem:
-        raise UserError(f"data: {problem}.", ExitCode.USAGE)
-
-
-def _check_window(side: int, size: tuple[int, int]) -> None:
-    if side < 0 or side > min(size) or side % 16:
-        raise UserError(
-            f"data: window is {side}; expected 0 for whole pictures, or a multiple of 16 up to the "
-            f"shorter side of the model's pictures, {min(size)}.",
-            ExitCode.USAGE,
-        )
-
-
-def _check_sources(config: DataConfig, size: tuple[int, int], source: tuple[int, int]) -> None:
-    """Refuse a frame cache where sources are not what it holds, frames at the model's size."""
-    if source == size and not config.source_sides:
-        return
-    setting = f"source_sides is {list(config.source_sides)}"
-    if source != size:
-        setting = f"source_size is {source[0]} {source[1]}"
-    raise UserError(
-        f"{config.frame_cache} holds frames at the model's size, {size[0]} {size[1]}; {setting}, "
-        "and such sources are made from frames as recorded. Leave out --data.frame-cache, or that "
-        "setting.",
-        ExitCode.USAGE,
-    )
 
 
 def batches(
@@ -334,16 +316,6 @@ def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserEr
     errors = [example for example in examples if isinstance(example, UserError)]
     whole = [example for example in examples if isinstance(example, Example)]
     return errors[0] if errors else collate(whole)
-
-
-def collate(examples: Sequence[Example]) -> Batch:
-    """Stack examples along a first axis; a loader process does so in memory that it shares."""
-    guides = [example.guide for example in examples if example.guide is not None]
-    plain = [
-        {name: value for name, value in vars(example).items() if isinstance(value, Tensor)}
-        for example in examples
-    ]
-    return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
 
 
 def _serve(_: int) -> None:

@@ -185,7 +185,8 @@ def _pack(
         for entry, poses in records:
             if not entries:
                 (temporary,) = stack.enter_context(atomic_paths([out / name]))
-                packed = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+                bits = poses.keypoints.dtype
+                packed = np.lib.format.open_memmap(temporary, "w+", bits, shape)
                 stack.callback(packed.flush)
             entries.append(replace(entry, poses=name, first_pose=row))
             placed, stop = resize(poses, entry.size), row + len(poses)

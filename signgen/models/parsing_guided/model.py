@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.regions import Region
+from signgen.diffusion.noise import training_noise
 from signgen.models.attention import SourceMemory
 from signgen.models.backbone import build_unet, predict
 from signgen.models.cell_losses import hand_losses, mean_inside
-from signgen.models.encoders import clip_pixels, source_pixels
+from signgen.models.encoders import source_pixels
 from signgen.models.fpdm import FPDM
+from signgen.models.ipf import embedding_of
 from signgen.models.parsing_guided.alignment import alignment_loss
 from signgen.models.parsing_guided.attention import Collected, Reference
 from signgen.models.parsing_guided.borrowing import borrowed
@@ -125,12 +127,15 @@ class ParsingGuided(FPDM):
 
     # ----- the signer -----------------------------------------------------------------------------
 
-    def encode_source(self, source: Tensor, parts: Tensor | None = None) -> SourceFeatures:
+    def encode_source(
+        self, source: Tensor, parts: Tensor | None = None, clip: Tensor | None = None
+    ) -> SourceFeatures:
         """Encode the signer, once per signer: one forward of SourceNet at time step 0.
 
         Args:
             source: (B, 3, H, W) in [-1, 1].
             parts: (B, H, W) int64 regions of the source: 0 elsewhere, then those of the settings.
+            clip: As of `FPDM.encode_source`.
 
         Returns:
             Tokens of views (B, N, D), zeros without context; the embedding of stage 1, where there
@@ -144,10 +149,7 @@ class ParsingGuided(FPDM):
             raise ValueError("parsing-guided attention needs the regions of the source")
         config = self.config
         tokens = self._views(source, parts)  # (B, N, D)
-        pooled = None
-        if self.ipf is not None:
-            with torch.no_grad():
-                pooled = self.ipf.embed_pixels(clip_pixels(source, self.ipf.side))  # (B, E)
+        pooled = embedding_of(self.ipf, source, clip)  # (B, E)
 
         # SourceNet, told of the regions; nothing is noised
         with torch.no_grad():
@@ -276,14 +278,12 @@ class ParsingGuided(FPDM):
         # Encode and noise the targets
         with torch.no_grad():
             z0 = self.latents.encode(batch.target).float()  # (B, C, h, w)
-        noise = torch.randn_like(z0)
-        noise = noise + config.offset_noise * torch.randn_like(z0[:, :, :1, :1])
+        noise = training_noise(z0, config.offset_noise)
         timesteps = self.schedule.draw_timesteps(len(z0), config.timestep_shift, z0.device)
         noisy = self.schedule.add_noise(z0, noise, timesteps)
 
         # Denoise
-        features = self.encode_source(batch.source, batch.source_parts)
-        conditioning = self.condition(features, batch.pose, guide=batch.guide)
+        conditioning = self.condition_batch(batch)
         if self.training:
             conditioning = self.drop(conditioning)
         compared: list[Tensor] | None = [] if config.alignment.weight else None

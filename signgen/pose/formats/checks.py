@@ -145,6 +145,7 @@ def checked_sequence(
     size: tuple[int, int],
     fps: float,
     skeleton: str = COCO_WHOLEBODY,
+    exact: bool = False,
 ) -> PoseSequence:
     """Build the sequence after looking at every number; missing points become 0.
 
@@ -155,6 +156,7 @@ def checked_sequence(
         size: (H, W), already checked.
         fps: Frames per second, already checked.
         skeleton: A key of `SKELETONS`.
+        exact: Keep 64 bits of the points.
     """
     frames, count = confidence.shape
     if frames == 0:
@@ -177,7 +179,9 @@ def checked_sequence(
         )
     _check_numbers(points, path, "coordinate", -_MAX_COORDINATE)
     return PoseSequence(
-        keypoints=np.where(visible[..., None], points, 0).astype(np.float32),
+        keypoints=np.where(visible[..., None], points, 0).astype(
+            np.float64 if exact else np.float32
+        ),
         confidence=scores * visible,
         skeleton=skeleton,
         size=size,

@@ -45,6 +45,7 @@ def _picture(file: InputFile, values: Numbers, padded: bool, what: str | None = 
         size=size,
         fps=file.fps or DEFAULT_FPS,
         skeleton=OPENPOSE_18,
+        exact=True,
     )
     return Reading(poses, assumed=("size", "fps"))
 

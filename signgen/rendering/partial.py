@@ -1,0 +1,186 @@
+"""A render that has not ended: whole segments that can be played, and the frames after them.
+
+It lies in a folder `NAME.mp4.part` beside the video. Whatever ends the process, the same command
+goes on with the first frame that is missing, and the video has the bytes that it had without.
+
+    NAME.mp4.part/video.mp4 compare.mp4    whole segments; after a stop by a signal, all frames
+                  row-000012.png           rows of the contact sheet
+                  last-000024.rgb          the last frame of the last whole segment, as it is
+                  after-000024.rgb         frames after it
+                  state.json               what they are made of, and how much of them counts
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from signgen.errors import ExitCode, UserError
+from signgen.files.reading import read_json
+from signgen.files.writing import make_folder, save_text
+from signgen.media import read_image
+from signgen.media.segments import append_segment, finish_segments
+from signgen.rendering.base import Frame
+
+__all__ = ["SEGMENT", "PartialRender", "part_of"]
+
+SEGMENT = 24
+"""Frames of a segment. More compress better; so many are kept in memory and on disk as they are."""
+
+
+@dataclass
+class PartialRender:
+    """Frames of a render that are kept; open one with `PartialRender.open`.
+
+    Args:
+        folder: Where they lie.
+        made_of: Digest of what they are made of.
+        fps: Frames per second.
+        size: (H, W) of the frames.
+        whole: Number of frames in whole segments.
+        lengths: Bytes of each growing video that count.
+    """
+
+    folder: Path
+    made_of: str
+    fps: float
+    size: tuple[int, int]
+    whole: int = 0
+    lengths: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def open(
+        folder: Path, made_of: str, fps: float, size: tuple[int, int], *, resume: bool = True
+    ) -> PartialRender:
+        """Go on with the frames in a folder, or begin where there are none.
+
+        Args:
+            folder: Where they lie.
+            made_of: Digest of what they are to be made of.
+            fps: Frames per second.
+            size: (H, W) of the frames.
+            resume: Whether to go on; else what is there is deleted.
+
+        Raises:
+            UserError: If the frames there are made of something else, or damaged.
+        """
+        part = PartialRender(folder, made_of, fps, size)
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        state = folder / "state.json"
+        if not state.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            make_folder(folder)
+            part._save()
+            return part
+
+        # What is there already
+        kept = read_json(state, 1 << 16, "the state of a render")
+        if not isinstance(kept, dict) or kept.get("made_of") != made_of:
+            raise UserError(
+                f"{folder} holds frames made of other settings, files or another version; expected "
+                "those of this render. Render with them, or give --no-resume to begin anew.",
+                ExitCode.USAGE,
+            )
+        part.whole, part.lengths = int(kept["whole"]), dict(kept["lengths"])
+        for name, length in part.lengths.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size < length:
+                raise UserError(f"{path} is cut off. Give --no-resume to begin anew.")
+        return part
+
+    @property
+    def _after(self) -> Path:
+        return self.folder / f"after-{self.whole:06d}.rgb"
+
+    def waiting(self) -> list[Frame]:
+        """Return the frames after the last whole segment, at most a segment of them."""
+        height, width = self.size
+        if not self._after.is_file():
+            return []
+        # A frame that was being written counts for nothing
+        data = np.fromfile(self._after, np.uint8)
+        count = min(len(data) // (height * width * 3), SEGMENT)
+        frames = data[: count * height * width * 3].reshape(count, height, width, 3)
+        with self._after.open("r+b") as file:
+            file.truncate(frames.nbytes)
+        return list(frames)
+
+    def last(self, waiting: list[Frame]) -> Frame | None:
+        """Return the last frame that is kept, or None before the first.
+
+        Args:
+            waiting: From `waiting`.
+        """
+        if waiting or not self.whole:
+            return waiting[-1] if waiting else None
+        return np.fromfile(self._last(self.whole), np.uint8).reshape(*self.size, 3)
+
+    def _last(self, whole: int) -> Path:
+        return self.folder / f"last-{whole:06d}.rgb"
+
+    def keep(self, frame: Frame) -> None:
+        """Keep the next frame, (H, W, 3), until its segment is whole."""
+        with self._after.open("ab") as file:
+            file.write(np.ascontiguousarray(frame).tobytes())
+
+    def append(self, **videos: list[Frame]) -> None:
+        """Append a whole segment, or the last one.
+
+        Args:
+            videos: Its frames by the name of the growing video: `video`, `compare`.
+        """
+        frames = next(iter(videos.values()))
+        old, count = (self._after, self._last(self.whole)), len(frames)
+        lengths = self._grow(videos)
+        self._last(self.whole + count).write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
+        self.whole, self.lengths = self.whole + count, lengths
+        self._save()
+        for file in old:
+            file.unlink(missing_ok=True)
+
+    def show(self, **videos: list[Frame]) -> None:
+        """Append frames of a segment that is not whole, to be played until the render goes on."""
+        if next(iter(videos.values())):
+            self._grow(videos)
+
+    def _grow(self, videos: dict[str, list[Frame]]) -> dict[str, int]:
+        lengths = {}
+        for name, frames in videos.items():
+            file = f"{name}.mp4"
+            length = self.lengths.get(file, 0)
+            path = self.folder / file
+            lengths[file] = append_segment(path, length, frames, self.whole, self.fps)
+        return lengths
+
+    def _save(self) -> None:
+        state = {"made_of": self.made_of, "whole": self.whole, "lengths": self.lengths}
+        save_text(self.folder / "state.json", json.dumps(state))
+
+    def row(self, index: int) -> Path:
+        """Return where the row of a frame on the contact sheet lies."""
+        return self.folder / f"row-{index:06d}.png"
+
+    def rows(self) -> list[Frame]:
+        """Return the rows of the contact sheet, in order."""
+        return [read_image(path) for path in sorted(self.folder.glob("row-*.png"))]
+
+    def finish(self, name: str, out: Path, metadata: dict[str, object], shown: Path) -> None:
+        """Make the video `out` of a growing one; see `finish_segments`."""
+        file = f"{name}.mp4"
+        finish_segments(
+            self.folder / file, self.lengths[file], out, self.whole, self.fps, metadata, shown
+        )
+
+    def remove(self) -> None:
+        """Delete it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def part_of(video: Path) -> Path:
+    """Return the folder of the frames of a video that is not ready."""
+    return video.with_name(f"{video.name}.part")
