@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import PRESETS, Sampling
 from signgen.files.paths import check_local, check_output
-from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video, read_frames, read_image
+from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.extraction.clips import estimate_source
@@ -26,6 +25,7 @@ from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
+from signgen.rendering.source import read_source
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -242,7 +242,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     outputs = _outputs(config)
 
     # The source
-    source = _read_source(config)
+    source = read_source(config)
     height, width = (int(side) for side in source.shape[:2])
     size = config.size or (height, width)
     if not all(16 <= side <= MAX_SIDE for side in size):
@@ -266,22 +266,6 @@ def check_inputs(config: RenderConfig) -> Inputs:
     donors = open_donors(config)
     mask = open_mask(config, source, parts)
     return Inputs(source, poses, size, sampling, outputs, said, parts, donors, mask)
-
-
-def _read_source(config: RenderConfig) -> Frame:
-    """Read the picture of the signer, or one frame of a video."""
-    number = config.source_frame
-    if not looks_like_video(config.source):
-        if number:
-            raise UserError(
-                f"--source-frame is {number}; {config.source} is no video. Leave it out.",
-                ExitCode.USAGE,
-            )
-        return read_image(config.source)
-    frames = [] if number < 0 else islice(read_frames(config.source, strict=False), number, None)
-    for frame in frames:
-        return frame
-    raise UserError(f"{config.source} has no frame {number}. Choose another --source-frame.")
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -319,8 +303,6 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoP
         raise
 
     # With somebody in it
-    if len(reading.poses) == 0:
-        raise UserError(f"{config.poses} has 0 frames; expected at least 1.")
     if not reading.poses.visible.any():
         raise UserError(
             f"{config.poses}: every key point of every frame is missing; expected poses of a "

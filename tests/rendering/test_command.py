@@ -296,7 +296,7 @@ def test_failure_half_way_leaves_nothing_and_touches_nothing(
 
 
 def test_interrupt_is_130(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FPDM, "condition", interrupted)
@@ -306,7 +306,7 @@ def test_interrupt_is_130(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unexpected_error_is_one_line_and_1(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("first\nsecond")
 
     monkeypatch.setattr(FPDM, "condition", broken)
