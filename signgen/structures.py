@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from signgen.models.features import CachedFeatures
     from signgen.models.source_maps import SourceMaps
 
 __all__ = [
     "Batch",
-    "CachedFeatures",
     "Conditioning",
     "ExitCode",
     "FrameRef",
@@ -177,28 +177,6 @@ class Guide:
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
         """Return the guide with all its planes changed alike, such as cut or mirrored."""
         return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
-
-
-class CachedFeatures(NamedTuple):
-    """What the frozen parts of a model make of an example, read from a cache.
-
-    A named tuple, because loaders stack those.
-
-    Args:
-        mean: (B, C, h, w) mean of the posterior of the target's latents, not scaled.
-        deviation: (B, C, h, w) its standard deviation.
-        tokens: (B, N, D) tokens of the source, not projected.
-        pooled: (B, E) embedding of the source by stage 1; (B, 0) without fusion.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-    tokens: Tensor
-    pooled: Tensor
-
-    def to(self, device: torch.device | str) -> CachedFeatures:
-        """Return the features on another device."""
-        return CachedFeatures(*(value.to(device) for value in self))
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.model import FPDMConfig
 from signgen.diffusion import draws
+from signgen.diffusion.processes import mean_of_all
 from signgen.models.base import sample_posterior
 from signgen.models.guided import Painting, build_decoder
 from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained
-from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, ExitCode, UserError
 
 KL_WEIGHT = 1e-4

@@ -53,7 +53,7 @@ class Trainable(Protocol):
         Draws for samples come from `diffusion.draws`, so that several processes and any number of
         micro-batches draw what one batch does; draws for a whole micro-batch come from torch's
         global generator, which the training loop seeds alike on all processes. A loss that is no
-        mean over samples looks at all processes (`models.processes`).
+        mean over samples looks at all processes (`diffusion.processes`).
         """
         ...
 

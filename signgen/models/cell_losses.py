@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from signgen.models.processes import mean_of_all
+from signgen.diffusion.processes import mean_of_all
 
 __all__ = ["hand_losses", "mean_inside"]
 

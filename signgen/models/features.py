@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,29 @@ from signgen.structures import Batch, SourceFeatures
 if TYPE_CHECKING:
     from signgen.models.fpdm import FPDM
 
-__all__ = ["of_sources", "of_targets", "source_features", "target_latents"]
+__all__ = ["CachedFeatures", "of_sources", "of_targets", "source_features", "target_latents"]
+
+
+class CachedFeatures(NamedTuple):
+    """What the frozen parts of a model make of an example, read from a cache.
+
+    A named tuple, because loaders stack those.
+
+    Args:
+        mean: (B, C, h, w) mean of the posterior of the target's latents, not scaled.
+        deviation: (B, C, h, w) its standard deviation.
+        tokens: (B, N, D) tokens of the source, not projected.
+        pooled: (B, E) embedding of the source by stage 1; (B, 0) without fusion.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    tokens: Tensor
+    pooled: Tensor
+
+    def to(self, device: torch.device | str) -> CachedFeatures:
+        """Return the features on another device."""
+        return CachedFeatures(*(value.to(device) for value in self))
 
 
 @torch.no_grad()

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import IPFConfig
+from signgen.diffusion.processes import from_all, mean_of_all
 from signgen.models.dropout import Dropout
 from signgen.models.encoders import build_clip, clip_pixels
-from signgen.models.processes import from_all, mean_of_all
 from signgen.structures import Batch, ExitCode, UserError, expect
 
 POSE_GRID = 14

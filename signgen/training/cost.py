@@ -30,10 +30,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
-from signgen.models.features import of_sources, of_targets
+from signgen.models.features import CachedFeatures, of_sources, of_targets
 from signgen.models.fpdm import FPDM
 from signgen.models.ipf import IPF, info_nce
-from signgen.structures import Batch, CachedFeatures, ExitCode, Guide, UserError
+from signgen.structures import Batch, ExitCode, Guide, UserError
 
 __all__ = ["PEAKS", "SHARE", "Cost", "cost", "example", "hours", "measure", "memory"]
 

@@ -20,6 +20,7 @@ from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.regions import Region
 from signgen.diffusion import draws
 from signgen.diffusion.noise import training_noise
+from signgen.diffusion.processes import mean_of_all
 from signgen.models.attention import SourceMemory
 from signgen.models.backbone import build_unet, predict
 from signgen.models.cell_losses import hand_losses, mean_inside
@@ -40,7 +41,6 @@ from signgen.models.parsing_guided.source_net import (
     source_maps,
 )
 from signgen.models.parsing_guided.views import Resampler, region_view
-from signgen.models.processes import mean_of_all
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:

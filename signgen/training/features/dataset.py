@@ -18,8 +18,9 @@ from signgen.config.train import TrainConfig
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.examples.augmentation import flips
 from signgen.data.examples.loading import Example, TripletDataset, to_pixels
+from signgen.models.features import CachedFeatures
 from signgen.models.fpdm import FPDM
-from signgen.structures import CachedFeatures, ExitCode, FrameRef, UserError
+from signgen.structures import ExitCode, FrameRef, UserError
 from signgen.training.features.files import FeatureCache
 from signgen.training.resuming import data_digest
 

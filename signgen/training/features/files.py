@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from signgen.files.paths import check_input
-from signgen.structures import CachedFeatures, ExitCode, Record, Triplet, UserError
+from signgen.models.features import CachedFeatures
+from signgen.structures import ExitCode, Record, Triplet, UserError
 
 __all__ = [
     "ARRAYS",
