@@ -119,9 +119,9 @@ def test_frames_come_chunk_by_chunk(
     sizes = []
     original = model.condition
 
-    def counted(features: object, pose: np.ndarray) -> object:
+    def counted(features: object, pose: np.ndarray, **given: object) -> object:
         sizes.append(len(pose))
-        return original(features, pose)
+        return original(features, pose, **given)
 
     monkeypatch.setattr(model, "condition", counted)
     sampling = Sampling(steps=1, official_noise=True)
