@@ -20,7 +20,10 @@ def from_all(x: Tensor) -> Tensor:
     The gradient of a process is the sum of what all processes want of it: where all compute the
     same loss of it, the mean over processes is the gradient of that loss.
     """
-    return torch.cat(all_gather(x.contiguous())) if _several() else x  # (processes * B, ...)  # type: ignore[no-untyped-call]
+    if not _several():
+        return x
+    gathered = all_gather(x.contiguous())  # type: ignore[no-untyped-call]
+    return torch.cat(gathered)  # (processes * B, ...)
 
 
 def mean_of_all(x: Tensor) -> Tensor:
