@@ -230,9 +230,11 @@ def test_sources_and_drawings_come_in_the_sizes_the_model_wants(
     seen: list[torch.Tensor] = []
     condition = other.condition
 
-    def noting(features: SourceFeatures, pose: torch.Tensor, clip: torch.Tensor) -> Conditioning:
+    def noting(
+        features: SourceFeatures, pose: torch.Tensor, clip: torch.Tensor, guide: None
+    ) -> Conditioning:
         seen.append(clip)
-        return condition(features, pose, clip)
+        return condition(features, pose, clip, guide=guide)
 
     other.condition = noting  # type: ignore[method-assign]
     frame = next(renderer.render(source, poses, (64, 48)))
