@@ -46,7 +46,7 @@ def collate(examples: Sequence[Example]) -> Batch:
     """Stack examples along a first axis; a loader process does so in memory that it shares."""
     guides = [example.guide for example in examples if example.guide is not None]
     plain = [
-        {name: value for name, value in vars(example).items() if isinstance(value, Tensor)}
+        {name: value for name, value in vars(example).items() if isinstance(value, Tensor | tuple)}
         for example in examples
     ]
     return Batch(**default_collate(plain), guide=Guide.cat(guides) if guides else None)
