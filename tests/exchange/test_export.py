@@ -78,7 +78,7 @@ def test_the_bundled_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ],
     }
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert "| unet | 11,331,652 |" in card
+    assert "| unet | 7,822,088 |" in card
     assert "--model me/signgen-mini" in card
     assert "### signgen mini, first edition" in card
     # What is bundled was fp16 already, so that nothing is lost.
