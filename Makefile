@@ -59,10 +59,11 @@ setup: $(DEV) ## Create .venv and install signgen with the development tools
 
 # ----- the two commands ----------------------------------------------------------------------------
 
-demo: $(CORE) ## Render the bundled sample to demo.mp4
-	@$(BIN)/signgen render --source $(SAMPLE)/source.png --source-poses $(SAMPLE)/poses.json --poses $(SAMPLE)/poses.json \
-	  --model warp --out demo.mp4 --compare
-	@echo "Result:                       $(CURDIR)/demo.mp4"
+demo: $(CORE) ## Render two bundled signers to demo.mp4 and demo.other.mp4
+	@for one in .other ""; do folder=$(SAMPLE)/$${one#.}; \
+	  $(BIN)/signgen render --source $$folder/source.png --source-poses $$folder/poses.json --poses $$folder/poses.json \
+	    --out demo$$one.mp4 --compare || exit; done
+	@echo "Results:                      $(CURDIR)/demo.mp4, demo.other.mp4"
 	@echo "Source, pose, result:         $(CURDIR)/demo.compare.mp4"
 	@echo "Contact sheet:                $(CURDIR)/demo.sheet.png"
 
@@ -137,5 +138,5 @@ test-mmpose: ## Compare our HRNet with MMPose itself, in an environment of its o
 	  tests/pose/estimators/test_mmpose_parity.py
 
 clean: ## Remove caches and demo output; keeps .venv and runs/
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo.mp4 demo.compare.mp4 demo.sheet.png runs/bench
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo*.mp4 demo*.png runs/bench
 	find signgen tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
@@ -34,6 +35,7 @@ from torch import Tensor
 from signgen.checkpoints.models import load_model
 from signgen.config.model import UNetConfig, tiny_fpdm
 from signgen.config.sampling import ResolvedSampling, Sampling
+from signgen.data.examples.guides import unknown_guide
 from signgen.diffusion.samplers import sample
 from signgen.models import build_model
 from signgen.models.base import PoseGuidedModel
@@ -80,10 +82,12 @@ def stock(
         for timestep in scheduler.timesteps:
             made = []
             for branch in branches:
+                own = slice(row, row + 1)
                 one = Conditioning(
-                    branch.pose[row : row + 1],
-                    branch.tokens[row : row + 1],
-                    None if branch.embedding is None else branch.embedding[row : row + 1],
+                    branch.pose[own],
+                    branch.tokens[own],
+                    None if branch.embedding is None else branch.embedding[own],
+                    moved=None if branch.moved is None else branch.moved[own],
                 )
                 made.append(model.denoise(z, timestep.view(1), one))
             output = made[0]
@@ -100,7 +104,8 @@ def ways(
     """Return the ways to denoise the same frames, which are conditioned already."""
     size = model.config.size
     with torch.inference_mode():
-        conditioning = model.condition(features, torch.rand(FRAMES, 3, *size))
+        guide = unknown_guide(np.zeros((*size, 3), np.uint8))
+        conditioning = model.condition(features, torch.rand(FRAMES, 3, *size), guide=guide)
     branches = model.branches(conditioning)
     noise = torch.randn(FRAMES, *model.latents.shape(size))
 

@@ -1,4 +1,4 @@
-"""Make the bundled sample: 40 rendered signers, and the frame and poses that `make demo` renders.
+"""Make the bundled sample: 40 rendered signers, and two frames and poses that `make demo` renders.
 
 python tools/make_sample.py MAKEHUMAN_ASSETS [OUT]
 
@@ -19,12 +19,12 @@ from signgen.media import save_image
 from signgen.pose.formats import write_poses
 
 COLOURS = 112
-DEMO = (481, 1)
-"""Seeds of the demo: its signer looks at the camera and starts with both hands in sight."""
+DEMOS = {"demo": (481, 1), "demo/other": (494, 1)}
+"""Folders and seeds of the demo: its signers look at the camera, both hands in sight at first."""
 DEMO_FRAMES = 60
 NOTE = """
 Each frame is reduced to {colours} colours of its own, so that the sample is small. `demo/` holds
-the first frame and the {frames} poses of another signer's clip.
+the first frame and the {frames} poses of another signer's clip, `demo/other/` those of one more.
 """
 
 
@@ -38,13 +38,18 @@ def main() -> None:
             picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
                 path, optimize=True
             )
-    # The demo
-    clip = Studio(assets).render_clip(*DEMO, DEMO_FRAMES)
-    (out / "demo").mkdir()
-    save_image(out / "demo" / "source.png", clip.frames[0])
-    write_poses(clip.poses, out / "demo" / "poses.json")
+    write_demos(assets, out)
     with (out / "README.md").open("a", encoding="utf-8") as card:
         card.write(NOTE.format(colours=COLOURS, frames=DEMO_FRAMES))
+
+
+def write_demos(assets: Path, out: Path) -> None:
+    """Write the first frame and the poses of each demo into its folder in `out`."""
+    for name, seeds in DEMOS.items():
+        clip = Studio(assets).render_clip(*seeds, DEMO_FRAMES)
+        (out / name).mkdir()
+        save_image(out / name / "source.png", clip.frames[0])
+        write_poses(clip.poses, out / name / "poses.json")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,13 @@ GROUPS = {
         "pose_size",
         "pose_fps",
         "source_poses",
+        "source_frame",
         "estimator",
         "weights",
         "fill_gaps",
         "smooth",
     ),
+    "pictures": ("frame", "size", "steady"),
     "human parsing": ("parsing", "label_set", "clothes_parsing", "face_parsing"),
     "editing": ("clothes_from", "face_from", "edit_region", "mask"),
     "sampling": (

@@ -34,6 +34,7 @@ GROUPS = {
         "weight_decay",
         "clip_gradient",
         "ema",
+        "seed",
         "gradient_checkpointing",
     ),
     "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every", "track"),

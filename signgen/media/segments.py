@@ -23,8 +23,6 @@ from signgen.media.writer import WRITE_ERRORS, add_h264, even_frame, exact_rate,
 
 __all__ = ["append_segment", "finish_segments"]
 
-DELAY = 4
-"""Frames by which times in the growing file are late, so that no frame is decoded before 0."""
 _FRAGMENTED = {
     "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer",
     "avoid_negative_ts": "disabled",
@@ -67,7 +65,9 @@ def _encoded(frames: Sequence[NDArray[np.uint8]], first: int, fps: float) -> byt
     options = {**_FRAGMENTED, "fragment_index": str(first + 1)}
     with av.open(buffer, "w", format="mp4", options=options) as container:
         stream = add_h264(container, rate, (height + height % 2, width + width % 2))
-        for number, frame in enumerate(frames, first + DELAY):
+        # Frames in the order they are shown: how late others come depends on the segment's length
+        stream.codec_context.max_b_frames = 0
+        for number, frame in enumerate(frames, first):
             check_frame(frame, (height, width))
             picture = av.VideoFrame.from_ndarray(even_frame(frame), format="rgb24")
             picture.pts, picture.time_base = number, 1 / rate

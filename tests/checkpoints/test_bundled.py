@@ -51,7 +51,6 @@ def test_the_poses_move_the_picture(renderer: Renderer, report: Report) -> None:
     assert ours > without + 0.02
 
 
-@pytest.mark.xfail(reason="the model learned from drawn signers, the sample shows rendered ones")
 @pytest.mark.parametrize("metric", ["ssim", "psnr", "hand_ssim"])
 def test_it_beats_copying_the_source(report: Report, metric: str) -> None:
     ours, copied = report.score(metric).value, report.score(metric, COPY).value

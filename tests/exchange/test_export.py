@@ -74,13 +74,13 @@ def test_the_bundled_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "tags": ["sign-language", "pose-guided", "latent-diffusion", "fpdm", "arxiv:2412.07333"],
         "datasets": ["synthetic"],
         "training_data": [
-            {"name": "synthetic", "license": "Apache-2.0; drawn, no real person is depicted"}
+            {"name": "synthetic", "license": "Apache-2.0; rendered, no real person is depicted"}
         ],
     }
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert "| unet | 11,331,652 |" in card
+    assert "| unet | 7,822,088 |" in card
     assert "--model me/signgen-mini" in card
-    assert "### signgen mini, first edition" in card
+    assert "### signgen mini, second edition" in card
     # What is bundled was fp16 already, so that nothing is lost.
     mini, ours = signgen.load_model("mini"), signgen.load_model(out)
     pairs = zip(mini.state_dict().values(), ours.state_dict().values(), strict=True)

@@ -58,7 +58,9 @@ def test_sampling_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         features = model.encode_source_pixels(names["source"], names["source_clip"])
         condition = model.condition
         monkeypatch.setattr(
-            model, "condition", lambda *parts: condition(*parts, names["pose_clip"])
+            model,
+            "condition",
+            lambda source, pose, *_, **__: condition(source, pose, names["pose_clip"]),
         )
         expected, other = (
             generate(

@@ -38,8 +38,9 @@ def test_systems_are_scored_side_by_side(
     module.main()
     scores = json.loads(capsys.readouterr().out)["scores"]
     systems = {"generated", "copy of the source"}
-    systems |= {"moved source", "without latents"} if kind == "guided" else set()
+    if kind == "guided":
+        systems |= {"moved source", "without latents", "latents of the moved source"}
     assert scores["ssim"].keys() == scores["hand_ssim"].keys() == systems
     assert all(0 < score["value"] < 1 for score in scores["ssim"].values())
     height, width = read_image(tmp_path / "sheet.png").shape[:2]
-    assert (height, width) == (2 * 260, (5 if kind == "guided" else 3) * 210)
+    assert (height, width) == (2 * 260, (6 if kind == "guided" else 3) * 210)

@@ -17,6 +17,7 @@ from signgen.config.model import full_fpdm, tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
 from signgen.structures import Batch, UserError
+from signgen.training.cost import measure, without_weights
 from tests.material.tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ class Layers(nn.Module):
 def test_linear_layers_by_hand(tool: ModuleType, mixed: bool) -> None:
     with torch.device("meta"):
         stage = Layers(normalised=False)
-    found = tool.measure(stage, points(5), mixed=mixed)
+    found = measure(stage, points(5), mixed=mixed)
     assert (found.parameters, found.trained) == (3 * 16 + 16 + 16 * 4 + 4, 16 * 4 + 4)
     assert found.forward == 2 * 5 * (3 * 16 + 16 * 4)
     # Of the input nothing is asked, so only the gradient of the trained weight is a product.
@@ -63,7 +64,7 @@ def test_linear_layers_by_hand(tool: ModuleType, mixed: bool) -> None:
 def test_normalisation_is_kept_in_32_bits(tool: ModuleType) -> None:
     with torch.device("meta"):
         stage = Layers(normalised=True)
-    found = tool.measure(stage, points(5), mixed=True)
+    found = measure(stage, points(5), mixed=True)
     # Its input, with a mean and a deviation each; then the input and the output of the last layer.
     assert found.activations == 4 * 5 * (16 + 2) + 2 * 5 * (16 + 4)
 
@@ -80,7 +81,7 @@ def test_attention_keeps_no_scores(tool: ModuleType) -> None:
 
     with torch.device("meta"):
         stage = Attention()
-    small, large = (tool.measure(stage, points(n), mixed=True) for n in (512, 1024))
+    small, large = (measure(stage, points(n), mixed=True) for n in (512, 1024))
     assert large.activations < 2.1 * small.activations
     assert small.forward == 2 * 2 * 512 * 512 * 8
     assert large.forward == 4 * small.forward
@@ -123,7 +124,7 @@ def test_table_adds_up(tool: ModuleType) -> None:
 
 
 def test_nothing_pretrained_is_left(tool: ModuleType) -> None:
-    model = tool.without_weights(full_fpdm())
+    model = without_weights(full_fpdm())
     assert model == full_fpdm(base=None, clip=None, dino=None)
 
 
