@@ -337,6 +337,7 @@ def _child(
             path.write_bytes(data)
             if form.sign is not None:
                 form.sign(data, path)
+            _peak()  # from now on
             before, what, detail = _peak(), "read", ""
             try:
                 form.read(path)

@@ -117,7 +117,7 @@ def test_render_from_a_video_twice(render, tmp_path, capsys):
         result = json.loads(captured.out)
         assert (result["frames"], result["fps"]) == (4, 12.5)
         assert result["settings"]["estimator"] == "dots-1"
-    assert render.estimator.clips == 1
+    assert render.estimator.clips == 3, "the video once, and the source picture of each render"
     with av.open(str(tmp_path / "out" / "a.mp4")) as container:
         assert json.loads(container.metadata["comment"])["estimator"] == "dots-1"
         assert sum(1 for _ in container.decode(video=0)) == 4
