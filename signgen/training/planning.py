@@ -13,11 +13,12 @@ from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.train import TrainConfig
 from signgen.data.dataset import open_dataset
 from signgen.errors import ExitCode, UserError
+from signgen.files.caches import INDEX
 from signgen.models.pretrained import missing_parts, require_parts
 from signgen.training.cost import Cost, cost, hours, memory
 from signgen.training.environment import check_device
 from signgen.training.examples import training_data
-from signgen.training.features.files import INDEX, read_index
+from signgen.training.features.files import read_index
 from signgen.training.optimizers import check_optimizer
 from signgen.training.reporting import check_trackers
 from signgen.training.resuming import resumed

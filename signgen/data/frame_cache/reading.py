@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.data.adapter import DatasetAdapter
+from signgen.files.caches import INDEX
 from signgen.files.paths import check_input
 from signgen.media.resizing import METHODS, Resize
 from signgen.structures import ExitCode, FrameRef, UserError
 
-__all__ = ["INDEX", "CacheIndex", "FrameCache", "Place", "Shard", "fingerprint", "read_index"]
+__all__ = ["CacheIndex", "FrameCache", "Place", "Shard", "fingerprint", "read_index"]
 
-INDEX = "index.json"
 _FORMAT, _VERSION = "signgen-frame-cache", 1
 _AGAIN = "Run `signgen prepare cache` into another folder."
 # Frames whose pixels enter a fingerprint; more would make opening slow.

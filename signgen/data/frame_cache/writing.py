@@ -19,7 +19,6 @@ import numpy as np
 
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.frame_cache.reading import (
-    INDEX,
     CacheIndex,
     FrameCache,
     Place,
@@ -27,15 +26,15 @@ from signgen.data.frame_cache.reading import (
     fingerprint,
     read_index,
 )
+from signgen.files.caches import claim_cache, finish_cache
 from signgen.files.digests import sha256
 from signgen.files.locking import locked
-from signgen.files.writing import atomic_path, make_folder, remove_leftovers, save_text
+from signgen.files.writing import atomic_path
 from signgen.media.resizing import METHODS, Resize, resize_image
 from signgen.structures import ExitCode, FrameRef, UserError
 
 __all__ = ["write_cache"]
 
-PLAN = "unfinished.json"
 SHARD_BYTES = 1 << 30
 
 
@@ -100,8 +99,7 @@ def _write_shards(
         if progress is not None:
             progress(done, total)
     shards = [replace(s, sha256=sha256(path)) for s, path in zip(plan.shards, paths, strict=True)]
-    save_text(folder / INDEX, replace(plan, shards=tuple(shards)).text())
-    (folder / PLAN).unlink()
+    finish_cache(folder, replace(plan, shards=tuple(shards)).text())
     return FrameCache.open(folder)
 
 
@@ -136,25 +134,19 @@ def _plan(
 
 def _claim(folder: Path, plan: CacheIndex) -> bool:
     """Make the folder ours: true if it holds this cache already, finished."""
-    make_folder(folder)
-    names = {path.name for path in folder.iterdir()}
-    if not names:
-        save_text(folder / PLAN, plan.text())
-        return False
-    if not names & {INDEX, PLAN}:
-        raise UserError(
-            f"{folder} is not empty and holds no frame cache; expected a new folder.",
-            ExitCode.CANNOT_CREATE,
-        )
-    index = read_index(folder / (INDEX if INDEX in names else PLAN))
-    if replace(index, shards=tuple(replace(s, sha256="") for s in index.shards)) != plan:
-        raise UserError(
-            f"{folder} holds a cache of other data, of another size or resized otherwise. "
-            "Remove it first.",
-            ExitCode.CANNOT_CREATE,
-        )
-    remove_leftovers(folder, "frames-*")
-    return INDEX in names
+
+    def fits(path: Path) -> bool:
+        index = read_index(path)
+        return replace(index, shards=tuple(replace(s, sha256="") for s in index.shards)) == plan
+
+    return claim_cache(
+        folder,
+        plan.text(),
+        fits,
+        kind="frame",
+        other="other data, of another size or resized otherwise",
+        shards="frames-*",
+    )
 
 
 def _run(

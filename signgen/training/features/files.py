@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from signgen.files.caches import INDEX
 from signgen.files.paths import check_input
 from signgen.models.features import CachedFeatures
 from signgen.structures import ExitCode, Record, Triplet, UserError
 
 __all__ = [
     "ARRAYS",
-    "INDEX",
     "FeatureCache",
     "FeatureIndex",
     "Shard",
@@ -33,7 +33,6 @@ __all__ = [
     "source_frames",
 ]
 
-INDEX = "index.json"
 ARRAYS = ("latents", "tokens", "pooled")
 _FORMAT, _VERSION = "signgen-feature-cache", 1
 _AGAIN = "Run `signgen prepare features` into another folder."

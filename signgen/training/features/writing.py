@@ -21,9 +21,10 @@ from signgen.checkpoints.models import load_into, start_from
 from signgen.config.train import TrainConfig
 from signgen.data.dataset import open_dataset
 from signgen.device import choose_device
+from signgen.files.caches import claim_cache, finish_cache
 from signgen.files.digests import sha256
 from signgen.files.locking import locked
-from signgen.files.writing import atomic_paths, make_folder, remove_leftovers, save_text
+from signgen.files.writing import atomic_paths
 from signgen.models import build_stage
 from signgen.models.features import of_sources, of_targets
 from signgen.models.fpdm import FPDM
@@ -31,7 +32,6 @@ from signgen.structures import ExitCode, FrameRef, Record, UserError
 from signgen.training.features.dataset import FramePixels, check_cacheable, made_from
 from signgen.training.features.files import (
     ARRAYS,
-    INDEX,
     FeatureIndex,
     Shard,
     read_index,
@@ -41,7 +41,6 @@ from signgen.training.features.files import (
 __all__ = ["write_features"]
 
 Arrays = dict[str, NDArray[np.float16]]
-PLAN = "unfinished.json"
 SHARD_BYTES = 1 << 28
 
 
@@ -129,24 +128,19 @@ def _plan(
 
 def _claim(folder: Path, plan: FeatureIndex) -> bool:
     """Make the folder ours: true if it holds this cache already, finished."""
-    make_folder(folder)
-    names = {path.name for path in folder.iterdir()}
-    if not names:
-        save_text(folder / PLAN, plan.text())
-        return False
-    if not names & {INDEX, PLAN}:
-        raise UserError(
-            f"{folder} is not empty and holds no feature cache; expected a new folder.",
-            ExitCode.CANNOT_CREATE,
-        )
-    index = read_index(folder / (INDEX if INDEX in names else PLAN))
-    if replace(index, shards=tuple(Shard(s.records, {}) for s in index.shards)) != plan:
-        raise UserError(
-            f"{folder} holds a cache of other data, weights or settings. Remove it first.",
-            ExitCode.CANNOT_CREATE,
-        )
-    remove_leftovers(folder, "*-*")
-    return INDEX in names
+
+    def fits(path: Path) -> bool:
+        index = read_index(path)
+        return replace(index, shards=tuple(Shard(s.records, {}) for s in index.shards)) == plan
+
+    return claim_cache(
+        folder,
+        plan.text(),
+        fits,
+        kind="feature",
+        other="other data, weights or settings",
+        shards="*-*",
+    )
 
 
 def _check_space(folder: Path, plan: FeatureIndex, records: list[Record], example: Arrays) -> None:
@@ -183,8 +177,7 @@ def _write(
             progress(done, total)
         digests = {array: sha256(path) for array, path in paths.items()}
         shards.append(replace(shard, sha256=digests))
-    save_text(folder / INDEX, replace(plan, shards=tuple(shards)).text())
-    (folder / PLAN).unlink()
+    finish_cache(folder, replace(plan, shards=tuple(shards)).text())
 
 
 def _shard(

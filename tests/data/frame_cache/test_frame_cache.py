@@ -17,8 +17,9 @@ from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
-from signgen.data.frame_cache.reading import INDEX, FrameCache
-from signgen.data.frame_cache.writing import PLAN, write_cache
+from signgen.data.frame_cache.reading import FrameCache
+from signgen.data.frame_cache.writing import write_cache
+from signgen.files.caches import INDEX, PLAN
 from signgen.files.digests import sha256
 from signgen.media.resizing import resize_image
 from signgen.structures import ExitCode, FrameRef, UserError

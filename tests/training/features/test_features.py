@@ -18,12 +18,13 @@ from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import batches
 from signgen.data.examples.triplets import with_few_sources
 from signgen.diffusion.draws import drawing
+from signgen.files.caches import INDEX, PLAN
 from signgen.models import build_stage
 from signgen.models.features import of_sources, of_targets
 from signgen.structures import ExitCode, FrameRef, Record, Triplet, UserError
 from signgen.training.examples import training_data
-from signgen.training.features.files import INDEX, read_index, source_frames
-from signgen.training.features.writing import PLAN, write_features
+from signgen.training.features.files import read_index, source_frames
+from signgen.training.features.writing import write_features
 from signgen.training.loop import train
 from signgen.training.run import open_run
 
