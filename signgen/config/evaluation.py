@@ -64,6 +64,9 @@ class EvalConfig:
     """Also score the hands: Hand SSIM, and Hand PE where an estimator of hands is found."""
     faces: bool = False
     """Also score face and mouth; needs poses as the hand metrics do."""
+    regions: bool = False
+    """Also score face and clothing alone, by the human parsing of the true frames in --data: SSIM
+    and colour distance."""
     keypoints: bool = False
     """Also find key points again in the generated frames, with an estimator: body, hands, mouth."""
     motion: bool = True

@@ -167,8 +167,8 @@ def _clip_poses(path: Path, num_frames: int, _version: int) -> PoseSequence:
     return poses
 
 
-def parts_of(adapter: DatasetAdapter, ref: FrameRef) -> Parts:
-    """Return the human parsing of a frame, for a model that needs it.
+def parts_of(adapter: DatasetAdapter, ref: FrameRef, needed_by: str = "the model") -> Parts:
+    """Return the human parsing of a frame, for what needs it: a model, or a flag.
 
     Raises:
         UserError: If the dataset has none.
@@ -177,7 +177,7 @@ def parts_of(adapter: DatasetAdapter, ref: FrameRef) -> Parts:
     if parts is None:
         raise UserError(
             f"dataset {adapter.name} has no human parsing of {ref.record.split}/{ref.record.id}, "
-            "which the model needs. Run `signgen prepare` with --parsing.",
+            f"which {needed_by} needs. Run `signgen prepare` with --parsing.",
             ExitCode.NO_INPUT,
         )
     return parts

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.kinds import UNKNOWN, kind_of
+from signgen.human_parsing.maps import Parts
 from signgen.media import find_clips, list_pictures, open_clip, read_image
 from signgen.media.video import PICTURE_SUFFIXES
 from signgen.pose.formats import read_clip_of, read_poses
@@ -51,6 +52,7 @@ class Clip:
         kind: Kind of the files of the true frames, such as `png` or `h264`; see `kinds.kind_of`.
         from_files: Whether frames are decoded from files while they are iterated, which another
             thread can do ahead.
+        parts: Human parsing of the true frames, as many, or None.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Clip:
     still: bool = False
     kind: str = UNKNOWN
     from_files: bool = False
+    parts: Iterable[Parts] | None = None
 
 
 @dataclass(frozen=True)

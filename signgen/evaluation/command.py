@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from signgen.config.evaluation import EvalConfig, ScoredFrames
 from signgen.config.sampling import Sampling
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import BackTranslation, back_translate, read_texts
-from signgen.evaluation.clips import ClipFiles, Pairing, pair_paths
+from signgen.evaluation.clips import Clip, ClipFiles, Pairing, pair_paths
 from signgen.evaluation.images import has_results, pair_images
 from signgen.evaluation.metric_choice import Measurement, choose_metrics, chosen_protocol
-from signgen.evaluation.models import model_baselines, model_clips
+from signgen.evaluation.models import model_baselines, model_clips, true_parts
 from signgen.evaluation.reports.latex import write_latex
 from signgen.evaluation.reports.page import write_html
 from signgen.evaluation.reports.report import COPY, GENERATED, WARPED, Report
@@ -85,9 +86,10 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         baselines = (COPY,) if all(clip.source is not None for clip in clips) else ()
 
     # Score them
+    opening = _with_parts(config) if config.regions else _opener
     measurements = choose_metrics(config, images=pairing.images)
     report = evaluate_clips(
-        {clip.id: clip.open for clip in clips},
+        {clip.id: opening(clip) for clip in clips},
         measurements,
         baselines=baselines,
         compared=config.compare,
@@ -109,6 +111,29 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         inputs={**inputs, "compare": list(config.compare), **pairing.counts},
         back_translation=_back_translated(config, clips, report, texts),
     )
+
+
+def _opener(files: ClipFiles) -> Callable[[], Clip]:
+    return files.open
+
+
+def _with_parts(config: EvalConfig) -> Callable[[ClipFiles], Callable[[], Clip]]:
+    """Return what gives a clip the human parsing that the data has of its true frames."""
+    from signgen.data.dataset import open_dataset
+
+    adapter = open_dataset(config.data, (config.split,))
+    records = {record.id: record for record in adapter.records(config.split)}
+
+    def opened(files: ClipFiles) -> Clip:
+        if files.id not in records:
+            raise UserError(
+                f"{config.data}, split {config.split}, has no clip {files.id}; --regions expects "
+                "the clips of --data, which has their human parsing.",
+                ExitCode.NO_INPUT,
+            )
+        return replace(files.open(), parts=true_parts(adapter, records[files.id]))
+
+    return lambda files: partial(opened, files)
 
 
 def _records(config: EvalConfig) -> dict[str, Record]:
@@ -143,9 +168,9 @@ def _paired(config: EvalConfig) -> Pairing:
             source_poses=config.source_poses,
             generated_poses=own_poses,
         )
-    beside = {"--poses": config.poses, "--source": config.source}
-    for flag, path in beside.items():
-        if path is not None:
+    beside = {"--poses": config.poses, "--source": config.source, "--regions": config.regions}
+    for flag, given in beside.items():
+        if given:
             raise UserError(
                 f"{flag} serves clips, and single images are scored here. Leave it out, or score "
                 "clips with --items clips.",
@@ -207,7 +232,7 @@ def _score_model(config: EvalConfig, progress: Progress | None) -> Report:
     if config.model == WARP:
         baselines = tuple(name for name in baselines if name != WARPED)
     report = evaluate_clips(
-        model_clips(renderer, adapter, config.split),
+        model_clips(renderer, adapter, config.split, regions=config.regions),
         measurements,
         baselines=baselines,
         compared=config.compare,

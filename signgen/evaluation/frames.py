@@ -13,6 +13,7 @@ from signgen.evaluation.metric_choice import named_metrics
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import Result
 from signgen.evaluation.scoring import evaluate_clips
+from signgen.human_parsing.maps import Parts
 from signgen.media.resizing import Filter, check_size
 from signgen.structures import ExitCode, PoseSequence, UserError
 
@@ -25,6 +26,7 @@ def evaluate_frames(
     metrics: Sequence[str] = ("ssim", "psnr"),
     *,
     poses: PoseSequence | None = None,
+    parts: Iterable[Parts] | None = None,
     size: tuple[int, int] | None = None,
     resize: Filter = "pillow-bicubic",
 ) -> dict[str, Result]:
@@ -37,6 +39,7 @@ def evaluate_frames(
             are not in the caches of this machine has the value None, and says what it needs in
             `unavailable`.
         poses: Key points of the true frames, for metrics of hands, face and mouth.
+        parts: Human parsing of the true frames, as many, for metrics of regions.
         size: (H, W) that all frames are resized to; None leaves them as they are.
         resize: Library and filter.
 
@@ -53,7 +56,8 @@ def evaluate_frames(
         raise UserError(
             f"resize is {resize}; expected one of {', '.join(get_args(Filter))}.", ExitCode.USAGE
         )
-    clip = Clip("frames", "", map(np.asarray, generated), map(np.asarray, reference), poses)
+    ours, truth = map(np.asarray, generated), map(np.asarray, reference)
+    clip = Clip("frames", "", ours, truth, poses, parts=parts)
     measurements = named_metrics(metrics, View(size, resize))
     report = evaluate_clips({clip.id: lambda: clip}, measurements, baselines=())
     return {name: report.score(name) for name in metrics}

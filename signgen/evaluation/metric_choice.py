@@ -42,6 +42,7 @@ from signgen.evaluation.metrics.networks import (
 )
 from signgen.evaluation.metrics.perceptual.lpips import lpips_metric, open_lpips
 from signgen.evaluation.metrics.pixels.image import L1, MAE, PSNR
+from signgen.evaluation.metrics.pixels.parsed_regions import PARSED_METRICS
 from signgen.evaluation.metrics.pixels.ssim import (
     GAUSSIAN,
     SSIM_256,
@@ -89,7 +90,7 @@ FACES = ("face_ssim", "mouth_ssim")
 KEYPOINTS = ("keypoint_error", "keypoint_dtw")
 MOTION = ("flicker", "brightness_jitter", "second_difference", "tcd")
 NETWORKS = ("lpips", "fid", "fid_star", "fid_standard", "kid", "fvd")
-METRICS = (*FRAME_METRICS, *NETWORKS, *HANDS[1:], *KEYPOINTS)
+METRICS = (*FRAME_METRICS, *PARSED_METRICS, *NETWORKS, *HANDS[1:], *KEYPOINTS)
 """Names of all metrics."""
 
 
@@ -162,6 +163,7 @@ def _extras(config: EvalConfig, *, moves: bool) -> list[str]:
     return [
         *(HANDS if config.hand_metrics else ()),
         *(FACES if config.faces else ()),
+        *(PARSED_METRICS if config.regions else ()),
         *(KEYPOINTS if config.keypoints else ()),
         *(MOTION if config.motion and moves else ()),
         *(("warping_error",) if config.warping and moves else ()),
@@ -190,6 +192,8 @@ class MetricFactory:
             return MeanMetric(name=name, higher_is_better=True, unavailable=reason)
         if name in FRAME_METRICS:
             return FRAME_METRICS[name]
+        if name in PARSED_METRICS:
+            return PARSED_METRICS[name]
         return self._makers[name](options, view, choice.full_batches)
 
     @property

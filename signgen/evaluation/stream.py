@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,15 @@ from signgen.evaluation.metrics.base import Chunk
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reading import REFERENCE, ReadChunk, frames_of, unequal
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS
+from signgen.human_parsing.maps import Parts
 from signgen.media.resizing import resize_image
 from signgen.structures import PoseSequence
 
 __all__ = ["Shown", "show"]
 
 Frames = NDArray[np.uint8]
+LABEL_MAPS = "label maps of the data"
+"""What messages call them."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,14 @@ def show(
         view: _Resized(clip, view, baselines, source_moves, context)
         for view in dict.fromkeys(view.pixels for view in views)
     }
-    count = 0
+    count, labelled = 0, None if clip.parts is None else iter(clip.parts)
     for read, source in chunks:
         start, count = count, count + len(read[REFERENCE])
         frames, poses = _without_padding(read), _poses(clip, start, count)
-        resized = {view: one.take(frames, source, poses) for view, one in sizes.items()}
+        parts = None if labelled is None else tuple(islice(labelled, count - start))
+        if parts is not None and len(parts) < count - start:
+            raise unequal(clip.id, LABEL_MAPS, start + len(parts), f"at least {count}")
+        resized = {view: one.take(frames, source, poses, parts) for view, one in sizes.items()}
         shown = {view: _scored(resized[view.pixels], view, start, clip.still) for view in views}
         yield Shown(
             {view: chunks_ for view, chunks_ in shown.items() if len(chunks_[REFERENCE].frames)},
@@ -75,6 +82,8 @@ def show(
         raise unequal(clip.id, "poses", len(clip.poses), count)
     if clip.generated_poses is not None and len(clip.generated_poses) != count:
         raise _unequal_points(clip.id, len(clip.generated_poses), f"{count}")
+    if labelled is not None and (more := sum(1 for _ in labelled)):
+        raise unequal(clip.id, LABEL_MAPS, count + more, count)
 
 
 class _Resized:
@@ -93,6 +102,7 @@ class _Resized:
         frames: Mapping[str, Frames],
         source: Frames | None,
         poses: Mapping[str, PoseSequence | None],
+        parts: tuple[Parts, ...] | None,
     ) -> dict[str, Chunk]:
         """Return the next chunk of every system and of the reference."""
         # Resize
@@ -116,7 +126,13 @@ class _Resized:
 
         # Put them behind those before
         chunks = {
-            name: Chunk(stack, poses.get(name), self._before.get(name, ()), self._clip.id)
+            name: Chunk(
+                stack,
+                poses.get(name),
+                self._before.get(name, ()),
+                self._clip.id,
+                parts if name == REFERENCE else None,
+            )
             for name, stack in stacks.items()
         }
         for name, chunk in chunks.items():
@@ -141,6 +157,7 @@ def _scored(
             None if chunk.poses is None else chunk.poses.frames(slice(hidden, None)),
             chunk.before[max(len(chunk.before) - before, 0) :],
             chunk.clip,
+            None if chunk.parts is None else chunk.parts[hidden:],
         )
         for name, chunk in chunks.items()
     }

@@ -18,8 +18,9 @@ from signgen.evaluation.command import evaluate
 from signgen.evaluation.reports.report import COPY, WARPED
 from signgen.media import VideoWriter, read_frames, save_image
 from signgen.pose.formats import write_poses
+from signgen.structures import FrameRef
 from tests.material.paper_doll import REST, paper_doll
-from tests.material.square_signers import SIZE, SquareSigners, draw, moving_poses
+from tests.material.square_signers import SIZE, ParsedSigners, SquareSigners, draw, moving_poses
 
 STRIPS = Path(__file__).resolve().parents[2] / ".." / "shared" / "real" / "fpdm_phoenix_strips"
 
@@ -105,6 +106,41 @@ def test_the_source_is_warped_where_its_key_points_are_known(tmp_path: Path) -> 
             evaluate(wrong)
     with pytest.raises(UserError, match="a dataset has its own"):
         evaluate(EvalConfig(poses=str(tmp_path / "seq.npz")))
+
+
+def test_regions_of_paths_are_those_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signers = ParsedSigners((3, 4))
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: signers)
+    for record in signers.records("test"):
+        frames = np.stack([signers.frame(FrameRef(record, t)) for t in range(record.num_frames)])
+        folder_of_frames(tmp_path / "truth" / record.id, frames)
+        frames[:, 40:] += 9  # the coat
+        folder_of_frames(tmp_path / "ours" / record.id, frames)
+    paths = {"generated": str(tmp_path / "ours"), "reference": str(tmp_path / "truth")}
+    for size in (None, (60, 48)):
+        report = evaluate(EvalConfig(**paths, regions=True, size=size))
+        assert report.score("face_region_ciede2000").value == pytest.approx(0, abs=1e-9)
+        assert report.score("face_region_ssim").value == pytest.approx(1, abs=1e-9)
+        assert report.score("cloth_region_ciede2000").value > 1
+        assert report.score("cloth_region_ssim").n == 7
+
+    # A clip whose maps are not those of its frames is left out
+    signers.lengths = (3, 5)
+    report = evaluate(EvalConfig(**paths, regions=True))
+    assert [clip.error for clip in report.failed] == [
+        "clip clip1: 5 label maps of the data, but 4 reference frames; expected as many."
+    ]
+    signers.lengths = (2, 4)
+    report = evaluate(EvalConfig(**paths, regions=True))
+    assert report.failed[0].error.startswith("clip clip0: 2 label maps of the data, but at least 3")
+    signers.lengths = (3,)
+    report = evaluate(EvalConfig(**paths, regions=True))
+    assert "has no clip clip1; --regions expects the clips of --data" in report.failed[0].error
+    with pytest.raises(UserError, match="--regions serves clips") as caught:
+        evaluate(EvalConfig(**paths, regions=True, items="images"))
+    assert caught.value.code == ExitCode.USAGE
 
 
 def test_missing_poses_are_user_errors(tmp_path: Path) -> None:

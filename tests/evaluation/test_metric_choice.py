@@ -39,6 +39,11 @@ def test_flags_add_metrics() -> None:
     flags = {
         "hand_metrics": {"hand_ssim", "hand_pe", "hand_pe_penalty"},
         "faces": {"face_ssim", "mouth_ssim"},
+        "regions": {
+            f"{region}_region_{kind}"
+            for region in ("face", "cloth")
+            for kind in ("ssim", "ciede2000")
+        },
         "keypoints": {"keypoint_error", "keypoint_dtw"},
         "warping": {"warping_error"},
     }

@@ -13,9 +13,16 @@ from signgen.config.evaluation import EvalConfig
 from signgen.errors import UserError
 from signgen.evaluation.command import evaluate
 from signgen.evaluation.reports.report import COPY, WARPED
+from signgen.human_parsing.maps import Parts
 from signgen.structures import FrameRef, Triplet
 from tests.material.evaluated import evaluate_model
-from tests.material.square_signers import GoodRenderer, LazyRenderer, ListedPairs, SquareSigners
+from tests.material.square_signers import (
+    GoodRenderer,
+    LazyRenderer,
+    ListedPairs,
+    ParsedSigners,
+    SquareSigners,
+)
 
 ALL = ("ssim", "psnr", "hand_ssim")
 
@@ -80,6 +87,42 @@ def test_settings_of_sampling_reach_the_model_and_the_report(
         assert report.inputs.get("official_noise", False) is expected.pop("official_noise")
         assert {name: report.inputs[name] for name in expected} == expected
     assert len(digests) == len(changes)
+
+
+def test_regions_of_a_model_are_those_of_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signgen.rendering.loading.load_renderer", lambda *_: FactualRenderer())
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: ParsedSigners((3, 4)))
+    report = evaluate(EvalConfig(regions=True))
+    assert report.score("cloth_region_ssim").n == 2 + 3, "without the sources"
+    assert 0 < report.score("cloth_region_ciede2000").value < 1, "one grey level off"
+    pairs = ListedParsed()
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: pairs)
+    assert evaluate(EvalConfig(regions=True)).score("face_region_ssim").n == 2
+    assert pairs.read == [2, 1], "of the targets"
+    monkeypatch.setattr("signgen.data.dataset.open_dataset", lambda *_: SquareSigners((2,)))
+    with pytest.raises(
+        UserError, match="has no human parsing of test/clip0, which --regions needs"
+    ):
+        evaluate(EvalConfig(regions=True))
+
+
+class FactualRenderer(GoodRenderer):
+    """Says nothing about itself."""
+
+    def facts(self) -> dict[str, object]:
+        return {}
+
+
+class ListedParsed(ListedPairs):
+    """Pairs with human parsing, which notes whose is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[int] = []
+
+    def parts(self, ref: FrameRef) -> Parts:
+        self.read.append(ref.index)
+        return ParsedSigners().parts(ref)
 
 
 def test_listed_pairs_are_scored_one_by_one_beside_their_sources() -> None:

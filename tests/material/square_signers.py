@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from signgen.human_parsing.label_sets import LABEL_SETS
+from signgen.human_parsing.maps import Parts
 from signgen.rendering.base import PartsOf
 from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
@@ -52,11 +54,21 @@ class SquareSigners:
     def frame(self, ref: FrameRef) -> np.ndarray:
         return draw(self.poses(ref.record), ref.index)
 
-    def parts(self, ref: FrameRef) -> None:
+    def parts(self, ref: FrameRef) -> Parts | None:
         return None
 
     def pairs(self, split: str) -> list[Triplet] | None:
         return None
+
+
+class ParsedSigners(SquareSigners):
+    """The same with human parsing: a face above, a coat below."""
+
+    def parts(self, ref: FrameRef) -> Parts:
+        labelled = LABEL_SETS["lip-20"]
+        labels = np.zeros(SIZE, np.uint8)
+        labels[:30], labels[40:] = labelled.number("face"), labelled.number("coat")
+        return Parts(labels, labelled, f"{ref.record.id}:{ref.index}")
 
 
 class ListedPairs(SquareSigners):

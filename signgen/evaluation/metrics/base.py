@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.evaluation.metrics.score import Mean, Means, Score, mean_score, pooled
+from signgen.human_parsing.maps import Parts
 from signgen.structures import PoseSequence
 
 __all__ = [
@@ -47,12 +48,14 @@ class Chunk:
         poses: Their key points, T poses, or None.
         before: Frames of the clip just before these, as many as metrics need.
         clip: Name of the clip.
+        parts: Their human parsing, of T frames, or None.
     """
 
     frames: NDArray[np.uint8]
     poses: PoseSequence | None = None
     before: tuple[Frame, ...] = ()
     clip: str = ""
+    parts: tuple[Parts, ...] | None = None
     _features: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
