@@ -125,6 +125,7 @@ def test_regions_of_paths_are_those_of_the_data(
         assert report.score("face_region_ssim").value == pytest.approx(1, abs=1e-9)
         assert report.score("cloth_region_ciede2000").value > 1
         assert report.score("cloth_region_ssim").n == 7
+        assert "cloth_region_ssim: clothing measured 100.0%" in report.table()
 
     # A clip whose maps are not those of its frames is left out
     signers.lengths = (3, 5)

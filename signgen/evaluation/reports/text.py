@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["frames_table", "retrieval_table"]
 
-_MEASURED = {"face": "faces", "mouth": "mouths", "keypoint": "points"}
+_MEASURED = {"face": "faces", "cloth": "clothing", "mouth": "mouths", "keypoint": "points"}
 """What a metric of regions measures, by the first word of its name; hands for others."""
 
 
