@@ -111,6 +111,11 @@ def _protocol(config: EvalConfig) -> Iterator[str]:
             "--save-statistics writes those of a folder of real images. Name it with "
             "--fid-reference."
         )
+    if real and config.protocol is None and not (config.inception_weights or config.fid_weights):
+        yield (
+            "--fid-reference is the real set of FID, which is not scored without its network. Add "
+            "--fid-weights or --inception-weights, or a --protocol that has FID."
+        )
 
 
 def _poses(config: EvalConfig) -> Iterator[str]:

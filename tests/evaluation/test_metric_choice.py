@@ -173,6 +173,8 @@ PATHS = {"generated": "a.mp4", "reference": "b.mp4"}
         {"per_hand": True},
         {"texts": "a.tsv"},
         {"save_statistics": "a.npz"},
+        {"fid_reference": "real.npz"},
+        {"fid_reference": "real.npz", "lpips_weights": "lpips.pth"},
         {"report": "page.txt"},
         {"latex": "table.txt"},
         {"retrieval_queries": 5},
