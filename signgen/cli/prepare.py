@@ -99,8 +99,6 @@ def deepfashion(config: PrepareDeepFashionConfig) -> int:
     Exit code 3: written, but something was left out because it is missing or damaged;
     problems.jsonl beside the manifest names it.
     """
-    if config.subset < 0:
-        raise UserError(f"--subset is {config.subset}; expected 0 or more.", ExitCode.USAGE)
     from signgen.data.deepfashion.preparation import prepare_deepfashion
 
     report = prepare_deepfashion(
@@ -141,7 +139,6 @@ def synthetic(config: PrepareSyntheticConfig) -> int:
     if min(config.size) < MIN_SIGNER_SIDE:
         size = f"{config.size[0]} {config.size[1]}"
         raise UserError(f"--size is {size}; expected at least {MIN_SIGNER_SIDE}.", ExitCode.USAGE)
-    _check_positive(config, "frames", "clips_per_signer", "workers")
     from signgen.data.synthetic import CorpusPlan, write_corpus
 
     plan = CorpusPlan(
@@ -171,7 +168,6 @@ def cache(config: PrepareCacheConfig) -> int:
 
     Then: signgen train --data.root synthetic --data.frame-cache cache ...
     """
-    _check_positive(config, "workers")
     from signgen.data.dataset import open_dataset
     from signgen.data.frame_cache.writing import write_cache
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.ranges import Count, NotNegative, Positive, Share
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
@@ -16,15 +18,15 @@ class AutoencoderConfig:
     pretrained: str | None = None
     """Hub id or local folder with an AutoencoderKL in `vae/`; none builds a new one from the sizes
     below."""
-    block_channels: tuple[int, ...] = (16, 32, 64)
+    block_channels: tuple[Count, ...] = (16, 32, 64)
     """Channels per resolution; every further entry halves the resolution."""
-    layers_per_block: int = 1
+    layers_per_block: Count = 1
     """ResNet layers per resolution."""
-    latent_channels: int = 4
+    latent_channels: Count = 4
     """Channels of the latents."""
-    norm_groups: int = 4
+    norm_groups: Count = 4
     """Groups of the group normalisation."""
-    scaling_factor: float = 1.0
+    scaling_factor: Positive = 1.0
     """Factor that gives latents unit variance; the `vae` stage measures it at its end."""
     decoder_trained: bool = False
     """The decoder was fine-tuned (`decoder` stage sets this), so that a model stores its
@@ -39,12 +41,12 @@ class DecoderConfig:
     """The autoencoder's own decoder, as FPDM, or one that also sees the drawn pose and the source
     moved to it, and copies what it can. The science is measured with the plain one: a decoder that
     sees pose and source would flatter every ablation."""
-    channels: tuple[int, ...] = (32, 64, 128, 256)
+    channels: tuple[Count, ...] = (32, 64, 128, 256)
     """Channels of the guided decoder at a half, a quarter ... of the picture's size."""
-    blocks: int = 1
+    blocks: Count = 1
     """Residual blocks per resolution on the way up."""
-    max_flow: float = 8.0
+    max_flow: NotNegative = 8.0
     """Pixels at the model's size by which the learned flow may shift the moved source."""
-    drop_latents: float = 0.1
+    drop_latents: Share = 0.1
     """Share of training examples that are decoded without latents, so that the decoder leans on
     pose and source."""

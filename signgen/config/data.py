@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.ranges import Count, Decay, Natural, NotNegative, Positive, Share
 from signgen.config.regions import LabelSetName
 
 __all__ = [
@@ -27,43 +28,43 @@ class DataConfig:
     the bundled sample."""
     split: Literal["train", "dev", "test"] = "train"
     """Split to draw triplets from."""
-    identity_rate: float = 0.05
+    identity_rate: Share = 0.05
     """Share of triplets whose source is the target itself."""
-    pairs: int = 100_000
+    pairs: Natural = 100_000
     """Pairs drawn from videos, each shown once per epoch; 0 never repeats one. Datasets that list
     their pairs show those."""
-    min_distance: int = 1
+    min_distance: Natural = 1
     """Least number of frames between source and target where pairs are drawn."""
-    targets_per_record: int = 1
+    targets_per_record: Count = 1
     """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
     the `ipf` stage to tell a signer's poses apart."""
-    flip_rate: float = 0.0
+    flip_rate: Share = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""
     official_flip: bool = False
     """Mirror key points as the published program: x becomes W - x, one pixel of the canvas beside
     the mirrored picture."""
-    jitter: float = 0.0
+    jitter: NotNegative = 0.0
     """Standard deviation of the noise on key points, in pixels of a picture of 550 x 375 (height x
     width); FPDM has 1 for DeepFashion. Points that it moves out on the left or top go missing."""
-    source_sides: tuple[int, ...] = ()
+    source_sides: tuple[Count, ...] = ()
     """Sides of squares, one of which every source is resized to before it gets the model's size of
     sources, to train on coarse ones too; FPDM has 256 512. None leaves sources as they are."""
-    colour_jitter: float = 0.0
+    colour_jitter: Decay = 0.0
     """Largest change of brightness and of each channel's gain, as a share of the range, made to
     source and target alike; FPDM has none."""
-    window: int = 0
+    window: Natural = 0
     """Side in pixels of the windows of the model's pictures that the `vae` stage trains on; 0 is
     whole pictures. Half of them lie around a hand, a quarter around the face."""
-    source_frames: int = 0
+    source_frames: Natural = 0
     """Frames of each video that sources are drawn from, spread evenly; 0 is all of them. Sources of
     a guided decoder are taken apart before they are moved, which few of them make cheaper."""
-    unknown_source_rate: float = 0.33
+    unknown_source_rate: Share = 0.33
     """Share of examples for a guided decoder whose source has no key points, as a photo alone."""
     warp_cache: str = ""
     """Folder that keeps the sources moved for a guided decoder, made while it trains; none if
     empty. Remove it when signgen moves sources otherwise than before."""
-    workers: int = 1
+    workers: Natural = 1
     """Loader processes; the result does not depend on it."""
     cache: bool = False
     """Keep frames at the model's sizes in the memory of each loader process."""
@@ -93,14 +94,14 @@ class ClipsConfig:
     """Checkpoint of HRNet or MMPose."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where HRNet and MMPose compute."""
-    trim_ends: int = 0
+    trim_ends: Natural = 0
     """Frames or poses to cut at most at the end of clips that have more of one than of the other,
     as corpora made with OpenCV do; otherwise such clips are left out."""
     check: bool = True
     """Look at the first and last bytes of every picture, and decode every video once."""
     video_reader: Literal["auto", "pyav", "decord"] = "auto"
     """What decodes videos: PyAV (`auto`), or decord, which is optional."""
-    cache: tuple[int, int] | None = None
+    cache: tuple[Count, Count] | None = None
     """Also write all frames at this height and width into `OUT/cache`, to train faster: give that
     to `signgen train` as --data.frame-cache."""
     cache_resize: Literal["area", "bicubic"] = "area"
@@ -130,7 +131,7 @@ class PrepareFolderConfig(ClipsConfig):
 
     videos: str = ""
     """Folder (or archive) of videos or of folders of pictures, at any depth."""
-    fps: float = 25.0
+    fps: Positive = 25.0
     """Frame rate of folders of pictures."""
     split_by: Literal["clip", "signer"] = "clip"
     """What stays together when clips are put into train, dev and test."""
@@ -142,20 +143,20 @@ class PrepareSyntheticConfig:
 
     out: str = ""
     """Folder to create."""
-    signers: int = 10
+    signers: Count = 10
     """Number of signers, at least 3; about 80/10/10 % go to train, dev and test."""
-    clips_per_signer: int = 2
+    clips_per_signer: Count = 2
     """Clips of each signer."""
-    frames: int = 24
+    frames: Count = 24
     """Frames of each clip."""
-    size: tuple[int, int] = (260, 210)
+    size: tuple[Count, Count] = (260, 210)
     """Height and width of the frames."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of everything drawn."""
     assets: str = ""
     """Folder with garments and hair, a checkout of makehuman-assets; without it signers wear shells
     of their own bodies."""
-    workers: int = 1
+    workers: Count = 1
     """Processes."""
     json: bool = False
     """Print one JSON object on stdout."""
@@ -170,7 +171,7 @@ class PrepareCacheConfig:
     the bundled sample."""
     out: str = ""
     """Folder to create; a cache there that was interrupted is finished."""
-    size: tuple[int, int] = (256, 256)
+    size: tuple[Count, Count] = (256, 256)
     """Height and width of the frames: the size of the model."""
     resize: Literal["area", "bicubic"] = "area"
     """How frames are resized: the model's `resize`."""
@@ -178,7 +179,7 @@ class PrepareCacheConfig:
     """Splits to cache."""
     video_reader: Literal["auto", "pyav", "decord"] = "auto"
     """What decodes videos: PyAV (`auto`), or decord, which is optional."""
-    workers: int = 1
+    workers: Count = 1
     """Processes."""
     json: bool = False
     """Print one JSON object on stdout."""
@@ -201,7 +202,7 @@ class PrepareDeepFashionConfig:
     their values if not given."""
     rebuild_pairs: bool = False
     """Make the pairs from train.lst, test.lst and the key points instead of reading them."""
-    subset: int = 0
+    subset: Natural = 0
     """Keep only this many records of each split, for short runs; 0 keeps all."""
     parsing: str = ""
     """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder), whose label maps

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.pictures import PicturesConfig
+from signgen.config.ranges import Count, Decay, Natural, NotNegative, Positive, Share
 from signgen.config.regions import Region
 from signgen.config.scheduler import SchedulerConfig
 
@@ -24,15 +25,15 @@ class UNetConfig:
     pretrained: str | None = None
     """Hub id or local folder with a UNet2DConditionModel in `unet/`; none builds one from the
     sizes below."""
-    block_channels: tuple[int, ...] = (64, 128, 192)
+    block_channels: tuple[Count, ...] = (64, 128, 192)
     """Channels per resolution; every further entry halves the resolution."""
-    layers_per_block: int = 1
+    layers_per_block: Count = 1
     """ResNet layers per resolution."""
-    cross_attention_width: int = 192
+    cross_attention_width: Count = 192
     """Width D of the source tokens."""
-    head_width: int = 32
+    head_width: Count = 32
     """Width of one attention head."""
-    norm_groups: int = 32
+    norm_groups: Count = 32
     """Groups of the group normalisation."""
     attention: tuple[bool, ...] = ()
     """Which resolutions have cross-attention, finest first; empty is Stable Diffusion's rule: all
@@ -49,19 +50,19 @@ class SourceEncoderConfig:
     """`dinov2`, or the last hidden state of a CLIP vision tower (FPDM's ablation B1)."""
     pretrained: str | None = None
     """Hub id or local folder of the encoder; none builds a new one from the sizes below."""
-    image_size: int = 224
+    image_size: Count = 224
     """Side of the square that the source is resized to, in pixels."""
-    patch_size: int = 14
+    patch_size: Count = 14
     """Side of one patch, in pixels."""
-    width: int = 192
+    width: Count = 192
     """Width of the transformer."""
-    layers: int = 4
+    layers: Count = 4
     """Transformer layers."""
-    heads: int = 4
+    heads: Count = 4
     """Attention heads."""
-    mlp_ratio: int = 4
+    mlp_ratio: Count = 4
     """Width of the feed-forward layers, as a multiple of `width`."""
-    table_size: int = 0
+    table_size: Natural = 0
     """Side of the pictures that the table of positions is for, in pixels; 0 is `image_size`."""
     position_interpolation: Literal["size", "scale"] = "size"
     """How DINOv2's table of positions is stretched: to the exact `size`, as transformers does now,
@@ -69,9 +70,9 @@ class SourceEncoderConfig:
     trained: bool = True
     """Train the encoder with the U-Net: needed where nothing is pretrained; FPDM keeps DINOv2
     frozen."""
-    projection_width: int = 192
+    projection_width: Count = 192
     """Hidden width of the token projection."""
-    projection_dropout: float = 0.0
+    projection_dropout: Decay = 0.0
     """Dropout in the token projection; FPDM uses 0.2."""
 
 
@@ -81,21 +82,21 @@ class IPFConfig:
 
     pretrained: str | None = None
     """Hub id or local folder of a CLIP vision tower; none builds a new one from the sizes below."""
-    image_size: int = 112
+    image_size: Count = 112
     """Side of the square that source, pose and target are resized to, in pixels."""
-    patch_size: int = 14
+    patch_size: Count = 14
     """Side of one patch, in pixels."""
-    width: int = 128
+    width: Count = 128
     """Width of the transformer."""
-    layers: int = 4
+    layers: Count = 4
     """Transformer layers."""
-    heads: int = 4
+    heads: Count = 4
     """Attention heads."""
-    mlp_ratio: int = 4
+    mlp_ratio: Count = 4
     """Width of the feed-forward layers, as a multiple of `width`."""
-    embedding_width: int = 128
+    embedding_width: Count = 128
     """Width E of the embeddings and of the Combiner."""
-    combiner_dropout: float = 0.5
+    combiner_dropout: Decay = 0.5
     """Dropout of the Combiner while stage 1 trains."""
     loss: Literal["source-enhanced", "baseline", "none"] = "source-enhanced"
     """InfoNCE with source rows added (FPDM Eq. 4-6), without (Eq. 3), or `none`: nothing is
@@ -105,11 +106,11 @@ class IPFConfig:
     preprocessing: Literal["consistent", "official"] = "consistent"
     """How photos reach the tower while stage 1 trains: squashed as poses are, or as published:
     shorter side to `image_size`, then the square in the centre."""
-    temperature: float = 0.07
+    temperature: Positive = 0.07
     """Temperature tau of the InfoNCE loss."""
-    l1_weight: float = 1e-4
+    l1_weight: NotNegative = 1e-4
     """Weight of the published L1 term between fused and source embeddings."""
-    pose_weight: float = 0.0
+    pose_weight: NotNegative = 0.0
     """Weight of reading the drawn pose, coarsely, from the embeddings of target and pose: lets a
     tower that begins from nothing find the pose; FPDM has none."""
 
@@ -118,7 +119,7 @@ class IPFConfig:
 class SamplingConfig:
     """How a model is sampled unless the user says otherwise."""
 
-    steps: int = 20
+    steps: Count = 20
     """Denoising steps."""
     guidance: tuple[float, float] = (2.0, 2.0)
     """Guidance weights w1 (source and pose) and w2 (fusion); FPDM Eq. 12. Without fusion only w1
@@ -165,9 +166,9 @@ class FPDMConfig:
     denoiser: ClassVar[str] = "unet."
     """Beginning of the names of weights that a whole model has and no stage before it."""
 
-    size: tuple[int, int] = (128, 104)
+    size: tuple[Count, Count] = (128, 104)
     """Height and width of the pictures the model works on, multiples of the latent factor."""
-    source_size: tuple[int, int] | None = None
+    source_size: tuple[Count, Count] | None = None
     """Height and width that sources are resized to before they are encoded; `size` if not given.
     FPDM has 512 512 whatever the size of its pictures."""
     resize: Literal["area", "bicubic"] = "area"
@@ -177,10 +178,10 @@ class FPDMConfig:
     embedding at unit length (B4), or nothing (B1 to B3)."""
     pose_style: Literal["clean", "fpdm"] = "clean"
     """How poses are drawn for the model."""
-    pose_canvas: tuple[int, int] | None = None
+    pose_canvas: tuple[Count, Count] | None = None
     """Height and width of the canvas that poses are drawn on and then shrunk from; `size` if not
     given. FPDM has 550 375 for DeepFashion, 260 210 for Phoenix."""
-    pose_canvas_render: tuple[int, int] | None = None
+    pose_canvas_render: tuple[Count, Count] | None = None
     """The same outside of training, as `pose_canvas` if not given. FPDM tests on drawings of 1101
     750, whose lines come out half as thick."""
     skeleton: str = "coco-wholebody-133"
@@ -193,31 +194,31 @@ class FPDMConfig:
     ipf: IPFConfig = field(default_factory=IPFConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
-    pose_channels: tuple[int, ...] = (16, 32, 64)
+    pose_channels: tuple[Count, ...] = (16, 32, 64)
     """Channels of the pose encoder; every further entry halves the resolution."""
-    class_mlp_dropout: float = 0.0
+    class_mlp_dropout: Decay = 0.0
     """Dropout of the fusion MLP; configured as 0.2 upstream but inactive there."""
     stage2_combiner_dropout: bool = False
     """Keep the frozen Combiner's dropout active in stage 2, as the published training did."""
-    drop_pose: float = 0.2
+    drop_pose: Share = 0.2
     """Probability of dropping the pose feature in training."""
-    drop_source: float = 0.2
+    drop_source: Share = 0.2
     """Probability of dropping the source tokens in training."""
-    drop_fusion: float = 0.2
+    drop_fusion: Share = 0.2
     """Probability of dropping the fusion embedding in training."""
     drop_per_batch: bool = False
     """One draw per batch, as the published code; per sample otherwise."""
     drop_pose_in_evaluation: bool = False
     """Drop the pose feature in evaluation losses too, as the published code."""
-    offset_noise: float = 0.1
+    offset_noise: NotNegative = 0.1
     """Scale of the noise added per sample and channel in training."""
-    timestep_shift: float = 1.0
+    timestep_shift: Positive = 1.0
     """Shift of the training timesteps towards noise; 1 draws all alike, as FPDM."""
-    hand_weight: float = 0.0
+    hand_weight: NotNegative = 0.0
     """Extra weight of the loss inside the hand boxes; FPDM has none."""
-    face_weight: float = 0.0
+    face_weight: NotNegative = 0.0
     """Extra weight of the loss of pictures inside the face's box; FPDM has none."""
-    perceptual_weight: float = 0.0
+    perceptual_weight: NotNegative = 0.0
     """Weight of the distance between features of EfficientNet-Lite0 where pictures are trained;
     needs `signgen[train]`. FPDM has none."""
 

@@ -13,6 +13,7 @@ from signgen.config.fpdm import (
     guided_fpdm,
     tiny_fpdm,
 )
+from signgen.config.ranges import Count, NotNegative, Positive, Share
 from signgen.config.regions import Region
 
 __all__ = [
@@ -52,22 +53,22 @@ class AlignmentConfig:
     context: bool = True
     """Cross-attention of both U-Nets to tokens of three views of the source: whole, face, clothes;
     without it there is none."""
-    queries: tuple[int, int, int] = (16, 4, 16)
+    queries: tuple[Count, Count, Count] = (16, 4, 16)
     """Tokens of each view."""
-    layers: int = 4
+    layers: Count = 4
     """Layers of the resampler of views."""
-    drop_view: float = 0.1
+    drop_view: Share = 0.1
     """Probability of dropping each view in training."""
-    weight: float = 0.0
+    weight: NotNegative = 0.0
     """Weight of the loss that aligns attention with the likeness of encoded patches; the last
     stage has 1e-3."""
-    temperature: float = 0.07
+    temperature: Positive = 0.07
     """Temperature of the likeness."""
-    attention_temperature: float = 2.0
+    attention_temperature: Positive = 2.0
     """Temperature of the attention compared with it (Leffa)."""
-    cell: int = 16
+    cell: Count = 16
     """Least side in pixels of the cells of the layers that are compared."""
-    before: float = 0.5
+    before: Share = 0.5
     """Share of the timesteps, from the clean end, that are compared."""
 
 
@@ -107,17 +108,17 @@ class ParsingGuidedConfig(FPDMConfig):
     """What is added to the time embedding besides: nothing, or FPDM's fusion of source and pose."""
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
-    drop_pose: float = 0.1
+    drop_pose: Share = 0.1
     """Probability of dropping the pose alone in training."""
-    drop_source: float = 0.1
+    drop_source: Share = 0.1
     """Probability of dropping the source alone in training."""
-    drop_both: float = 0.05
+    drop_both: Share = 0.05
     """Probability of dropping both in training."""
-    face_region_weight: float = 1.0
+    face_region_weight: NotNegative = 1.0
     """Weight of the mean error inside the target's face."""
-    cloth_region_weight: float = 0.5
+    cloth_region_weight: NotNegative = 0.5
     """Weight of the mean error inside the target's clothes."""
-    min_snr: float = 0.0
+    min_snr: NotNegative = 0.0
     """Largest signal-to-noise ratio that counts in the loss (Hang et al. 2023), 5 at full size; 0
     counts all timesteps alike, and zero terminal SNR needs that."""
 

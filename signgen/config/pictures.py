@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signgen.config.ranges import Natural, Positive
+
 __all__ = ["PicturesConfig", "Range"]
 
 Range = tuple[float, float]
@@ -16,10 +18,10 @@ class PicturesConfig:
     Ranges go from the 2nd to the 98th percentile.
     """
 
-    frames: int = 0
+    frames: Natural = 0
     """Frames that were measured; 0 knows nothing: pictures are then rendered whole, and none is
     called unusual."""
-    aspect: float = 1.0
+    aspect: Positive = 1.0
     """Width over height."""
     shoulders: Range = (0.0, 0.0)
     """Width of the shoulders, as a share of the picture's width."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.ranges import Count, Factor
+
 SETTINGS = {
     "num_train_timesteps": "train_steps",
     "beta_start": "beta_start",
@@ -24,11 +26,11 @@ class SchedulerConfig:
     pretrained: str | None = None
     """Hub id or local folder with a scheduler in `scheduler/`. A value below that differs from its
     own is refused; what its file leaves out is taken from here."""
-    train_steps: int = 1000
+    train_steps: Count = 1000
     """Number of training timesteps."""
-    beta_start: float = 0.00085
+    beta_start: Factor = 0.00085
     """First beta."""
-    beta_end: float = 0.012
+    beta_end: Factor = 0.012
     """Last beta."""
     prediction_type: Literal["v_prediction", "epsilon", "sample"] = "v_prediction"
     """What the denoiser predicts: velocity, noise, or the clean latents."""

@@ -11,6 +11,7 @@ from typing import Literal
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig, tiny_fpdm
 from signgen.config.pose import Device
+from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Positive, Seed
 
 __all__ = ["Stage", "Tracker", "TrainConfig"]
 
@@ -31,36 +32,36 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     start_from: tuple[str, ...] = ()
     """Run folders or models whose trained parts this run starts from, later ones winning."""
-    steps: int = 4
+    steps: Count = 4
     """Optimiser steps in all."""
-    batch_size: int = 2
+    batch_size: Count = 2
     """Triplets per micro-batch and process."""
-    accumulate: int = 1
+    accumulate: Count = 1
     """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
     stage 2."""
     optimizer: Literal["adamw", "adamw-fused", "adamw-8bit"] = "adamw"
     """AdamW; `adamw-fused` takes a step in one kernel; `adamw-8bit` keeps its moments in 8 bits,
     which saves 6 bytes a trained weight and needs bitsandbytes and a GPU."""
-    learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
     """Peak learning rate of AdamW."""
-    warmup: int = 0
+    warmup: Natural = 0
     """Steps of linear warm-up."""
-    warmup_hold: int = 1
+    warmup_hold: Count = 1
     """Steps that each rate of the warm-up is held for, a divisor of `warmup`; FPDM raises it once
     an epoch."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """Learning rate after the warm-up: constant, a cosine to 0, or times `decay_factor` after every
     `decay_every` steps."""
-    decay_every: int = 0
+    decay_every: Natural = 0
     """Steps between decays of the rate, counted from the end of the warm-up, for schedule `step`;
     FPDM has 50 epochs."""
-    decay_factor: float = 0.1
+    decay_factor: Factor = 0.1
     """Factor of one decay, for schedule `step`."""
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     """Weight decay of AdamW."""
-    clip_gradient: float = 1.0
+    clip_gradient: NotNegative = 1.0
     """Largest gradient norm; 0 does not clip."""
-    ema: float = 0.0
+    ema: Decay = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps none."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "no"
     """Mixed precision. `auto` is what is fastest here: 16 bits on a GPU; on a CPU bf16 where a
@@ -69,29 +70,29 @@ class TrainConfig:
     """Recompute activations in the backward pass: less memory, a third more time."""
     device: Device = "auto"
     """Where to train."""
-    seed: int = 7
+    seed: Seed = 7
     """Seed of weights, order, augmentation and noise."""
-    save_every: int = 500
+    save_every: Count = 500
     """Steps between checkpoints."""
-    sample_every: int = 500
+    sample_every: Count = 500
     """Steps between sample sheets; one is made before the first step."""
-    log_every: int = 10
+    log_every: Count = 10
     """Steps between lines of log.jsonl."""
     track: tuple[Tracker, ...] = ()
     """Where losses, scores and sample sheets go besides the run folder: `tensorboard`, into
     `tensorboard/` of it, or `wandb`."""
-    validate_every: int = 0
+    validate_every: Natural = 0
     """Steps between validations, and one at the end; 0 never validates."""
-    validate_batches: int = 8
+    validate_batches: Count = 8
     """Batches per process in one validation, the same ones every time."""
-    validate_pictures: int = 8
+    validate_pictures: Natural = 8
     """Held-out examples whose pictures are made and scored in one validation; 0 makes none."""
     validation_split: Literal["train", "dev", "test"] = "dev"
     """Split that validations draw from. The checkpoint that is best on it is kept as
     `checkpoints/best`, but the last one is the result."""
-    keep: int = 2
+    keep: Count = 2
     """Checkpoints kept."""
     dry_run: bool = False
     """Train nothing: print what the run costs, and all that it lacks at once."""
-    stop_at: int = 0
+    stop_at: Natural = 0
     """Stop after this step although `steps` is larger (to train in slices); 0 trains to the end."""

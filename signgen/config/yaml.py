@@ -14,6 +14,7 @@ import yaml
 
 from signgen.config.documents import noun, read_mapping
 from signgen.config.model import PRESETS, REMOVED_SETTINGS, FPDMConfig
+from signgen.config.ranges import out_of_range
 from signgen.errors import ExitCode, UserError
 
 __all__ = ["describe_type", "did_you_mean", "from_mapping", "load_config", "to_mapping", "to_yaml"]
@@ -82,7 +83,7 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
 def from_mapping(
     cls: type[ConfigT], mapping: Mapping[str, object], where: str, base: ConfigT | None = None
 ) -> ConfigT:
-    """Build settings from a mapping, checking every key and type.
+    """Build settings from a mapping, checking every key, type and range.
 
     A mapping of a model's settings may name the `kind` of model, and a `preset` of it that the
     other keys override.
@@ -93,7 +94,10 @@ def from_mapping(
         where: What to call the origin in messages, usually a path.
         base: Values to start from; the defaults of `cls` if not given.
     """
-    return cast(ConfigT, _build(cls, mapping, base, where, ""))
+    config = _build(cls, mapping, base, where, "")
+    for problem in out_of_range(config):
+        raise _usage(f"{where}: {problem}.")
+    return cast(ConfigT, config)
 
 
 def _build(hint: Any, mapping: object, base: Any, where: str, prefix: str) -> object:

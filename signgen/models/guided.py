@@ -296,17 +296,9 @@ def build_decoder(
 
 def _check(config: DecoderConfig, factor: int) -> None:
     levels = max(2, factor.bit_length() - 1)
-    problem = ""
     if len(config.channels) < levels:
-        problem = (
-            f"channels has {len(config.channels)} entries; expected at least {levels}, because the "
-            f"autoencoder divides sizes by {factor}"
+        raise UserError(
+            f"model: decoder.channels has {len(config.channels)} entries; expected at least "
+            f"{levels}, because the autoencoder divides sizes by {factor}.",
+            ExitCode.USAGE,
         )
-    elif config.blocks < 1:
-        problem = f"blocks is {config.blocks}; expected at least 1"
-    elif config.max_flow < 0:
-        problem = f"max_flow is {config.max_flow}; expected 0 or more pixels"
-    elif not 0 <= config.drop_latents <= 1:
-        problem = f"drop_latents is {config.drop_latents}; expected a probability, 0 to 1"
-    if problem:
-        raise UserError(f"model: decoder.{problem}.", ExitCode.USAGE)

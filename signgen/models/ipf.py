@@ -163,11 +163,6 @@ class IPF(nn.Module):
         self.width: int = self.image_encoder.config.projection_dim
         self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
         self.combiner = Combiner(self.width, config.combiner_dropout)
-        if config.pose_weight < 0:
-            raise UserError(
-                f"model: ipf.pose_weight is {config.pose_weight}; expected 0 for none, or more.",
-                ExitCode.USAGE,
-            )
         self.pose_reader = (
             nn.Sequential(nn.LayerNorm(self.width), nn.Linear(self.width, 3 * POSE_GRID**2))
             if config.pose_weight

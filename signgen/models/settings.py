@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from signgen.config.model import FPDMConfig
+from signgen.config.ranges import out_of_range
 from signgen.errors import ExitCode, UserError
 from signgen.models.autoencoder import check_size
 
@@ -22,11 +23,9 @@ def check_settings(config: FPDMConfig, factor: int) -> None:
     check_size(config.size, factor)
     levels = len(config.pose_channels)
     problems = {
+        **dict.fromkeys(out_of_range(config), True),
         f"pose_channels has {levels} entries; expected {factor.bit_length()}, because the "
         f"autoencoder divides sizes by {factor}": 2 ** (levels - 1) != factor,
-        f"timestep_shift is {config.timestep_shift}; expected more than 0, 1 for none": (
-            config.timestep_shift <= 0
-        ),
         "fusion is ipf, but ipf.loss is none, so its Combiner was never trained; use fusion "
         "source, or another loss": config.fusion == "ipf" and config.ipf.loss == "none",
     }

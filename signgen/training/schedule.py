@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import attrgetter
 
 import torch
 from accelerate import Accelerator
 
+from signgen.config.ranges import out_of_range
 from signgen.config.train import TrainConfig
 from signgen.diffusion.draws import drawing
 from signgen.errors import ExitCode, UserError
@@ -64,36 +64,7 @@ def seeded(seed: int, step: int, batch_size: int, accelerator: Accelerator) -> I
 
 def check_settings(config: TrainConfig) -> None:
     """Refuse numbers that no run can have."""
-    # Counts
-    counts = ["steps", "batch_size", "accumulate", "warmup_hold"]
-    counts += ["log_every", "sample_every", "save_every", "keep"]
-    counts += ["decay_every"] if config.schedule == "step" else []
-    counts += ["validate_batches"] if config.validate_every else []
-    small = [(name, 1) for name in counts]
-    small += [(name, 0) for name in ("warmup", "validate_every", "validate_pictures")]
-    problems = [
-        f"{name} is {getattr(config, name)}; expected at least {least}"
-        for name, least in small
-        if getattr(config, name) < least
-    ]
-
-    # Rates
-    ranges = [
-        ("learning_rate", 0 < config.learning_rate < math.inf, "more than 0"),
-        ("weight_decay", 0 <= config.weight_decay < math.inf, "0 or more"),
-        ("clip_gradient", 0 <= config.clip_gradient < math.inf, "0 or more"),
-        ("ema", 0 <= config.ema < 1, "0 or more, less than 1"),
-        ("seed", 0 <= config.seed < 1 << 32, "0 to 4294967295"),
-        ("stop_at", config.stop_at >= 0, "0 or more"),
-        ("data.workers", config.data.workers >= 0, "0 or more"),
-        ("data.pairs", config.data.pairs >= 0, "0 or more"),
-        ("data.identity_rate", 0 <= config.data.identity_rate <= 1, "a probability, 0 to 1"),
-    ]
-    problems += [
-        f"{name} is {attrgetter(name)(config)}; expected {expected}"
-        for name, right, expected in ranges
-        if not right
-    ]
+    problems = list(out_of_range(config))
 
     # What must fit together
     if not problems and config.warmup % config.warmup_hold:
@@ -105,7 +76,7 @@ def check_settings(config: TrainConfig) -> None:
             f"data.window is {config.data.window}, which is for stage vae; expected 0, because "
             f"stage {config.stage} sees whole pictures"
         )
-    if config.schedule == "step" and not 0 < config.decay_factor <= 1:
-        problems.append(f"decay_factor is {config.decay_factor}; expected more than 0, at most 1")
+    if config.schedule == "step" and config.decay_every < 1:
+        problems.append(f"decay_every is {config.decay_every}; expected at least 1")
     if problems:
         raise UserError(f"{problems[0]}.", ExitCode.USAGE)

@@ -130,18 +130,9 @@ def test_half_precision_weights(dtype: torch.dtype) -> None:
     assert float((full - half).abs().mean()) < 0.05
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"channels": (8, 8)}, r"decoder.channels has 2 entries; expected at least 3"),
-        ({"max_flow": -1.0}, r"decoder.max_flow is -1.0; expected 0 or more"),
-        ({"drop_latents": 1.5}, r"decoder.drop_latents is 1.5; expected a probability"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
-    settings = {"channels": (8, 8, 16), **changes}
-    with pytest.raises(UserError, match=message):
-        GuidedDecoder(DecoderConfig(kind="guided", **settings), 8, 8)  # type: ignore[arg-type]
+def test_too_few_channels_are_refused() -> None:
+    with pytest.raises(UserError, match=r"decoder.channels has 2 entries; expected at least 3"):
+        GuidedDecoder(DecoderConfig(kind="guided", channels=(8, 8)), 8, 8)
 
 
 def test_a_guided_model_learns_one_example(batch: Batch) -> None:

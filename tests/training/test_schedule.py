@@ -78,7 +78,7 @@ def test_draws_are_those_of_one_large_batch() -> None:
                 "save_every",
             )
         ),
-        ({"warmup": -1}, "warmup is -1; expected at least 0"),
+        ({"warmup": -1}, "warmup is -1; expected 0 or more"),
         ({"warmup": 7, "warmup_hold": 2}, "warmup_hold is 2; expected a divisor of warmup, 7"),
         ({"schedule": "step"}, "decay_every is 0; expected at least 1"),
         (
@@ -94,8 +94,8 @@ def test_draws_are_those_of_one_large_batch() -> None:
         ({"stop_at": -1}, "stop_at is -1; expected 0 or more"),
         ({"data": DataConfig(workers=-1)}, "data.workers is -1; expected 0 or more"),
         ({"data": DataConfig(pairs=-1)}, r"data\.pairs is -1; expected 0 or more"),
-        ({"data": DataConfig(identity_rate=2.0)}, r"data\.identity_rate is 2.0; expected a prob"),
-        ({"validate_every": -1}, "validate_every is -1; expected at least 0"),
+        ({"data": DataConfig(identity_rate=2.0)}, r"data\.identity_rate is 2.0; expected a share"),
+        ({"validate_every": -1}, "validate_every is -1; expected 0 or more"),
         ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
     ],
     ids=str,

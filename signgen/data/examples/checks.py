@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signgen.config.data import DataConfig
+from signgen.config.ranges import out_of_range
 from signgen.errors import ExitCode, UserError
 from signgen.structures import Triplet
 
@@ -22,24 +23,8 @@ def check_pairs(pairs: Sequence[Triplet] | None, name: str, split: str) -> None:
 
 def check_rates(config: DataConfig) -> None:
     """Refuse rates and numbers out of range."""
-    problem = ""
-    if not 0 <= config.flip_rate <= 1:
-        problem = f"flip_rate is {config.flip_rate}; expected a probability, 0 to 1"
-    elif config.jitter < 0:
-        problem = f"jitter is {config.jitter}; expected 0 or more pixels"
-    elif not 0 <= config.unknown_source_rate <= 1:
-        rate = config.unknown_source_rate
-        problem = f"unknown_source_rate is {rate}; expected a probability, 0 to 1"
-    elif not 0 <= config.colour_jitter < 1:
-        problem = f"colour_jitter is {config.colour_jitter}; expected 0 or more, below 1"
-    elif config.source_frames < 0:
-        problem = f"source_frames is {config.source_frames}; expected 0 for all, or at least 1"
-    elif config.targets_per_record < 1:
-        problem = f"targets_per_record is {config.targets_per_record}; expected at least 1"
-    elif any(side < 1 for side in config.source_sides):
-        problem = f"source_sides is {list(config.source_sides)}; expected sides of at least 1 pixel"
-    if problem:
-        raise UserError(f"data: {problem}.", ExitCode.USAGE)
+    for problem in out_of_range(config, "data."):
+        raise UserError(f"{problem}.", ExitCode.USAGE)
 
 
 def check_window(side: int, size: tuple[int, int]) -> None:

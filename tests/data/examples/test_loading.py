@@ -275,9 +275,9 @@ def test_rates_out_of_range_and_another_skeleton_are_refused(dataset: TripletDat
     for rates, message in (
         ({"flip_rate": 1.5}, "flip_rate is 1.5"),
         ({"jitter": -1.0}, "jitter is -1.0"),
-        ({"source_sides": (256, 0)}, r"source_sides is \[256, 0\]"),
-        ({"colour_jitter": 1.0}, "colour_jitter is 1.0; expected 0 or more, below 1"),
-        ({"source_frames": -1}, "source_frames is -1; expected 0 for all"),
+        ({"source_sides": (256, 0)}, r"source_sides is \[256, 0\]; expected at least 1"),
+        ({"colour_jitter": 1.0}, "colour_jitter is 1.0; expected 0 or more, less than 1"),
+        ({"source_frames": -1}, "source_frames is -1; expected 0 or more"),
         ({"unknown_source_rate": 2.0}, "unknown_source_rate is 2.0"),
         ({"window": 64}, "window is 64; expected .* the shorter side of .*, 48"),
         ({"window": 24}, "window is 24; expected .* multiple of 16"),
