@@ -37,6 +37,12 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
         )
         return model
     levels = len(config.block_channels)
+    if not levels or any(width % config.norm_groups for width in config.block_channels):
+        raise UserError(
+            f"model: autoencoder.block_channels is {list(config.block_channels)}; expected "
+            f"multiples of norm_groups, {config.norm_groups}.",
+            ExitCode.USAGE,
+        )
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,

@@ -22,7 +22,7 @@ from signgen.config.model import IPFConfig, SourceEncoderConfig
 from signgen.models.dropout import Dropout
 from signgen.models.inputs import square
 from signgen.models.pretrained import load_pretrained
-from signgen.structures import expect
+from signgen.structures import ExitCode, UserError, expect
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -74,6 +74,7 @@ def _clip(kind: Any, config: IPFConfig | SourceEncoderConfig, projection: int) -
         return load_pretrained(
             kind, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
         )
+    _check_tower(config)
     sizes = CLIPVisionConfig(
         hidden_size=config.width,
         intermediate_size=config.mlp_ratio * config.width,
@@ -84,6 +85,20 @@ def _clip(kind: Any, config: IPFConfig | SourceEncoderConfig, projection: int) -
         patch_size=config.patch_size,
     )
     return kind._from_config(sizes, attn_implementation="sdpa")
+
+
+def _check_tower(config: IPFConfig | SourceEncoderConfig) -> None:
+    """Refuse sizes of a new tower that do not fit together."""
+    section = "ipf" if isinstance(config, IPFConfig) else "source_encoder"
+    problem = ""
+    if config.width % config.heads:
+        problem = f"heads is {config.heads}; expected a divisor of width, {config.width}"
+    elif config.patch_size > config.image_size:
+        problem = (
+            f"patch_size is {config.patch_size}; expected at most {config.image_size}, image_size"
+        )
+    if problem:
+        raise UserError(f"model: {section}.{problem}.", ExitCode.USAGE)
 
 
 def clip_pixels(image: Tensor, side: int, *, crop: bool = False) -> Tensor:
@@ -149,6 +164,7 @@ def build_source_encoder(config: SourceEncoderConfig) -> Dinov2Model | CLIPVisio
             Dinov2Model, config.pretrained, use_safetensors=True, attn_implementation="sdpa"
         )
     else:
+        _check_tower(config)
         settings = Dinov2Config(
             hidden_size=config.width,
             num_hidden_layers=config.layers,

@@ -5,6 +5,7 @@ import torch
 
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.model import tiny_fpdm
+from signgen.errors import UserError
 from signgen.models import build_stage
 from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
 from signgen.models.base import LatentSpace
@@ -144,3 +145,8 @@ def test_stable_diffusion_size():
         )
     assert len(model.state_dict()) == 248
     assert sum(p.numel() for p in model.parameters()) == 83_653_863
+
+
+def test_channels_that_groups_do_not_divide_are_refused():
+    with pytest.raises(UserError, match=r"block_channels is \[8, 16\]; expected multiples of .*3"):
+        build_autoencoder(AutoencoderConfig(block_channels=(8, 16), norm_groups=3))

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from signgen.config.model import IPFConfig, SourceEncoderConfig, tiny_fpdm
+from signgen.errors import UserError
 from signgen.models.encoders import (
     CLIP_MEAN,
     CLIP_STD,
@@ -74,6 +75,24 @@ def test_new_dinov2_needs_no_interpolation_and_drops_no_path():
         encoder(pixel_values=pixels).last_hidden_state,
         encoder.eval()(pixel_values=pixels).last_hidden_state,
     )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"heads": 3}, "heads is 3; expected a divisor of width, 16"),
+        ({"patch_size": 99}, "patch_size is 99; expected at most 28, image_size"),
+    ],
+)
+def test_sizes_of_towers_that_do_not_fit(sizes, message):
+    sizes = {"width": 16, "heads": 2, "image_size": 28, "layers": 1, **sizes}
+    for section, build in (
+        ("ipf", lambda: build_clip(IPFConfig(**sizes))),
+        ("source_encoder", lambda: build_source_encoder(SourceEncoderConfig(**sizes))),
+        ("source_encoder", lambda: build_source_encoder(SourceEncoderConfig("clip", **sizes))),
+    ):
+        with pytest.raises(UserError, match=f"model: {section}.{message}"):
+            build()
 
 
 def test_published_sizes():
