@@ -207,7 +207,7 @@ def open_dataset(
     if folder.is_file() or (folder / MANIFEST).is_file():
         return ManifestDataset(read_manifest(folder), video_reader)
     # A tree in the PHOENIX-2014T layout; its first problem is an error.
-    clips = scan(find_root(folder), splits, video_reader)
+    clips = scan(find_root(folder), [*dict.fromkeys(splits)], video_reader)
     if clips.problems:
         raise UserError(str(clips.problems[0]))
     entries = tuple(replace(entry, poses=keypoint_file(entry)) for entry in clips.entries)

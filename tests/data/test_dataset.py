@@ -194,6 +194,7 @@ def test_sample_has_disjoint_signers_and_readable_clips() -> None:
     assert all(signers.values())
     assert not signers["train"] & signers["test"]
     assert not signers["train"] & signers["dev"]
+    assert open_dataset("sample", ["dev", "dev"]).records("dev") == dataset.records("dev")
     record = dataset.records("test")[0]
     frame = dataset.frame(FrameRef(record, record.num_frames - 1))
     poses = dataset.poses(record)
