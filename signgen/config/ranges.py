@@ -62,10 +62,10 @@ def out_of_range(config: Any, prefix: str = "") -> Iterator[str]:
             yield from out_of_range(value, f"{name}.")
             continue
         allowed = _range(hints[field.name])
-        numbers = value if isinstance(value, tuple) else () if value is None else (value,)
+        several = isinstance(value, tuple | list)
+        numbers = value if several else () if value is None else (value,)
         if allowed is not None and not all(map(allowed.holds, numbers)):
-            shown = list(value) if isinstance(value, tuple) else value
-            yield f"{name} is {shown}; expected {allowed.words}"
+            yield f"{name} is {list(value) if several else value}; expected {allowed.words}"
 
 
 def _range(hint: Any) -> _Range | None:

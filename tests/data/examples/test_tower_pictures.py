@@ -67,14 +67,14 @@ def test_a_canvas_of_the_models_size_needs_no_square_of_its_own() -> None:
 
 
 def test_a_coarse_source_is_not_enlarged_before_the_tower_sees_it() -> None:
-    dataset = examples(replace(tiny_fpdm(), resize="bicubic"), source_sides=[40])
+    dataset = examples(replace(tiny_fpdm(), resize="bicubic"), source_sides=(40,))
     example, frame = dataset[2], dataset.adapter.frame(dataset.triplet(2).source)
     small = Image.fromarray(frame).resize((40, frame.shape[0]), Image.Resampling.BICUBIC)
     coarse = np.asarray(small.resize((40, 40), Image.Resampling.BICUBIC))
     assert example.tower_source is not None
     assert (example.tower_source - squashed(coarse)).abs().max() <= 2 / 255
     jittered = examples(
-        replace(tiny_fpdm(), resize="bicubic"), source_sides=[40], colour_jitter=0.4
+        replace(tiny_fpdm(), resize="bicubic"), source_sides=(40,), colour_jitter=0.4
     )
     changed = jittered[2].tower_source
     assert changed is not None
