@@ -108,7 +108,8 @@ class RenderConfig:
     weights: str | None = None
     """Checkpoint of the estimator."""
     compare: bool = True
-    """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
+    """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png
+    (the source, then poses and results)."""
     jobs: str | None = None
     """Render many with one model: a file with a JSON object a line, of settings that differ from
     the flags. Videos that are there already, made of the same, are skipped."""

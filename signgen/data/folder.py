@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from signgen.data.manifest import SPLITS, Entry, Problem, Scan
+from signgen.files.paths import check_local
 from signgen.media import Backend, find_clips, open_clip, open_video
 from signgen.structures import ExitCode, Record, UserError
 
@@ -49,7 +50,7 @@ def scan_folder(
     Returns:
         The clips that can be read, and one problem for each other.
     """
-    if not folder.is_dir():
+    if not check_local(folder, "folder of recordings").is_dir():
         raise UserError(f"{folder} is not a folder; expected recordings.", ExitCode.NO_INPUT)
     folder = folder.resolve()
     clips = {

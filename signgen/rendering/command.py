@@ -181,10 +181,10 @@ def _render_into(
                 part.keep(frame)
             videos["video"].append(frame)
             if compare:
-                row = side_by_side(source, drawing.draw(poses, index), frame)  # (H, 3 W + gaps, 3)
-                videos["compare"].append(row)
+                drawn = drawing.draw(poses, index)
+                videos["compare"].append(side_by_side(source, drawn, frame))  # (H, 3 W + gaps, 3)
                 if index in chosen:
-                    save_image(part.row(index), row)
+                    save_image(part.row(index), side_by_side(drawn, frame))
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
@@ -205,7 +205,11 @@ def _finish(
         part.finish(name, path, settings, shown)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
-        save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
+        pairs = contact_sheet(rows, columns=2, scale=scale, gap=8)
+        # The source once, at least as high as a pair and half as high as all of them
+        height = max(len(pairs) // 2, round(scale * inputs.size[0]))
+        source = contact_sheet([inputs.source], scale=height / len(inputs.source))
+        save_image(paths[2], contact_sheet([source, pairs], columns=2, gap=8))
 
 
 @contextmanager
