@@ -23,8 +23,8 @@ class RenderConfig:
     """Picture of the signer (PNG, JPEG, WebP), or a video, of which one frame is taken."""
     poses: str = ""
     """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
-    extract them from; recognised by content. With a folder as `out`: a folder of these, of each of
-    which a video is made."""
+    extract them from; recognised by content; or a folder of pictures, poses drawn on black as the
+    model was trained on. With a folder as `out`: a folder of these, a video of each."""
     out: str = "out.mp4"
     """Video to write, or a folder for many."""
     model: str = "mini"

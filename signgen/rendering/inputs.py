@@ -25,7 +25,7 @@ from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
-from signgen.rendering.source import read_source
+from signgen.rendering.source import open_drawn, read_source
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
@@ -36,21 +36,17 @@ log = logging.getLogger(__name__)
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
-    "frame",
-    "preset",
-    "parsing",
-    "label_set",
-    "clothes_from",
-    "face_from",
-    "edit_region",
-    "mask",
-    "steps",
-    "guidance",
-    "sampler",
-    "official_noise",
-    "precision",
-    "seed",
-    "chunk",
+    *(
+        "frame",
+        "preset",
+        "parsing",
+        "label_set",
+        "clothes_from",
+        "face_from",
+        "edit_region",
+        "mask",
+    ),
+    *("steps", "guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
 )
 """Settings that mean nothing where nothing is sampled."""
 
@@ -292,6 +288,10 @@ def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoP
         probe_video(config.poses)  # a broken one is told before an estimator is loaded
         estimator = open_estimator(config.estimator, config.weights)
         return open_video_poses(config.poses, estimator, config.pose_fps)
+
+    # Poses drawn beforehand
+    if (drawn := open_drawn(config)) is not None:
+        return drawn
 
     # A file or folder of key points
     path = Path(config.poses)

@@ -20,7 +20,8 @@ from signgen.config.sampling import ResolvedSampling, Sampling
 from signgen.device import autocast, check_precision, choose_device
 from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
-from signgen.models.inputs import PoseDrawing, source_size
+from signgen.models.inputs import PoseDrawing, source_size, tower_side
+from signgen.pose.drawing.drawn import DrawnPoses
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.acceleration import remember
 from signgen.rendering.base import (
@@ -302,7 +303,7 @@ class Renderer:
         canvases = [self.drawing.on_canvas(poses, index) for index in indices]
         pose = self._drawn([self.drawing.shrink(canvas) for canvas in canvases])  # (B, 3, H, W)
         clip: Tensor | None = None
-        if self.drawing.apart:
+        if self.drawing.apart or (isinstance(poses, DrawnPoses) and tower_side(self.model.config)):
             from signgen.models.encoders import clip_pixels
 
             side = self.model.config.ipf.image_size

@@ -125,7 +125,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
             check_whole(config, adopted)
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
-        pictures = measure_split(adapter, config.data.split, model.size)
+        drawn = bool(config.data.pose_pictures)
+        pictures = measure_split(adapter, config.data.split, model.size, drawn=drawn)
         config = replace(config, model=replace(model, pictures=pictures))
     config = replace(config, precision=choose_precision(config))
 

@@ -72,7 +72,8 @@ def test_absent_weights_say_how_to_get_them(no_caches: Path) -> None:
     for published in (ALEXNET_WEIGHTS, FIDELITY_WEIGHTS, TORCHVISION_WEIGHTS):
         absent = published_file(None, published)
         also = published_file(None, published, ("signgen_no_such", "numpy"))
-        assert isinstance(absent, Unavailable) and isinstance(also, Unavailable)
+        assert isinstance(absent, Unavailable)
+        assert isinstance(also, Unavailable)
         both = "needs signgen-no-such, get with: pip install signgen-no-such; and it "
         assert also.reason == both + absent.reason
         assert absent.reason.startswith(f"needs {published.file}, get it with: curl -fL")
