@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,14 @@ def test_a_folder_s_digest_is_that_of_its_names_and_files(tmp_path: Path) -> Non
     assert sha256(tmp_path / "a") == one[0]
     listed = f"{one[0]}  a\n{one[1]}  b\n"
     assert sha256(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
+
+
+def test_json_that_would_fill_the_memory_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "lists.json"
+    path.write_bytes(b"[" + b"[]," * 14_000_000 + b"0]")  # 42 MB of text, 1 GB of lists
+    tracemalloc.start()
+    with pytest.raises(UserError, match="28000001 lists and values, which take about 1"):
+        read_json(path, 2**30, "poses")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * path.stat().st_size
