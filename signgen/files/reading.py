@@ -20,8 +20,9 @@ def read_bytes(path: str | Path, limit: int, expected: str) -> bytes:
     check_no_device(path, expected)
     try:
         with open(path, "rb") as stream:
-            small = os.fstat(stream.fileno()).st_size <= limit
-            data = stream.read(limit + 1) if small else b""
+            size = os.fstat(stream.fileno()).st_size
+            small = size <= limit
+            data = stream.read(size + 1) if small else b""
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist; expected {expected}. Check the path.", ExitCode.NO_INPUT

@@ -113,7 +113,6 @@ def render_files(
     started = time.perf_counter()
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
-        # What a killed process left; the lock says that none is alive
         remove_leftovers(first.parent, first.name)
         made_of = _made_of(config, settings)
         part = PartialRender.open(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from signgen.data.folder import scan_folder, splits_of
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.manifest import Entry, Scan
 from signgen.data.phoenix14t import COUNTS, find_root, scan
-from signgen.data.preparation.dataset import PROBLEMS, Prepared, Resplit, prepare_dataset
+from signgen.data.preparation.dataset import (
+    PROBLEMS,
+    Prepared,
+    Resplit,
+    preparation,
+    prepare_dataset,
+)
 from signgen.data.preparation.keypoint_files import KeypointFiles
 from signgen.data.preparation.parsing import add_parsing
 from signgen.files.archive import unpack
@@ -36,24 +43,27 @@ def prepare_phoenix14t(
     config: PreparePhoenixConfig, progress: Progress | None = None
 ) -> dict[str, object]:
     """Check PHOENIX-2014T, gather its key points and write its manifest; return a report."""
-    root = find_root(_unpacked(config, Path(config.raw)))
-    keypoints = [Path(name) for name in config.keypoints]
-    if not keypoints and (root / "keypoints").is_dir():
-        keypoints = [root / "keypoints"]
-    clips = scan(root, video_reader=config.video_reader)
-    prepared, report = _prepared(config, clips, "phoenix14t", keypoints, progress)
-    # Numbers beside those of the complete corpus
-    splits: dict[str, dict[str, int]] = {}
-    for split, (videos, frames) in COUNTS.items():
-        counts = prepared.manifest.counts().get(split, {"records": 0, "frames": 0})
-        splits[split] = {
-            "videos": counts["records"],
-            "expected_videos": videos,
-            "frames": counts["frames"],
-            "expected_frames": frames,
-        }
-    complete = all((row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items())
-    return report | {"splits": splits, "complete": complete}
+    with _preparation(config):
+        root = find_root(_unpacked(config, Path(config.raw)))
+        keypoints = [Path(name) for name in config.keypoints]
+        if not keypoints and (root / "keypoints").is_dir():
+            keypoints = [root / "keypoints"]
+        clips = scan(root, video_reader=config.video_reader)
+        prepared, report = _prepared(config, clips, "phoenix14t", keypoints, progress)
+        # Numbers beside those of the complete corpus
+        splits: dict[str, dict[str, int]] = {}
+        for split, (videos, frames) in COUNTS.items():
+            counts = prepared.manifest.counts().get(split, {"records": 0, "frames": 0})
+            splits[split] = {
+                "videos": counts["records"],
+                "expected_videos": videos,
+                "frames": counts["frames"],
+                "expected_frames": frames,
+            }
+        complete = all(
+            (row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items()
+        )
+        return report | {"splits": splits, "complete": complete}
 
 
 def prepare_folder(
@@ -63,27 +73,32 @@ def prepare_folder(
 
     Args and result are those of `prepare_phoenix14t`.
     """
-    folder = _unpacked(config, Path(config.videos))
-    clips = scan_folder(
-        folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
-    )
-    keypoints = [Path(name) for name in config.keypoints] or [clips.root]
-    prepared, report = _prepared(
-        config,
-        clips,
-        "folder",
-        keypoints,
-        progress,
-        resplit=lambda records: splits_of({r.id: r.signer for r in records}, config.split_by),
-    )
-    signers = sorted({entry.record.signer for entry in prepared.manifest.entries})
-    return report | {"splits": prepared.manifest.counts(), "signers": signers}
+    with _preparation(config):
+        folder = _unpacked(config, Path(config.videos))
+        clips = scan_folder(
+            folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
+        )
+        keypoints = [Path(name) for name in config.keypoints] or [clips.root]
+        prepared, report = _prepared(
+            config,
+            clips,
+            "folder",
+            keypoints,
+            progress,
+            resplit=lambda records: splits_of({r.id: r.signer for r in records}, config.split_by),
+        )
+        signers = sorted({entry.record.signer for entry in prepared.manifest.entries})
+        return report | {"splits": prepared.manifest.counts(), "signers": signers}
+
+
+def _preparation(config: ClipsConfig) -> AbstractContextManager[None]:
+    if not config.out:
+        raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
+    return preparation(config.out)
 
 
 def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     """Unpack an archive beside the manifest; anything else is taken as it is."""
-    if not config.out:
-        raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
     if config.trim_ends < 0:
         raise UserError(f"--trim-ends is {config.trim_ends}; expected 0 or more.", ExitCode.USAGE)
     check_backend(config.video_reader)
@@ -102,8 +117,13 @@ def _unpacked(config: ClipsConfig, raw: Path) -> Path:
         return folder
     log.info("unpacking %s into %s", raw, folder)
     make_folder(folder.parent)
+    try:
+        unpack(raw, folder)
+    except UserError:
+        with suppress(OSError):  # what else is there stays
+            folder.parent.rmdir()
+        raise
     save_text(note, source + "\n")
-    unpack(raw, folder)
     return folder
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +14,23 @@ import numpy as np
 
 from signgen.data.manifest import SPLITS, Entry, Manifest, Problem, Scan, write_manifest
 from signgen.files.digests import sha256
+from signgen.files.locking import locked
 from signgen.files.paths import check_no_device, check_output
-from signgen.files.writing import atomic_paths, make_folder, save_text
+from signgen.files.writing import atomic_paths, make_folder, remove_leftovers, save_text
 from signgen.media import probe_video
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
 from signgen.structures import ExitCode, PoseSequence, Progress, Record, UserError
 
-__all__ = ["PROBLEMS", "PosesOf", "Prepared", "Resplit", "check_picture", "prepare_dataset"]
+__all__ = [
+    "PROBLEMS",
+    "PosesOf",
+    "Prepared",
+    "Resplit",
+    "check_picture",
+    "preparation",
+    "prepare_dataset",
+]
 
 PROBLEMS = "problems.jsonl"
 """What was left out, one JSON object a line, beside the manifest."""
@@ -50,6 +60,20 @@ class Prepared:
     path: Path
     problems: tuple[Problem, ...]
     trimmed: tuple[str, ...] = ()
+
+
+@contextmanager
+def preparation(out: str | Path) -> Iterator[None]:
+    """Keep a folder to one preparation, and remove what killed ones left in it.
+
+    Raises:
+        UserError: If another one has not ended, or the folder cannot be made (73).
+    """
+    out = Path(out)
+    with locked(out, "a preparation"):
+        for folder in (out, out / "poses", *(out / "estimated").glob("**/")):
+            remove_leftovers(folder, "*")
+        yield
 
 
 def prepare_dataset(
@@ -207,6 +231,8 @@ def _pack(
             if not entries:
                 (temporary,) = stack.enter_context(atomic_paths([out / name]))
                 bits = poses.keypoints.dtype
+                # A full disk would end the process where it is found out page by page
+                _reserve(temporary, math.prod(shape) * bits.itemsize)
                 packed = np.lib.format.open_memmap(temporary, "w+", bits, shape)
                 stack.callback(packed.flush)
             entries.append(replace(entry, poses=name, first_pose=row))
@@ -215,6 +241,14 @@ def _pack(
             packed[row:stop, :, 2] = placed.confidence
             row = stop
     return entries
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Fail now, with an `OSError`, where the disk has no room for a file of so many bytes."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, size))
 
 
 def check_video(path: Path, frames: int) -> None:

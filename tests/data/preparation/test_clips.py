@@ -19,6 +19,7 @@ from signgen.data.dataset import bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
+from signgen.files.locking import locked
 from signgen.media import write_video
 from signgen.pose.estimators import Frame, Person
 from signgen.pose.formats import write_poses
@@ -297,3 +298,29 @@ def test_the_report_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
         assert report[f"{part}_coverage"] == seen[part]
     assert {seen["left_hand"], seen["right_hand"]} == {0, 1}
     assert "has no clip to train on, only " in report["remarks"][0]
+
+
+def test_two_preparations_into_one_folder_and_what_a_killed_one_left(tmp_path: Path) -> None:
+    videos = recordings(tmp_path / "videos", "one")
+    config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(videos), estimator="none")
+    with (
+        locked(tmp_path / "out", "a preparation"),
+        pytest.raises(UserError, match="is in use: a preparation there has not ended") as caught,
+    ):
+        prepare_folder(config)
+    assert caught.value.code == ExitCode.CANNOT_CREATE
+    left = [tmp_path / "out" / place for place in (".raw", "poses/.train.npy", "estimated/x/.a")]
+    for number, path in enumerate(left):
+        folder = path.with_name(f"{path.name}.abcdefg{number}.part")
+        folder.mkdir(parents=True)
+        (folder / "half").write_text("x")
+    prepare_folder(config)
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_refused_archive_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK\3\4 torn")
+    config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(tmp_path / "bad.zip"))
+    with pytest.raises(UserError, match="damaged or cut off"):
+        prepare_folder(config)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
