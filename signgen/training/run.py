@@ -121,10 +121,15 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model, config.stage)
-        if config.stage == "decoder":
+        if config.stage in {"decoder", "hands"}:
             check_whole(config, adopted)
+        if config.stage == "decoder":
             section = replace(model.autoencoder, decoder_trained=True)
             model = replace(model, autoencoder=section)
+        if config.stage == "hands":
+            # What is trained is of the run's own sizes
+            channels = config.model.decoder.hand_channels
+            model = replace(model, decoder=replace(model.decoder, hand_channels=channels))
         pictures = measure_split(adapter, config.data.split, model.size)
         config = replace(config, model=replace(model, pictures=pictures))
     config = replace(config, precision=choose_precision(config))
@@ -173,7 +178,7 @@ def _load(stage: Trainable, state: State, where: Path | str) -> None:
 
 
 def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
-    """Refuse to tune a decoder on samples of an untrained denoiser.
+    """Refuse to train on samples of an untrained denoiser.
 
     Args:
         config: Settings of the run.
@@ -182,7 +187,7 @@ def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
     if not any(name.startswith(config.model.denoiser) for name in names):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
-            "decoder needs one. Give a run folder of stage fpdm, or a model.",
+            f"{config.stage} needs one. Give a run folder of stage fpdm, or a model.",
             ExitCode.USAGE,
         )
 
