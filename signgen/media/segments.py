@@ -1,7 +1,8 @@
 """A video that grows by whole segments: it can be played at any time, and gone on with later.
 
 Each segment is encoded by itself, so the same frames give the same bytes whether they were encoded
-in one go or in ten. The growing file is a fragmented MP4; finished, it becomes an ordinary one.
+in one go or in ten. The growing file is a fragmented MP4, or a streamed WebM where frames have
+opacity; finished, it becomes an ordinary one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import one_line
+from signgen.media.alpha import add_vp9, alpha_frame, check_alpha, split_clusters
 from signgen.media.image import check_frame
 from signgen.media.writer import WRITE_ERRORS, add_h264, even_frame, exact_rate, verify_video
 
@@ -27,6 +29,8 @@ _FRAGMENTED = {
     "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer",
     "avoid_negative_ts": "disabled",
 }
+_STREAMED = {"live": "1", "fflags": "+bitexact"}
+_WEBM = ".webm"
 
 
 def append_segment(
@@ -35,9 +39,9 @@ def append_segment(
     """Append frames to a growing video.
 
     Args:
-        path: The growing video.
+        path: The growing video, `.mp4`, or `.webm` for frames with opacity.
         length: Bytes of it that count; what is behind them is cut off.
-        frames: (H, W, 3) uint8 RGB each, one or more.
+        frames: (H, W, 3) uint8 RGB each, one or more; (H, W, 4) with opacity.
         first: Number of the first one in the video.
         fps: Frames per second.
 
@@ -48,10 +52,13 @@ def append_segment(
         UserError: If it cannot be written (74).
     """
     with _disk_errors(path):
-        whole = _encoded(frames, first, fps)
-        boxes = list(_boxes(whole))
         # The header once, then fragments only
-        kept = [box for name, box in boxes if not length or name in {b"moof", b"mdat"}]
+        if path.suffix == _WEBM:
+            header, clusters = split_clusters(_encoded_alpha(frames, first, fps))
+            kept = [clusters] if length else [header, clusters]
+        else:
+            boxes = _boxes(_encoded(frames, first, fps))
+            kept = [box for name, box in boxes if not length or name in {b"moof", b"mdat"}]
         with path.open("r+b" if length else "wb") as file:
             file.truncate(length)
             file.seek(length)
@@ -76,6 +83,20 @@ def _encoded(frames: Sequence[NDArray[np.uint8]], first: int, fps: float) -> byt
     return buffer.getvalue()
 
 
+def _encoded_alpha(frames: Sequence[NDArray[np.uint8]], first: int, fps: float) -> bytes:
+    """Encode frames with opacity as a streamed WebM, with the times of the whole video."""
+    height, width = frames[0].shape[:2]
+    buffer, rate = io.BytesIO(), exact_rate(fps)
+    with av.open(buffer, "w", format="webm", options=_STREAMED) as container:
+        stream = add_vp9(container, rate, (height + height % 2, width + width % 2))
+        for number, frame in enumerate(frames, first):
+            picture = alpha_frame(even_frame(frame))
+            picture.pts, picture.time_base = number, 1 / rate
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield name and bytes of the boxes of an MP4 at its top level."""
     at = 0
@@ -94,7 +115,7 @@ def finish_segments(
     metadata: Mapping[str, object],
     shown: Path,
 ) -> None:
-    """Make an ordinary MP4 (faststart) of a growing one, without encoding anew, and verify it.
+    """Make an ordinary MP4 (faststart) or WebM of a growing one, not encoded anew, and verify it.
 
     Args:
         grown: The growing video.
@@ -111,15 +132,20 @@ def finish_segments(
     with _disk_errors(shown):
         with grown.open("r+b") as file:
             file.truncate(length)
+        kind = grown.suffix.removeprefix(".")
         options = {"movflags": "+faststart"}
+        if grown.suffix == _WEBM:
+            options = {"fflags": "+bitexact", "cues_to_front": "1"}
         with (
             av.open(str(grown.absolute())) as source,
-            av.open(str(out.absolute()), "w", format="mp4", options=options) as target,
+            av.open(str(out.absolute()), "w", format=kind, options=options) as target,
         ):
             target.metadata["comment"] = json.dumps(metadata, sort_keys=True)
             read = source.streams.video[0]
             size = (read.height, read.width)
             stream = target.add_stream_from_template(read)
+            if grown.suffix == _WEBM:
+                stream.pix_fmt = "yuva420p"  # readers of WebM do not know
             late: int | None = None
             for packet in source.demux(read):
                 if packet.dts is None or packet.pts is None:  # the end
@@ -129,6 +155,8 @@ def finish_segments(
                 packet.stream = stream
                 target.mux(packet)
     verify_video(out, shown, count, size, exact_rate(fps))
+    if grown.suffix == _WEBM:
+        check_alpha(out, shown, count)
 
 
 @contextmanager
