@@ -28,7 +28,8 @@ from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
 from signgen.rendering.contents import KEY, content_digest
-from signgen.rendering.filters import steady
+from signgen.rendering.finishing.backgrounds import on_checks
+from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
@@ -117,7 +118,12 @@ def render_files(
         remove_leftovers(first.parent, first.name)
         made_of = _made_of(config, settings)
         part = PartialRender.open(
-            part_of(first), made_of, poses.fps, inputs.size, resume=config.resume
+            part_of(first),
+            made_of,
+            poses.fps,
+            inputs.size,
+            resume=config.resume,
+            alpha=inputs.alpha,
         )
         with _kept(part):
             _render_into(part, renderer, inputs, motion, drawing, progress, steadied=config.steady)
@@ -168,6 +174,8 @@ def _render_into(
         start=start,
         **inputs.edits,
     )
+    if inputs.background is not None:
+        missing = inputs.background.put(missing, poses, source, motion.signer, start)
     if steadied:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
@@ -181,7 +189,8 @@ def _render_into(
                 part.keep(frame)
             videos["video"].append(frame)
             if compare:
-                row = side_by_side(source, drawing.draw(poses, index), frame)  # (H, 3 W + gaps, 3)
+                drawn = drawing.draw(poses, index)
+                row = side_by_side(source, drawn, on_checks(frame))  # (H, 3 W + gaps, 3)
                 videos["compare"].append(row)
                 if index in chosen:
                     save_image(part.row(index), row)
@@ -193,7 +202,7 @@ def _render_into(
                 raise Stopped(
                     caught[0],
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
-                    f"{part.folder / 'video.mp4'} can be played",
+                    f"{part.video('video')} can be played",
                 )
 
 
@@ -249,6 +258,8 @@ def _settings(
             if (file := getattr(config, name))
         },
         **({"edit_region": config.edit_region} if config.edit_region else {}),
+        **({"background": config.background} if config.background else {}),
+        **({"person_mask": config.person_mask} if config.background else {}),
     }
 
 

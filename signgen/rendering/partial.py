@@ -4,6 +4,7 @@ It lies in a folder `NAME.mp4.part` beside the video. Whatever ends the process,
 goes on with the first frame that is missing, and the video has the bytes that it had without.
 
     NAME.mp4.part/video.mp4 compare.mp4    whole segments; after a stop by a signal, all frames
+                  video.webm               in place of video.mp4 where frames have opacity
                   row-000012.png           rows of the contact sheet
                   last-000024.rgb          the last frame of the last whole segment, as it is
                   after-000024.rgb         frames after it
@@ -41,6 +42,7 @@ class PartialRender:
         made_of: Digest of what they are made of.
         fps: Frames per second.
         size: (H, W) of the frames.
+        alpha: Whether frames have opacity, (H, W, 4), and the video is a WebM.
         whole: Number of frames in whole segments.
         lengths: Bytes of each growing video that count.
     """
@@ -49,12 +51,19 @@ class PartialRender:
     made_of: str
     fps: float
     size: tuple[int, int]
+    alpha: bool = False
     whole: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def open(
-        folder: Path, made_of: str, fps: float, size: tuple[int, int], *, resume: bool = True
+        folder: Path,
+        made_of: str,
+        fps: float,
+        size: tuple[int, int],
+        *,
+        resume: bool = True,
+        alpha: bool = False,
     ) -> PartialRender:
         """Go on with the frames in a folder, or begin where there are none.
 
@@ -64,11 +73,12 @@ class PartialRender:
             fps: Frames per second.
             size: (H, W) of the frames.
             resume: Whether to go on; else what is there is deleted.
+            alpha: Whether frames have opacity.
 
         Raises:
             UserError: If the frames there are made of something else, or damaged.
         """
-        part = PartialRender(folder, made_of, fps, size)
+        part = PartialRender(folder, made_of, fps, size, alpha)
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         state = folder / "state.json"
@@ -94,18 +104,26 @@ class PartialRender:
         return part
 
     @property
+    def _shape(self) -> tuple[int, int, int]:
+        return (*self.size, 4 if self.alpha else 3)
+
+    def video(self, name: str) -> Path:
+        """Return where a growing video lies: `video` or `compare`."""
+        return self.folder / f"{name}{'.webm' if self.alpha and name == 'video' else '.mp4'}"
+
+    @property
     def _after(self) -> Path:
         return self.folder / f"after-{self.whole:06d}.rgb"
 
     def waiting(self) -> list[Frame]:
         """Return the frames after the last whole segment, at most a segment of them."""
-        height, width = self.size
+        height, width, channels = self._shape
         if not self._after.is_file():
             return []
         # A frame that was being written counts for nothing
         data = np.fromfile(self._after, np.uint8)
-        count = min(len(data) // (height * width * 3), SEGMENT)
-        frames = data[: count * height * width * 3].reshape(count, height, width, 3)
+        count = min(len(data) // (height * width * channels), SEGMENT)
+        frames = data[: count * height * width * channels].reshape(count, *self._shape)
         with self._after.open("r+b") as file:
             file.truncate(frames.nbytes)
         return list(frames)
@@ -118,13 +136,13 @@ class PartialRender:
         """
         if waiting or not self.whole:
             return waiting[-1] if waiting else None
-        return np.fromfile(self._last(self.whole), np.uint8).reshape(*self.size, 3)
+        return np.fromfile(self._last(self.whole), np.uint8).reshape(self._shape)
 
     def _last(self, whole: int) -> Path:
         return self.folder / f"last-{whole:06d}.rgb"
 
     def keep(self, frame: Frame) -> None:
-        """Keep the next frame, (H, W, 3), until its segment is whole."""
+        """Keep the next frame, (H, W, 3), or with opacity (H, W, 4), until its segment is whole."""
         with self._after.open("ab") as file:
             file.write(np.ascontiguousarray(frame).tobytes())
 
@@ -151,10 +169,9 @@ class PartialRender:
     def _grow(self, videos: dict[str, list[Frame]]) -> dict[str, int]:
         lengths = {}
         for name, frames in videos.items():
-            file = f"{name}.mp4"
-            length = self.lengths.get(file, 0)
-            path = self.folder / file
-            lengths[file] = append_segment(path, length, frames, self.whole, self.fps)
+            path = self.video(name)
+            length = self.lengths.get(path.name, 0)
+            lengths[path.name] = append_segment(path, length, frames, self.whole, self.fps)
         return lengths
 
     def _save(self) -> None:
@@ -171,10 +188,9 @@ class PartialRender:
 
     def finish(self, name: str, out: Path, metadata: dict[str, object], shown: Path) -> None:
         """Make the video `out` of a growing one; see `finish_segments`."""
-        file = f"{name}.mp4"
-        finish_segments(
-            self.folder / file, self.lengths[file], out, self.whole, self.fps, metadata, shown
-        )
+        path = self.video(name)
+        length = self.lengths[path.name]
+        finish_segments(path, length, out, self.whole, self.fps, metadata, shown)
 
     def remove(self) -> None:
         """Delete it."""
