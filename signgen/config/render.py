@@ -64,6 +64,10 @@ class RenderConfig:
     """What tells signer and background apart for --background: `poses` (key points and colours),
     `parsing` (the checkpoint of --parsing) or `mediapipe`. `auto` is parsing with such a
     checkpoint, else poses."""
+    audio: str = "none"
+    """Sound of the video: `copy` for that of the video given as `poses`, else of the one given as
+    `source`; or a file with sound. Cut to the length of the video; copied as it is where MP4 or
+    WebM can hold it, else AAC or Opus."""
     parsing: str = ""
     """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
     source's size, or a SegFormer checkpoint (hub id or folder)."""

@@ -7,19 +7,25 @@ opacity; finished, it becomes an ordinary one.
 
 from __future__ import annotations
 
+import heapq
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.paths import one_line
 from signgen.media.alpha import add_vp9, alpha_frame, check_alpha, split_clusters
+from signgen.media.audio import Sound, add_sound, verify_sound
 from signgen.media.image import check_frame
 from signgen.media.writer import WRITE_ERRORS, add_h264, even_frame, exact_rate, verify_video
 
@@ -114,6 +120,8 @@ def finish_segments(
     fps: float,
     metadata: Mapping[str, object],
     shown: Path,
+    *,
+    sound: Sound | None = None,
 ) -> None:
     """Make an ordinary MP4 (faststart) or WebM of a growing one, not encoded anew, and verify it.
 
@@ -125,6 +133,7 @@ def finish_segments(
         fps: Frames per second.
         metadata: Stored as JSON in the `comment`.
         shown: What to call it in messages.
+        sound: Sound to put beside the frames, cut to their length.
 
     Raises:
         UserError: If it cannot be written, or not be read back as it should (74).
@@ -146,17 +155,33 @@ def finish_segments(
             stream = target.add_stream_from_template(read)
             if grown.suffix == _WEBM:
                 stream.pix_fmt = "yuva420p"  # readers of WebM do not know
-            late: int | None = None
-            for packet in source.demux(read):
-                if packet.dts is None or packet.pts is None:  # the end
-                    continue
-                late = packet.pts if late is None else late
-                packet.pts, packet.dts = packet.pts - late, packet.dts - late
-                packet.stream = stream
+            seconds = count / float(exact_rate(fps))
+            streams = [_from_zero(source, read, stream)]
+            if sound is not None:
+                streams.append(add_sound(target, sound, seconds))
+            for _, packet in heapq.merge(*streams, key=itemgetter(0)):
                 target.mux(packet)
     verify_video(out, shown, count, size, exact_rate(fps))
     if grown.suffix == _WEBM:
         check_alpha(out, shown, count)
+    if sound is not None:
+        verify_sound(out, shown, sound, seconds)
+
+
+def _from_zero(
+    source: InputContainer, read: VideoStream, stream: VideoStream
+) -> Iterator[tuple[float, av.Packet[Any]]]:
+    """Yield time and packet of a growing video, the first at 0, for another stream."""
+    assert read.time_base is not None
+    late: int | None = None
+    for packet in source.demux(read):
+        if packet.dts is None or packet.pts is None:  # the end
+            continue
+        late = packet.pts if late is None else late
+        packet.pts, packet.dts = packet.pts - late, packet.dts - late
+        time = float(packet.pts * read.time_base)
+        packet.stream = stream
+        yield time, packet
 
 
 @contextmanager

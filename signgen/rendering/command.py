@@ -211,7 +211,8 @@ def _finish(
 ) -> None:
     """Make the video (first path) and, given three paths, comparison and contact sheet."""
     for name, path, shown in zip(("video", "compare"), paths, inputs.outputs, strict=False):
-        part.finish(name, path, settings, shown)
+        sound = inputs.sound if name == "video" else None
+        part.finish(name, path, settings, shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
         save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
@@ -260,6 +261,7 @@ def _settings(
         **({"edit_region": config.edit_region} if config.edit_region else {}),
         **({"background": config.background} if config.background else {}),
         **({"person_mask": config.person_mask} if config.background else {}),
+        **({"audio": config.audio} if config.audio != "none" else {}),
     }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import PRESETS, Sampling
 from signgen.files.paths import check_output
+from signgen.media.audio import Sound
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.pose.extraction.clips import estimate_source
@@ -23,7 +24,7 @@ from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
 from signgen.rendering.finishing.backgrounds import Background, open_background
-from signgen.rendering.reading import open_poses, read_source
+from signgen.rendering.reading import open_audio, open_poses, read_source
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
@@ -85,6 +86,7 @@ class Inputs:
         donors: Pictures that regions are taken from.
         mask: (H, W), where the source is made anew; None for everywhere.
         background: What is to be behind the signer; None for what is rendered there.
+        sound: Sound of the video; None for none.
     """
 
     source: Frame
@@ -97,6 +99,7 @@ class Inputs:
     donors: tuple[Donor, ...] = ()
     mask: NDArray[np.bool_] | None = None
     background: Background | None = None
+    sound: Sound | None = None
 
     @property
     def alpha(self) -> bool:
@@ -274,10 +277,19 @@ def check_inputs(config: RenderConfig) -> Inputs:
             "Give the right one with --pose-fps."
         )
     parts = open_parsing(config, config.parsing, source)
-    donors = open_donors(config)
-    mask = open_mask(config, source, parts)
-    background = open_background(config, parts)
-    return Inputs(source, poses, size, sampling, outputs, said, parts, donors, mask, background)
+    return Inputs(
+        source,
+        poses,
+        size,
+        sampling,
+        outputs,
+        said,
+        parts,
+        open_donors(config),
+        open_mask(config, source, parts),
+        open_background(config, parts),
+        open_audio(config),
+    )
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -316,7 +328,7 @@ def _outputs(config: RenderConfig) -> tuple[Path, ...]:
 
     # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses, config.mask]
-    inputs += [config.clothes_from, config.face_from, config.background]
+    inputs += [config.clothes_from, config.face_from, config.background, config.audio]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
         if path.resolve() in taken:

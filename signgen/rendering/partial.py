@@ -24,6 +24,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.reading import read_json
 from signgen.files.writing import make_folder, save_text
 from signgen.media import read_image
+from signgen.media.audio import Sound
 from signgen.media.segments import append_segment, finish_segments
 from signgen.rendering.base import Frame
 
@@ -186,11 +187,18 @@ class PartialRender:
         """Return the rows of the contact sheet, in order."""
         return [read_image(path) for path in sorted(self.folder.glob("row-*.png"))]
 
-    def finish(self, name: str, out: Path, metadata: dict[str, object], shown: Path) -> None:
+    def finish(
+        self,
+        name: str,
+        out: Path,
+        metadata: dict[str, object],
+        shown: Path,
+        sound: Sound | None = None,
+    ) -> None:
         """Make the video `out` of a growing one; see `finish_segments`."""
         path = self.video(name)
         length = self.lengths[path.name]
-        finish_segments(path, length, out, self.whole, self.fps, metadata, shown)
+        finish_segments(path, length, out, self.whole, self.fps, metadata, shown, sound=sound)
 
     def remove(self) -> None:
         """Delete it."""

@@ -15,13 +15,14 @@ from signgen.media import (
     read_frames,
     read_image,
 )
+from signgen.media.audio import Sound, has_sound, open_sound
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.formats import Reading, read_clip
 from signgen.rendering.base import Frame
 from signgen.structures import ExitCode, UserError
 
-__all__ = ["open_poses", "read_source"]
+__all__ = ["open_audio", "open_poses", "read_source"]
 
 log = logging.getLogger(__name__)
 
@@ -81,3 +82,25 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Read
             *(path, *size),
         )
     return reading
+
+
+def open_audio(config: RenderConfig) -> Sound | None:
+    """Return the sound to put beside the frames; None for none.
+
+    Raises:
+        UserError: If there is none to copy, or the file has none that can be read.
+    """
+    if config.audio == "none":
+        return None
+    if config.audio != "copy":
+        return open_sound(config.audio)
+    videos = [name for name in (config.poses, config.source) if looks_like_video(name)]
+    for name in videos:
+        if has_sound(name):
+            return open_sound(name)
+    what = f"{' and '.join(videos)} has no sound" if videos else "neither of them is a video"
+    raise UserError(
+        f"--audio copy takes the sound of --poses or --source; {what}. Give a file with sound, or "
+        "leave it out.",
+        ExitCode.USAGE,
+    )
