@@ -165,17 +165,7 @@ def _render_into(
     # What is there, and what is missing
     waiting = part.waiting()
     start = part.whole + len(waiting)
-    missing: Iterable[Frame] = renderer.render(
-        inputs.source,
-        poses,
-        inputs.size,
-        signer=motion.signer,
-        parts=inputs.parts,
-        start=start,
-        **inputs.edits,
-    )
-    if inputs.background is not None:
-        missing = inputs.background.put(missing, poses, source, motion.signer, start)
+    missing = _finished(renderer, inputs, motion, source, start)
     if steadied:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
@@ -185,8 +175,6 @@ def _render_into(
     videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
     with deferred_signals() as caught:
         for index, frame in enumerate(chain(waiting, missing), part.whole):
-            if index >= start:
-                part.keep(frame)
             videos["video"].append(frame)
             if compare:
                 drawn = drawing.draw(poses, index)
@@ -194,6 +182,9 @@ def _render_into(
                 videos["compare"].append(row)
                 if index in chosen:
                     save_image(part.row(index), row)
+            if index >= start:
+                part.keep(frame)
+                part.show_most(**videos)
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
@@ -204,6 +195,24 @@ def _render_into(
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
                     f"{part.video('video')} can be played",
                 )
+
+
+def _finished(
+    renderer: FrameRenderer, inputs: Inputs, motion: Motion, source: Frame, start: int
+) -> Iterable[Frame]:
+    """Return the frames from a number on, with their background."""
+    frames = renderer.render(
+        inputs.source,
+        motion.poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        start=start,
+        **inputs.edits,
+    )
+    if inputs.background is None:
+        return frames
+    return inputs.background.put(frames, motion.poses, source, motion.signer, start)
 
 
 def _finish(

@@ -3,7 +3,7 @@
 It lies in a folder `NAME.mp4.part` beside the video. Whatever ends the process, the same command
 goes on with the first frame that is missing, and the video has the bytes that it had without.
 
-    NAME.mp4.part/video.mp4 compare.mp4    whole segments; after a stop by a signal, all frames
+    NAME.mp4.part/video.mp4 compare.mp4    whole segments, and frames after them to be played
                   video.webm               in place of video.mp4 where frames have opacity
                   row-000012.png           rows of the contact sheet
                   last-000024.rgb          the last frame of the last whole segment, as it is
@@ -32,6 +32,8 @@ __all__ = ["SEGMENT", "PartialRender", "part_of"]
 
 SEGMENT = 24
 """Frames of a segment. More compress better; so many are kept in memory and on disk as they are."""
+PLAYABLE = 0.8
+"""Share of the frames that can be played at any time, whatever ends the process."""
 
 
 @dataclass
@@ -46,6 +48,7 @@ class PartialRender:
         alpha: Whether frames have opacity, (H, W, 4), and the video is a WebM.
         whole: Number of frames in whole segments.
         lengths: Bytes of each growing video that count.
+        shown: Number of frames that can be played.
     """
 
     folder: Path
@@ -55,6 +58,7 @@ class PartialRender:
     alpha: bool = False
     whole: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
+    shown: int = 0
 
     @staticmethod
     def open(
@@ -98,6 +102,7 @@ class PartialRender:
                 ExitCode.USAGE,
             )
         part.whole, part.lengths = int(kept["whole"]), dict(kept["lengths"])
+        part.shown = part.whole
         for name, length in part.lengths.items():
             path = folder / name
             if not path.is_file() or path.stat().st_size < length:
@@ -158,14 +163,24 @@ class PartialRender:
         lengths = self._grow(videos)
         self._last(self.whole + count).write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
         self.whole, self.lengths = self.whole + count, lengths
+        self.shown = self.whole
         self._save()
         for file in old:
             file.unlink(missing_ok=True)
 
     def show(self, **videos: list[Frame]) -> None:
-        """Append frames of a segment that is not whole, to be played until the render goes on."""
-        if next(iter(videos.values())):
+        """Append frames of a segment that is not whole, to be played until the render goes on.
+
+        They count for nothing: the segment is encoded again when it is whole.
+        """
+        if frames := next(iter(videos.values())):
             self._grow(videos)
+            self.shown = self.whole + len(frames)
+
+    def show_most(self, **videos: list[Frame]) -> None:
+        """Show frames as `show` does, where too few of all can be played: at the beginning."""
+        if self.shown < PLAYABLE * (self.whole + len(next(iter(videos.values())))):
+            self.show(**videos)
 
     def _grow(self, videos: dict[str, list[Frame]]) -> dict[str, int]:
         lengths = {}
