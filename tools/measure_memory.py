@@ -1,8 +1,8 @@
 """Peak memory of short and long renders: python tools/measure_memory.py [FRAMES ...].
 
-Renders so many frames (300 and 3,000) of the bundled sample with the warp, 64 x 52 pixels, each in a
-process of its own, from poses as NPZ and as JSON, and prints the largest resident memory of each and
-its ratio to the first.
+Renders so many frames (300 and 3,000) of the bundled sample with the warp, 64 x 52 pixels, each in
+a process of its own, from poses as NPZ and as JSON, and prints the largest resident memory of each
+and its ratio to the first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def main(lengths: list[int]) -> None:
                 files = ["--poses", str(folder / f"p.{kind}"), "--out", str(folder / "o.mp4")]
                 found = peak([*words, *files])
                 first = first or found
-                print(f"{kind:4} {length:6} frames {found:6.1f} MiB  x{found / first:.3f}", flush=True)
+                print(
+                    f"{kind:4} {length:6} frames {found:6.1f} MiB  x{found / first:.3f}", flush=True
+                )
 
 
 if __name__ == "__main__":
