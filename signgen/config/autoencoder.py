@@ -52,4 +52,11 @@ class DecoderConfig:
     pose and source."""
     hand_channels: tuple[Count, ...] = ()
     """Channels of the network that paints every hand once more, in a window of its own, at a half,
-    a quarter ... of the window; none where it is left out. Stage `hands` trains it."""
+    a quarter ... of the window; none where it is left out. Stage `windows` trains it."""
+    face_channels: tuple[Count, ...] = ()
+    """The same of the face."""
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether anything is painted once more in windows."""
+        return bool(self.hand_channels or self.face_channels)

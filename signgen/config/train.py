@@ -15,7 +15,7 @@ from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Po
 
 __all__ = ["Stage", "Tracker", "TrainConfig"]
 
-Stage = Literal["vae", "ipf", "fpdm", "decoder", "hands"]
+Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows"]
 Tracker = Literal["tensorboard", "wandb"]
 
 
@@ -25,8 +25,8 @@ class TrainConfig:
 
     stage: Stage = "fpdm"
     """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), `decoder` (the
-    autoencoder's decoder on samples of a trained stage 2), or `hands` (what paints hands once more
-    on pictures of a trained model)."""
+    autoencoder's decoder on samples of a trained stage 2), or `windows` (what paints hands and
+    face once more on pictures of a trained model)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: ModelConfig = field(default_factory=tiny_fpdm)

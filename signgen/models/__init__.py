@@ -51,7 +51,7 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf`, `decoder`, `hands`, or the model itself: `fpdm`.
+        stage: `vae`, `ipf`, `decoder`, `windows`, or the model itself: `fpdm`.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
@@ -71,15 +71,15 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
             return IPF(config.ipf)
         case "fpdm":
             return build_model(config)
-        case "decoder" | "hands":
+        case "decoder" | "windows":
             from signgen.models import decoder
 
             require_parts(config, stage)
             kinds: dict[tuple[str, Stage], Callable[[Any], Trainable]] = {
                 ("fpdm", "decoder"): decoder.DecoderStage,
-                ("fpdm", "hands"): decoder.HandsStage,
+                ("fpdm", "windows"): decoder.WindowsStage,
                 ("parsing-guided", "decoder"): decoder.ParsingGuidedDecoderStage,
-                ("parsing-guided", "hands"): decoder.ParsingGuidedHandsStage,
+                ("parsing-guided", "windows"): decoder.ParsingGuidedWindowsStage,
             }
             return kinds[config.kind, stage](config)
         case _:

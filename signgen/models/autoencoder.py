@@ -81,8 +81,8 @@ class AutoencoderStage(nn.Module):
         self.config = config
         self.autoencoder = build_autoencoder(config.autoencoder)
         check_size(config.size, 2 ** (len(self.autoencoder.config["block_out_channels"]) - 1))
-        # The embedding of the signer comes with stage 1, after this stage, and hands come last
-        without = replace(config.decoder, hand_channels=())
+        # The embedding of the signer comes with stage 1, after this stage, and windows come last
+        without = replace(config.decoder, hand_channels=(), face_channels=())
         self.decoder = build_decoder(replace(config, decoder=without), self.autoencoder)
 
     def enable_gradient_checkpointing(self) -> None:

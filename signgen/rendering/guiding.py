@@ -52,7 +52,7 @@ class GuideSource:
             indices: Which of them.
         """
         from signgen.data.examples.guides import guide_of, unknown_guide
-        from signgen.models.guided.hands import hand_windows
+        from signgen.models.guided.windows import find_windows
         from signgen.structures import Guide
 
         frames = poses.frames(list(indices))
@@ -64,4 +64,4 @@ class GuideSource:
             pairs = zip(frames.keypoints, frames.confidence, strict=True)
             moved = (warp(self.parts, points, confidence) for points, confidence in pairs)
             guide = Guide.cat([guide_of(self.picture, one) for one in moved])  # (B, C, H, W) each
-        return replace(guide, hands=hand_windows(frames))
+        return replace(guide, windows=find_windows(frames))

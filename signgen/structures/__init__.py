@@ -6,7 +6,7 @@ Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are f
 """
 
 from signgen.errors import ExitCode, UserError
-from signgen.structures.guide import Guide, HandWindows
+from signgen.structures.guide import Guide, Windows
 from signgen.structures.values import (
     Batch,
     Conditioning,
@@ -25,12 +25,12 @@ __all__ = [
     "ExitCode",
     "FrameRef",
     "Guide",
-    "HandWindows",
     "PoseSequence",
     "Progress",
     "Record",
     "SourceFeatures",
     "Triplet",
     "UserError",
+    "Windows",
     "expect",
 ]

@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Guide", "HandWindows"]
+__all__ = ["Guide", "Windows"]
 
 
 @dataclass(frozen=True)
-class HandWindows:
-    """Squares around the hands of poses, the left hand first.
+class Windows:
+    """Squares around left hand, right hand and face of poses.
 
     Args:
-        squares: (B, 2, 3) int64, left, top and side in pixels of the picture, beyond which they may
-            reach; a side of 0 is a hand that is not seen.
-        drawn: (B, 2, 3, S, S) float32 in [0, 1], the pose as drawn in them: left hands are seen in
+        squares: (B, 3, 3) int64, left, top and side in pixels of the picture, beyond which they may
+            reach; a side of 0 is a part that is not seen.
+        drawn: (B, 3, 3, S, S) float32 in [0, 1], the pose as drawn in them: left hands are seen in
             the mirror, so that all are right hands.
     """
 
     squares: Tensor
     drawn: Tensor
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> HandWindows:
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Windows:
         """Return the windows with both tensors changed alike, such as moved to a device."""
-        return HandWindows(change(self.squares), change(self.drawn))
+        return Windows(change(self.squares), change(self.drawn))
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Guide:
             picture there is the source, to the bit.
         masks: (B, 3, H, W) float32 in [0, 1]: what the source does not show, what was moved, and
             where the source shows what is there. All 0 where the source's key points are unknown.
-        hands: Where hands are in the target, for decoders that paint them by themselves; None where
-            nothing is known of them.
+        windows: Where hands and face are in the target, for decoders that paint them once more;
+            None where nothing is known of them.
     """
 
     warped: Tensor
     source: Tensor
     moved: Tensor
     masks: Tensor
-    hands: HandWindows | None = None
+    windows: Windows | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,11 +60,11 @@ class Guide:
 
     def to(self, device: torch.device | str) -> Guide:
         """Return the guide on another device."""
-        return self._with_hands(lambda value: value.to(device))
+        return self._with_windows(lambda value: value.to(device))
 
     def expand(self, count: int) -> Guide:
         """Repeat the guide of one frame (B = 1) `count` times, without copying."""
-        return self._with_hands(lambda value: value.expand(count, *value.shape[1:]))
+        return self._with_windows(lambda value: value.expand(count, *value.shape[1:]))
 
     def resized(self, size: tuple[int, int]) -> Guide:
         """Return the guide at another size (H, W), areas averaged; itself at its own."""
@@ -78,30 +78,30 @@ class Guide:
 
     @staticmethod
     def cat(guides: Sequence[Guide]) -> Guide:
-        """Concatenate along the batch; windows of hands are kept where all guides have them."""
+        """Concatenate along the batch; windows are kept where all guides have them."""
         import torch
 
         def joined(name: str) -> Tensor:
             return torch.cat([getattr(guide, name) for guide in guides])
 
-        hands = [guide.hands for guide in guides if guide.hands is not None]
+        windows = [guide.windows for guide in guides if guide.windows is not None]
         together = None
-        if len(hands) == len(guides):
-            squares, drawn = zip(*((one.squares, one.drawn) for one in hands), strict=True)
-            together = HandWindows(torch.cat(squares), torch.cat(drawn))
+        if len(windows) == len(guides):
+            squares, drawn = zip(*((one.squares, one.drawn) for one in windows), strict=True)
+            together = Windows(torch.cat(squares), torch.cat(drawn))
         return Guide(
-            joined("warped"), joined("source"), joined("moved"), joined("masks"), hands=together
+            joined("warped"), joined("source"), joined("moved"), joined("masks"), windows=together
         )
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
         """Return the guide with all its planes changed alike, such as cut or mirrored.
 
-        Windows of hands are left out: they would be elsewhere.
+        Windows are left out: they would be elsewhere.
         """
         return Guide(
             change(self.warped), change(self.source), change(self.moved), change(self.masks)
         )
 
-    def _with_hands(self, change: Callable[[Tensor], Tensor]) -> Guide:
-        hands = None if self.hands is None else self.hands.mapped(change)
-        return replace(self.mapped(change), hands=hands)
+    def _with_windows(self, change: Callable[[Tensor], Tensor]) -> Guide:
+        windows = None if self.windows is None else self.windows.mapped(change)
+        return replace(self.mapped(change), windows=windows)

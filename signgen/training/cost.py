@@ -168,7 +168,7 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
     """
-    if config.stage in {"decoder", "hands"}:
+    if config.stage in {"decoder", "windows"}:
         raise UserError(
             f"stage is {config.stage}, whose loss samples with numbers that the meta device does "
             "not have; expected vae, ipf or fpdm.",

@@ -91,7 +91,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     # What it costs
     one: Cost | None = None
-    if config.stage not in {"decoder", "hands"}:
+    if config.stage not in {"decoder", "windows"}:
         one = _counted(config, note)
     return TrainingPlan(
         stage=config.stage,
@@ -121,7 +121,7 @@ def _data(config: TrainConfig) -> None:
 
 def _whole(config: TrainConfig) -> None:
     """Check that what follows stage 2 starts from a trained one, where its folders are there."""
-    if config.stage in {"decoder", "hands"}:
+    if config.stage in {"decoder", "windows"}:
         names: set[str] = set()
         for name in config.start_from:
             names.update(weight_names(resolve(name)[0]))

@@ -122,7 +122,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model, config.stage)
-        if config.stage in {"decoder", "hands"}:
+        if config.stage in {"decoder", "windows"}:
             check_whole(config, adopted)
             model = _followed(model, config)
         pictures = measure_split(adapter, config.data.split, model.size)
@@ -177,8 +177,11 @@ def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
     if config.stage == "decoder":
         return replace(model, autoencoder=replace(model.autoencoder, decoder_trained=True))
     # What is trained is of the run's own sizes
-    channels = config.model.decoder.hand_channels
-    return replace(model, decoder=replace(model.decoder, hand_channels=channels))
+    own = config.model.decoder
+    decoder = replace(
+        model.decoder, hand_channels=own.hand_channels, face_channels=own.face_channels
+    )
+    return replace(model, decoder=decoder)
 
 
 def check_whole(config: TrainConfig, names: Iterable[str]) -> None:

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from signgen.config.autoencoder import DecoderConfig
 from signgen.config.model import FPDMConfig
-from signgen.models.guided.hands import SIDE, HandPainter
 from signgen.models.guided.painting import Painter, Painting
+from signgen.models.guided.windows import FACE, HANDS, SIDE, WindowPainter
 from signgen.structures import Conditioning, ExitCode, Guide, UserError
 
 __all__ = ["GuidedDecoder", "build_decoder", "fitting"]
 
 
 class GuidedDecoder(Painter):
-    """A `Painter` of whole pictures, and where the settings say so one of hands after it.
+    """A `Painter` of whole pictures, and where the settings say so of windows after it.
 
     Args:
         config: Sizes.
@@ -45,7 +45,15 @@ class GuidedDecoder(Painter):
             factor=factor,
             embedding=embedding,
         )
-        self.hands = HandPainter(config.hand_channels) if config.hand_channels else None
+        face, hands = config.face_channels, config.hand_channels
+        self.face = WindowPainter(face, (FACE,)) if face else None
+        self.hands = WindowPainter(hands, HANDS) if hands else None
+
+    @property
+    def painters(self) -> dict[str, WindowPainter]:
+        """What paints in windows, in this order: hands are before the face."""
+        both = {"face": self.face, "hands": self.hands}
+        return {name: painter for name, painter in both.items() if painter is not None}
 
     def picture(self, latents: Tensor, conditioning: Conditioning, guide: Guide | None) -> Tensor:
         """Paint a picture at the size of the drawn pose, and mix it at the size of the guide.
@@ -68,8 +76,11 @@ class GuidedDecoder(Painter):
             guide = guide.expand(len(latents))
         small = fitting(guide, drawing)
         painting: Painting = self(latents, drawing, small, conditioning.embedding)
-        mixed = painting.mix(guide.warped, guide.source, guide.moved)
-        return mixed if self.hands is None or guide.hands is None else self.hands(mixed, guide)
+        picture = painting.mix(guide.warped, guide.source, guide.moved)
+        if guide.windows is not None:
+            for painter in self.painters.values():
+                picture = painter(picture, guide)
+        return picture
 
 
 def fitting(guide: Guide | None, drawing: Tensor) -> Guide:
@@ -105,9 +116,12 @@ def _check(config: DecoderConfig, factor: int) -> None:
             f"{levels}; the autoencoder divides sizes by {factor}.",
             ExitCode.USAGE,
         )
-    if config.hand_channels and not 3 <= len(config.hand_channels) <= SIDE.bit_length() - 1:
-        raise UserError(
-            f"model: decoder.hand_channels has {len(config.hand_channels)} entries; expected 3 to "
-            f"{SIDE.bit_length() - 1}, because every one halves a window of {SIDE} x {SIDE}.",
-            ExitCode.USAGE,
-        )
+    most = SIDE.bit_length() - 1
+    for name in ("hand_channels", "face_channels"):
+        sizes = getattr(config, name)
+        if sizes and not 3 <= len(sizes) <= most:
+            raise UserError(
+                f"model: decoder.{name} has {len(sizes)} entries; expected 3 to {most}, because "
+                f"every one halves a window of {SIDE} x {SIDE}.",
+                ExitCode.USAGE,
+            )

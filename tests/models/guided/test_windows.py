@@ -1,4 +1,4 @@
-"""Hands painted in windows: where they are, and what they may never change."""
+"""Hands and face painted in windows: where they are, and what they may never change."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 from signgen.config.autoencoder import DecoderConfig
 from signgen.models.guided.decoder import GuidedDecoder
-from signgen.models.guided.hands import HandPainter, hand_windows
+from signgen.models.guided.windows import FACE, HANDS, WindowPainter, find_windows
 from signgen.pose.skeleton import HAND_POINTS, HAND_ROOT
 from signgen.pose.transforms import flip
-from signgen.structures import Guide, HandWindows, PoseSequence, UserError
+from signgen.structures import Guide, PoseSequence, UserError, Windows
 
 SIZE = (120, 100)
 PLACES = {"left": (70.0, 60.0), "right": (25.0, 40.0)}
@@ -30,8 +30,8 @@ def poses(**sizes: float) -> PoseSequence:
     return PoseSequence(points, confidence, "coco-wholebody-133", SIZE, 25.0)
 
 
-def found(sequence: PoseSequence) -> HandWindows:
-    windows = hand_windows(sequence)
+def found(sequence: PoseSequence) -> Windows:
+    windows = find_windows(sequence)
     assert windows is not None
     return windows
 
@@ -44,9 +44,9 @@ def guide_of(sequence: PoseSequence, seed: int = 0) -> Guide:
 
 
 @pytest.fixture
-def painter() -> HandPainter:
+def painter() -> WindowPainter:
     torch.manual_seed(0)
-    made = HandPainter((8, 8, 8))
+    made = WindowPainter((8, 8, 8), HANDS)
     with torch.no_grad():
         for weight in made.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
@@ -70,7 +70,7 @@ def test_a_hand_that_is_missing_or_outside_has_no_window() -> None:
     far = replace(outside, keypoints=outside.keypoints + np.float32(500))
     assert not found(far).squares.any()
     body = PoseSequence(np.zeros((1, 17, 2)), np.zeros((1, 17)), "coco-17", SIZE, 25.0)
-    assert hand_windows(body) is None
+    assert find_windows(body) is None
 
 
 def test_a_fist_seen_from_the_front_still_has_a_window_of_some_size() -> None:
@@ -85,24 +85,24 @@ def test_left_hands_are_drawn_as_right_hands_in_the_mirror() -> None:
     assert float(straight.drawn.amax()) > 0.5
 
 
-def test_a_mirrored_picture_gets_mirrored_hands(painter: HandPainter) -> None:
+def test_a_mirrored_picture_gets_mirrored_hands(painter: WindowPainter) -> None:
     sequence = poses(left=20, right=30)
     guide = guide_of(sequence)
-    other = replace(guide.mapped(lambda plane: plane.flip(-1)), hands=found(flip(sequence)))
+    other = replace(guide.mapped(lambda plane: plane.flip(-1)), windows=found(flip(sequence)))
     with torch.no_grad():
         made, again = painter(guide.source, guide), painter(other.source, other)
     assert not torch.allclose(made, guide.source)
     assert torch.allclose(made, again.flip(-1), atol=1e-5)
 
 
-def test_nothing_changes_outside_of_windows_or_where_nothing_moved(painter: HandPainter) -> None:
+def test_nothing_changes_outside_of_windows_or_where_nothing_moved(painter: WindowPainter) -> None:
     guide = guide_of(poses(right=30))
     moved = guide.moved.clone()
     moved[..., 45:, :] = 0
     guide = replace(guide, moved=moved)
     with torch.no_grad():
         made = painter(guide.source, guide)
-    left, top, side = guide.hands.squares[0, 1].tolist()  # type: ignore[union-attr]
+    left, top, side = guide.windows.squares[0, 1].tolist()  # type: ignore[union-attr]
     inside = torch.zeros(SIZE, dtype=torch.bool)
     inside[max(0, top) : top + side, max(0, left) : left + side] = True
     changed = (made != guide.source).any(dim=1)[0]
@@ -111,7 +111,7 @@ def test_nothing_changes_outside_of_windows_or_where_nothing_moved(painter: Hand
     assert not changed[45:].any()
 
 
-def test_a_window_beyond_the_edge_is_cut(painter: HandPainter) -> None:
+def test_a_window_beyond_the_edge_is_cut(painter: WindowPainter) -> None:
     sequence = poses(left=20, right=30)
     corner = replace(sequence, keypoints=sequence.keypoints - np.float32((25, 40)))
     guide = guide_of(corner)
@@ -121,7 +121,7 @@ def test_a_window_beyond_the_edge_is_cut(painter: HandPainter) -> None:
     assert bool((made != guide.source).any())
 
 
-def test_frames_do_not_see_each_other(painter: HandPainter) -> None:
+def test_frames_do_not_see_each_other(painter: WindowPainter) -> None:
     guides = [guide_of(poses(left=20, right=30)), guide_of(poses(right=24), seed=1)]
     both = Guide.cat(guides)
     with torch.no_grad():
@@ -130,8 +130,28 @@ def test_frames_do_not_see_each_other(painter: HandPainter) -> None:
     assert torch.allclose(together, alone, atol=1e-5)
 
 
-def test_windows_are_needed(painter: HandPainter) -> None:
-    guide = replace(guide_of(poses(right=20)), hands=None)
+def test_a_face_has_a_window_too() -> None:
+    sequence = poses(right=20)
+    points, confidence = sequence.keypoints.copy(), sequence.confidence.copy()
+    points[0, 23:91] = np.random.default_rng(1).uniform((40, 10), (60, 35), (68, 2))
+    confidence[0, 23:91] = 1
+    seen = replace(sequence, keypoints=points, confidence=confidence)
+    left, top, side = found(seen).squares[0, FACE].tolist()
+    assert left < 40
+    assert top < 10
+    assert left + side > 60
+    guide = guide_of(seen)
+    torch.manual_seed(0)
+    painter = WindowPainter((8, 8, 8), (FACE,))
+    with torch.no_grad():
+        made = painter(guide.source, guide)
+    changed = (made != guide.source).any(dim=1)[0]
+    assert changed[15:30, 45:55].all()
+    assert not changed[50:].any()
+
+
+def test_windows_are_needed(painter: WindowPainter) -> None:
+    guide = replace(guide_of(poses(right=20)), windows=None)
     with pytest.raises(ValueError, match="no windows"):
         painter(guide.source, guide)
 

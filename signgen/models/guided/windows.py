@@ -1,4 +1,4 @@
-"""Hands, painted once more in windows of their own.
+"""Hands and face, painted once more in windows of their own.
 
 A hand is a tenth of a picture's width, and a few cells of its latents. In a window of its own it
 has the pixels that fingers need, and a network that is small beside the decoder.
@@ -15,141 +15,151 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from signgen.models.guided.painting import Painter
 from signgen.pose.drawing.draw import draw_pose
-from signgen.pose.skeleton import HAND_POINTS, HAND_ROOT
+from signgen.pose.skeleton import COCO_WHOLEBODY, HAND_POINTS, HAND_ROOT, SKELETONS
 from signgen.pose.transforms import flip
-from signgen.structures import Guide, HandWindows, PoseSequence
+from signgen.structures import Guide, PoseSequence, Windows
 
-__all__ = ["HandPainter", "hand_windows"]
+__all__ = ["FACE", "HANDS", "SIDE", "WindowPainter", "find_windows"]
 
-WITH_HANDS = "coco-wholebody-133"
-"""The skeleton that has hands."""
+LEFT, RIGHT, FACE = 0, 1, 2
+"""Numbers of the windows of a pose."""
+HANDS = (LEFT, RIGHT)
 SIDE = 64
 """Side of a window as the network sees it, in pixels."""
 REACH = 1.6
-"""Side of a window as a share of the longer side of the hand's points."""
+"""Side of a window as a share of the longer side of its points."""
 LEAST_SIDE = 24 / 208
 """Side of a window at least, as a share of the picture's shorter side: a fist seen from the front
 has points close together."""
 LEAST_POINTS = 5
-"""Points of a hand that must be there."""
+"""Points that must be there."""
 BORDER = 8
 """Pixels of `SIDE` over which a window fades into the picture."""
 MAX_FLOW = 6.0
 """Pixels of `SIDE` by which the moved source may be shifted."""
 
 
-def hand_windows(poses: PoseSequence) -> HandWindows | None:
-    """Find the windows of hands and draw them, once per frame.
+def find_windows(poses: PoseSequence) -> Windows | None:
+    """Find the windows of hands and face, and draw the pose in them, once per frame.
 
     Args:
         poses: T poses in pixels of the picture.
 
     Returns:
-        Windows of T frames, or None for skeletons without hands.
+        Windows of T frames, or None for skeletons without hands and face.
     """
-    if poses.skeleton != WITH_HANDS:
+    if poses.skeleton != COCO_WHOLEBODY:
         return None
     mirrored = flip(poses)
-    squares = np.zeros((len(poses), 2, 3), np.int64)
-    drawn = np.zeros((len(poses), 2, SIDE, SIDE, 3), np.uint8)
+    parts = [slice(root, root + HAND_POINTS) for root in HAND_ROOT.values()]
+    parts.append(slice(*SKELETONS[COCO_WHOLEBODY].face))
+    squares = np.zeros((len(poses), len(parts), 3), np.int64)
+    drawn = np.zeros((len(poses), len(parts), SIDE, SIDE, 3), np.uint8)
     for t in range(len(poses)):
-        for hand, root in enumerate(HAND_ROOT.values()):
-            square = _square(poses, t, root)
+        for number, part in enumerate(parts):
+            square = _square(poses.keypoints[t, part][poses.visible[t, part]], poses.size)
             if square is None:
                 continue
-            squares[t, hand] = left, top, side = square
+            squares[t, number] = left, top, side = square
             # Every hand is drawn as a right one: the left one in the mirror
-            seen = mirrored if hand == 0 else poses
-            corner = (poses.size[1] - left - side if hand == 0 else left, top)
+            seen = mirrored if number == LEFT else poses
+            corner = (poses.size[1] - left - side if number == LEFT else left, top)
             points = (seen.keypoints[t] - corner + 0.5) * (SIDE / side) - 0.5
-            drawn[t, hand] = draw_pose(
+            drawn[t, number] = draw_pose(
                 points.astype(np.float32), seen.confidence[t], seen.skeleton, (SIDE, SIDE), "clean"
             )
-    planes = rearrange(torch.from_numpy(drawn), "t hand h w c -> t hand c h w")
-    return HandWindows(torch.from_numpy(squares), planes.float().div_(255))
+    planes = rearrange(torch.from_numpy(drawn), "t part h w c -> t part c h w")
+    return Windows(torch.from_numpy(squares), planes.float().div_(255))
 
 
-def _square(poses: PoseSequence, t: int, root: int) -> tuple[int, int, int] | None:
-    """Return left, top and side of a hand's window, or None where the hand is not seen."""
-    hand = slice(root, root + HAND_POINTS)
-    points = poses.keypoints[t, hand][poses.visible[t, hand]]  # (n, 2)
+def _square(points: NDArray[np.floating], size: tuple[int, int]) -> tuple[int, int, int] | None:
+    """Return left, top and side of the window of points (n, 2), or None where there is none."""
     if len(points) < LEAST_POINTS:
         return None
     low, high = points.min(axis=0), points.max(axis=0)
-    side = round(max(REACH * float((high - low).max()), LEAST_SIDE * min(poses.size)))
+    side = round(max(REACH * float((high - low).max()), LEAST_SIDE * min(size)))
     left, top = np.rint((low + high) / 2 - (side - 1) / 2).astype(int).tolist()
-    # A hand wholly outside of the picture
-    height, width = poses.size
+    # Wholly outside of the picture
+    height, width = size
     if left >= width or top >= height or left + side <= 0 or top + side <= 0:
         return None
     return left, top, side
 
 
-class HandPainter(nn.Module):
-    """Paints the hands of pictures anew, each in its window, the left one first.
+class WindowPainter(nn.Module):
+    """Paints parts of pictures anew, each in its window.
 
     Args:
         channels: Channels of the network at a half, a quarter ... of a window.
+        parts: Which windows, in this order.
     """
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], parts: Sequence[int]) -> None:
         super().__init__()
+        self.parts = tuple(parts)
         self.network = Painter(channels, max_flow=MAX_FLOW)
 
     def forward(self, picture: Tensor, guide: Guide) -> Tensor:
-        """Paint the hands of pictures (B, 3, H, W) of the guide's size; what did not move stays.
+        """Paint on pictures (B, 3, H, W) of the guide's size; what did not move stays.
 
         Raises:
             ValueError: If the guide has no windows.
         """
         squares = _windows(guide).squares
         picture = picture.clone()
-        for hand in range(2):
-            for index in torch.nonzero(squares[:, hand, 2]).flatten().tolist():
-                painting = self.network(None, *self.seen(picture, guide, [(index, hand)]))
-                view = _view(picture, guide, index, hand)
+        for part in self.parts:
+            for index in torch.nonzero(squares[:, part, 2]).flatten().tolist():
+                painting = self.network(None, *self.seen(picture, guide, [(index, part)]))
+                view = _view(picture, guide, index, part)
                 mixed = painting.mix(view.warped, view.source, view.moved)[0]
-                _paste(picture[index], mixed, squares[index, hand].tolist(), mirrored=hand == 0)
+                _paste(picture[index], mixed, squares[index, part].tolist(), mirrored=part == LEFT)
         return picture
+
+    def found(self, guide: Guide) -> list[tuple[int, int]]:
+        """Return the windows that there are: numbers of picture and part."""
+        squares = _windows(guide).squares
+        there = [torch.nonzero(squares[:, part, 2]).flatten().tolist() for part in self.parts]
+        return [(index, part) for part, at in zip(self.parts, there, strict=True) for index in at]
 
     def seen(
         self, picture: Tensor, guide: Guide, found: Iterable[Sequence[int]]
     ) -> tuple[Tensor, Guide]:
-        """Return what is in windows as the network sees it, as of right hands.
+        """Return what is in windows as the network sees it, hands as right ones.
 
         Args:
             picture: (B, 3, H, W) pictures to paint on: the `source` of what is returned.
             guide: Of the pictures' size, with windows.
-            found: n windows: number of the picture, and 0 for the left or 1 for the right hand.
+            found: n windows: numbers of picture and part.
 
         Returns:
             Drawn poses (n, 3, S, S), and the guide of the windows at that size.
         """
-        windows = [(index, hand) for index, hand in found]
-        drawn = torch.stack([_windows(guide).drawn[index, hand] for index, hand in windows])
+        windows = [(index, part) for index, part in found]
+        drawn = torch.stack([_windows(guide).drawn[index, part] for index, part in windows])
         side = (SIDE, SIDE)
         return drawn, Guide.cat([_view(picture, guide, *at).resized(side) for at in windows])
 
 
-def _view(picture: Tensor, guide: Guide, index: int, hand: int) -> Guide:
+def _view(picture: Tensor, guide: Guide, index: int, part: int) -> Guide:
     """Return what is in a window (B = 1) in the picture's own pixels; see `seen`."""
-    square = _windows(guide).squares[index, hand].tolist()
-    one = replace(guide, source=picture, hands=None).mapped(
-        lambda plane: _cut(plane[index], square, mirrored=hand == 0)[None]
+    square = _windows(guide).squares[index, part].tolist()
+    one = replace(guide, source=picture, windows=None).mapped(
+        lambda plane: _cut(plane[index], square, mirrored=part == LEFT)[None]
     )
     # It fades into the picture, and nowhere touches what did not move
     fade = F.interpolate(_fade(picture), one.size, mode="bilinear")
     return replace(one, moved=fade * (one.moved > 0))
 
 
-def _windows(guide: Guide) -> HandWindows:
-    if guide.hands is None:
-        raise ValueError("hands cannot be painted: the guide has no windows of them")
-    return guide.hands
+def _windows(guide: Guide) -> Windows:
+    if guide.windows is None:
+        raise ValueError("hands and face cannot be painted: the guide has no windows of them")
+    return guide.windows
 
 
 def _fade(like: Tensor) -> Tensor:
