@@ -125,9 +125,10 @@ def written(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
         path: What it writes.
         kinds: Errors of libraries that mean the same as an `OSError`.
     """
+    errors: tuple[type[Exception], ...] = (OSError, *kinds)
     try:
         yield
-    except (OSError, *kinds) as error:
+    except errors as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}.", ExitCode.IO) from error
 
 

@@ -28,7 +28,8 @@ from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
 from signgen.rendering.contents import KEY, content_digest
-from signgen.rendering.filters import steady
+from signgen.rendering.finishing.backgrounds import on_checks
+from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
@@ -116,7 +117,12 @@ def render_files(
         remove_leftovers(first.parent, first.name)
         made_of = _made_of(config, settings)
         part = PartialRender.open(
-            part_of(first), made_of, poses.fps, inputs.size, resume=config.resume
+            part_of(first),
+            made_of,
+            poses.fps,
+            inputs.size,
+            resume=config.resume,
+            alpha=inputs.alpha,
         )
         with _kept(part):
             _render_into(part, renderer, inputs, motion, drawing, progress, steadied=config.steady)
@@ -158,15 +164,7 @@ def _render_into(
     # What is there, and what is missing
     waiting = part.waiting()
     start = part.whole + len(waiting)
-    missing: Iterable[Frame] = renderer.render(
-        inputs.source,
-        poses,
-        inputs.size,
-        signer=motion.signer,
-        parts=inputs.parts,
-        start=start,
-        **inputs.edits,
-    )
+    missing = _finished(renderer, inputs, motion, source, start)
     if steadied:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
@@ -176,14 +174,16 @@ def _render_into(
     videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
     with deferred_signals() as caught:
         for index, frame in enumerate(chain(waiting, missing), part.whole):
-            if index >= start:
-                part.keep(frame)
             videos["video"].append(frame)
             if compare:
                 drawn = drawing.draw(poses, index)
-                videos["compare"].append(side_by_side(source, drawn, frame))  # (H, 3 W + gaps, 3)
+                row = side_by_side(source, drawn, on_checks(frame))  # (H, 3 W + gaps, 3)
+                videos["compare"].append(row)
                 if index in chosen:
-                    save_image(part.row(index), side_by_side(drawn, frame))
+                    save_image(part.row(index), side_by_side(drawn, on_checks(frame)))
+            if index >= start:
+                part.keep(frame)
+                part.show_most(**videos)
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
@@ -192,8 +192,26 @@ def _render_into(
                 raise Stopped(
                     caught[0],
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
-                    f"{part.folder / 'video.mp4'} can be played",
+                    f"{part.video('video')} can be played",
                 )
+
+
+def _finished(
+    renderer: FrameRenderer, inputs: Inputs, motion: Motion, source: Frame, start: int
+) -> Iterable[Frame]:
+    """Return the frames from a number on, with their background."""
+    frames = renderer.render(
+        inputs.source,
+        motion.poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        start=start,
+        **inputs.edits,
+    )
+    if inputs.background is None:
+        return frames
+    return inputs.background.put(frames, motion.poses, source, motion.signer, start)
 
 
 def _finish(
@@ -201,7 +219,8 @@ def _finish(
 ) -> None:
     """Make the video (first path) and, given three paths, comparison and contact sheet."""
     for name, path, shown in zip(("video", "compare"), paths, inputs.outputs, strict=False):
-        part.finish(name, path, settings, shown)
+        sound = inputs.sound if name == "video" else None
+        part.finish(name, path, settings, shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
         pairs = contact_sheet(rows, columns=2, scale=scale, gap=8)
@@ -252,6 +271,9 @@ def _settings(
             if (file := getattr(config, name))
         },
         **({"edit_region": config.edit_region} if config.edit_region else {}),
+        **({"background": config.background} if config.background else {}),
+        **({"person_mask": config.person_mask} if config.background else {}),
+        **({"audio": config.audio} if config.audio != "none" else {}),
     }
 
 

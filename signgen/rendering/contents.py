@@ -20,7 +20,7 @@ __all__ = ["KEY", "content_digest", "is_made_of"]
 KEY = "content_sha256"
 """What the digest is called in the comment of a video."""
 FILES = (
-    *("source", "poses", "source_poses", "weights", "parsing", "mask"),
+    *("source", "poses", "source_poses", "weights", "parsing", "mask", "background", "audio"),
     *("clothes_from", "clothes_parsing", "face_from", "face_parsing"),
 )
 """Settings that name files, which count by what is in them; a hub id counts by its name."""

@@ -38,7 +38,8 @@ class DrawnPoses(PoseSequence):
         """Return the chosen frames as a sequence of their own."""
         numbers = np.arange(len(self))[index]
         chosen = tuple(self.pictures[number] for number in numbers)
-        return replace(self, **_no_points(len(chosen)), pictures=chosen)
+        points = _no_points(len(chosen))
+        return replace(self, keypoints=points, confidence=points[..., 0], pictures=chosen)
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         """Read the drawing of a frame, (H, W, 3) uint8 RGB."""
@@ -74,10 +75,8 @@ def read_drawn_poses(path: str | Path, fps: float | None = None) -> DrawnPoses:
                 "pixels (width x height); expected drawings of one size."
             )
     size = (int(height), int(width))
-    nothing = _no_points(len(pictures))
-    return DrawnPoses(
-        **nothing, skeleton=DRAWN, size=size, fps=fps or DEFAULT_FPS, pictures=pictures
-    )
+    points = _no_points(len(pictures))
+    return DrawnPoses(points, points[..., 0], DRAWN, size, fps or DEFAULT_FPS, pictures)
 
 
 def check_drawing(path: Path) -> NDArray[np.uint8]:
@@ -93,6 +92,5 @@ def check_drawing(path: Path) -> NDArray[np.uint8]:
     return drawn
 
 
-def _no_points(count: int) -> dict[str, NDArray[np.float32]]:
-    points = np.zeros((count, 0, 2), np.float32)
-    return {"keypoints": points, "confidence": points[..., 0]}
+def _no_points(count: int) -> NDArray[np.float32]:
+    return np.zeros((count, 0, 2), np.float32)
