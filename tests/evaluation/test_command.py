@@ -305,3 +305,16 @@ def test_metrics_without_networks_import_no_torch(tmp_path: Path) -> None:
         assert f"\n{names}" in done.stdout
     assert "not computed: needs alexnet" in done.stdout
     assert "--estimator-weights" in done.stdout
+
+
+def test_videos_of_different_rates_are_warned_of(tmp_path: Path) -> None:
+    for name, fps in (("ours", 25), ("truth", 25), ("fast", 50)):
+        with VideoWriter(tmp_path / f"{name}.mp4", fps, SIZE) as writer:
+            for frame in clip(3):
+                writer.write(frame)
+    config = EvalConfig(
+        generated=str(tmp_path / "ours.mp4"), reference=str(tmp_path / "truth.mp4"), motion=False
+    )
+    assert not evaluate(config).warnings
+    (said,) = evaluate(replace(config, reference=str(tmp_path / "fast.mp4"))).warnings
+    assert f"{tmp_path / 'ours.mp4'} has 25 frames per second, {tmp_path / 'fast.mp4'} 50" in said

@@ -127,7 +127,7 @@ def _frame_ssim(
         rows = slice(start, min(start + step + 2 * edge, height))
         band = generated[rows], reference[rows]
         summed += _band_sum(*band, options, space[:, : len(band[0])], value_range)
-    return summed / ((height - 2 * edge) * (width - 2 * edge) * 3)
+    return float(summed / ((height - 2 * edge) * (width - 2 * edge) * 3))
 
 
 def _band_sum(
