@@ -246,7 +246,7 @@ class MetricFactory:
 
         if kind not in self._inceptions:
             weights, published = self._config.fid_weights, FIDELITY_WEIGHTS
-            packages = INCEPTION_PACKAGES
+            packages: Sequence[str] = INCEPTION_PACKAGES
             if kind == "cfld":
                 weights, published = self._config.inception_weights, TORCHVISION_WEIGHTS
                 packages = INCEPTION_PACKAGES[:1]

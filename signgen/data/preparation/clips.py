@@ -225,12 +225,12 @@ class _PoseSource:
         Raises:
             UserError: If there is none (69).
         """
-        if self.config.estimator == "none":
+        config = self.config
+        if config.estimator == "none":
             return
         bare = [entry.name for entry in entries if not self._has_file(entry)]
         if not bare:
             return
-        config = self.config
         try:
             self.estimator = open_estimator(config.estimator, config.weights or None, config.device)
         except UserError as error:
