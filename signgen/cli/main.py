@@ -22,6 +22,7 @@ import signgen
 from signgen.cli import pose, prepare
 from signgen.cli.doctor import doctor
 from signgen.cli.evaluate import evaluate
+from signgen.cli.info import info
 from signgen.cli.models import export, import_fpdm
 from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
@@ -44,6 +45,7 @@ Commands:
   render       one source frame and a pose sequence to a video
   train        train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval         score generated frames against real ones
+  info         say where a rendered video comes from, and how to make it again
   pose         extract, look into, show and align key points: signgen pose info FILE
   prepare      make or check training data: signgen prepare synthetic --out DIR
   export       write a model as a folder to upload to the hub, with a model card
@@ -58,6 +60,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     "render": render,
     "train": train,
     "eval": evaluate,
+    "info": info,
     "export": export,
     "prepare": prepare.COMMANDS,
     "pose": pose.COMMANDS,

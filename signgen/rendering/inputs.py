@@ -24,6 +24,8 @@ from signgen.pose.summary import remarks
 from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
+from signgen.rendering.provenance.credentials import check_signer, is_installed, manifest_of
+from signgen.rendering.provenance.record import sidecar_of
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.source import read_source
 from signgen.rendering.warp import WARP, first_pose
@@ -233,6 +235,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
     if config.model == WARP:
         _check_warp(config)
     check_chunk(config.chunk)
+    check_signer(config)
     if config.fill_gaps < 0:
         raise UserError(
             f"--fill-gaps is {config.fill_gaps}; expected a number of frames, 0 for none.",
@@ -325,10 +328,15 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Read
 
 
 def output_names(config: RenderConfig) -> tuple[Path, ...]:
-    """Return the files that a render writes, the video first, unchecked."""
+    """Return the files that a render writes, unchecked: video, comparison, sheet, provenance."""
     out = Path(config.out)
     extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    return (out, *extra) if config.compare else (out,)
+    signed = is_installed() and config.credentials == "beside"
+    return (
+        *((out, *extra) if config.compare else (out,)),
+        sidecar_of(out),
+        *((manifest_of(out),) if signed else ()),
+    )
 
 
 def _outputs(config: RenderConfig) -> tuple[Path, ...]:
@@ -338,7 +346,8 @@ def _outputs(config: RenderConfig) -> tuple[Path, ...]:
 
     # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses, config.mask]
-    inputs += [config.clothes_from, config.face_from]
+    inputs += [config.clothes_from, config.face_from, config.like]
+    inputs += [config.certificate, config.private_key]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
         if path.resolve() in taken:
