@@ -30,7 +30,7 @@ from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
 from signgen.rendering.planning import RenderPlan, is_guided, motion_of_file
-from signgen.rendering.provenance.credentials import is_installed, manifest_of, sign_video
+from signgen.rendering.provenance.credentials import can_sign, manifest_of, sign_video
 from signgen.rendering.provenance.marks import add_mark, xmp_packet
 from signgen.rendering.provenance.record import (
     Provenance,
@@ -234,7 +234,7 @@ def _finish(
         add_mark(written[shown], packet)
 
     # Signature, and where it all comes from
-    if is_installed():
+    if can_sign(video):
         sign_video(written[video], written.get(manifest_of(video)), provenance, config)
     text = sidecar_text(provenance, written[video])
     written[sidecar_of(video)].write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import PRESETS, Sampling
-from signgen.files.paths import check_local, check_output
+from signgen.files.paths import check_local
 from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
@@ -24,14 +24,14 @@ from signgen.pose.summary import remarks
 from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
-from signgen.rendering.provenance.credentials import check_signer, is_installed, manifest_of
-from signgen.rendering.provenance.record import sidecar_of
+from signgen.rendering.provenance.credentials import check_signer
+from signgen.rendering.provenance.outputs import check_outputs
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.source import read_source
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
-__all__ = ["Inputs", "Motion", "check_inputs", "output_names"]
+__all__ = ["Inputs", "Motion", "check_inputs"]
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
             ExitCode.USAGE,
         )
     sampling = sampling_of(config)
-    outputs = _outputs(config)
+    outputs = check_outputs(config)
 
     # The source
     source = read_source(config)
@@ -325,34 +325,3 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Read
             *(path, *size),
         )
     return reading
-
-
-def output_names(config: RenderConfig) -> tuple[Path, ...]:
-    """Return the files that a render writes, unchecked: video, comparison, sheet, provenance."""
-    out = Path(config.out)
-    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    signed = is_installed() and config.credentials == "beside"
-    return (
-        *((out, *extra) if config.compare else (out,)),
-        sidecar_of(out),
-        *((manifest_of(out),) if signed else ()),
-    )
-
-
-def _outputs(config: RenderConfig) -> tuple[Path, ...]:
-    # What is written
-    check_output(config.out, ".mp4")
-    outputs = tuple(check_output(path) for path in output_names(config))
-
-    # None of it may be an input
-    inputs = [config.source, config.poses, config.source_poses, config.mask]
-    inputs += [config.clothes_from, config.face_from, config.like]
-    inputs += [config.certificate, config.private_key]
-    taken = {Path(name).resolve() for name in inputs if name}
-    for path in outputs:
-        if path.resolve() in taken:
-            raise UserError(
-                f"{path} is an input and would be overwritten. Choose another --out.",
-                ExitCode.USAGE,
-            )
-    return outputs

@@ -16,10 +16,10 @@ from signgen.files.reading import parse_json, read_text
 from signgen.files.writing import make_folder
 from signgen.pose.extraction.files import take_shard
 from signgen.rendering.command import RenderResult, render_files
-from signgen.rendering.contents import content_digest
-from signgen.rendering.inputs import output_names
 from signgen.rendering.loading import load_once
 from signgen.rendering.planning import RenderPlan, plan
+from signgen.rendering.provenance.contents import content_digest
+from signgen.rendering.provenance.outputs import output_names
 from signgen.rendering.provenance.record import is_made_of
 
 if TYPE_CHECKING:

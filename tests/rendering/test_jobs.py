@@ -14,8 +14,8 @@ from signgen.checkpoints import models
 from signgen.cli.main import main
 from signgen.config.render import RenderConfig
 from signgen.pose.formats import write_poses
-from signgen.rendering.contents import content_digest
 from signgen.rendering.jobs import read_jobs
+from signgen.rendering.provenance.contents import content_digest
 from tests.rendering.conftest import random_poses
 
 

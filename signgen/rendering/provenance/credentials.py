@@ -19,7 +19,14 @@ from signgen.files.paths import one_line
 from signgen.files.reading import read_bytes
 from signgen.rendering.provenance.record import Provenance
 
-__all__ = ["check_signer", "describe_credentials", "is_installed", "manifest_of", "sign_video"]
+__all__ = [
+    "can_sign",
+    "check_signer",
+    "describe_credentials",
+    "is_installed",
+    "manifest_of",
+    "sign_video",
+]
 
 MAX_BYTES = 1 << 20
 SELF_SIGNED = "signgen, self-signed"
@@ -31,6 +38,11 @@ CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 def is_installed() -> bool:
     """Whether c2pa-python can be imported."""
     return find_spec("c2pa") is not None
+
+
+def can_sign(video: Path) -> bool:
+    """Whether a video is signed: where c2pa-python is installed, of which C2PA knows MP4 alone."""
+    return is_installed() and video.suffix == ".mp4"
 
 
 def manifest_of(video: Path) -> Path:

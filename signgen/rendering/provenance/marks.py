@@ -61,6 +61,8 @@ def xmp_packet(software: str, source_type: str) -> bytes:
 def add_mark(path: Path, packet: bytes) -> None:
     """Put an XMP packet into a finished MP4 (a box at its end) or PNG (a chunk after its head).
 
+    XMP has no place in other files, such as WebM: there the metadata of the video say it alone.
+
     Args:
         path: A file that nobody else sees yet; it is written in place.
         packet: From `xmp_packet`.
@@ -72,6 +74,8 @@ def add_mark(path: Path, packet: bytes) -> None:
         chunk = (len(content) - 4).to_bytes(4, "big") + content
         chunk += zlib.crc32(content).to_bytes(4, "big")
         path.write_bytes(data + chunk + path.read_bytes()[33:])
+        return
+    if path.suffix != ".mp4":
         return
     with path.open("ab") as file:
         file.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + XMP_BOX.bytes + packet)

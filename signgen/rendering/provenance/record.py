@@ -18,7 +18,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.digests import sha256
 from signgen.files.reading import read_json
 from signgen.media import read_comment
-from signgen.rendering.contents import (
+from signgen.rendering.provenance.contents import (
     FILES,
     WITHOUT_EFFECT,
     content_digest,
