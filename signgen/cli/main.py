@@ -28,6 +28,7 @@ from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
 from signgen.cli.render import render
 from signgen.cli.train import train
+from signgen.cli.ui import ui
 from signgen.config.documents import read_mapping
 from signgen.config.yaml import did_you_mean
 from signgen.errors import ExitCode, Stopped, UserError, explain
@@ -50,6 +51,7 @@ Commands:
   prepare      make or check training data: signgen prepare synthetic --out DIR
   export       write a model as a folder to upload to the hub, with a model card
   import-fpdm  make a model of the published FPDM checkpoints
+  ui           a page in the browser: render, score, look into poses
   doctor       say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -65,6 +67,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     "prepare": prepare.COMMANDS,
     "pose": pose.COMMANDS,
     "import-fpdm": import_fpdm,
+    "ui": ui,
     "doctor": doctor,
 }
 HELPS = {"signgen": HELP, "signgen prepare": prepare.HELP, "signgen pose": pose.HELP}

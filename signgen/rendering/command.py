@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -78,6 +79,7 @@ def render_files(
     *,
     progress: Progress | None = None,
     model: PoseGuidedModel | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> RenderResult:
     """Read source and poses, render, and write the video and, if asked for, comparison and sheet.
 
@@ -88,10 +90,11 @@ def render_files(
         config: Paths and settings.
         progress: Wraps the frames as they come, with their number; for a progress bar.
         model: The model of the settings where it is loaded already.
+        stop: Is asked after every frame whether to stop, as a signal would.
 
     Raises:
         UserError: If an input, the model, the device or an output is unusable.
-        Stopped: By a signal; what there is can be played, and gone on with.
+        Stopped: By a signal or `stop`; what there is can be played, and gone on with.
     """
     # Check and read; what needs no extraction is aligned before the model is loaded
     inputs = check_inputs(config)
@@ -134,6 +137,7 @@ def render_files(
                 progress,
                 steadied=config.steady,
                 compare=config.compare,
+                stop=stop or bool,
             )
             with atomic_paths(inputs.outputs) as temporary:
                 _finish(part, temporary, inputs, provenance, config)
@@ -161,11 +165,12 @@ def _render_into(
     *,
     steadied: bool,
     compare: bool,
+    stop: Callable[[], bool],
 ) -> None:
     """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
 
     Raises:
-        Stopped: By a signal, after the frame that was being computed.
+        Stopped: By a signal or `stop`, after the frame that was being computed.
     """
     poses = motion.poses
     source = resize_picture(inputs.source.astype(np.float32), inputs.size)
@@ -203,10 +208,10 @@ def _render_into(
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
-            if caught and index + 1 < len(poses):
+            if (caught or stop()) and index + 1 < len(poses):
                 part.show(**videos)
                 raise Stopped(
-                    caught[0],
+                    caught[0] if caught else signal.SIGINT,
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
                     f"{part.folder / 'video.mp4'} can be played",
                 )
