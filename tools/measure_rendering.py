@@ -16,7 +16,7 @@ import numpy as np
 from signgen import evaluate_frames
 from signgen.config.sampling import PRESETS
 from signgen.data.dataset import open_dataset
-from signgen.rendering.filters import steady
+from signgen.rendering.finishing.filters import steady
 from signgen.rendering.loading import load_renderer
 from signgen.structures import FrameRef
 

@@ -23,6 +23,7 @@ GROUPS = {
         "smooth",
     ),
     "pictures": ("frame", "size", "steady"),
+    "background and sound": ("background", "person_mask", "audio"),
     "human parsing": ("parsing", "label_set", "clothes_parsing", "face_parsing"),
     "editing": ("clothes_from", "face_from", "edit_region", "mask"),
     "sampling": (

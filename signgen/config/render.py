@@ -10,9 +10,10 @@ from signgen.config.pose import Align, Device, EstimatorName
 from signgen.config.regions import LabelSetName, Region
 from signgen.config.sampling import Preset
 
-__all__ = ["Framing", "RenderConfig"]
+__all__ = ["Framing", "PersonMask", "RenderConfig"]
 
 Framing = Literal["auto", "full"]
+PersonMask = Literal["auto", "poses", "parsing", "mediapipe"]
 Credentials = Literal["beside", "inside"]
 
 
@@ -27,7 +28,7 @@ class RenderConfig:
     extract them from; recognised by content. With a folder as `out`: a folder of these, of each of
     which a video is made."""
     out: str = "out.mp4"
-    """Video to write, or a folder for many."""
+    """Video to write, or a folder for many; a WebM for --background alpha."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
     which needs no weights: it moves the source's own pixels, handshapes included."""
@@ -55,6 +56,19 @@ class RenderConfig:
     steady: bool = False
     """Keep still pixels from flickering: small changes are followed slowly, brightness is kept;
     hands and face are as the model renders them."""
+    background: str = ""
+    """What is behind the signer: `keep` for the source's own, which then stands still; a colour
+    (green, #00b140), a picture or a video, scaled to cover the frame and cut to its middle, a
+    video from its beginning again and again; or `alpha` for nothing, which wants a WebM as `out`.
+    As the model renders it if not given."""
+    person_mask: PersonMask = "auto"
+    """What tells signer and background apart for --background: `poses` (key points and colours),
+    `parsing` (the checkpoint of --parsing) or `mediapipe`. `auto` is parsing with such a
+    checkpoint, else poses."""
+    audio: str = "none"
+    """Sound of the video: `copy` for that of the video given as `poses`, else of the one given as
+    `source`; or a file with sound. Cut to the length of the video; copied as it is where MP4 or
+    WebM can hold it, else AAC or Opus."""
     parsing: str = ""
     """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
     source's size, or a SegFormer checkpoint (hub id or folder)."""

@@ -24,7 +24,7 @@ from signgen.media.image import MAX_PIXELS
 ItemT = TypeVar("ItemT")
 
 # Playlists and concatenation scripts name other files and addresses: self-contained formats only.
-_OPEN_OPTIONS = {
+OPEN_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,asf,ogg",
     "protocol_whitelist": "file",
 }
@@ -39,7 +39,7 @@ DECODE_ERRORS = (
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header."""
     try:
-        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
+        container = av.open(str(path.absolute()), options=OPEN_OPTIONS)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     except DECODE_ERRORS as error:

@@ -201,7 +201,8 @@ def read_comment(path: str | Path) -> Mapping[str, object]:
     """
     probe_video(path, count=True)
     with opened(Path(path)) as (container, _):
-        comment = container.metadata.get("comment", "")
+        names = {name.lower(): value for name, value in container.metadata.items()}
+        comment = names.get("comment", "")
     try:
         settings = json.loads(comment)
     except (ValueError, RecursionError):

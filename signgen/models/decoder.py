@@ -1,17 +1,21 @@
-"""Fine-tuning of the decoder on what stage 2 makes, so that it forgives stage 2's errors."""
+"""Training of what follows stage 2 on what that makes: the decoder, and what paints hands."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from signgen.config.model import FPDMConfig
 from signgen.diffusion import draws
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
+from signgen.models.guided.hands import HandPainter
 from signgen.models.parsing_guided.model import ParsingGuided
-from signgen.structures import Batch, Conditioning
+from signgen.structures import Batch, Conditioning, ExitCode, UserError
 
 
 class DecoderStage(FPDM):
@@ -31,7 +35,8 @@ class DecoderStage(FPDM):
 
     def _frozen_parts(self) -> list[nn.Module]:
         if self.decoder is not None:
-            return [part for part in self.children() if part is not self.decoder]
+            parts = [part for part in self.children() if part is not self.decoder]
+            return parts if self.decoder.hands is None else [*parts, self.decoder.hands]
         autoencoder = self.autoencoder
         trained = (autoencoder.decoder, autoencoder.post_quant_conv)
         parts = [part for part in self.children() if part is not autoencoder]
@@ -53,7 +58,8 @@ class DecoderStage(FPDM):
             conditioning = self.condition_batch(batch)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
-        decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
+        guide = None if batch.guide is None else replace(batch.guide, hands=None)
+        decoded = self.decode(latents, conditioning, guide, clamp=False)
         return reconstruction_loss(decoded, batch, self.config, self.latents.factor)
 
     @torch.no_grad()
@@ -73,5 +79,81 @@ class DecoderStage(FPDM):
         )
 
 
+class HandsStage(DecoderStage):
+    """A whole FPDM of which only what paints hands is trained, on pictures that it makes.
+
+    Raises:
+        UserError: If the settings leave that network out.
+    """
+
+    def __init__(self, config: FPDMConfig) -> None:
+        if not config.guided or not config.decoder.hand_channels:
+            raise UserError(
+                f"model: decoder.kind is {config.decoder.kind} and decoder.hand_channels is "
+                f"{list(config.decoder.hand_channels)}; stage hands needs guided, and channels "
+                "such as 32 64 128 160.",
+                ExitCode.USAGE,
+            )
+        super().__init__(config)
+
+    @property
+    def painter(self) -> HandPainter:
+        """What is trained."""
+        assert self.decoder is not None
+        assert self.decoder.hands is not None
+        return self.decoder.hands
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Windows are small: there is nothing to recompute."""
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        parts = [part for part in self.children() if part is not self.decoder]
+        assert self.decoder is not None
+        return parts + [part for part in self.decoder.children() if part is not self.painter]
+
+    def loss(  # type: ignore[override]  # as above
+        self, batch: Batch, *, latents: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Paint the hands of pictures made for a batch and compare windows with its targets.
+
+        Args:
+            batch: As of `DecoderStage`; the guides have windows of hands.
+            latents: (B, C, h, w) scaled samples, if they are known already.
+
+        Returns:
+            Scalars `loss` (optimised) and those of `reconstruction_loss`, of windows.
+
+        Raises:
+            ValueError: If there are no guides with windows.
+        """
+        guide = batch.guide
+        if guide is None or guide.hands is None:
+            raise ValueError("stage hands needs guides with windows of hands")
+        # Pictures without it
+        with torch.no_grad():
+            conditioning = self.condition_batch(batch)
+            if latents is None:
+                latents = self.sample(conditioning, guide.size)
+            pictures = self.decode(latents, conditioning, replace(guide, hands=None))
+
+        # Windows of them, and of the targets
+        painter, found = self.painter, torch.nonzero(guide.hands.squares[..., 2]).tolist()
+        if not found:
+            zero = torch.stack([weight.sum() for weight in painter.parameters()]).sum() * 0
+            return {"loss": zero}
+        drawn, seen = painter.seen(pictures, guide, found)
+        _, wanted = painter.seen(batch.target, guide, found)
+
+        # Paint and compare
+        painting = painter.network(None, drawn, seen)
+        mixed = painting.mix(seen.warped, seen.source, seen.moved)
+        windows = replace(batch, target=wanted.source, hands=seen.moved, face=None)
+        return reconstruction_loss(mixed, windows, self.config, self.latents.factor)
+
+
 class ParsingGuidedDecoderStage(DecoderStage, ParsingGuided):
-    """The same of a parsing-guided model."""
+    """`DecoderStage` of a parsing-guided model."""
+
+
+class ParsingGuidedHandsStage(HandsStage, ParsingGuided):
+    """`HandsStage` of a parsing-guided model."""

@@ -1,12 +1,15 @@
-"""The exact engine: what depends on neither frame nor step is computed once.
+"""The exact engine: what depends on neither frame nor step is computed once, the rest overlaps.
 
 It gives the frames of the plain path up to rounding; `docs/performance.md` says how much faster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from queue import Full, Queue
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from signgen.config.sampling import ResolvedSampling
 from signgen.device import autocast
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["denoiser", "remember"]
+__all__ = ["ahead", "denoiser", "remember"]
+
+ItemT = TypeVar("ItemT")
 
 
 def remember(model: PoseGuidedModel, source: SourceFeatures) -> SourceMemory | None:
@@ -78,3 +83,44 @@ def denoiser(
         return denoise_together
 
     return guided_together(prepare, branches, sampling.guidance)
+
+
+def ahead(items: Iterable[ItemT], most: int = 1) -> Iterator[ItemT]:
+    """Yield items in order while a thread makes the next ones.
+
+    Args:
+        items: Made in the thread; whatever it raises is raised here in its place.
+        most: Items that may wait.
+    """
+    waiting: Queue[tuple[ItemT | None, BaseException | None]] = Queue(most)
+    stopped = threading.Event()
+
+    def put(item: ItemT | None, error: BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(Full):
+                waiting.put((item, error), timeout=0.1)
+                return
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item, None)
+                if stopped.is_set():
+                    return
+            put(None, StopIteration())
+        except BaseException as error:
+            put(None, error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield cast(ItemT, item)
+    finally:
+        stopped.set()
+        thread.join()

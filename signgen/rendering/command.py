@@ -26,7 +26,8 @@ from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
-from signgen.rendering.filters import steady
+from signgen.rendering.finishing.backgrounds import on_checks
+from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
@@ -125,7 +126,12 @@ def render_files(
         remove_leftovers(first.parent, first.name)
         made_of = _made_of(config, provenance)
         part = PartialRender.open(
-            part_of(first), made_of, poses.fps, inputs.size, resume=config.resume
+            part_of(first),
+            made_of,
+            poses.fps,
+            inputs.size,
+            resume=config.resume,
+            alpha=inputs.alpha,
         )
         with _kept(part):
             _render_into(
@@ -179,15 +185,7 @@ def _render_into(
     # What is there, and what is missing
     waiting = part.waiting()
     start = part.whole + len(waiting)
-    missing: Iterable[Frame] = renderer.render(
-        inputs.source,
-        poses,
-        inputs.size,
-        signer=motion.signer,
-        parts=inputs.parts,
-        start=start,
-        **inputs.edits,
-    )
+    missing = _finished(renderer, inputs, motion, source, start)
     if steadied:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
@@ -197,14 +195,16 @@ def _render_into(
     videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
     with deferred_signals() as caught:
         for index, frame in enumerate(chain(waiting, missing), part.whole):
-            if index >= start:
-                part.keep(frame)
             videos["video"].append(frame)
             if compare:
-                row = side_by_side(source, drawing.draw(poses, index), frame)  # (H, 3 W + gaps, 3)
+                drawn = drawing.draw(poses, index)
+                row = side_by_side(source, drawn, on_checks(frame))  # (H, 3 W + gaps, 3)
                 videos["compare"].append(row)
                 if index in chosen:
                     save_image(part.row(index), row)
+            if index >= start:
+                part.keep(frame)
+                part.show_most(**videos)
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
@@ -213,8 +213,26 @@ def _render_into(
                 raise Stopped(
                     caught[0] if caught else signal.SIGINT,
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
-                    f"{part.folder / 'video.mp4'} can be played",
+                    f"{part.video('video')} can be played",
                 )
+
+
+def _finished(
+    renderer: FrameRenderer, inputs: Inputs, motion: Motion, source: Frame, start: int
+) -> Iterable[Frame]:
+    """Return the frames from a number on, with their background."""
+    frames = renderer.render(
+        inputs.source,
+        motion.poses,
+        inputs.size,
+        signer=motion.signer,
+        parts=inputs.parts,
+        start=start,
+        **inputs.edits,
+    )
+    if inputs.background is None:
+        return frames
+    return inputs.background.put(frames, motion.poses, source, motion.signer, start)
 
 
 def _finish(
@@ -231,7 +249,8 @@ def _finish(
 
     # Videos and contact sheet
     for name, shown in zip(("video", "compare"), (video, *compared), strict=False):
-        part.finish(name, written[shown], provenance.in_video(), shown)
+        sound = inputs.sound if name == "video" else None
+        part.finish(name, written[shown], provenance.in_video(), shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
         save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))

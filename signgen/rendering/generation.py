@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from signgen.config.sampling import ResolvedSampling
 from signgen.device import autocast
 from signgen.rendering.acceleration import denoiser
 from signgen.rendering.editing import Kept
-from signgen.structures import Guide, SourceFeatures
+from signgen.structures import ExitCode, Guide, SourceFeatures, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from signgen.diffusion.samplers import Callback
+    from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["generate"]
+__all__ = ["Drawn", "check_steps", "generate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What a chunk is sampled from.
+
+    Args:
+        indices: Numbers of its frames.
+        pose: (B, 3, H, W) drawn poses in [0, 1].
+        clip: (B, 3, S, S) the poses for stage 1's tower, where they are not made from `pose`.
+        guide: The source moved to them, for guided models.
+    """
+
+    indices: range
+    pose: Tensor
+    clip: Tensor | None
+    guide: Guide | None
 
 
 def generate(
@@ -91,3 +110,13 @@ def generate(
         # Decode
         with autocast("no" if model.latents.upcast else sampling.precision, device):
             return model.decode(latents, conditioning, guide).float()
+
+
+def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
+    """Refuse a number of steps that the sampler cannot take."""
+    from signgen.diffusion.samplers import sampling_timesteps
+
+    try:
+        sampling_timesteps(schedule, sampling.sampler, sampling.steps)
+    except ValueError as error:
+        raise UserError(f"--{error}.", ExitCode.USAGE) from None

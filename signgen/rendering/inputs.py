@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,26 @@ from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import PRESETS, Sampling
-from signgen.files.paths import check_local
-from signgen.media import VIDEO_SUFFIXES, looks_like_video, probe_video
+from signgen.media.audio import Sound
 from signgen.pose.estimators import PoseEstimator, open_estimator
-from signgen.pose.extraction.cache import VideoPoses, open_video_poses
+from signgen.pose.extraction.cache import VideoPoses
 from signgen.pose.extraction.clips import estimate_source
-from signgen.pose.formats import Reading, read_clip, read_clip_of
+from signgen.pose.formats import Reading, read_clip_of
 from signgen.pose.retargeting.align import align_to_source
 from signgen.pose.skeleton import COCO_WHOLEBODY
 from signgen.pose.summary import remarks
 from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
+from signgen.rendering.finishing.backgrounds import Background, open_background
 from signgen.rendering.provenance.credentials import check_signer
 from signgen.rendering.provenance.outputs import check_outputs
+from signgen.rendering.reading import open_audio, open_poses, read_source
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
-from signgen.rendering.source import read_source
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["Inputs", "Motion", "check_inputs"]
-
-log = logging.getLogger(__name__)
 
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
@@ -89,6 +86,8 @@ class Inputs:
         parts: Gives the human parsing of the source; None where none is named.
         donors: Pictures that regions are taken from.
         mask: (H, W), where the source is made anew; None for everywhere.
+        background: What is to be behind the signer; None for what is rendered there.
+        sound: Sound of the video; None for none.
     """
 
     source: Frame
@@ -100,6 +99,13 @@ class Inputs:
     parts: PartsOf | None = None
     donors: tuple[Donor, ...] = ()
     mask: NDArray[np.bool_] | None = None
+    background: Background | None = None
+    sound: Sound | None = None
+
+    @property
+    def alpha(self) -> bool:
+        """Whether frames have opacity."""
+        return self.background is not None and self.background.kind == "alpha"
 
     @property
     def edits(self) -> dict[str, Any]:
@@ -139,7 +145,7 @@ class Inputs:
             poses = smooth_one_euro(poses)
 
         # Find the signer in the source
-        if config.source_poses or config.align != "none" or config.model == WARP:
+        if config.source_poses or _needs_signer(config):
             signer, estimator = self._signer(config, estimator)
         elif guided and poses.skeleton == COCO_WHOLEBODY:
             signer, estimator = self._signer_if_found(config, estimator)
@@ -193,13 +199,20 @@ class Inputs:
             return None, estimator
 
 
+def _needs_signer(config: RenderConfig) -> bool:
+    """Whether a render cannot do without key points of the source."""
+    kept = config.background == "keep" and not config.parsing and config.person_mask != "mediapipe"
+    return config.align != "none" or config.model == WARP or kept
+
+
 def _open_for_source(config: RenderConfig) -> PoseEstimator:
     try:
         return open_estimator(config.estimator, config.weights)
     except UserError as error:
         if config.estimator != "auto" or config.weights or error.code != ExitCode.UNAVAILABLE:
             raise
-        what = "--model warp" if config.model == WARP else f"--align {config.align}"
+        what = "--background keep" if config.align == "none" else f"--align {config.align}"
+        what = "--model warp" if config.model == WARP else what
         raise UserError(
             f"{what} needs key points of {config.source}. Give them with --source-poses FILE, "
             "whose first pose is taken, or set up an estimator: make pose-mediapipe.",
@@ -257,7 +270,7 @@ def check_inputs(config: RenderConfig) -> Inputs:
         )
 
     # The poses
-    opened = _open_poses(config, (height, width))
+    opened = open_poses(config, (height, width))
     poses = opened.poses if isinstance(opened, Reading) else opened
     said = remarks(opened, config.poses) if isinstance(opened, Reading) else opened.clip.remarks
     if not MIN_FPS <= poses.fps <= MAX_FPS:
@@ -266,9 +279,19 @@ def check_inputs(config: RenderConfig) -> Inputs:
             "Give the right one with --pose-fps."
         )
     parts = open_parsing(config, config.parsing, source)
-    donors = open_donors(config)
-    mask = open_mask(config, source, parts)
-    return Inputs(source, poses, size, sampling, outputs, said, parts, donors, mask)
+    return Inputs(
+        source,
+        poses,
+        size,
+        sampling,
+        outputs,
+        said,
+        parts,
+        open_donors(config),
+        open_mask(config, source, parts),
+        open_background(config, parts),
+        open_audio(config),
+    )
 
 
 def _check_warp(config: RenderConfig) -> None:
@@ -284,44 +307,3 @@ def _check_warp(config: RenderConfig) -> None:
         raise UserError(
             "--device is cuda; --model warp computes on the CPU. Leave it out.", ExitCode.USAGE
         )
-
-
-def _open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoPoses:
-    """Read poses; of a video only find out what it takes to extract them."""
-    check_local(config.poses, "file of poses or video")
-
-    # A video
-    if looks_like_video(config.poses):
-        probe_video(config.poses)  # a broken one is told before an estimator is loaded
-        estimator = open_estimator(config.estimator, config.weights)
-        return open_video_poses(config.poses, estimator, config.pose_fps)
-
-    # A file or folder of key points
-    path = Path(config.poses)
-    try:
-        reading = _read_poses(path, config, size)
-    except UserError as error:
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
-            raise UserError(f"{error} It is no video either.", error.code) from error
-        raise
-
-    # With somebody in it
-    if not reading.poses.visible.any():
-        raise UserError(
-            f"{config.poses}: every key point of every frame is missing; expected poses of a "
-            "signer. Extract them again."
-        )
-    return reading
-
-
-def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Reading:
-    """Read poses; where they do not say how large their pictures were, say what is taken."""
-    wanted = config.pose_size or size
-    reading = read_clip(path, size=wanted, fps=config.pose_fps, clip=config.clip)
-    if config.pose_size is None and "size" in reading.assumed and reading.poses.size == size:
-        log.info(
-            "%s does not say how large its pictures were; taken as the source's %d x %d (height x "
-            "width). Name another size with --pose-size.",
-            *(path, *size),
-        )
-    return reading

@@ -107,7 +107,8 @@ def _of_folder(config: RenderConfig) -> list[RenderConfig]:
 def _named(config: RenderConfig, poses: Path) -> RenderConfig:
     """Return the job of a file of poses, with a name in the folder of videos."""
     name = poses.name if poses.is_dir() else poses.stem
-    return replace(config, poses=str(poses), out=str(Path(config.out) / f"{name}.mp4"))
+    suffix = ".webm" if config.background == "alpha" else ".mp4"
+    return replace(config, poses=str(poses), out=str(Path(config.out) / f"{name}{suffix}"))
 
 
 def _of_file(config: RenderConfig, path: str) -> Iterator[RenderConfig]:

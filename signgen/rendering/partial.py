@@ -3,7 +3,8 @@
 It lies in a folder `NAME.mp4.part` beside the video. Whatever ends the process, the same command
 goes on with the first frame that is missing, and the video has the bytes that it had without.
 
-    NAME.mp4.part/video.mp4 compare.mp4    whole segments; after a stop by a signal, all frames
+    NAME.mp4.part/video.mp4 compare.mp4    whole segments, and frames after them to be played
+                  video.webm               in place of video.mp4 where frames have opacity
                   row-000012.png           rows of the contact sheet
                   last-000024.rgb          the last frame of the last whole segment, as it is
                   after-000024.rgb         frames after it
@@ -23,6 +24,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.reading import read_json
 from signgen.files.writing import make_folder, save_text
 from signgen.media import read_image
+from signgen.media.audio import Sound
 from signgen.media.segments import append_segment, finish_segments
 from signgen.rendering.base import Frame
 
@@ -30,6 +32,8 @@ __all__ = ["SEGMENT", "PartialRender", "part_of"]
 
 SEGMENT = 24
 """Frames of a segment. More compress better; so many are kept in memory and on disk as they are."""
+PLAYABLE = 0.8
+"""Share of the frames that can be played at any time, whatever ends the process."""
 
 
 @dataclass
@@ -41,20 +45,30 @@ class PartialRender:
         made_of: Digest of what they are made of.
         fps: Frames per second.
         size: (H, W) of the frames.
+        alpha: Whether frames have opacity, (H, W, 4), and the video is a WebM.
         whole: Number of frames in whole segments.
         lengths: Bytes of each growing video that count.
+        shown: Number of frames that can be played.
     """
 
     folder: Path
     made_of: str
     fps: float
     size: tuple[int, int]
+    alpha: bool = False
     whole: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
+    shown: int = 0
 
     @staticmethod
     def open(
-        folder: Path, made_of: str, fps: float, size: tuple[int, int], *, resume: bool = True
+        folder: Path,
+        made_of: str,
+        fps: float,
+        size: tuple[int, int],
+        *,
+        resume: bool = True,
+        alpha: bool = False,
     ) -> PartialRender:
         """Go on with the frames in a folder, or begin where there are none.
 
@@ -64,11 +78,12 @@ class PartialRender:
             fps: Frames per second.
             size: (H, W) of the frames.
             resume: Whether to go on; else what is there is deleted.
+            alpha: Whether frames have opacity.
 
         Raises:
             UserError: If the frames there are made of something else, or damaged.
         """
-        part = PartialRender(folder, made_of, fps, size)
+        part = PartialRender(folder, made_of, fps, size, alpha)
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         state = folder / "state.json"
@@ -87,6 +102,7 @@ class PartialRender:
                 ExitCode.USAGE,
             )
         part.whole, part.lengths = int(kept["whole"]), dict(kept["lengths"])
+        part.shown = part.whole
         for name, length in part.lengths.items():
             path = folder / name
             if not path.is_file() or path.stat().st_size < length:
@@ -94,18 +110,26 @@ class PartialRender:
         return part
 
     @property
+    def _shape(self) -> tuple[int, int, int]:
+        return (*self.size, 4 if self.alpha else 3)
+
+    def video(self, name: str) -> Path:
+        """Return where a growing video lies: `video` or `compare`."""
+        return self.folder / f"{name}{'.webm' if self.alpha and name == 'video' else '.mp4'}"
+
+    @property
     def _after(self) -> Path:
         return self.folder / f"after-{self.whole:06d}.rgb"
 
     def waiting(self) -> list[Frame]:
         """Return the frames after the last whole segment, at most a segment of them."""
-        height, width = self.size
+        height, width, channels = self._shape
         if not self._after.is_file():
             return []
         # A frame that was being written counts for nothing
         data = np.fromfile(self._after, np.uint8)
-        count = min(len(data) // (height * width * 3), SEGMENT)
-        frames = data[: count * height * width * 3].reshape(count, height, width, 3)
+        count = min(len(data) // (height * width * channels), SEGMENT)
+        frames = data[: count * height * width * channels].reshape(count, *self._shape)
         with self._after.open("r+b") as file:
             file.truncate(frames.nbytes)
         return list(frames)
@@ -118,13 +142,13 @@ class PartialRender:
         """
         if waiting or not self.whole:
             return waiting[-1] if waiting else None
-        return np.fromfile(self._last(self.whole), np.uint8).reshape(*self.size, 3)
+        return np.fromfile(self._last(self.whole), np.uint8).reshape(self._shape)
 
     def _last(self, whole: int) -> Path:
         return self.folder / f"last-{whole:06d}.rgb"
 
     def keep(self, frame: Frame) -> None:
-        """Keep the next frame, (H, W, 3), until its segment is whole."""
+        """Keep the next frame, (H, W, 3), or with opacity (H, W, 4), until its segment is whole."""
         with self._after.open("ab") as file:
             file.write(np.ascontiguousarray(frame).tobytes())
 
@@ -139,22 +163,31 @@ class PartialRender:
         lengths = self._grow(videos)
         self._last(self.whole + count).write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
         self.whole, self.lengths = self.whole + count, lengths
+        self.shown = self.whole
         self._save()
         for file in old:
             file.unlink(missing_ok=True)
 
     def show(self, **videos: list[Frame]) -> None:
-        """Append frames of a segment that is not whole, to be played until the render goes on."""
-        if next(iter(videos.values())):
+        """Append frames of a segment that is not whole, to be played until the render goes on.
+
+        They count for nothing: the segment is encoded again when it is whole.
+        """
+        if frames := next(iter(videos.values())):
             self._grow(videos)
+            self.shown = self.whole + len(frames)
+
+    def show_most(self, **videos: list[Frame]) -> None:
+        """Show frames as `show` does, where too few of all can be played: at the beginning."""
+        if self.shown < PLAYABLE * (self.whole + len(next(iter(videos.values())))):
+            self.show(**videos)
 
     def _grow(self, videos: dict[str, list[Frame]]) -> dict[str, int]:
         lengths = {}
         for name, frames in videos.items():
-            file = f"{name}.mp4"
-            length = self.lengths.get(file, 0)
-            path = self.folder / file
-            lengths[file] = append_segment(path, length, frames, self.whole, self.fps)
+            path = self.video(name)
+            length = self.lengths.get(path.name, 0)
+            lengths[path.name] = append_segment(path, length, frames, self.whole, self.fps)
         return lengths
 
     def _save(self) -> None:
@@ -169,12 +202,18 @@ class PartialRender:
         """Return the rows of the contact sheet, in order."""
         return [read_image(path) for path in sorted(self.folder.glob("row-*.png"))]
 
-    def finish(self, name: str, out: Path, metadata: dict[str, object], shown: Path) -> None:
+    def finish(
+        self,
+        name: str,
+        out: Path,
+        metadata: dict[str, object],
+        shown: Path,
+        sound: Sound | None = None,
+    ) -> None:
         """Make the video `out` of a growing one; see `finish_segments`."""
-        file = f"{name}.mp4"
-        finish_segments(
-            self.folder / file, self.lengths[file], out, self.whole, self.fps, metadata, shown
-        )
+        path = self.video(name)
+        length = self.lengths[path.name]
+        finish_segments(path, length, out, self.whole, self.fps, metadata, shown, sound=sound)
 
     def remove(self) -> None:
         """Delete it."""

@@ -5,7 +5,7 @@ torch is imported on use, so that the render command can check its inputs first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,13 +16,13 @@ from PIL import Image
 
 from signgen.config.pose import Device
 from signgen.config.render import Framing
-from signgen.config.sampling import ResolvedSampling, Sampling
+from signgen.config.sampling import Sampling
 from signgen.device import autocast, check_precision, choose_device
 from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size
 from signgen.pose.transforms import fill_missing, fit_to_source
-from signgen.rendering.acceleration import remember
+from signgen.rendering.acceleration import ahead, remember
 from signgen.rendering.base import (
     Frame,
     PartsOf,
@@ -33,24 +33,17 @@ from signgen.rendering.base import (
 )
 from signgen.rendering.editing import Donor, Kept, check_donors, compose, shows
 from signgen.rendering.framing import Crop, choose_crop
-from signgen.rendering.generation import generate
+from signgen.rendering.generation import Drawn, check_steps, generate
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.regions import regions_of
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
-from signgen.structures import (
-    ExitCode,
-    Guide,
-    PoseSequence,
-    SourceFeatures,
-    UserError,
-)
+from signgen.structures import PoseSequence, SourceFeatures
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from signgen.diffusion.samplers import Callback
-    from signgen.diffusion.schedule import NoiseSchedule
     from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
@@ -72,6 +65,8 @@ class Renderer:
         chunk: Frames that a GPU computes at a time; memory grows with it. On a CPU every frame is
             computed by itself, so that it changes no byte, but for `official_noise`; a GPU may
             round the last bit of another batch differently.
+        overlap: Draw the next chunk's poses and paste the last one's frames in other threads while
+            a chunk is computed; no byte changes. On a GPU if not given: a CPU's cores are all busy.
 
     Raises:
         UserError: If the device or the precision is not there (69), a setting is out of range (2),
@@ -90,6 +85,7 @@ class Renderer:
         device: Device | None = None,
         frame: Framing = "auto",
         chunk: int = 8,
+        overlap: bool | None = None,
     ) -> None:
         if device is not None:
             model = model.to(choose_device(device))
@@ -97,6 +93,7 @@ class Renderer:
         self.device = next(model.parameters()).device
         self.sampling = (sampling or Sampling()).resolve(model.config.sampling)
         self.chunk, self.frame = chunk, frame
+        self.overlap = self.device.type != "cpu" if overlap is None else overlap
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
         check_chunk(chunk)
@@ -178,12 +175,14 @@ class Renderer:
             guide = GuideSource.of(area, own)
             inside = fill_missing(inside, MAX_GAP)
 
-        # Chunk by chunk
-        step = self._step(area)
-        for first in range(start - start % step, len(inside), step):
-            indices = range(first, min(first + step, len(inside)))
-            moved = None if guide is None else guide.move(inside, indices)
-            frames = self._chunk(features, memory, inside, indices, moved, kept, callback)
+        # Chunk by chunk: drawn, sampled, pasted
+        drawn: Iterator[Drawn] = self._drawings(inside, guide, self._chunks(area, inside, start))
+        drawn = ahead(drawn) if self.overlap else drawn
+        sampled = (
+            (chunk.indices, self._sample(chunk, features, memory, kept, callback))
+            for chunk in drawn
+        )
+        for indices, frames in ahead(sampled) if self.overlap else sampled:
             for index, frame in zip(indices, frames, strict=True):
                 if index < start:
                     continue
@@ -280,58 +279,55 @@ class Renderer:
             )
         return Kept(latents, (cells > 0).to(self.device))
 
-    def _drawn(self, pictures: Sequence[Frame]) -> Tensor:
+    def _chunks(self, area: Frame, poses: PoseSequence, start: int) -> Iterator[range]:
+        """Yield the numbers of the frames to compute at a time, from the chunk of a frame on."""
+        step = self._step(area)
+        for first in range(start - start % step, len(poses), step):
+            yield range(first, min(first + step, len(poses)))
+
+    def _drawings(
+        self, poses: PoseSequence, guide: GuideSource | None, chunks: Iterable[range]
+    ) -> Iterator[Drawn]:
+        """Yield what every chunk is sampled from."""
+        for indices in chunks:
+            canvases = [self.drawing.on_canvas(poses, index) for index in indices]
+            pose = self._stacked([self.drawing.shrink(canvas) for canvas in canvases])
+            clip: Tensor | None = None
+            if self.drawing.apart:
+                from signgen.models.encoders import clip_pixels
+
+                side = self.model.config.ipf.image_size
+                clip = clip_pixels(self._stacked(canvases) * 2 - 1, side)  # (B, 3, S, S)
+            moved = None if guide is None else guide.move(poses, indices)
+            yield Drawn(indices, pose, clip, moved)
+
+    def _stacked(self, pictures: Sequence[Frame]) -> Tensor:
         """Return drawings (H, W, 3) as (B, 3, H, W) in [0, 1], on the model's device."""
         import torch
 
         stacked = torch.from_numpy(np.stack(pictures))
         return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
 
-    def _chunk(
+    def _sample(
         self,
+        drawn: Drawn,
         features: SourceFeatures,
         memory: SourceMemory | None,
-        poses: PoseSequence,
-        indices: range,
-        guide: Guide | None,
         kept: Kept | None,
         callback: Callback | None,
     ) -> list[NDArray[np.float32]]:
         """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-        # Draw the poses
-        canvases = [self.drawing.on_canvas(poses, index) for index in indices]
-        pose = self._drawn([self.drawing.shrink(canvas) for canvas in canvases])  # (B, 3, H, W)
-        clip: Tensor | None = None
-        if self.drawing.apart:
-            from signgen.models.encoders import clip_pixels
-
-            side = self.model.config.ipf.image_size
-            clip = clip_pixels(self._drawn(canvases) * 2 - 1, side)  # (B, 3, S, S)
-
-        # Sample the pictures
         pictures = generate(
             self.model,
             features,
-            pose,
-            frames=indices,
+            drawn.pose,
+            frames=drawn.indices,
             sampling=self.sampling,
-            guide=None if guide is None else guide.to(self.device),
+            guide=None if drawn.guide is None else drawn.guide.to(self.device),
             memory=memory,
             kept=kept,
-            clip=clip,
+            clip=drawn.clip,
             callback=callback,
         )
-
-        # Back to pixels
         pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
         return list(pixels.astype(np.float32))
-
-
-def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:
-    """Refuse a number of steps that the sampler cannot take."""
-    from signgen.diffusion.samplers import sampling_timesteps
-
-    try:
-        sampling_timesteps(schedule, sampling.sampler, sampling.steps)
-    except ValueError as error:
-        raise UserError(f"--{error}.", ExitCode.USAGE) from None

@@ -11,6 +11,7 @@ import pytest
 
 from signgen.errors import UserError
 from signgen.media import probe_video, read_comment, read_video
+from signgen.media.alpha import read_alpha
 from signgen.media.segments import append_segment, finish_segments
 
 
@@ -64,3 +65,36 @@ def test_a_lost_frame_is_noticed(tmp_path: Path) -> None:
         finish_segments(
             tmp_path / "grown.mp4", length, tmp_path / "a.mp4", 5, 25, {}, tmp_path / "a.mp4"
         )
+
+
+def test_opacity_survives_and_bytes_do_not_depend_on_stops(tmp_path: Path) -> None:
+    rows = np.mgrid[:47, :34][0]
+    frames = [
+        np.dstack([frame, np.clip(9 * rows - 20 * t, 0, 255).astype(np.uint8)])
+        for t, frame in enumerate(noise(10))
+    ]
+    files = []
+    for name, lost in (("a", False), ("b", True)):
+        grown, out = tmp_path / f"{name}.grown.webm", tmp_path / f"{name}.webm"
+        whole = append_segment(grown, 0, frames[:6], 0, 29.97)
+        if lost:
+            append_segment(grown, whole, frames[6:8], 6, 29.97)
+            assert len(list(read_video(grown))) == 8
+        length = append_segment(grown, whole, frames[6:], 6, 29.97)
+        finish_segments(grown, length, out, 10, 29.97, {"seed": 4}, out)
+        files.append(out.read_bytes())
+    assert files[0] == files[1]
+    assert read_comment(out) == {"seed": 4}
+    info = probe_video(out, count=True)
+    assert (info.num_frames, info.size) == (10, (48, 34))
+    assert info.fps == pytest.approx(30000 / 1001, abs=1e-3)
+    for frame, read in zip(frames, read_alpha(out), strict=True):
+        assert np.abs(frame[..., 3].astype(int) - read[:47, :, 3]).mean() < 2
+        assert np.abs(frame[..., :3].astype(int) - read[:47, :, :3]).mean() < 12
+
+
+def test_a_video_without_opacity_has_none(tmp_path: Path) -> None:
+    length = append_segment(tmp_path / "a.mp4", 0, noise(2), 0, 25)
+    assert length
+    with pytest.raises(UserError, match=r"a\.mp4 has no opacity"):
+        next(read_alpha(tmp_path / "a.mp4"))

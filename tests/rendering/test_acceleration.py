@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from signgen.config.model import FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.config.sampling import Sampling
 from signgen.models import FPDM, build_model
-from signgen.rendering.acceleration import denoiser, remember
-from signgen.rendering.renderer import generate
-from signgen.structures import SourceFeatures
+from signgen.rendering.acceleration import ahead, denoiser, remember
+from signgen.rendering.renderer import Renderer, generate
+from signgen.structures import PoseSequence, SourceFeatures
 
 TINY = tiny_fpdm()
 CPU = torch.device("cpu")
@@ -126,3 +129,46 @@ def test_operations_of_a_frame_of_the_published_size(accelerated: bool, expected
     assert sampling.steps == 20
     assert np.isclose(total / 1e12, expected, atol=0.06)
     assert not accelerated or total <= 35.3e12
+
+
+def test_ahead_keeps_order_waits_and_passes_errors_on() -> None:
+    made: list[int] = []
+
+    def make() -> Iterator[int]:
+        for number in range(6):
+            made.append(number)
+            yield number
+        raise ValueError("the seventh")
+
+    ahead_of = ahead(make())
+    assert next(ahead_of) == 0
+    time.sleep(0.3)
+    # One that waits, and one that is made but does not fit
+    assert made == [0, 1, 2]
+    with pytest.raises(ValueError, match="the seventh"):
+        assert [next(ahead_of) for _ in range(6)]
+    assert made == list(range(6))
+    # Whoever stops leaves no thread behind
+    before = threading.active_count()
+    stopped = ahead(iter(range(100)))
+    assert next(stopped) == 0
+    stopped.close()
+    assert threading.active_count() == before
+
+
+def test_overlap_changes_no_byte(
+    model: FPDM, source: np.ndarray, make_poses: Callable[..., PoseSequence]
+) -> None:
+    frames: list[list[np.ndarray]] = []
+    steps: list[int] = []
+    for overlap in (False, True):
+        renderer = Renderer(model, Sampling(steps=2), overlap=overlap)
+        made = renderer.render(source, make_poses(5), callback=lambda n, *_: steps.append(n))
+        frames.append(list(made))
+    assert all(np.array_equal(a, b) for a, b in zip(*frames, strict=True))
+    assert steps == [0, 1] * 10
+    # It ends in the middle, too
+    some = Renderer(model, Sampling(steps=2), overlap=True).render(source, make_poses(5), start=1)
+    assert np.array_equal(next(some), frames[0][1])
+    some.close()
+    assert not [one for one in threading.enumerate() if "work" in one.name]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 from signgen.config.render import RenderConfig
 from signgen.errors import Stopped, UserError
 from signgen.media import read_video
+from signgen.pose.formats import write_poses
 from signgen.rendering import command, partial
 from signgen.rendering.command import render_files
 from signgen.rendering.partial import PartialRender
+from tests.rendering.conftest import random_poses
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,31 @@ def test_whole_segments_survive_a_failure_again_and_again(work: Any, *, steady: 
                 file.write(b"torn")
     render_files(config)
     assert everything(work.out, "a") == everything(work.out, "whole")
+
+
+def test_most_frames_can_be_played_after_every_frame_of_a_short_render(
+    work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (command, partial):
+        monkeypatch.setattr(module, "SEGMENT", 24)
+    write_poses(random_poses(12), work.poses)
+    shown = []
+
+    class Look:
+        """Counts what a kill would leave before every frame."""
+
+        def __call__(self, items: Iterable[Any], total: int, /) -> Iterable[Any]:
+            for item in items:
+                video = work.out / "a.mp4.part" / "video.mp4"
+                shown.append(len(list(read_video(video))) if video.exists() else 0)
+                yield item
+
+    config = config_of(work, "a.mp4", compare=False)
+    render_files(config, progress=Look())
+    assert len(shown) == 12
+    assert all(count >= 0.8 * kept for kept, count in enumerate(shown))
+    render_files(replace(config, out=str(work.out / "b.mp4")))
+    assert (work.out / "a.mp4").read_bytes() == (work.out / "b.mp4").read_bytes()
 
 
 def test_other_settings_are_refused_or_begin_anew(work: Any) -> None:

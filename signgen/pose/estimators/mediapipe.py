@@ -19,7 +19,7 @@ from signgen.pose.estimators.hand_patches import PATCH_SIZE
 from signgen.pose.formats.pose_maps import Component, map_components
 from signgen.pose.skeleton import HAND_POINTS
 
-__all__ = ["MediaPipeEstimator", "MediaPipeHands"]
+__all__ = ["MediaPipeEstimator", "MediaPipeHands", "MediaPipePerson"]
 
 _INSTALL = (
     "make pose-mediapipe, or: pip install -r requirements/pose-mediapipe.txt "
@@ -170,6 +170,22 @@ class MediaPipeHands:
                 points[index] = np.array(marks) * (PATCH_SIZE + 2 * _MARGIN) - _MARGIN
                 found[index] = True
         return points, found
+
+
+class MediaPipePerson:
+    """MediaPipe Selfie Segmentation: where a person is in a picture, each by itself."""
+
+    def __init__(self) -> None:
+        self._solution = _load_solutions().selfie_segmentation
+        self._graph: Any = None
+
+    def find(self, picture: Frame) -> NDArray[np.float32]:
+        """Return (H, W), 1 on the person, of a picture (H, W, 3) uint8 RGB."""
+        with _quiet():
+            # Opened here, because its threads go on logging until the first picture is done.
+            self._graph = self._graph or self._solution.SelfieSegmentation(model_selection=0)
+            mask = self._graph.process(np.ascontiguousarray(picture)).segmentation_mask
+        return np.array(mask, np.float32)
 
 
 # ----- the library --------------------------------------------------------------------------------

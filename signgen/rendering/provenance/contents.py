@@ -16,7 +16,7 @@ from signgen.rendering.warp import WARP
 __all__ = ["content_digest", "input_digests", "model_digest"]
 
 FILES = (
-    *("source", "poses", "source_poses", "weights", "parsing", "mask"),
+    *("source", "poses", "source_poses", "weights", "parsing", "mask", "background", "audio"),
     *("clothes_from", "clothes_parsing", "face_from", "face_parsing"),
 )
 """Settings that name files, which count by what is in them; a hub id counts by its name."""

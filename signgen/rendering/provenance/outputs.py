@@ -32,13 +32,20 @@ def check_outputs(config: RenderConfig) -> tuple[Path, ...]:
         UserError: If one cannot be written, or is an input.
     """
     # What is written
-    check_output(config.out, ".mp4")
+    alpha, suffix = config.background == "alpha", Path(config.out).suffix.lower()
+    if alpha and suffix == ".mp4":
+        raise UserError(
+            f"{config.out}: MP4 has no opacity; expected a name ending in .webm for --background "
+            "alpha.",
+            ExitCode.USAGE,
+        )
+    check_output(config.out, ".webm" if alpha else ".mp4")
     outputs = tuple(check_output(path) for path in output_names(config))
 
     # None of it may be an input
     inputs = [config.source, config.poses, config.source_poses, config.mask]
-    inputs += [config.clothes_from, config.face_from, config.like]
-    inputs += [config.certificate, config.private_key]
+    inputs += [config.clothes_from, config.face_from, config.background, config.audio]
+    inputs += [config.like, config.certificate, config.private_key]
     taken = {Path(name).resolve() for name in inputs if name}
     for path in outputs:
         if path.resolve() in taken:

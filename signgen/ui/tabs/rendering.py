@@ -157,6 +157,12 @@ def _inputs(config: UiConfig) -> dict[str, Any]:
         label="Bring the poses onto the signer",
         elem_id="align",
     )
+    asked["background"] = gr.Radio(
+        [("as it is rendered", ""), ("the picture's own, still", "keep"), "white", "green"],
+        value="",
+        label="Behind the signer",
+        elem_id="background",
+    )
     asked["preset"] = gr.Radio(
         list(get_args(Preset)), value="quality", label="Quality or speed", elem_id="preset"
     )

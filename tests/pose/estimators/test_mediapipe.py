@@ -185,3 +185,14 @@ def test_a_missing_package_is_one_line_with_the_command(monkeypatch):
         open_estimator("mediapipe")
     assert caught.value.code == ExitCode.UNAVAILABLE
     assert "pip install --no-deps mediapipe==0.10.21" in str(caught.value)
+
+
+@needs_mediapipe
+def test_the_person_of_the_photograph(photo):
+    from signgen.pose.estimators.mediapipe import MediaPipePerson
+
+    person = MediaPipePerson().find(photo)
+    assert person.shape == photo.shape[:2]
+    assert person[128, 223] > 0.9, "her face"
+    assert person[480, 220] > 0.9, "her suit"
+    assert person[20, 20] < 0.2

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from signgen.rendering.filters import signing_area, steady
+from signgen.rendering.finishing.filters import signing_area, steady
 from tests.material.sample_clips import sample_clip
 
 

@@ -43,7 +43,7 @@ def steady(
     """Yield frames in which still pixels neither flicker nor change brightness.
 
     Args:
-        frames: (H, W, 3) uint8 RGB, in order.
+        frames: (H, W, 3) uint8 RGB, in order; opacity as a fourth channel stays as it is.
         poses: Poses of the whole video; scaled to the frames.
         start: Number of the first frame in the video.
         previous: The frame before it as it was yielded, where there is one.
@@ -51,10 +51,12 @@ def steady(
     Yields:
         (H, W, 3) uint8 RGB. What `signing_area` says of the frame is that of the input.
     """
-    for index, frame in enumerate(frames, start):
+    for index, given in enumerate(frames, start):
+        frame, opacity = given[..., :3], given[..., 3:]
+        previous = None if previous is None else previous[..., :3]
         if previous is None:
-            previous = frame
-            yield frame
+            previous = given
+            yield given
             continue
         signing = signing_area(poses, index, (frame.shape[0], frame.shape[1]))
 
@@ -74,7 +76,8 @@ def steady(
         shown = np.rint(mixed).clip(0, 255).astype(np.uint8)
 
         # Hands and face are as they were rendered, and so is what did not change at all
-        previous = np.where(signing[..., None] | (frame == previous), frame, shown)
+        calm = np.where(signing[..., None] | (frame == previous), frame, shown)
+        previous = np.concatenate([calm, opacity], axis=-1)
         yield previous
 
 

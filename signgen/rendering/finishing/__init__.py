@@ -1,0 +1,1 @@
+"""What is done to frames after they are rendered: calmed over time, another background."""
