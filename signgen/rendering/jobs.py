@@ -16,10 +16,11 @@ from signgen.files.reading import parse_json, read_text
 from signgen.files.writing import make_folder
 from signgen.pose.extraction.files import take_shard
 from signgen.rendering.command import RenderResult, render_files
-from signgen.rendering.contents import content_digest, is_made_of
-from signgen.rendering.inputs import output_names
 from signgen.rendering.loading import load_once
 from signgen.rendering.planning import RenderPlan, plan
+from signgen.rendering.provenance.contents import content_digest
+from signgen.rendering.provenance.outputs import output_names
+from signgen.rendering.provenance.record import is_made_of
 
 if TYPE_CHECKING:
     from signgen.models.base import PoseGuidedModel
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["JobResult", "as_json", "is_many", "read_jobs", "render_jobs"]
 
 MAX_BYTES = 1 << 28
-SHARED = frozenset({"model", "device", "estimator", "weights", "jobs", "shard", "dry_run", "json"})
+SHARED = frozenset(
+    {"model", "device", "estimator", "weights", "like", "jobs", "shard", "dry_run", "json"}
+)
 """Settings that all jobs of a list have in common."""
 
 
