@@ -38,9 +38,8 @@ def test_drawings_render_the_frames_of_their_key_points(work: Any, model: FPDM) 
     assert work.render("--seed", 3, **again) == 0
     both = [list(read_video(work.out / name)) for name in ("a.mp4", "b.mp4")]
     np.testing.assert_array_equal(*map(np.stack, both))
-    assert work.left() == sorted(
-        f"{name}{end}" for name in "ab" for end in (".mp4", ".compare.mp4", ".sheet.png")
-    )
+    for end in (".mp4", ".compare.mp4", ".sheet.png"):
+        assert {f"a{end}", f"b{end}"} <= set(work.left())
 
 
 def test_the_tower_sees_drawings_as_they_are(work: Any, model: FPDM, source: np.ndarray) -> None:
