@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 MEDIAPIPE := .venv-mediapipe
+RAY := .venv-ray
 SAMPLE := signgen/assets/sample/demo
 PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
 PIP := $(BIN)/python $(PIP_FLAGS)
@@ -23,7 +24,7 @@ JOBS ?= 2
 export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose bench \
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray bench \
 	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -106,6 +107,18 @@ $(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
 
 test-mediapipe: $(MEDIAPIPE)/.installed ## Tests that need MediaPipe, in an environment of their own
 	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py tests/pose/estimators/test_hand_patches.py
+
+# Another environment that sees what $(VENV) has, and adds Ray.
+$(RAY)/.installed: pyproject.toml constraints.txt $(DEV)
+	@echo "Installing Ray into $(RAY)"
+	@$(BIN)/python -m venv --clear $(RAY)
+	@$(BIN)/python -c 'import sysconfig as s; p = s.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
+	  > "$$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	@$(RAY)/bin/python $(PIP_FLAGS) ray
+	@touch $@
+
+test-ray: $(RAY)/.installed ## Tests that need Ray, in an environment of their own
+	OMP_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/rendering/test_cluster.py
 
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench

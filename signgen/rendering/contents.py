@@ -24,7 +24,10 @@ FILES = (
     *("clothes_from", "clothes_parsing", "face_from", "face_parsing"),
 )
 """Settings that name files, which count by what is in them; a hub id counts by its name."""
-WITHOUT_EFFECT = ("out", "device", "compare", "resume", "jobs", "shard", "dry_run", "json")
+WITHOUT_EFFECT = (
+    *("out", "device", "compare", "resume", "jobs", "shard", "engine", "workers"),
+    *("dry_run", "json"),
+)
 """Settings that frames do not depend on, but for rounding."""
 
 
