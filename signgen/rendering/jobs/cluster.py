@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -104,7 +106,9 @@ def _connected() -> Any:
         ) from error
     address = os.environ.get("RAY_ADDRESS")
     here = {} if address else {"include_dashboard": False, "object_store_memory": STORE}
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
+        _check_reachable(address)
         ray.init(address=address, logging_level="error", log_to_driver=False, **here)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise UserError(
@@ -112,7 +116,16 @@ def _connected() -> Any:
             "RAY_ADDRESS, or start Ray there: ray start --head.",
             ExitCode.UNAVAILABLE,
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminated)  # Ray has one of its own
     return ray
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise `OSError` at once where nobody listens; Ray itself tries for minutes."""
+    host, _, port = (address or "").rpartition("//")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _actors(ray: Any, config: RenderConfig, jobs: int) -> list[Any]:
