@@ -14,6 +14,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 MEDIAPIPE := .venv-mediapipe
 RAY := .venv-ray
+UI := .venv-ui
 SAMPLE := signgen/assets/sample/demo
 PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
 PIP := $(BIN)/python $(PIP_FLAGS)
@@ -24,7 +25,8 @@ JOBS ?= 2
 export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray bench \
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray \
+	ui test-ui bench \
 	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -120,6 +122,21 @@ $(RAY)/.installed: pyproject.toml constraints.txt $(DEV)
 test-ray: $(RAY)/.installed ## Tests that need Ray, in an environment of their own
 	OMP_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/rendering/test_cluster.py
 
+# The same for Gradio, which needs an older Pillow, and what only its tests need.
+$(UI)/.installed: requirements/ui.txt $(DEV)
+	@echo "Installing the page's packages into $(UI)"
+	@$(BIN)/python -m venv --clear $(UI)
+	@$(BIN)/python -c 'import sysconfig as s; p = s.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
+	  > "$$($(UI)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	@$(UI)/bin/python -m pip install --disable-pip-version-check --quiet -r requirements/ui.txt
+	@touch $@
+
+ui: $(UI)/.installed ## The page in the browser (signgen ui), in an environment of its own
+	$(UI)/bin/python -m signgen ui
+
+test-ui: $(UI)/.installed ## Tests of the page (needs Chromium), signatures and the notebook
+	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest tests/ui tests/rendering/provenance tests/docs
+
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench
 	@start=$$(date +%s.%N); \
@@ -151,5 +168,5 @@ test-mmpose: ## Compare our HRNet with MMPose itself, in an environment of its o
 	  tests/pose/estimators/test_mmpose_parity.py
 
 clean: ## Remove caches and demo output; keeps .venv and runs/
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo*.mp4 demo*.png runs/bench
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo*.mp4 demo*.png demo*.provenance.json demo*.c2pa runs/bench
 	find signgen tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

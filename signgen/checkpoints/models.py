@@ -128,8 +128,8 @@ def load_model(
     Weights are verified against the checksums in the folder's manifest, wherever it came from.
 
     Args:
-        name: `mini`, a run folder of stage `fpdm` or `decoder`, a checkpoint or model folder, or a
-            hub id: `owner/name` or `owner/name@revision`.
+        name: `mini`, a run folder of stage `fpdm`, `decoder` or `windows`, a checkpoint or model
+            folder, or a hub id: `owner/name` or `owner/name@revision`.
         device: Where to put it.
         revision: Branch, tag or commit of a hub id; the main branch if not given.
     """
@@ -201,7 +201,8 @@ def start_from(
     Args:
         names: Run, checkpoint or model folders, or hub ids.
         config: Settings of the model that starts.
-        stage: What is trained: `fpdm` and `decoder` take the denoiser too, and it must be theirs.
+        stage: What is trained: `fpdm`, `decoder` and `windows` take the denoiser too, and it must
+            be theirs.
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
@@ -217,7 +218,7 @@ def start_from(
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
         whole = any(key.startswith(config.denoiser) for key in weights)
-        if whole and stage in {"fpdm", "decoder"}:
+        if whole and stage in {"fpdm", "decoder", "windows"}:
             _check_pair(config, other, folder)
         for part in parts.intersection(config.trained_apart):
             config = replace(config, **{part: getattr(other, part)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from signgen.cli.output import bar, print_json, print_note, print_result
 from signgen.cli.parsing import command
@@ -26,6 +27,7 @@ GROUPS = {
         "save_statistics",
     ),
     "model": ("split", "steps", "sampler", "official_noise", "precision", "seed", "device"),
+    "study with raters": ("study", "study_clips", "study_instructions"),
     "other scores": ("back_translate", "texts", "retrieval", "retrieval_queries"),
 }
 
@@ -38,6 +40,8 @@ def evaluate(config: EvalConfig) -> int:
     the true frame before are scored beside them, and where poses are given, the source warped.
 
     Example: signgen eval --generated out.mp4 --reference real.mp4
+
+    Ask people: signgen eval --generated ours --reference truth --compare theirs --study study/
 
     The scores are printed to stdout, all else to stderr. Exit code 3: some clips could not be
     scored; they are listed.
@@ -55,6 +59,8 @@ def evaluate(config: EvalConfig) -> int:
         else:
             print_result(describe())
         return ExitCode.OK
+    if config.study is not None:
+        return _study(config)
     from signgen.evaluation.command import evaluate as run
 
     report = run(config, progress=bar("picture" if config.retrieval else "clip"))
@@ -74,3 +80,19 @@ def evaluate(config: EvalConfig) -> int:
         f"{scored} {'clip' if scored == 1 else 'clips'} scored, {len(report.failed)} not{more}"
     )
     return ExitCode.SOME_FAILED
+
+
+def _study(config: EvalConfig) -> int:
+    """Make a study and say what it is."""
+    from signgen.evaluation.study.making import make_study
+
+    study = make_study(config, bar("video"))
+    if config.json:
+        print_json({**asdict(study), "page": str(study.page), "key": str(study.key)})
+        return ExitCode.OK
+    print_result(f"{study.page}\n{study.key}")
+    print_note(
+        f"{study.items} videos to rate, {study.pairs} pairs to compare. Give raters the page "
+        "alone: the key says which video is whose."
+    )
+    return ExitCode.OK

@@ -22,11 +22,13 @@ import signgen
 from signgen.cli import pose, prepare
 from signgen.cli.doctor import doctor
 from signgen.cli.evaluate import evaluate
+from signgen.cli.info import info
 from signgen.cli.models import export, import_fpdm
 from signgen.cli.output import print_note, print_result
 from signgen.cli.parsing import Command
 from signgen.cli.render import render
 from signgen.cli.train import train
+from signgen.cli.ui import ui
 from signgen.config.documents import read_mapping
 from signgen.config.yaml import did_you_mean
 from signgen.errors import ExitCode, Stopped, UserError, explain
@@ -44,10 +46,12 @@ Commands:
   render       one source frame and a pose sequence to a video
   train        train one stage: signgen train [CONFIG.yaml or run folder] [flags]
   eval         score generated frames against real ones
+  info         say where a rendered video comes from, and how to make it again
   pose         extract, look into, show and align key points: signgen pose info FILE
   prepare      make or check training data: signgen prepare synthetic --out DIR
   export       write a model as a folder to upload to the hub, with a model card
   import-fpdm  make a model of the published FPDM checkpoints
+  ui           a page in the browser: render, score, look into poses
   doctor       say what works on this machine
 
 `signgen COMMAND --help` lists its flags. Settings: defaults < --config FILE.yaml < flags.
@@ -58,10 +62,12 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     "render": render,
     "train": train,
     "eval": evaluate,
+    "info": info,
     "export": export,
     "prepare": prepare.COMMANDS,
     "pose": pose.COMMANDS,
     "import-fpdm": import_fpdm,
+    "ui": ui,
     "doctor": doctor,
 }
 HELPS = {"signgen": HELP, "signgen prepare": prepare.HELP, "signgen pose": pose.HELP}

@@ -26,11 +26,14 @@ Command = Callable[[list[str]], int]
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
-def command(prog: str, **options: Any) -> Callable[[Callable[[ConfigT], int]], Command]:
+def command(
+    prog: str, *, begin: Callable[[Any], Any] | None = None, **options: Any
+) -> Callable[[Callable[[ConfigT], int]], Command]:
     """Make a command of a function of one settings class; its docstring is the help.
 
     Args:
         prog: How the command is called.
+        begin: Returns the defaults that settings ask for, or None; they are then parsed again.
         options: `groups`, `positional` and `required` of `parse`.
     """
 
@@ -39,7 +42,12 @@ def command(prog: str, **options: Any) -> Callable[[Callable[[ConfigT], int]], C
 
         @functools.wraps(run)
         def from_words(words: list[str]) -> int:
-            return run(parse(cls, words, prog=prog, description=run.__doc__ or "", **options))
+            into = functools.partial(
+                parse, cls, words, prog=prog, description=run.__doc__ or "", **options
+            )
+            config = into()
+            default = begin(config) if begin else None
+            return run(config if default is None else into(default=default))
 
         return from_words
 
@@ -76,7 +84,9 @@ def parse(
     types = dict(flag_types(Common()))
     words, typed = _protected(words, {*types, *dict(flag_types(default or cls()))})
     common, _ = _run_tyro(Common, words, prog, types, add_help=False)
-    settings: Any = load_config(common.config, cls) if common.config else default or cls()
+    settings: Any = default or cls()
+    if common.config:
+        settings = load_config(common.config, cls, default)
     types = dict(flag_types(settings)) | types | {"--help": bool, "-h": bool}
 
     # Flags

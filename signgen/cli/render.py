@@ -34,10 +34,20 @@ GROUPS = {
         "seed",
         "chunk",
     ),
+    "where it comes from": ("like", "consent", "credentials", "certificate", "private_key"),
 }
 
 
-@command("signgen render", groups=GROUPS)
+def _like(config: RenderConfig) -> RenderConfig | None:
+    """Return the settings that made the video of `--like`, if there is one."""
+    if not config.like:
+        return None
+    from signgen.rendering.provenance.record import read_provenance, settings_of
+
+    return settings_of(read_provenance(config.like), config.like)
+
+
+@command("signgen render", groups=GROUPS, begin=_like)
 def render(config: RenderConfig) -> int:
     """Render a signer: one source frame and a pose sequence become a video.
 
@@ -46,12 +56,15 @@ def render(config: RenderConfig) -> int:
     Many: signgen render --source frame.png --poses poses/ --out videos/ --shard 0/4, or --jobs
     jobs.jsonl with settings a line. A bad one stops none (exit code 3); the same command goes on.
 
+    Again: signgen render --like out.mp4 -o again.mp4
+
     Without weights: signgen render --source frame.png --source-poses frame.json --poses seq.json
     --model warp
     """
     from signgen.rendering.command import as_json, render_files
     from signgen.rendering.jobs import is_many
     from signgen.rendering.planning import plan
+    from signgen.rendering.provenance.record import changes_since, read_provenance
 
     on_ray = _on_ray(config)
     if is_many(config):
@@ -63,6 +76,9 @@ def render(config: RenderConfig) -> int:
                 "--out.",
                 ExitCode.USAGE,
             )
+    if config.like:
+        for change in changes_since(read_provenance(config.like), config, config.like):
+            print_note(f"not as for {config.like}: {change}")
     if config.dry_run:
         planned = as_json(plan(config))
         known = {name: value for name, value in planned.items() if value is not None}

@@ -50,3 +50,13 @@ class DecoderConfig:
     drop_latents: Share = 0.1
     """Share of training examples that are decoded without latents, so that the decoder leans on
     pose and source."""
+    hand_channels: tuple[Count, ...] = ()
+    """Channels of the network that paints every hand once more, in a window of its own, at a half,
+    a quarter ... of the window; none where it is left out. Stage `windows` trains it."""
+    face_channels: tuple[Count, ...] = ()
+    """The same of the face."""
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether anything is painted once more in windows."""
+        return bool(self.hand_channels or self.face_channels)

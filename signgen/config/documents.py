@@ -12,7 +12,7 @@ import yaml
 from signgen.errors import UserError
 from signgen.files.reading import read_bytes
 
-__all__ = ["noun", "read_mapping"]
+__all__ = ["noun", "parse_mapping", "read_mapping"]
 
 MAX_BYTES = 1 << 17
 """A configuration file is a few kilobytes; anything larger is a mistake or an attack."""
@@ -89,7 +89,16 @@ _UNREADABLE = (
 
 def read_mapping(path: str | Path) -> dict[str, object]:
     """Read the keys and values of a YAML file."""
-    raw = read_bytes(path, MAX_BYTES, "a configuration in YAML")
+    return parse_mapping(read_bytes(path, MAX_BYTES, "a configuration in YAML"), path)
+
+
+def parse_mapping(raw: bytes, path: str | Path) -> dict[str, object]:
+    """Return the keys and values of YAML.
+
+    Args:
+        raw: Its bytes.
+        path: What to call it in messages.
+    """
     try:
         loader = _Loader(raw.decode("utf-8"))  # derives from PyYAML's SafeLoader
         try:

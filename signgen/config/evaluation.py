@@ -110,6 +110,13 @@ class EvalConfig:
     retrieval_queries: int = 10_000
     """Pairs asked for at most, spread evenly over the split; their pictures are what is searched. 0
     asks for all."""
+    study: str | None = None
+    """Instead of scores, make a study for deaf raters in this new folder: a page with the videos of
+    --generated and --compare, blinded and in random order, and its key."""
+    study_clips: int = 12
+    """Clips of a study at most, spread evenly over all."""
+    study_instructions: str | None = None
+    """Video that explains the study in the raters' sign language, shown first."""
     steps: int | None = None
     """Denoising steps; the model's own number if not given."""
     sampler: Sampler | None = None
@@ -122,7 +129,7 @@ class EvalConfig:
     """Compute the networks in 16 bits: `fp16` (slow on a CPU) or `bf16`. `no` is 32, as
     published."""
     seed: int = 0
-    """Seed of the noise."""
+    """Seed of the noise, and of the names in a study."""
     device: Device = "auto"
     """Where to compute."""
     out: str | None = None

@@ -288,7 +288,7 @@ def guided_fpdm() -> FPDMConfig:
         ipf=IPFConfig(combiner_dropout=0.1, pose_weight=10.0),
         unet=UNetConfig(block_channels=(64, 96, 160), cross_attention_width=160),
         scheduler=SchedulerConfig(prediction_type="sample"),
-        sampling=SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim"),
+        sampling=SamplingConfig(steps=1, guidance=(1.0, 1.0), sampler="ddim"),
         pose_channels=(16, 32, 64, 96),
         hand_weight=3.0,
         face_weight=1.0,

@@ -15,6 +15,7 @@ __all__ = ["Engine", "Framing", "PersonMask", "RenderConfig"]
 Framing = Literal["auto", "full"]
 Engine = Literal["local", "ray"]
 PersonMask = Literal["auto", "poses", "parsing", "mediapipe"]
+Credentials = Literal["beside", "inside"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,18 @@ class RenderConfig:
     `source_poses`: `auto` is HRNet where its checkpoint is found, else MediaPipe."""
     weights: str | None = None
     """Checkpoint of the estimator."""
+    like: str = ""
+    """A video of `signgen render`, whose settings are the defaults; files that have changed since
+    are said. Give another name as `out`."""
+    consent: str = ""
+    """What to keep, beside the video, about the consent of the person shown."""
+    credentials: Credentials = "beside"
+    """Where the signed C2PA manifest goes, which is made where c2pa-python is installed: `beside`
+    the video as OUT.c2pa, or `inside`, where programs find it; its salts then change some bytes."""
+    certificate: str = ""
+    """Chain of certificates (PEM) to sign with; a key made for this one video if not given."""
+    private_key: str = ""
+    """Private key (PEM) of the certificate."""
     compare: bool = True
     """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
     jobs: str | None = None

@@ -15,7 +15,7 @@ from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Po
 
 __all__ = ["Stage", "Tracker", "TrainConfig"]
 
-Stage = Literal["vae", "ipf", "fpdm", "decoder"]
+Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows"]
 Tracker = Literal["tensorboard", "wandb"]
 
 
@@ -24,8 +24,9 @@ class TrainConfig:
     """One training run of one stage."""
 
     stage: Stage = "fpdm"
-    """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), or `decoder` (the
-    autoencoder's decoder on samples of a trained stage 2)."""
+    """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), `decoder` (the
+    autoencoder's decoder on samples of a trained stage 2), or `windows` (what paints hands and
+    face once more on pictures of a trained model)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: ModelConfig = field(default_factory=tiny_fpdm)

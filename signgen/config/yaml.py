@@ -51,7 +51,7 @@ def to_yaml(config: object) -> str:
 # ----- in -----------------------------------------------------------------------------------------
 
 
-def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
+def load_config(path: str | Path, cls: type[ConfigT], default: ConfigT | None = None) -> ConfigT:
     """Read a YAML file into settings; keys that are left out keep their defaults.
 
     A file may name one of its own folder as its `base`, whose settings are its defaults; a base has
@@ -60,6 +60,8 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
     Args:
         path: YAML file.
         cls: Settings class, or a union of models' settings, of which the key `kind` chooses.
+        default: Values of keys that are left out, where the file has no base; those of `cls` if not
+            given.
 
     Raises:
         UserError: If the file or its base is missing (66), is not a YAML mapping (65), or holds an
@@ -67,7 +69,7 @@ def load_config(path: str | Path, cls: type[ConfigT]) -> ConfigT:
     """
     mapping = read_mapping(path)
     if "base" not in mapping:
-        return from_mapping(cls, mapping, str(path))
+        return from_mapping(cls, mapping, str(path), default)
     name = mapping.pop("base")
     if not isinstance(name, str) or not name or Path(name).name != name:
         raise _usage(

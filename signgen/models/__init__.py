@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, assert_never
 
 from signgen.config.model import FPDMConfig, ModelConfig
@@ -50,7 +51,7 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf`, `decoder`, or the model itself: `fpdm`.
+        stage: `vae`, `ipf`, `decoder`, `windows`, or the model itself: `fpdm`.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
@@ -70,13 +71,17 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
             return IPF(config.ipf)
         case "fpdm":
             return build_model(config)
-        case "decoder":
-            from signgen.models.decoder import DecoderStage, ParsingGuidedDecoderStage
+        case "decoder" | "windows":
+            from signgen.models import decoder
 
             require_parts(config, stage)
-            if isinstance(config, ParsingGuidedConfig):
-                return ParsingGuidedDecoderStage(config)
-            return DecoderStage(config)
+            kinds: dict[tuple[str, Stage], Callable[[Any], Trainable]] = {
+                ("fpdm", "decoder"): decoder.DecoderStage,
+                ("fpdm", "windows"): decoder.WindowsStage,
+                ("parsing-guided", "decoder"): decoder.ParsingGuidedDecoderStage,
+                ("parsing-guided", "windows"): decoder.ParsingGuidedWindowsStage,
+            }
+            return kinds[config.kind, stage](config)
         case _:
             assert_never(stage)
 

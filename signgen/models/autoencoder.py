@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
@@ -11,7 +13,8 @@ from signgen.config.model import FPDMConfig
 from signgen.diffusion import draws
 from signgen.diffusion.processes import mean_of_all
 from signgen.models.base import sample_posterior
-from signgen.models.guided import Painting, build_decoder
+from signgen.models.guided.decoder import build_decoder
+from signgen.models.guided.painting import Painting
 from signgen.models.perceptual import perceptual_distance
 from signgen.models.pretrained import load_pretrained
 from signgen.structures import Batch, ExitCode, UserError
@@ -78,8 +81,9 @@ class AutoencoderStage(nn.Module):
         self.config = config
         self.autoencoder = build_autoencoder(config.autoencoder)
         check_size(config.size, 2 ** (len(self.autoencoder.config["block_out_channels"]) - 1))
-        # The embedding of the signer comes with stage 1, after this stage
-        self.decoder = build_decoder(config, self.autoencoder)
+        # The embedding of the signer comes with stage 1, after this stage, and windows come last
+        without = replace(config.decoder, hand_channels=(), face_channels=())
+        self.decoder = build_decoder(replace(config, decoder=without), self.autoencoder)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute the autoencoder's activations in the backward pass."""

@@ -1,17 +1,20 @@
-"""Fine-tuning of the decoder on what stage 2 makes, so that it forgives stage 2's errors."""
+"""Training of what follows stage 2 on what that makes: the decoder, and what paints windows."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from signgen.config.model import FPDMConfig
 from signgen.diffusion import draws
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
 from signgen.models.parsing_guided.model import ParsingGuided
-from signgen.structures import Batch, Conditioning
+from signgen.structures import Batch, Conditioning, ExitCode, UserError
 
 
 class DecoderStage(FPDM):
@@ -31,7 +34,8 @@ class DecoderStage(FPDM):
 
     def _frozen_parts(self) -> list[nn.Module]:
         if self.decoder is not None:
-            return [part for part in self.children() if part is not self.decoder]
+            parts = [part for part in self.children() if part is not self.decoder]
+            return [*parts, *self.decoder.painters.values()]
         autoencoder = self.autoencoder
         trained = (autoencoder.decoder, autoencoder.post_quant_conv)
         parts = [part for part in self.children() if part is not autoencoder]
@@ -53,7 +57,8 @@ class DecoderStage(FPDM):
             conditioning = self.condition_batch(batch)
         if latents is None:
             latents = self.sample(conditioning, (batch.pose.shape[-2], batch.pose.shape[-1]))
-        decoded = self.decode(latents, conditioning, batch.guide, clamp=False)
+        guide = None if batch.guide is None else replace(batch.guide, windows=None)
+        decoded = self.decode(latents, conditioning, guide, clamp=False)
         return reconstruction_loss(decoded, batch, self.config, self.latents.factor)
 
     @torch.no_grad()
@@ -73,5 +78,80 @@ class DecoderStage(FPDM):
         )
 
 
+class WindowsStage(DecoderStage):
+    """A whole FPDM of which only what paints in windows is trained, on pictures that it makes.
+
+    Raises:
+        UserError: If the settings leave that out.
+    """
+
+    def __init__(self, config: FPDMConfig) -> None:
+        if not config.guided or not config.decoder.in_windows:
+            raise UserError(
+                f"model: decoder.kind is {config.decoder.kind} and decoder.hand_channels is "
+                f"{list(config.decoder.hand_channels)}; stage windows needs guided, and channels "
+                "such as 32 64 128 160 there or in decoder.face_channels.",
+                ExitCode.USAGE,
+            )
+        super().__init__(config)
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Windows are small: there is nothing to recompute."""
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        assert self.decoder is not None
+        parts = [part for part in self.children() if part is not self.decoder]
+        trained = self.decoder.painters.values()
+        return parts + [part for part in self.decoder.children() if part not in trained]
+
+    def loss(  # type: ignore[override]  # as above
+        self, batch: Batch, *, latents: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Paint on pictures made for a batch, and compare windows with its targets.
+
+        Args:
+            batch: As of `DecoderStage`; the guides have windows.
+            latents: (B, C, h, w) scaled samples, if they are known already.
+
+        Returns:
+            Scalars `loss` (optimised), and those of `reconstruction_loss` of every painter, such as
+            `hands_l1`.
+
+        Raises:
+            ValueError: If there are no guides with windows.
+        """
+        guide, decoder = batch.guide, self.decoder
+        if guide is None or guide.windows is None or decoder is None:
+            raise ValueError("stage windows needs guides with windows")
+        # Pictures without them
+        with torch.no_grad():
+            conditioning = self.condition_batch(batch)
+            if latents is None:
+                latents = self.sample(conditioning, guide.size)
+            picture = self.decode(latents, conditioning, replace(guide, windows=None))
+
+        # Each painter on its windows
+        losses: dict[str, Tensor] = {}
+        total = picture.new_zeros(())
+        for name, painter in decoder.painters.items():
+            found = painter.found(guide)
+            if not found:
+                total = total + sum(0 * weight.sum() for weight in painter.parameters())
+                continue
+            drawn, seen = painter.seen(picture, guide, found)
+            _, wanted = painter.seen(batch.target, guide, found)
+            painting = painter.network(None, drawn, seen)
+            mixed = painting.mix(seen.warped, seen.source, seen.moved)
+            windows = replace(batch, target=wanted.source, hands=seen.moved, face=None)
+            own = reconstruction_loss(mixed, windows, self.config, self.latents.factor)
+            total = total + own.pop("loss")
+            losses |= {f"{name}_{key}": value for key, value in own.items()}
+        return losses | {"loss": total}
+
+
 class ParsingGuidedDecoderStage(DecoderStage, ParsingGuided):
-    """The same of a parsing-guided model."""
+    """`DecoderStage` of a parsing-guided model."""
+
+
+class ParsingGuidedWindowsStage(WindowsStage, ParsingGuided):
+    """`WindowsStage` of a parsing-guided model."""

@@ -26,7 +26,8 @@ from signgen.models.encoders import (
     source_pixels,
 )
 from signgen.models.features import source_features, target_latents
-from signgen.models.guided import GUIDE_CHANNELS, build_decoder, fitting, guide_planes
+from signgen.models.guided.decoder import build_decoder, fitting
+from signgen.models.guided.painting import GUIDE_CHANNELS, guide_planes
 from signgen.models.ipf import IPF, tower_pixels
 from signgen.models.settings import check_settings
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -17,23 +18,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import signgen
 from signgen.config.render import RenderConfig
 from signgen.device import choose_device
 from signgen.errors import Stopped, deferred_signals
-from signgen.files.digests import sha256
 from signgen.files.locking import locked
 from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
-from signgen.rendering.contents import KEY, content_digest
 from signgen.rendering.finishing.backgrounds import on_checks
 from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.loading import load_renderer
 from signgen.rendering.partial import SEGMENT, PartialRender, part_of
 from signgen.rendering.planning import RenderPlan, is_guided, motion_of_file
+from signgen.rendering.provenance.credentials import can_sign, manifest_of, sign_video
+from signgen.rendering.provenance.marks import add_mark, xmp_packet
+from signgen.rendering.provenance.record import (
+    Provenance,
+    provenance_of,
+    sidecar_of,
+    sidecar_text,
+)
 from signgen.rendering.warp import WARP
 from signgen.structures import Progress
 
@@ -57,7 +63,7 @@ class RenderResult:
         fps: Frames per second.
         seconds: Time from the first to the last frame, without loading.
         warnings: As in `RenderPlan`.
-        settings: What is also stored in the video's comment.
+        provenance: What is also stored in the video's comment and in the file beside it.
     """
 
     files: tuple[str, ...]
@@ -66,7 +72,7 @@ class RenderResult:
     fps: float
     seconds: float
     warnings: tuple[str, ...]
-    settings: dict[str, object]
+    provenance: Provenance
 
 
 def render_files(
@@ -74,6 +80,7 @@ def render_files(
     *,
     progress: Progress | None = None,
     model: PoseGuidedModel | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> RenderResult:
     """Read source and poses, render, and write the video and, if asked for, comparison and sheet.
 
@@ -84,10 +91,11 @@ def render_files(
         config: Paths and settings.
         progress: Wraps the frames as they come, with their number; for a progress bar.
         model: The model of the settings where it is loaded already.
+        stop: Is asked after every frame whether to stop, as a signal would.
 
     Raises:
         UserError: If an input, the model, the device or an output is unusable.
-        Stopped: By a signal; what there is can be played, and gone on with.
+        Stopped: By a signal or `stop`; what there is can be played, and gone on with.
     """
     # Check and read; what needs no extraction is aligned before the model is loaded
     inputs = check_inputs(config)
@@ -109,14 +117,14 @@ def render_files(
     poses = motion.poses
 
     # Render while writing, on with what is there
-    settings = _settings(config, renderer.facts(), motion.estimator)
+    provenance = provenance_of(config, renderer.facts(), motion.estimator)
     drawing = PoseDrawing(inputs.size, inputs.size, renderer.pose_style)
     started = time.perf_counter()
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
         # What a killed process left; the lock says that none is alive
         remove_leftovers(first.parent, first.name)
-        made_of = _made_of(config, settings)
+        made_of = _made_of(config, provenance)
         part = PartialRender.open(
             part_of(first),
             made_of,
@@ -126,9 +134,19 @@ def render_files(
             alpha=inputs.alpha,
         )
         with _kept(part):
-            _render_into(part, renderer, inputs, motion, drawing, progress, steadied=config.steady)
+            _render_into(
+                part,
+                renderer,
+                inputs,
+                motion,
+                drawing,
+                progress,
+                steadied=config.steady,
+                compare=config.compare,
+                stop=stop or bool,
+            )
             with atomic_paths(inputs.outputs) as temporary:
-                _finish(part, temporary, inputs, settings)
+                _finish(part, temporary, inputs, provenance, config)
         part.remove()
 
     # Say what was done
@@ -139,7 +157,7 @@ def render_files(
         fps=poses.fps,
         seconds=round(time.perf_counter() - started, 3),
         warnings=(*motion.warnings, *renderer.warnings(inputs.source, poses, motion.signer)),
-        settings=settings,
+        provenance=provenance,
     )
 
 
@@ -152,13 +170,15 @@ def _render_into(
     progress: Progress | None,
     *,
     steadied: bool,
+    compare: bool,
+    stop: Callable[[], bool],
 ) -> None:
     """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
 
     Raises:
-        Stopped: By a signal, after the frame that was being computed.
+        Stopped: By a signal or `stop`, after the frame that was being computed.
     """
-    poses, compare = motion.poses, len(inputs.outputs) > 1
+    poses = motion.poses
     source = resize_picture(inputs.source.astype(np.float32), inputs.size)
     chosen = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int))
 
@@ -188,10 +208,10 @@ def _render_into(
             if len(videos["video"]) == SEGMENT or index + 1 == len(poses):
                 part.append(**videos)
                 videos = {name: [] for name in videos}
-            if caught and index + 1 < len(poses):
+            if (caught or stop()) and index + 1 < len(poses):
                 part.show(**videos)
                 raise Stopped(
-                    caught[0],
+                    caught[0] if caught else signal.SIGINT,
                     f"after frame {index + 1} of {len(poses)}; the same command goes on, and "
                     f"{part.video('video')} can be played",
                 )
@@ -216,15 +236,32 @@ def _finished(
 
 
 def _finish(
-    part: PartialRender, paths: Sequence[Path], inputs: Inputs, settings: dict[str, object]
+    part: PartialRender,
+    paths: Sequence[Path],
+    inputs: Inputs,
+    provenance: Provenance,
+    config: RenderConfig,
 ) -> None:
-    """Make the video (first path) and, given three paths, comparison and contact sheet."""
-    for name, path, shown in zip(("video", "compare"), paths, inputs.outputs, strict=False):
+    """Make the files of `inputs.outputs` at the paths of their order; mark and sign them."""
+    written = dict(zip(inputs.outputs, paths, strict=True))
+    video, *compared = inputs.outputs[: 3 if config.compare else 1]
+    packet = xmp_packet(provenance.software, provenance.digital_source_type)
+
+    # Videos and contact sheet
+    for name, shown in zip(("video", "compare"), (video, *compared), strict=False):
         sound = inputs.sound if name == "video" else None
-        part.finish(name, path, settings, shown, sound)
+        part.finish(name, written[shown], provenance.in_video(), shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
         save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
+    for shown in (video, *compared):
+        add_mark(written[shown], packet)
+
+    # Signature, and where it all comes from
+    if can_sign(video):
+        sign_video(written[video], written.get(manifest_of(video)), provenance, config)
+    text = sidecar_text(provenance, written[video])
+    written[sidecar_of(video)].write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -238,40 +275,11 @@ def _kept(part: PartialRender) -> Iterator[None]:
         raise
 
 
-def _made_of(config: RenderConfig, settings: Mapping[str, object]) -> str:
+def _made_of(config: RenderConfig, provenance: Provenance) -> str:
     """Return a digest of all that the bytes of the files depend on."""
     device = "cpu" if config.model == WARP else choose_device(config.device)
-    text = json.dumps([settings, config.compare, device], sort_keys=True)
+    text = json.dumps([provenance.in_video(), config.compare, device], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _settings(
-    config: RenderConfig, sampling: Mapping[str, object], estimator: str | None
-) -> dict[str, object]:
-    """Return what is needed to render the same again."""
-    used = config.source_poses
-    return {
-        "software": f"signgen {signgen.__version__}",
-        "model": config.model,
-        **sampling,
-        KEY: content_digest(config),
-        "source_sha256": sha256(Path(config.source)),
-        **({"source_frame": config.source_frame} if config.source_frame else {}),
-        "poses_sha256": sha256(Path(config.poses)),
-        **({"estimator": estimator} if estimator else {}),
-        "align": config.align,
-        **({"source_poses_sha256": sha256(Path(used))} if used else {}),
-        **({"parsing": config.parsing} if config.parsing else {}),
-        **{
-            f"{name}_sha256": sha256(Path(file))
-            for name in ("clothes_from", "face_from", "mask")
-            if (file := getattr(config, name))
-        },
-        **({"edit_region": config.edit_region} if config.edit_region else {}),
-        **({"background": config.background} if config.background else {}),
-        **({"person_mask": config.person_mask} if config.background else {}),
-        **({"audio": config.audio} if config.audio != "none" else {}),
-    }
 
 
 def as_json(value: RenderPlan | RenderResult) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from signgen.pose.warping import WarpSource, prepare_source, warp
@@ -52,12 +52,16 @@ class GuideSource:
             indices: Which of them.
         """
         from signgen.data.examples.guides import guide_of, unknown_guide
+        from signgen.models.guided.windows import find_windows
         from signgen.structures import Guide
 
-        # Anything may move
+        frames = poses.frames(list(indices))
         if self.parts is None:
-            return unknown_guide(self.picture).expand(len(list(indices)))
-
-        # Move it to every pose
-        moved = (warp(self.parts, poses.keypoints[t], poses.confidence[t]) for t in indices)
-        return Guide.cat([guide_of(self.picture, one) for one in moved])  # (B, C, H, W) each
+            # Anything may move
+            guide = unknown_guide(self.picture).expand(len(frames))
+        else:
+            # Move it to every pose
+            pairs = zip(frames.keypoints, frames.confidence, strict=True)
+            moved = (warp(self.parts, points, confidence) for points, confidence in pairs)
+            guide = Guide.cat([guide_of(self.picture, one) for one in moved])  # (B, C, H, W) each
+        return replace(guide, windows=find_windows(frames))

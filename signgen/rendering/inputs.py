@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import PRESETS, Sampling
-from signgen.files.paths import check_output
 from signgen.media.audio import Sound
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.cache import VideoPoses
@@ -24,12 +23,14 @@ from signgen.pose.transforms import fill_missing, fit_to_source, smooth_one_euro
 from signgen.rendering.base import Frame, PartsOf, check_chunk
 from signgen.rendering.editing import Donor
 from signgen.rendering.finishing.backgrounds import Background, open_background
+from signgen.rendering.provenance.credentials import check_signer
+from signgen.rendering.provenance.outputs import check_outputs
 from signgen.rendering.reading import open_audio, open_poses, read_source
 from signgen.rendering.regions import open_donors, open_mask, open_parsing
 from signgen.rendering.warp import WARP, first_pose
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
-__all__ = ["Inputs", "Motion", "check_inputs", "output_names"]
+__all__ = ["Inputs", "Motion", "check_inputs"]
 
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
@@ -247,13 +248,14 @@ def check_inputs(config: RenderConfig) -> Inputs:
     if config.model == WARP:
         _check_warp(config)
     check_chunk(config.chunk)
+    check_signer(config)
     if config.fill_gaps < 0:
         raise UserError(
             f"--fill-gaps is {config.fill_gaps}; expected a number of frames, 0 for none.",
             ExitCode.USAGE,
         )
     sampling = sampling_of(config)
-    outputs = _outputs(config)
+    outputs = check_outputs(config)
 
     # The source
     source = read_source(config)
@@ -306,35 +308,3 @@ def _check_warp(config: RenderConfig) -> None:
             f"--device is {config.device}; --model warp computes on the CPU. Leave it out.",
             ExitCode.USAGE,
         )
-
-
-def output_names(config: RenderConfig) -> tuple[Path, ...]:
-    """Return the files that a render writes, the video first, unchecked."""
-    out = Path(config.out)
-    extra = (out.with_suffix(".compare.mp4"), out.with_suffix(".sheet.png"))
-    return (out, *extra) if config.compare else (out,)
-
-
-def _outputs(config: RenderConfig) -> tuple[Path, ...]:
-    # What is written
-    alpha, suffix = config.background == "alpha", Path(config.out).suffix.lower()
-    if alpha and suffix == ".mp4":
-        raise UserError(
-            f"{config.out}: MP4 has no opacity; expected a name ending in .webm for --background "
-            "alpha.",
-            ExitCode.USAGE,
-        )
-    check_output(config.out, ".webm" if alpha else ".mp4")
-    outputs = tuple(check_output(path) for path in output_names(config))
-
-    # None of it may be an input
-    inputs = [config.source, config.poses, config.source_poses, config.mask]
-    inputs += [config.clothes_from, config.face_from, config.background, config.audio]
-    taken = {Path(name).resolve() for name in inputs if name}
-    for path in outputs:
-        if path.resolve() in taken:
-            raise UserError(
-                f"{path} is an input and would be overwritten. Choose another --out.",
-                ExitCode.USAGE,
-            )
-    return outputs

@@ -168,10 +168,10 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
     """
-    if config.stage == "decoder":
+    if config.stage in {"decoder", "windows"}:
         raise UserError(
-            "stage is decoder, whose loss samples with numbers that the meta device does not have; "
-            "expected vae, ipf or fpdm.",
+            f"stage is {config.stage}, whose loss samples with numbers that the meta device does "
+            "not have; expected vae, ipf or fpdm.",
             ExitCode.USAGE,
         )
     model = without_weights(config.model)

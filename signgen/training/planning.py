@@ -91,7 +91,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     # What it costs
     one: Cost | None = None
-    if config.stage != "decoder":
+    if config.stage not in {"decoder", "windows"}:
         one = _counted(config, note)
     return TrainingPlan(
         stage=config.stage,
@@ -120,8 +120,8 @@ def _data(config: TrainConfig) -> None:
 
 
 def _whole(config: TrainConfig) -> None:
-    """Check that the decoder's run starts from a trained stage 2, where its folders are there."""
-    if config.stage == "decoder":
+    """Check that what follows stage 2 starts from a trained one, where its folders are there."""
+    if config.stage in {"decoder", "windows"}:
         names: set[str] = set()
         for name in config.start_from:
             names.update(weight_names(resolve(name)[0]))

@@ -21,6 +21,7 @@ from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_best, save_checkpoint
+from signgen.config.model import ModelConfig
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
@@ -121,10 +122,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model, config.stage)
-        if config.stage == "decoder":
+        if config.stage in {"decoder", "windows"}:
             check_whole(config, adopted)
-            section = replace(model.autoencoder, decoder_trained=True)
-            model = replace(model, autoencoder=section)
+            model = _followed(model, config)
         pictures = measure_split(adapter, config.data.split, model.size)
         config = replace(config, model=replace(model, pictures=pictures))
     config = replace(config, precision=choose_precision(config))
@@ -172,8 +172,20 @@ def _load(stage: Trainable, state: State, where: Path | str) -> None:
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
 
 
+def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
+    """Return the settings of a whole model when a stage that follows stage 2 trains on it."""
+    if config.stage == "decoder":
+        return replace(model, autoencoder=replace(model.autoencoder, decoder_trained=True))
+    # What is trained is of the run's own sizes
+    own = config.model.decoder
+    decoder = replace(
+        model.decoder, hand_channels=own.hand_channels, face_channels=own.face_channels
+    )
+    return replace(model, decoder=decoder)
+
+
 def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
-    """Refuse to tune a decoder on samples of an untrained denoiser.
+    """Refuse to train on samples of an untrained denoiser.
 
     Args:
         config: Settings of the run.
@@ -182,7 +194,7 @@ def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
     if not any(name.startswith(config.model.denoiser) for name in names):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
-            "decoder needs one. Give a run folder of stage fpdm, or a model.",
+            f"{config.stage} needs one. Give a run folder of stage fpdm, or a model.",
             ExitCode.USAGE,
         )
 

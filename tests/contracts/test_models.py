@@ -13,7 +13,7 @@ from signgen.diffusion.noise import FrameNoise
 from signgen.diffusion.samplers import sample
 from signgen.models import build_model, build_stage
 from signgen.models.base import PoseGuidedModel, Trainable
-from signgen.structures import Batch, Guide
+from signgen.structures import Batch, Guide, UserError, Windows
 
 TINY = tiny_fpdm()
 SIDE = TINY.source_encoder
@@ -22,7 +22,9 @@ OLD = replace(SIDE, position_interpolation="scale", table_size=56, trained=False
 GUIDED = replace(
     TINY,
     autoencoder=AutoencoderConfig(block_channels=(8, 8, 16, 16), norm_groups=4, latent_channels=8),
-    decoder=DecoderConfig(kind="guided", channels=(8, 8, 16)),
+    decoder=DecoderConfig(
+        kind="guided", channels=(8, 8, 16), hand_channels=(8, 8, 8), face_channels=(8, 8, 8)
+    ),
     scheduler=SchedulerConfig(prediction_type="sample"),
 )
 PARSING = tiny_parsing()
@@ -79,7 +81,7 @@ CONFIGS = [
         id="parsing-guided-decoder",
     ),
 ]
-STAGES = ["vae", "ipf", "fpdm", "decoder"]
+STAGES = ["vae", "ipf", "fpdm", "decoder", "windows"]
 
 
 def make_batch(config, count=3):
@@ -91,6 +93,9 @@ def make_batch(config, count=3):
     source, target = source * 2 - 1, target * 2 - 1
     moved = torch.rand(count, 1, *config.size, generator=generator)
     guide = Guide(source.flip(-1), source, moved, moved.expand(-1, 3, -1, -1))
+    squares = torch.tensor([[[8, 8, 16], [20, 30, 24], [14, 2, 18]]]).expand(count, -1, -1)
+    drawn = torch.rand(count, 3, 3, 64, 64, generator=generator)
+    guide = replace(guide, windows=Windows(squares, drawn))
     parts = None
     if config.regions:
         parts = torch.zeros(count, *config.size, dtype=torch.int64)
@@ -209,6 +214,10 @@ def test_chunks_do_not_change_frames(config, model):
 def test_stages_are_trainable(config, stage):
     if stage == "ipf" and config.ipf.loss == "none":
         pytest.skip("this model's stage 1 is not trained")
+    if stage == "windows" and not config.decoder.in_windows:
+        with pytest.raises(UserError, match=r"decoder\.hand_channels is \[\]"):
+            build_stage(config, stage)
+        return
     module: Trainable = build_stage(config, stage)
     module.train()
     batch = make_batch(config)
@@ -238,5 +247,7 @@ def test_weights_survive_a_round_trip(config, model):
 def test_stage_weights_are_part_of_the_model(config):
     names = set(build_model(config).state_dict())
     assert set(build_stage(config, "vae").state_dict()) <= names
+    if config.decoder.in_windows:
+        assert set(build_stage(config, "windows").state_dict()) == names
     if config.fusion != "none":
         assert {f"ipf.{name}" for name in build_stage(config, "ipf").state_dict()} <= names

@@ -29,6 +29,8 @@ from signgen.rendering.planning import plan
 from signgen.structures import PoseSequence
 from tests.material.sample_clips import sample_clip
 
+ALL = ["a.mp4", "a.compare.mp4", "a.sheet.png", "a.provenance.json"]
+
 
 def config_of(work: Any, **changes: Any) -> RenderConfig:
     return RenderConfig(
@@ -39,8 +41,8 @@ def config_of(work: Any, **changes: Any) -> RenderConfig:
 def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> None:
     assert work.render(seed=5) == 0
     files = [Path(line) for line in work.capsys.readouterr().out.splitlines()]
-    assert [file.name for file in files] == ["a.mp4", "a.compare.mp4", "a.sheet.png"]
-    assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
+    assert [file.name for file in files] == ALL
+    assert work.left() == sorted(ALL)
     with av.open(str(files[0])) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -48,11 +50,10 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
         assert (stream.height, stream.width) == source.shape[:2]
         settings = json.loads(container.metadata["comment"])
         assert sum(1 for _ in container.decode(stream)) == 5
-    assert settings["seed"] == 5
-    assert settings["model"] == str(work.model)
-    assert {"software", "steps", "guidance", "source_sha256", "poses_sha256"} <= set(settings)
-    assert (settings["sampler"], settings["precision"]) == ("ddpm", "no")
-    assert "official_noise" not in settings
+    sampling = settings["sampling"]
+    assert (sampling["seed"], sampling["sampler"], sampling["precision"]) == (5, "ddpm", "no")
+    assert {"steps", "guidance"} <= sampling.keys()
+    assert "official_noise" not in sampling
     with av.open(str(files[1])) as container:
         stream = container.streams.video[0]
         assert stream.width > 3 * source.shape[1]
@@ -60,14 +61,14 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
     assert read_image(files[2]).shape[1] > 3 * source.shape[1]
 
 
-def test_json_is_one_object_and_no_compare_is_one_file(work: Any) -> None:
+def test_json_is_one_object_and_no_compare_is_the_video_alone(work: Any) -> None:
     assert work.render("--json", "--no-compare", "--size", 64, 48) == 0
     captured = work.capsys.readouterr()
     result = json.loads(captured.out)
     assert captured.err == ""
-    assert result["files"] == [str(work.out / "a.mp4")]
+    assert result["files"] == [str(work.out / name) for name in ("a.mp4", "a.provenance.json")]
     assert (result["frames"], result["size"], result["fps"]) == (5, [64, 48], 12.5)
-    assert work.left() == ["a.mp4"]
+    assert work.left() == ["a.mp4", "a.provenance.json"]
 
 
 def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None:
@@ -75,7 +76,7 @@ def test_sampler_noise_and_precision_are_planned_and_recorded(work: Any) -> None
     assert work.render(*words, "--dry-run", "--json") == 0
     planned = json.loads(work.capsys.readouterr().out)
     assert work.render(*words, "--json", "--no-compare") == 0
-    settings = json.loads(work.capsys.readouterr().out)["settings"]
+    settings = json.loads(work.capsys.readouterr().out)["provenance"]["sampling"]
     expected = {"sampler": "unipc", "official_noise": True, "precision": "bf16"}
     for made in (planned, settings):
         assert {key: made[key] for key in expected} == expected
@@ -118,7 +119,8 @@ def test_official_noise_of_a_model_can_be_refused(work: Any, tmp_path: Path) -> 
         for more in ([], ["--dry-run"]):
             assert work.render(*words, *more, model=tmp_path / "official") == 0
             made = json.loads(work.capsys.readouterr().out)
-            assert made.get("settings", made).get("official_noise", False) is official
+            sampled = made if more else made["provenance"]["sampling"]
+            assert sampled.get("official_noise", False) is official
 
 
 def test_plan_of_a_model_without_fusion_counts_two_branches(work: Any, tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_folder_of_predictions_renders_like_one_file(work: Any, tmp_path: Path
         assert work.render(poses=folder) == 0
         with av.open(str(work.out / "a.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == len(poses)
-            digests.append(json.loads(container.metadata["comment"])["poses_sha256"])
+            digests.append(json.loads(container.metadata["comment"])["inputs"]["poses"])
     assert digests[0] != digests[1]
 
 
@@ -167,9 +169,9 @@ def test_align_takes_the_proportions_of_the_source(work: Any, tmp_path: Path) ->
         assert work.render(*words, "--json") == 0
         result = json.loads(work.capsys.readouterr().out)
         drawn.append(np.stack(list(read_video(work.out / "a.compare.mp4"))))
-        settings = result["settings"]
-        assert settings["align"] == ("limb" if words else "none")
-        assert ("source_poses_sha256" in settings) == bool(words)
+        made_of = result["provenance"]
+        assert made_of["settings"].get("align", "none") == ("limb" if words else "none")
+        assert ("source_poses" in made_of["inputs"]) == bool(words)
         assert result["warnings"] == []
     assert np.abs(drawn[0].astype(int) - drawn[1]).mean() > 1, "another pose is drawn"
     assert work.render("--align", "affine", "--source-poses", work.poses, "--dry-run") == 65
@@ -262,7 +264,7 @@ def test_dry_run_writes_nothing(work: Any) -> None:
     planned = json.loads(work.capsys.readouterr().out)
     assert (planned["frames"], planned["fps"], planned["steps"]) == (5, 12.5, 4)
     assert planned["forwards_per_frame"] == 8  # equal weights spare the middle branch
-    assert len(planned["files"]) == 3
+    assert len(planned["files"]) == 4
     assert plan(config_of(work, guidance=(1.5, 3.0), steps=4)).forwards_per_frame == 12
     assert work.render("--dry-run") == 0
     assert "a.compare.mp4" in work.capsys.readouterr().out

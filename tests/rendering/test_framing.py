@@ -184,4 +184,4 @@ def test_poses_of_another_person_are_aligned_and_stay_inside(work: Any) -> None:
     write_poses(other, work.folder / "signer.json")
     assert work.render(*words[2:]) == 65, "another skeleton, with --align none"
     assert "of openpose-18, the poses of coco-wholebody-133" in work.capsys.readouterr().err
-    assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
+    assert work.left() == ["a.compare.mp4", "a.mp4", "a.provenance.json", "a.sheet.png"]

@@ -137,7 +137,7 @@ def test_the_command_takes_key_points_where_it_finds_them(
     words = ("--source-poses", work.folder / "doll.json")
     assert work.render(*words, "--json") == 0
     assert json.loads(work.capsys.readouterr().out)["warnings"] == []
-    assert work.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
+    assert work.left() == ["a.compare.mp4", "a.mp4", "a.provenance.json", "a.sheet.png"]
     if importlib.util.find_spec("mediapipe") is None:
         assert work.render("--json", "--dry-run") == 0
         (text,) = json.loads(work.capsys.readouterr().out)["warnings"]

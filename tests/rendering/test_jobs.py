@@ -14,8 +14,8 @@ from signgen.checkpoints import models
 from signgen.cli.main import main
 from signgen.config.render import RenderConfig
 from signgen.pose.formats import write_poses
-from signgen.rendering.contents import content_digest
 from signgen.rendering.jobs import read_jobs
+from signgen.rendering.provenance.contents import content_digest
 from tests.rendering.conftest import random_poses
 
 
@@ -54,8 +54,11 @@ def test_a_folder_becomes_a_folder_and_goes_on(
     assert "bad.json" in rows[2]["error"]
     assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == [
         "a.mp4",
+        "a.provenance.json",
         "b.mp4",
+        "b.provenance.json",
         "c.mp4",
+        "c.provenance.json",
     ]
     assert len(loads) == 1
 
@@ -86,7 +89,7 @@ def test_jobs_of_a_list_have_settings_of_their_own(work: Any) -> None:
     )
     code, rows, err = run(work, "--jobs", jobs)
     assert (code, [row["status"] for row in rows]) == (3, ["done", "failed", "done"])
-    assert (rows[0]["size"], rows[2]["settings"]["seed"]) == ([64, 48], 7)
+    assert (rows[0]["size"], rows[2]["provenance"]["sampling"]["seed"]) == ([64, 48], 7)
     assert rows[1]["code"] == 66
     assert "none.png does not exist" in err
 

@@ -93,7 +93,7 @@ def test_ten_bits_are_read_and_their_sound_is_copied(tmp_path: Path) -> None:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
         samples = sum(frame.samples for frame in container.decode(container.streams.audio[0]))
     assert samples / 44_100 == pytest.approx(0.16, abs=0.03)
-    assert result.settings["audio"] == "copy"
+    assert result.provenance.settings["audio"] == "copy"
     first = next(read_video(result.files[0]))
     assert np.abs(first.astype(int) - picture).mean() < 6
 

@@ -87,9 +87,9 @@ def test_the_command_writes_all_files_and_says_what_was_used(dolls: Any, doll: D
     words = ("--source-poses", dolls.folder / "doll.json", "--json")
     assert dolls.render(*words) == 0
     result = json.loads(dolls.capsys.readouterr().out)
-    assert dolls.left() == ["a.compare.mp4", "a.mp4", "a.sheet.png"]
-    assert result["settings"]["model"] == "warp"
-    assert {"steps", "seed", "sampler"}.isdisjoint(result["settings"])
+    assert dolls.left() == ["a.compare.mp4", "a.mp4", "a.provenance.json", "a.sheet.png"]
+    assert result["provenance"]["settings"]["model"] == "warp"
+    assert result["provenance"]["sampling"] == {}
     first = next(iter(read_video(dolls.out / "a.mp4")))
     assert np.abs(first.astype(int) - doll.picture).mean() < 3, "but for the video's compression"
 
@@ -99,7 +99,7 @@ def test_poses_are_aligned_before(dolls: Any) -> None:
     write_poses(other.posed(RAISED), dolls.poses)
     words = ("--source-poses", dolls.folder / "doll.json", "--align", "limb", "--no-compare")
     assert dolls.render(*words) == 0
-    assert dolls.left() == ["a.mp4"]
+    assert dolls.left() == ["a.mp4", "a.provenance.json"]
 
 
 def test_the_plan_samples_nothing(dolls: Any) -> None:

@@ -188,6 +188,15 @@ def test_guided_model_goes_through_all_stages(tmp_path: Path) -> None:
     assert changed
     assert all(name.startswith("decoder.") for name in changed)
 
+    # What paints in windows comes after it, and changes nothing else
+    painted = replace(GUIDED, decoder=replace(GUIDED.decoder, hand_channels=(8, 8, 8)))
+    start = {"model": painted, "start_from": (str(last),)}
+    end = train(tiny(tmp_path / "windows", "windows", steps=3, learning_rate=1e-3, **start))
+    finished = load_model(str(end))
+    assert finished.config.decoder.hand_channels == (8, 8, 8)
+    for name, value in tuned.items():
+        assert torch.equal(finished.state_dict()[name], value)
+
 
 def test_windows_are_for_the_autoencoder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="window is 32, which is for stage vae") as caught:

@@ -40,6 +40,7 @@ from signgen.data.examples.regions import check_parts, frame_regions
 from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
+from signgen.models.guided.windows import find_windows
 from signgen.models.inputs import PoseDrawing, source_size, square, tower_side
 from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
 from signgen.structures import Batch, FrameRef, Guide, Triplet, UserError
@@ -159,6 +160,8 @@ class TripletDataset(Dataset[Example]):
         drawn = torch.from_numpy(self.drawing.shrink(canvas).copy())
         if self._side is not None and self.drawing.apart:
             own["tower_pose"] = canvas
+        if guide is not None and self.model.decoder.in_windows:
+            guide = replace(guide, windows=find_windows(placed))
         points, visible = placed.keypoints[0], placed.confidence[0]
         regions = partial(frame_regions, self.adapter, self.model.regions, mirrored)
         example = Example(

@@ -12,14 +12,14 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_local
 from signgen.files.reading import parse_json, read_text
 from signgen.pose.extraction.files import take_shard
-from signgen.rendering.inputs import output_names
+from signgen.rendering.provenance.outputs import output_names
 
 __all__ = ["is_many", "read_jobs"]
 
 MAX_BYTES = 1 << 28
 SHARED = frozenset(
     {
-        *("model", "device", "estimator", "weights"),
+        *("model", "device", "estimator", "weights", "like"),
         *("jobs", "shard", "engine", "workers", "dry_run", "json"),
     }
 )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from signgen.config.render import RenderConfig
 from signgen.errors import UserError, explain
 from signgen.rendering.command import RenderResult, render_files
-from signgen.rendering.contents import content_digest, is_made_of
-from signgen.rendering.inputs import output_names
 from signgen.rendering.loading import load_once
 from signgen.rendering.planning import RenderPlan, plan
+from signgen.rendering.provenance.contents import content_digest
+from signgen.rendering.provenance.outputs import output_names
+from signgen.rendering.provenance.record import is_made_of
 
 if TYPE_CHECKING:
     from signgen.models.base import PoseGuidedModel

@@ -116,7 +116,7 @@ def test_render_from_a_video_twice(render, tmp_path, capsys):
         captured = capsys.readouterr()
         result = json.loads(captured.out)
         assert (result["frames"], result["fps"]) == (4, 12.5)
-        assert result["settings"]["estimator"] == "dots-1"
+        assert result["provenance"]["estimator"] == "dots-1"
     assert render.estimator.clips == 3, "the video once, and the source picture of each render"
     with av.open(str(tmp_path / "out" / "a.mp4")) as container:
         assert json.loads(container.metadata["comment"])["estimator"] == "dots-1"

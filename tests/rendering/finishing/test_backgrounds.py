@@ -125,7 +125,7 @@ def test_opacity_reaches_the_file_and_a_stopped_render_goes_on(
         monkeypatch.setattr(f"signgen.rendering.{module}.SEGMENT", 2)
     changes = {"background": "alpha", "steady": True}
     result = render_files(warp_config(work, "whole.webm", **changes))
-    assert result.settings["background"] == "alpha"
+    assert result.provenance.settings["background"] == "alpha"
     config = warp_config(work, "a.webm", **changes)
 
     def stop() -> None:

@@ -10,15 +10,11 @@ from pathlib import Path
 import signgen
 from signgen.checkpoints.finding import resolve
 from signgen.config.render import RenderConfig
-from signgen.errors import UserError
 from signgen.files.digests import sha256
-from signgen.media import read_comment
 from signgen.rendering.warp import WARP
 
-__all__ = ["KEY", "content_digest", "is_made_of"]
+__all__ = ["content_digest", "input_digests", "model_digest"]
 
-KEY = "content_sha256"
-"""What the digest is called in the comment of a video."""
 FILES = (
     *("source", "poses", "source_poses", "weights", "parsing", "mask", "background", "audio"),
     *("clothes_from", "clothes_parsing", "face_from", "face_parsing"),
@@ -26,7 +22,7 @@ FILES = (
 """Settings that name files, which count by what is in them; a hub id counts by its name."""
 WITHOUT_EFFECT = (
     *("out", "device", "compare", "resume", "jobs", "shard", "engine", "workers"),
-    *("dry_run", "json"),
+    *("dry_run", "json", "like", "certificate", "private_key", "credentials"),
 )
 """Settings that frames do not depend on, but for rounding."""
 
@@ -46,10 +42,7 @@ def content_digest(config: RenderConfig) -> str:
         del made_of[name]
 
     # Contents of files
-    for name in FILES:
-        path = made_of[name]
-        if path and (name in ("source", "poses") or Path(str(path)).exists()):
-            made_of[name] = sha256(Path(str(path)))
+    made_of |= input_digests(config)
 
     # The model, by the digests in its manifest
     if config.model != WARP:
@@ -61,9 +54,24 @@ def content_digest(config: RenderConfig) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
-def is_made_of(video: Path, digest: str) -> bool:
-    """Whether a whole video is there and its comment says that it was made of a digest."""
-    try:
-        return read_comment(video).get(KEY) == digest
-    except UserError:
-        return False
+def input_digests(config: RenderConfig) -> dict[str, str]:
+    """Return the SHA-256 of every file of the settings, by the setting.
+
+    Raises:
+        OSError: If source or poses cannot be read.
+    """
+    paths = {name: getattr(config, name) for name in FILES}
+    return {
+        name: sha256(Path(path))
+        for name, path in paths.items()
+        if path and (name in ("source", "poses") or Path(path).exists())
+    }
+
+
+def model_digest(config: RenderConfig) -> str:
+    """Return the SHA-256 of a model's manifest, which has those of the weights; empty for `warp`.
+
+    Raises:
+        UserError: If there is no such model.
+    """
+    return "" if config.model == WARP else sha256(resolve(config.model)[0] / "manifest.json")

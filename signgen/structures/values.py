@@ -7,7 +7,7 @@ Sizes are (H, W), points are (x, y) in pixels, images are RGB, frame rates are f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
+from signgen.structures.guide import Guide
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,6 @@ __all__ = [
     "Conditioning",
     "ExitCode",
     "FrameRef",
-    "Guide",
     "PoseSequence",
     "Progress",
     "Record",
@@ -119,64 +119,6 @@ class Triplet:
 
     source: FrameRef
     target: FrameRef
-
-
-@dataclass(frozen=True)
-class Guide:
-    """The source picture moved to a target pose, for decoders that copy from it.
-
-    Args:
-        warped: (B, 3, H, W) float32 in [-1, 1], the source moved part by part (`pose.warping`).
-        source: (B, 3, H, W) float32 in [-1, 1], the source as it is.
-        moved: (B, 1, H, W) float32 in [0, 1]; 0 is where nothing moves in either pose, and a
-            picture there is the source, to the bit.
-        masks: (B, 3, H, W) float32 in [0, 1]: what the source does not show, what was moved, and
-            where the source shows what is there. All 0 where the source's key points are unknown.
-    """
-
-    warped: Tensor
-    source: Tensor
-    moved: Tensor
-    masks: Tensor
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W)."""
-        return int(self.source.shape[-2]), int(self.source.shape[-1])
-
-    def to(self, device: torch.device | str) -> Guide:
-        """Return the guide on another device."""
-        return self.mapped(lambda value: value.to(device))
-
-    def expand(self, count: int) -> Guide:
-        """Repeat the guide of one frame (B = 1) `count` times, without copying."""
-        return self.mapped(lambda value: value.expand(count, -1, -1, -1))
-
-    def resized(self, size: tuple[int, int]) -> Guide:
-        """Return the guide at another size (H, W), areas averaged; itself at its own."""
-        if size == self.size:
-            return self
-        from torch.nn.functional import interpolate
-
-        shrinks = size[0] <= self.size[0] and size[1] <= self.size[1]
-        mode = "area" if shrinks else "bilinear"
-        return self.mapped(lambda value: interpolate(value, size, mode=mode))
-
-    @staticmethod
-    def cat(guides: Sequence[Guide]) -> Guide:
-        """Concatenate along the batch."""
-        import torch
-
-        return Guide(
-            **{
-                part.name: torch.cat([getattr(guide, part.name) for guide in guides])
-                for part in fields(Guide)
-            }
-        )
-
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> Guide:
-        """Return the guide with all its planes changed alike, such as cut or mirrored."""
-        return Guide(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
 
 
 @dataclass(frozen=True)

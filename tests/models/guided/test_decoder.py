@@ -12,7 +12,8 @@ from signgen.config.autoencoder import DecoderConfig
 from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.sampling import Sampling
 from signgen.models import build_model, build_stage
-from signgen.models.guided import GuidedDecoder, Painting
+from signgen.models.guided.decoder import GuidedDecoder
+from signgen.models.guided.painting import Painting
 from signgen.rendering.renderer import generate
 from signgen.structures import Batch, Guide, UserError
 

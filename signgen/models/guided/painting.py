@@ -1,37 +1,24 @@
-"""The guided decoder: it paints what is new and copies what the source shows.
+"""A network that paints what is new and copies what pictures show.
 
-Besides the latents it sees the pose as drawn and the source moved to that pose. Per pixel it mixes
-three pictures: what it paints, the moved source shifted by a learned flow, and the source as it is.
-Where nothing moves in either pose the picture is the source's own, by rule.
+It sees a pose as drawn, a picture, and another one moved to that pose. Per pixel it mixes three:
+what it paints, the moved picture shifted by a learned flow, and the picture as it is.
 
 Copying pixels of the source follows Siarohin et al. (CVPR 2018) and Balakrishnan et al. (CVPR
 2018); a mask over a residual flow Siarohin et al. (NeurIPS 2019).
 """
 
-# Differs from FPDM: its decoder is Stable Diffusion's, which sees the latents alone, because at
-# 32 MB nothing else keeps faces, clothes and the background of a photograph.
-
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from signgen.config.autoencoder import DecoderConfig
-from signgen.config.model import FPDMConfig
-from signgen.structures import Conditioning, ExitCode, Guide, UserError, expect
+from signgen.structures import Guide, expect
 
-__all__ = [
-    "GUIDE_CHANNELS",
-    "GuidedDecoder",
-    "Painting",
-    "build_decoder",
-    "fitting",
-    "guide_planes",
-]
+__all__ = ["GUIDE_CHANNELS", "Painter", "Painting", "guide_planes"]
 
 GUIDE_CHANNELS = 3 + 3 + 1 + 3
 """Moved source, source, what moved, masks."""
@@ -43,7 +30,7 @@ FULL = 12
 
 @dataclass(frozen=True)
 class Painting:
-    """What a guided decoder paints, and how it is mixed with the source; of any size when mixed.
+    """What a `Painter` paints, and how it is mixed with the source; of any size when mixed.
 
     Args:
         rgb: (B, 3, H, W) painted picture, about [-1, 1].
@@ -68,20 +55,21 @@ class Painting:
         """
         expect(moved, "B 1 H W", "moved")
         size = (int(source.shape[-2]), int(source.shape[-1]))
-        painted, gate = (_enlarged(value.float(), size) for value in (self.rgb, self.gate))
+        painted, gate = (_at_size(value.float(), size) for value in (self.rgb, self.gate))
         scale = [size[1] / self.rgb.shape[-1], size[0] / self.rgb.shape[-2]]
-        flow = _enlarged(self.flow.float(), size)  # (B, 2, H, W)
+        flow = _at_size(self.flow.float(), size)  # (B, 2, H, W)
         flow = flow * flow.new_tensor(scale)[:, None, None]
         shares = gate.split(1, dim=1)
         picture = shares[0] * painted + shares[1] * _shifted(warped, flow) + shares[2] * source
         return source + moved * (picture - source)
 
 
-def _enlarged(value: Tensor, size: tuple[int, int]) -> Tensor:
+def _at_size(value: Tensor, size: tuple[int, int]) -> Tensor:
     """Return planes at a size (H, W), smoothly between their pixels."""
     if value.shape[-2:] == size:
         return value
-    return F.interpolate(value, size, mode="bilinear")
+    smaller = size[0] < value.shape[-2] or size[1] < value.shape[-1]
+    return F.interpolate(value, size, mode="bilinear", antialias=smaller)
 
 
 def _shifted(picture: Tensor, flow: Tensor) -> Tensor:
@@ -148,42 +136,49 @@ class _Blocks(nn.ModuleList):
         return x
 
 
-class GuidedDecoder(nn.Module):
-    """A U-Net over pose, moved source and source, with the latents at its own resolution.
+class Painter(nn.Module):
+    """A U-Net over pose, moved source and source, with latents, if any, at their own resolution.
 
     Its finest features are at half the picture's size: full-size convolutions would cost most of
     the time. A last thin layer sees the pictures as they are.
 
     Args:
-        config: Sizes.
-        latent_channels: Channels of the latents.
+        channels: Channels at a half, a quarter ... of the picture's size, at least two.
+        blocks: Residual blocks per resolution on the way up.
+        max_flow: Pixels by which the learned flow may shift the moved source.
+        latent_channels: Channels of the latents; 0 for none.
         factor: Side of one latent cell in pixels.
         embedding: Width of the signer's embedding; 0 for none.
-
-    Raises:
-        UserError: If the sizes do not fit together.
     """
 
     def __init__(
-        self, config: DecoderConfig, latent_channels: int, factor: int, embedding: int = 0
+        self,
+        channels: Sequence[int],
+        blocks: int = 1,
+        max_flow: float = 8.0,
+        *,
+        latent_channels: int = 0,
+        factor: int = 2,
+        embedding: int = 0,
     ) -> None:
         super().__init__()
-        _check(config, factor)
-        widths = config.channels
+        widths = tuple(channels)
         levels = range(len(widths))
-        self.max_flow = config.max_flow
+        self.max_flow = max_flow
         self.latent_level = factor.bit_length() - 2
         self.stem = _Convolution(4 * (3 + GUIDE_CHANNELS), widths[0])
         self.down = nn.ModuleList(
             _Convolution(widths[k - 1], widths[k], stride=2) for k in levels[1:]
         )
-        self.latents = nn.Conv2d(latent_channels, widths[self.latent_level], 3, padding=1)
+        self.latents: nn.Conv2d | None = None
+        if latent_channels:
+            self.latents = nn.Conv2d(latent_channels, widths[self.latent_level], 3, padding=1)
         self.blocks = nn.ModuleList(_Block(width, embedding) for width in widths)
         self.join = nn.ModuleList(
             nn.Conv2d(widths[k] + widths[k + 1], widths[k], 1) for k in levels[:-1]
         )
         self.up = nn.ModuleList(
-            _Blocks(_Block(width, embedding) for _ in range(config.blocks)) for width in widths[:-1]
+            _Blocks(_Block(width, embedding) for _ in range(blocks)) for width in widths[:-1]
         )
         shift = nn.Conv2d(widths[1], 2, 3, padding=1)
         self.full = nn.Conv2d(widths[0], 4 * FULL, 3, padding=1)
@@ -219,7 +214,7 @@ class GuidedDecoder(nn.Module):
         for level, block in enumerate(self.blocks):
             if level:
                 skips.append(self.down[level - 1](skips[-1]))
-            if level == self.latent_level and latents is not None:
+            if self.latents is not None and level == self.latent_level and latents is not None:
                 skips[-1] = skips[-1] + self.latents(latents.to(inputs.dtype))
             skips[-1] = block(skips[-1], embedding)
 
@@ -240,65 +235,7 @@ class GuidedDecoder(nn.Module):
         assert flow is not None
         return Painting(rgb, gate.float().softmax(dim=1), flow)
 
-    def picture(self, latents: Tensor, conditioning: Conditioning, guide: Guide | None) -> Tensor:
-        """Paint a picture at the size of the drawn pose, and mix it at the size of the guide.
-
-        Args:
-            latents: (B, C, h, w), not scaled.
-            conditioning: With the drawn poses.
-            guide: Of B frames, or of one that all share; at any size.
-
-        Returns:
-            (B, 3, H, W) of the guide's size, not clamped.
-
-        Raises:
-            ValueError: If there is no guide or no drawing.
-        """
-        drawing = conditioning.drawing
-        if guide is None or drawing is None:
-            raise ValueError("the guided decoder needs a guide and the drawn poses")
-        if len(guide.source) == 1:
-            guide = guide.expand(len(latents))
-        small = fitting(guide, drawing)
-        painting: Painting = self(latents, drawing, small, conditioning.embedding)
-        return painting.mix(guide.warped, guide.source, guide.moved)
-
 
 def guide_planes(guide: Guide) -> Tensor:
     """Return (B, GUIDE_CHANNELS, H, W)."""
     return torch.cat([guide.warped, guide.source, guide.moved, guide.masks], dim=1)
-
-
-def fitting(guide: Guide | None, drawing: Tensor) -> Guide:
-    """Return the guide of B drawn poses (B, 3, H, W) at their size; one may be shared by all."""
-    if guide is None:
-        raise ValueError("a guided model needs a guide, the source moved to the poses")
-    shared = guide.expand(len(drawing)) if len(guide.source) == 1 else guide
-    return shared.resized((int(drawing.shape[-2]), int(drawing.shape[-1])))
-
-
-def build_decoder(
-    config: FPDMConfig, autoencoder: AutoencoderKL, embedding: int = 0
-) -> GuidedDecoder | None:
-    """Build the guided decoder and take out the autoencoder's own; None where that one is kept.
-
-    Args:
-        config: Settings of the whole model.
-        autoencoder: What makes the latents.
-        embedding: Width of the embedding of the signer; 0 for none.
-    """
-    if not config.guided:
-        return None
-    del autoencoder.decoder, autoencoder.post_quant_conv
-    factor = 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
-    return GuidedDecoder(config.decoder, autoencoder.config["latent_channels"], factor, embedding)
-
-
-def _check(config: DecoderConfig, factor: int) -> None:
-    levels = max(2, factor.bit_length() - 1)
-    if len(config.channels) < levels:
-        raise UserError(
-            f"model: decoder.channels has {len(config.channels)} entries; expected at least "
-            f"{levels}, because the autoencoder divides sizes by {factor}.",
-            ExitCode.USAGE,
-        )

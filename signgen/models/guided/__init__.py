@@ -1,0 +1,1 @@
+"""Decoders that see the drawn pose and the source moved to it, and copy what they can."""
