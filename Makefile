@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 MEDIAPIPE := .venv-mediapipe
+RAY := .venv-ray
 UI := .venv-ui
 SAMPLE := signgen/assets/sample/demo
 PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -24,7 +25,8 @@ JOBS ?= 2
 export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose ui test-ui bench \
+.PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray \
+	ui test-ui bench \
 	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -107,6 +109,18 @@ $(MEDIAPIPE)/.installed: requirements/pose-mediapipe.txt $(DEV)
 
 test-mediapipe: $(MEDIAPIPE)/.installed ## Tests that need MediaPipe, in an environment of their own
 	OMP_NUM_THREADS=1 $(MEDIAPIPE)/bin/python -m pytest tests/pose/estimators/test_mediapipe.py tests/pose/estimators/test_hand_patches.py
+
+# Another environment that sees what $(VENV) has, and adds Ray.
+$(RAY)/.installed: pyproject.toml constraints.txt $(DEV)
+	@echo "Installing Ray into $(RAY)"
+	@$(BIN)/python -m venv --clear $(RAY)
+	@$(BIN)/python -c 'import sysconfig as s; p = s.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
+	  > "$$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	@$(RAY)/bin/python $(PIP_FLAGS) ray
+	@touch $@
+
+test-ray: $(RAY)/.installed ## Tests that need Ray, in an environment of their own
+	OMP_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/rendering/test_cluster.py
 
 # The same for Gradio, which needs an older Pillow, and what only its tests need.
 $(UI)/.installed: requirements/ui.txt $(DEV)

@@ -24,10 +24,10 @@ _DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 
 def choose_device(device: Device) -> str:
-    """Return the torch device of a setting; `cuda` is never replaced silently.
+    """Return the torch device of a setting; `cuda` and `mps` are never replaced silently.
 
     Raises:
-        UserError: If it is no setting, or `cuda` and there is none.
+        UserError: If it is no setting, or `cuda` or `mps` and there is none.
     """
     if device not in get_args(Device):
         raise UserError(
@@ -38,6 +38,15 @@ def choose_device(device: Device) -> str:
         return "cpu"
     import torch
 
+    # A Mac's GPU is taken where it is asked for: nothing has been run on one
+    if device == "mps":
+        if not torch.backends.mps.is_available():
+            raise UserError(
+                "--device is mps, but torch finds no GPU of Apple's here. Use --device cpu or "
+                "auto, or see `signgen doctor`.",
+                ExitCode.UNAVAILABLE,
+            )
+        return "mps"
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UserError(

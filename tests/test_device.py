@@ -8,6 +8,7 @@ import torch
 from signgen.device import choose_device, named_device
 from signgen.structures import ExitCode, UserError
 
+HAS_MPS = torch.backends.mps.is_available()
 ABSENT = f"cuda:{torch.cuda.device_count()}"
 
 
@@ -23,6 +24,7 @@ def test_names_of_settings_and_of_torch() -> None:
         (choose_device, "gpu", ExitCode.USAGE),
         (named_device, "gpu", ExitCode.USAGE),
         (named_device, ABSENT, ExitCode.UNAVAILABLE),
+        *([] if HAS_MPS else [(choose_device, "mps", ExitCode.UNAVAILABLE)]),
     ],
 )
 def test_what_is_not_there_is_refused(choose, name: str, code: ExitCode) -> None:

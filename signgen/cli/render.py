@@ -10,7 +10,7 @@ from signgen.errors import ExitCode, UserError
 __all__ = ["render"]
 
 GROUPS = {
-    "many videos": ("jobs", "shard"),
+    "many videos": ("jobs", "shard", "engine", "workers"),
     "poses": (
         "clip",
         "pose_size",
@@ -66,14 +66,16 @@ def render(config: RenderConfig) -> int:
     from signgen.rendering.planning import plan
     from signgen.rendering.provenance.record import changes_since, read_provenance
 
+    on_ray = _on_ray(config)
     if is_many(config):
         return _render_many(config)
-    if config.shard is not None:
-        raise UserError(
-            "--shard is a part of many videos; expected --jobs FILE, or folders as --poses and "
-            "--out.",
-            ExitCode.USAGE,
-        )
+    for flag, given in (("--shard", config.shard is not None), ("--engine ray", on_ray)):
+        if given:
+            raise UserError(
+                f"{flag} is for many videos; expected --jobs FILE, or folders as --poses and "
+                "--out.",
+                ExitCode.USAGE,
+            )
     if config.like:
         for change in changes_since(read_provenance(config.like), config, config.like):
             print_note(f"not as for {config.like}: {change}")
@@ -95,6 +97,15 @@ def render(config: RenderConfig) -> int:
         f"at {result.fps:g} fps in {result.seconds:.1f} s"
     )
     return ExitCode.OK
+
+
+def _on_ray(config: RenderConfig) -> bool:
+    if config.workers is not None and (config.engine != "ray" or config.workers < 1):
+        raise UserError(
+            f"--workers is {config.workers}; expected at least 1, with --engine ray.",
+            ExitCode.USAGE,
+        )
+    return config.engine == "ray"
 
 
 def _render_many(config: RenderConfig) -> int:

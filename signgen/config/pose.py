@@ -16,7 +16,7 @@ __all__ = [
     "PoseViewConfig",
 ]
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 EstimatorName = Literal["auto", "mediapipe", "mmpose", "hrnet"]
 Align = Literal["none", "affine", "limb"]
 """How driving poses are brought into the source's frame: `signgen.pose.retargeting.retarget`."""

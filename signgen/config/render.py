@@ -10,9 +10,10 @@ from signgen.config.pose import Align, Device, EstimatorName
 from signgen.config.regions import LabelSetName, Region
 from signgen.config.sampling import Preset
 
-__all__ = ["Framing", "PersonMask", "RenderConfig"]
+__all__ = ["Engine", "Framing", "PersonMask", "RenderConfig"]
 
 Framing = Literal["auto", "full"]
+Engine = Literal["local", "ray"]
 PersonMask = Literal["auto", "poses", "parsing", "mediapipe"]
 Credentials = Literal["beside", "inside"]
 
@@ -142,6 +143,11 @@ class RenderConfig:
     the flags. Videos that are there already, made of the same, are skipped."""
     shard: str | None = None
     """Part of many videos, such as 0/4 to 3/4, for one of several machines."""
+    engine: Engine = "local"
+    """What renders many videos: this process (`local`), or workers on a cluster (`ray`, of
+    `signgen[ray]`), which RAY_ADDRESS names, else on this machine."""
+    workers: int | None = None
+    """Workers of `--engine ray`; one a GPU, or without any one a machine, if not given."""
     resume: bool = True
     """Go on with what a stopped render of the same left in OUT.part; --no-resume begins anew."""
     dry_run: bool = False

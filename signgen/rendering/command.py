@@ -140,8 +140,7 @@ def render_files(
                 motion,
                 drawing,
                 progress,
-                steadied=config.steady,
-                compare=config.compare,
+                config=config,
                 stop=stop or bool,
             )
             with atomic_paths(inputs.outputs) as temporary:
@@ -168,8 +167,7 @@ def _render_into(
     drawing: PoseDrawing,
     progress: Progress | None,
     *,
-    steadied: bool,
-    compare: bool,
+    config: RenderConfig,
     stop: Callable[[], bool],
 ) -> None:
     """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
@@ -185,17 +183,17 @@ def _render_into(
     waiting = part.waiting()
     start = part.whole + len(waiting)
     missing = _finished(renderer, inputs, motion, source, start)
-    if steadied:
+    if config.steady:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
         missing = progress(missing, len(poses) - start)
 
     # Frame by frame, segment by segment
-    videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
+    videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if config.compare else {})}
     with deferred_signals() as caught:
         for index, frame in enumerate(chain(waiting, missing), part.whole):
             videos["video"].append(frame)
-            if compare:
+            if config.compare:
                 drawn = drawing.draw(poses, index)
                 row = side_by_side(source, drawn, on_checks(frame))  # (H, 3 W + gaps, 3)
                 videos["compare"].append(row)

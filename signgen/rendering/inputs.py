@@ -299,7 +299,8 @@ def _check_warp(config: RenderConfig) -> None:
                 "Leave it out.",
                 ExitCode.USAGE,
             )
-    if config.device == "cuda":
+    if config.device in ("cuda", "mps"):
         raise UserError(
-            "--device is cuda; --model warp computes on the CPU. Leave it out.", ExitCode.USAGE
+            f"--device is {config.device}; --model warp computes on the CPU. Leave it out.",
+            ExitCode.USAGE,
         )

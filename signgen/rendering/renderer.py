@@ -60,14 +60,14 @@ class Renderer:
     Args:
         model: The model.
         sampling: How to sample; what it leaves open is the model's own.
-        device: `auto`, `cpu` or `cuda`, where the model is moved; it stays if not given.
+        device: `auto`, `cpu`, `cuda` or `mps`, where the model is moved; it stays if not given.
         frame: `auto` renders the part of a source picture in which the signer is as large as the
             model knows, where the whole picture is not so, and pastes it back; `full` does not.
         chunk: Frames that a GPU computes at a time; memory grows with it. On a CPU every frame is
             computed by itself, so that it changes no byte, but for `official_noise`; a GPU may
             round the last bit of another batch differently.
         overlap: Draw the next chunk's poses and paste the last one's frames in other threads while
-            a chunk is computed; no byte changes. On a GPU if not given: a CPU's cores are all busy.
+            a chunk is computed; no byte changes. On CUDA if not given: a CPU's cores are all busy.
 
     Raises:
         UserError: If the device or the precision is not there (69), a setting is out of range (2),
@@ -94,7 +94,7 @@ class Renderer:
         self.device = next(model.parameters()).device
         self.sampling = (sampling or Sampling()).resolve(model.config.sampling)
         self.chunk, self.frame = chunk, frame
-        self.overlap = self.device.type != "cpu" if overlap is None else overlap
+        self.overlap = self.device.type == "cuda" if overlap is None else overlap
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
         check_chunk(chunk)

@@ -78,6 +78,11 @@ def check_device(config: TrainConfig) -> None:
     Raises:
         UserError: If it is fp16 without a GPU, which accelerate would compute in 32 bits.
     """
+    if config.device == "mps":
+        raise UserError(
+            "device is mps, which is for rendering; training expects auto, cpu or cuda.",
+            ExitCode.USAGE,
+        )
     if config.device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "device cuda is not available here; use --device cpu or auto.", ExitCode.UNAVAILABLE

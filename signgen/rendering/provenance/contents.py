@@ -21,8 +21,8 @@ FILES = (
 )
 """Settings that name files, which count by what is in them; a hub id counts by its name."""
 WITHOUT_EFFECT = (
-    *("out", "device", "compare", "resume", "jobs", "shard", "dry_run", "json"),
-    *("like", "certificate", "private_key", "credentials"),
+    *("out", "device", "compare", "resume", "jobs", "shard", "engine", "workers"),
+    *("dry_run", "json", "like", "certificate", "private_key", "credentials"),
 )
 """Settings that frames do not depend on, but for rounding."""
 

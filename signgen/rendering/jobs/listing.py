@@ -1,61 +1,29 @@
-"""Many videos with one model: a list of jobs, of which a bad one never stops the rest."""
+"""The list of jobs: of a file with settings a line, or of folders; checked before any work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from signgen.config.render import RenderConfig
 from signgen.config.yaml import from_mapping
-from signgen.errors import ExitCode, UserError, explain
+from signgen.errors import ExitCode, UserError
 from signgen.files.paths import check_local
 from signgen.files.reading import parse_json, read_text
-from signgen.files.writing import make_folder
 from signgen.pose.extraction.files import take_shard
-from signgen.rendering.command import RenderResult, render_files
-from signgen.rendering.loading import load_once
-from signgen.rendering.planning import RenderPlan, plan
-from signgen.rendering.provenance.contents import content_digest
 from signgen.rendering.provenance.outputs import output_names
-from signgen.rendering.provenance.record import is_made_of
 
-if TYPE_CHECKING:
-    from signgen.models.base import PoseGuidedModel
-
-__all__ = ["JobResult", "as_json", "is_many", "read_jobs", "render_jobs"]
+__all__ = ["is_many", "read_jobs"]
 
 MAX_BYTES = 1 << 28
 SHARED = frozenset(
-    {"model", "device", "estimator", "weights", "like", "jobs", "shard", "dry_run", "json"}
+    {
+        *("model", "device", "estimator", "weights", "like"),
+        *("jobs", "shard", "engine", "workers", "dry_run", "json"),
+    }
 )
 """Settings that all jobs of a list have in common."""
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """What came of one video.
-
-    Args:
-        out: The video.
-        poses: What it signs.
-        status: `done` now, `skipped` because it was there, `planned` by a dry run, or `failed`.
-        code: Exit code that rendering it alone would have.
-        error: Why it failed.
-        result: What was done, or would be.
-    """
-
-    out: str
-    poses: str
-    status: Literal["done", "skipped", "planned", "failed"]
-    code: int = 0
-    error: str | None = None
-    result: RenderResult | RenderPlan | None = None
-
-
-# ----- the list -----------------------------------------------------------------------------------
 
 
 def is_many(config: RenderConfig) -> bool:
@@ -139,69 +107,3 @@ def _in_folder(settings: RenderConfig, where: str) -> RenderConfig:
             f"{where}: out is missing; expected a video, or a folder as --out.", ExitCode.USAGE
         )
     return _named(settings, Path(settings.poses))
-
-
-# ----- one after the other ------------------------------------------------------------------------
-
-
-def render_jobs(config: RenderConfig, report: Callable[[JobResult, int], None]) -> list[JobResult]:
-    """Render every video that is not there yet; the model is loaded once, when it is needed.
-
-    Args:
-        config: Settings; see `is_many`.
-        report: Is told the result of every job when it is there, and the number of jobs.
-
-    Raises:
-        UserError: If the list, the model or the device is bad; never because of one job.
-    """
-    # The list
-    jobs = read_jobs(config)
-    if not Path(config.out).suffix and not config.dry_run:
-        make_folder(Path(config.out))
-
-    # Job by job
-    model: PoseGuidedModel | None = None
-    results: list[JobResult] = []
-    for job in jobs:
-        result = _done_before(job)
-        if result is None and config.dry_run:
-            result = _attempt(job, partial(plan, job), "planned")
-        elif result is None:
-            model = model or load_once(config.model, config.device)
-            result = _attempt(job, partial(render_files, job, model=model), "done")
-        results.append(result)
-        report(result, len(jobs))
-    return results
-
-
-def _done_before(job: RenderConfig) -> JobResult | None:
-    """Return the result of a job whose files are there, made of the same; else None."""
-    outputs = output_names(job)
-    if not all(path.is_file() for path in outputs):
-        return None
-    try:
-        if is_made_of(outputs[0], content_digest(job)):
-            return JobResult(job.out, job.poses, "skipped")
-    except (UserError, OSError):
-        pass  # rendering it says why
-    return None
-
-
-def _attempt(
-    job: RenderConfig,
-    run: Callable[[], RenderResult | RenderPlan],
-    status: Literal["done", "planned"],
-) -> JobResult:
-    """Return the result of a job, whatever goes wrong with it."""
-    try:
-        return JobResult(job.out, job.poses, status, result=run())
-    except Exception as error:
-        message, code = explain(error)
-        return JobResult(job.out, job.poses, "failed", int(code), message)
-
-
-def as_json(job: JobResult) -> dict[str, object]:
-    """Return a result as one flat JSON object."""
-    values = asdict(job)
-    result = values.pop("result") or {}
-    return {**values, **result}
