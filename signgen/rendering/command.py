@@ -124,12 +124,8 @@ def render_files(
     with locked(first, "a rendering"):
         # What a killed process left; the lock says that none is alive
         remove_leftovers(first.parent, first.name)
-        made_of = _made_of(config, provenance)
         part = PartialRender.open(
-            part_of(first),
-            made_of,
-            poses.fps,
-            inputs.size,
+            *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
             resume=config.resume,
             alpha=inputs.alpha,
         )
