@@ -152,6 +152,7 @@ sample: demo ## The same as demo
 pose-mediapipe: $(CORE) ## Install MediaPipe (weights are in its wheel)
 	$(PIP) -r requirements/pose-mediapipe.txt
 	$(PIP) --no-deps mediapipe==0.10.21
+	@$(BIN)/python -c 'from mediapipe import solutions; print("MediaPipe works: signgen pose extract clip.mp4 -o clip.pose")'
 
 pose-mmpose: $(CORE) ## Install MMPose (needs a C compiler)
 	PYTHON=$(BIN)/python bash tools/install_mmpose.sh

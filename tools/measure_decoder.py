@@ -145,7 +145,7 @@ def main() -> None:
         {record.id: partial(measured.open, record) for record in records},
         named_metrics(METRICS, View()),
         baselines=(COPY,),
-        compared=() if stage.decoder is None else (MOVED, BLIND, DEPARTURE),
+        compared={} if stage.decoder is None else dict.fromkeys((MOVED, BLIND, DEPARTURE)),
     )
     if options.sheet:
         save_image(Path(options.sheet), np.concatenate(measured.rows))

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from signgen.config.model import ModelConfig
 from signgen.files.digests import sha256
 from signgen.files.paths import check_no_device
-from signgen.files.writing import atomic_paths, remove_leftovers
+from signgen.files.writing import atomic_paths, written
 from signgen.structures import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
     from safetensors.torch import save_file
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, folder.name)
-    with atomic_paths([folder]) as (temporary,):
+    # torch says with a RuntimeError that a disk is full
+    unwritten = written(folder, SafetensorError, RuntimeError)
+    with unwritten, atomic_paths([folder]) as (temporary,):
         temporary.mkdir()
         for name, state in weights.items():
             save_file({key: value.contiguous() for key, value in state.items()}, temporary / name)
@@ -47,8 +48,8 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
                 (temporary / name).write_text(value, encoding="utf-8")
             elif name.endswith(".pt"):
                 torch.save(value, temporary / name)
-        written = [path for path in sorted(temporary.iterdir()) if path.name != CARD]
-        files = {path.name: sha256(path) for path in written}
+        made = [path for path in sorted(temporary.iterdir()) if path.name != CARD]
+        files = {path.name: sha256(path) for path in made}
         manifest = {"format": FORMAT_VERSION, "step": extra.get("step", 0), "files": files}
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for name in weights:

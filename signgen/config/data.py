@@ -74,6 +74,10 @@ class DataConfig:
     frame_cache: str = ""
     """Folder that `signgen prepare cache` wrote from these data, to read frames from; none if
     empty."""
+    pose_pictures: str = ""
+    """Folder of poses drawn beforehand, as FPDM's image mode: a picture for each frame, under the
+    frame's own path with any ending; nothing is mirrored or jittered then. Poses are drawn from key
+    points if empty."""
     video_reader: Literal["auto", "pyav", "decord"] = "auto"
     """What decodes videos: PyAV (`auto`), or decord, which is optional and refuses files of which
     it would give other frames."""

@@ -134,7 +134,7 @@ class SamplingConfig:
 
 @dataclass(frozen=True)
 class FPDMConfig:
-    """FPDM: all parts of both stages. The defaults are the `mini` size."""
+    """FPDM: all parts of both stages."""
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ class RenderConfig:
     """Picture of the signer (PNG, JPEG, WebP), or a video, of which one frame is taken."""
     poses: str = ""
     """Poses to sign: a file or folder in any format that `signgen pose info` reads, or a video to
-    extract them from; recognised by content. With a folder as `out`: a folder of these, of each of
-    which a video is made."""
+    extract them from; recognised by content; or a folder of pictures, poses drawn on black as the
+    model was trained on. With a folder as `out`: a folder of these, a video of each."""
     out: str = "out.mp4"
     """Video to write, or a folder for many; a WebM for --background alpha."""
     model: str = "mini"
@@ -136,7 +136,8 @@ class RenderConfig:
     private_key: str = ""
     """Private key (PEM) of the certificate."""
     compare: bool = True
-    """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png."""
+    """Also write OUT.compare.mp4 (source, pose, result) and a contact sheet OUT.sheet.png
+    (the source, then poses and results)."""
     jobs: str | None = None
     """Render many with one model: a file with a JSON object a line, of settings that differ from
     the flags. Videos that are there already, made of the same, are skipped."""

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 from signgen.data.manifest import SPLITS, Entry, Problem, Scan
+from signgen.files.paths import check_local
 from signgen.media import Backend, find_clips, open_clip, open_video
 from signgen.structures import ExitCode, Record, UserError
 
-__all__ = ["SPLIT_NAMES", "drawn_splits", "scan_folder"]
+__all__ = ["SPLIT_NAMES", "drawn_splits", "scan_folder", "splits_of"]
 
 SPLIT_NAMES = {"train": "train", "dev": "dev", "val": "dev", "validation": "dev", "test": "test"}
 """How folders call the splits."""
@@ -49,7 +50,7 @@ def scan_folder(
     Returns:
         The clips that can be read, and one problem for each other.
     """
-    if not folder.is_dir():
+    if not check_local(folder, "folder of recordings").is_dir():
         raise UserError(f"{folder} is not a folder; expected recordings.", ExitCode.NO_INPUT)
     folder = folder.resolve()
     clips = {
@@ -58,9 +59,7 @@ def scan_folder(
         if not _NO_CLIPS & set(path.relative_to(folder).parts)
     }
     signers = {name: _signer(name, folder.name) for name in clips}
-    splits = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in clips}
-    if not all(splits.values()):
-        splits = drawn_splits(signers, split_by)
+    splits = splits_of(signers, split_by)
     entries, problems = list[Entry](), list[Problem]()
     remarks: list[str] = []
     for name, path in clips.items():
@@ -94,6 +93,19 @@ def _signer(name: str, default: str) -> str:
     if above and above[0] in SPLIT_NAMES:
         above = above[1:]
     return above[0] if above else default
+
+
+def splits_of(
+    signers: Mapping[str, str], split_by: Literal["clip", "signer"] = "clip"
+) -> dict[str, str]:
+    """Return the split of every clip, by its first folder where all have one, else drawn.
+
+    Args:
+        signers: The signer of every clip.
+        split_by: As for `drawn_splits`.
+    """
+    named = {name: SPLIT_NAMES.get(name.split("/")[0], "") for name in signers}
+    return named if all(named.values()) else drawn_splits(signers, split_by)
 
 
 def drawn_splits(

@@ -57,6 +57,12 @@ class NoiseSchedule:
             return NoiseSchedule.from_scheduler(_load_scheduler(config.pretrained, config))
 
         # One from settings
+        if config.beta_start > config.beta_end:
+            raise UserError(
+                f"model: scheduler.beta_start is {config.beta_start}, more than beta_end, "
+                f"{config.beta_end}; expected noise that grows. Exchange them.",
+                ExitCode.USAGE,
+            )
         scheduler = DDPMScheduler(
             num_train_timesteps=config.train_steps,
             beta_start=config.beta_start,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.kinds import UNKNOWN, kind_of
+from signgen.evaluation.kinds import UNKNOWN, check_rates, kind_of
 from signgen.human_parsing.maps import Parts
 from signgen.media import find_clips, list_pictures, open_clip, read_image
 from signgen.media.video import PICTURE_SUFFIXES
@@ -100,6 +100,7 @@ class ClipFiles:
 
     def open(self) -> Clip:
         """Open the files; frames are read later, while they are compared."""
+        check_rates(self.generated, self.reference)
         own_poses = self.generated_poses
         if own_poses is not None and own_poses.is_dir():
             own_poses = file_beside(own_poses, self.id, "poses")

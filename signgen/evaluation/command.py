@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -20,12 +22,13 @@ from signgen.evaluation.reports.page import write_html
 from signgen.evaluation.reports.report import COPY, GENERATED, WARPED, Report
 from signgen.evaluation.retrieval import choose_queries, evaluate_retrieval
 from signgen.evaluation.scoring import BASELINES, evaluate_clips
-from signgen.evaluation.settings import check_settings
+from signgen.evaluation.settings import check_settings, compared_systems
 from signgen.files.writing import save_text
 from signgen.structures import Progress, Record
 
 __all__ = ["evaluate"]
 
+log = logging.getLogger(__name__)
 WATCHED = ("hand_ssim", "ssim")
 """Metrics that find the worst frames; the first that is measured."""
 
@@ -47,12 +50,14 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     check_settings(config)
 
     # Score
+    score = _score_paths
     if config.retrieval:
-        report = _score_stage1(config, progress)
+        score = _score_stage1
     elif config.generated is None:
-        report = _score_model(config, progress)
-    else:
-        report = _score_paths(config, progress)
+        score = _score_model
+    with _logged_warnings() as logged:
+        report = score(config, progress)
+    report = replace(report, warnings=(*logged, *report.warnings))
 
     # Write
     if config.out is not None:
@@ -62,6 +67,28 @@ def evaluate(config: EvalConfig, *, progress: Progress | None = None) -> Report:
     if config.latex is not None:
         write_latex(config.latex, report)
     return report
+
+
+class _Warnings(logging.Handler):
+    """Collects what is warned of while frames are read and rendered, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self.messages[record.getMessage()] = None
+
+
+@contextmanager
+def _logged_warnings() -> Iterator[dict[str, None]]:
+    handler, logger = _Warnings(), logging.getLogger("signgen")
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
 
 
 # ----- paths --------------------------------------------------------------------------------------
@@ -84,6 +111,7 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
     if pairing.images:
         # There is no frame before, and where nothing says which pictures the sources are, no copy.
         baselines = (COPY,) if all(clip.source is not None for clip in clips) else ()
+        _say_missing_sources(config, clips)
 
     # Score them
     opening = _with_parts(config) if config.regions else _opener
@@ -92,7 +120,7 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         {clip.id: opening(clip) for clip in clips},
         measurements,
         baselines=baselines,
-        compared=config.compare,
+        compared=compared_systems(config),
         protocol=config.protocol,
         failed=pairing.failed,
         watched=_watched(config, measurements),
@@ -111,6 +139,17 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         inputs={**inputs, "compare": list(config.compare), **pairing.counts},
         back_translation=_back_translated(config, clips, report, texts),
     )
+
+
+def _say_missing_sources(config: EvalConfig, clips: Sequence[ClipFiles]) -> None:
+    """Warn where results name their sources, and the reference has no pictures of them."""
+    missing = sum(clip.source is None for clip in clips)
+    if missing and has_results(str(config.generated)):
+        log.warning(
+            "%s has no pictures of the sources of %d of %d results, so the copy of the source is "
+            "not scored beside them. Name a folder with sources and targets as --reference.",
+            *(config.reference, missing, len(clips)),
+        )
 
 
 def _opener(files: ClipFiles) -> Callable[[], Clip]:
@@ -150,7 +189,7 @@ def _records(config: EvalConfig) -> dict[str, Record]:
 def _paired(config: EvalConfig) -> Pairing:
     """Pair the clips or images of the paths."""
     generated, reference = str(config.generated), str(config.reference)
-    others = {path: path for path in config.compare}
+    others = compared_systems(config)
     protocol = chosen_protocol(config)
     items = config.items
     if items == "auto" and has_results(generated):
@@ -235,7 +274,6 @@ def _score_model(config: EvalConfig, progress: Progress | None) -> Report:
         model_clips(renderer, adapter, config.split, regions=config.regions),
         measurements,
         baselines=baselines,
-        compared=config.compare,
         protocol=config.protocol,
         watched=_watched(config, measurements),
         progress=progress,

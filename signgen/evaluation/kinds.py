@@ -5,6 +5,7 @@ The same frames as PNG and as JPEG differ by .05 SSIM.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from PIL import Image
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import ManifestDataset
 from signgen.errors import UserError
-from signgen.media import list_pictures
+from signgen.media import list_pictures, looks_like_video, probe_video
 from signgen.media.decoding import opened
 from signgen.media.video import PICTURE_SUFFIXES
+from signgen.pose.summary import SAME_RATE
 from signgen.structures import Record
 
-__all__ = ["UNKNOWN", "kind_of", "kind_of_record"]
+__all__ = ["UNKNOWN", "check_rates", "kind_of", "kind_of_record"]
+
+log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 _LUMINANCE = (
@@ -44,6 +48,22 @@ def kind_of(path: Path) -> str:
             return str(stream.codec_context.name)
     except (UserError, OSError, ValueError, LookupError, Image.DecompressionBombError):
         return UNKNOWN
+
+
+def check_rates(generated: Path, reference: Path) -> None:
+    """Warn of two videos whose frames pass at different rates: they are compared one by one."""
+    if not (looks_like_video(generated) and looks_like_video(reference)):
+        return
+    try:
+        ours, true = (probe_video(path).fps for path in (generated, reference))
+    except UserError:
+        return  # reading the frames says why
+    if abs(ours - true) > SAME_RATE * true:
+        log.warning(
+            "%s has %.4g frames per second, %s %.4g: frames are compared one by one, whatever "
+            "their times. Resample one of them if both are to last as long.",
+            *(generated, ours, reference, true),
+        )
 
 
 def kind_of_record(adapter: DatasetAdapter, record: Record) -> str:

@@ -35,6 +35,7 @@ from signgen.evaluation.metrics.motion import (
 from signgen.evaluation.metrics.networks import (
     ALEXNET_WEIGHTS,
     FIDELITY_WEIGHTS,
+    INCEPTION_PACKAGES,
     TORCHVISION_WEIGHTS,
     FeatureExtractor,
     Unavailable,
@@ -221,9 +222,10 @@ class MetricFactory:
         weights: str | None,
         published: Published,
         open_: Callable[[Path, str], FeatureExtractor | Unavailable],
+        packages: Sequence[str] = (),
     ) -> FeatureExtractor | Unavailable:
         """Open a network once its file is found, which needs no torch."""
-        path = published_file(_path(weights), published)
+        path = published_file(_path(weights), published, packages)
         return path if isinstance(path, Unavailable) else open_(path, self._device)
 
     def _lpips(self, options: dict[str, Any], view: View, full_batches: int) -> Metric:
@@ -244,9 +246,11 @@ class MetricFactory:
 
         if kind not in self._inceptions:
             weights, published = self._config.fid_weights, FIDELITY_WEIGHTS
+            packages: Sequence[str] = INCEPTION_PACKAGES
             if kind == "cfld":
                 weights, published = self._config.inception_weights, TORCHVISION_WEIGHTS
-            self._inceptions[kind] = self._network(weights, published, open_)
+                packages = INCEPTION_PACKAGES[:1]
+            self._inceptions[kind] = self._network(weights, published, open_, packages)
         return self._inceptions[kind]
 
     def _fid(
@@ -258,9 +262,10 @@ class MetricFactory:
         if self._config.fid_reference is not None and isinstance(network, FeatureExtractor):
             real = self._statistics(network, view)
             return fid(network, real, name=name, full_batches=full_batches)
-        if self._real_set and kind != "cleanfid" and isinstance(network, FeatureExtractor):
-            reason = f"needs the real set ({self._real_set}), give it with --fid-reference"
-            return MeanMetric(name=name, unavailable=reason)
+        if self._real_set and self._config.fid_reference is None and kind != "cleanfid":
+            needed = f"needs the real set ({self._real_set}), give it with --fid-reference"
+            reasons = [network.reason, needed] if network.reason else [needed]
+            return MeanMetric(name=name, unavailable="; and it ".join(reasons))
         return fid(network, name=name, full_batches=full_batches)
 
     def _statistics(self, network: FeatureExtractor, view: View) -> FeatureStatistics:

@@ -43,7 +43,7 @@ def evaluate_clips(
     measurements: Sequence[Measurement],
     *,
     baselines: Sequence[str] = BASELINES,
-    compared: Sequence[str] = (),
+    compared: Mapping[str, str | None] | None = None,
     protocol: str | None = None,
     failed: Sequence[Failure] = (),
     watched: Measurement | None = None,
@@ -60,7 +60,7 @@ def evaluate_clips(
         measurements: What is measured.
         baselines: Baselines that are scored as well: `COPY`, `PREVIOUS`, and `WARPED` where clips
             have poses, and key points of the source if it is given.
-        compared: Names of other systems.
+        compared: Where the frames of other systems are, by name; None where they are in no files.
         protocol: Name of the protocol, for the report.
         failed: Clips that are known to be missing somewhere.
         watched: The measurement whose worst frames are kept, for the page.
@@ -70,6 +70,7 @@ def evaluate_clips(
     Raises:
         UserError: If nothing could be scored: the error of the one clip, or of the first of many.
     """
+    compared = compared or {}
     names = (GENERATED, *compared, *baselines)
     systems = {name: [_for_system(one, name) for one in measurements] for name in names}
     whole = _WholeClips(list(failed), worst=WorstFrames(watched.name) if watched else None)
@@ -84,7 +85,7 @@ def evaluate_clips(
                 clip,
                 systems,
                 whole.results,
-                compared=compared,
+                compared=tuple(compared),
                 baselines=baselines,
                 watched=watched,
                 chunk=chunk,
@@ -110,7 +111,7 @@ def evaluate_clips(
         whole.clips,
         systems=[
             System(GENERATED, "generated"),
-            *(System(name, "compared", name) for name in compared),
+            *(System(name, "compared", path) for name, path in compared.items()),
             *(System(name, "baseline") for name in baselines),
         ],
         failed=whole.failed,

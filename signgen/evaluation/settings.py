@@ -13,7 +13,7 @@ from signgen.evaluation.reading import REFERENCE
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, WARPED
 from signgen.files.paths import check_output
 
-__all__ = ["check_settings"]
+__all__ = ["check_settings", "compared_systems"]
 
 RENDERING = ("steps", "sampler", "official_noise", "precision")
 """Settings of a model, which paths do not have."""
@@ -44,6 +44,29 @@ def check_settings(config: EvalConfig) -> None:
     ):
         if path is not None:
             check_output(path, suffix)
+
+
+def compared_systems(config: EvalConfig) -> dict[str, str]:
+    """Return the paths of the systems compared by their names: the shortest ends that differ.
+
+    Names are shown and printed in papers, where folders of one machine have no place.
+    """
+    taken = {GENERATED, COPY, PREVIOUS, WARPED, REFERENCE}
+    parts = {path: Path(path).parts for path in config.compare}
+    names = {}
+    for path, own in parts.items():
+        ends = ("/".join(own[start:]) for start in range(len(own) - 1, -1, -1))
+        others = [f"/{Path(other).as_posix()}" for other in parts if other != path]
+        name = next(
+            (
+                end
+                for end in ends
+                if end not in taken and not any(other.endswith(f"/{end}") for other in others)
+            ),
+            path,
+        )
+        names[name] = path
+    return names
 
 
 def _changed(config: EvalConfig) -> list[str]:

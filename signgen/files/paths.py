@@ -50,8 +50,9 @@ def check_local(path: str | Path, what: str = "file") -> Path:
     Media libraries would go straight to the network.
     """
     if _ADDRESS.match(str(path)):
+        typed = re.sub(r"^(\w+:/)(?=[^/])", r"\1/", str(path)) if isinstance(path, Path) else path
         raise UserError(
-            f"{path} is an address; expected a {what} on this machine. Download it first.",
+            f"{typed} is an address; expected a {what} on this machine. Download it first.",
             ExitCode.NO_INPUT,
         )
     try:

@@ -11,14 +11,18 @@ from signgen.files.paths import check_no_device, one_line
 
 __all__ = ["parse_json", "read_bytes", "read_json", "read_text"]
 
+MAX_JSON_MEMORY = 3 * 2**29
+"""Bytes of memory that a parsed document may take, about: a file of `[[],[],...` grows 20-fold."""
+
 
 def read_bytes(path: str | Path, limit: int, expected: str) -> bytes:
     """Read a file of at most `limit` bytes."""
     check_no_device(path, expected)
     try:
         with open(path, "rb") as stream:
-            small = os.fstat(stream.fileno()).st_size <= limit
-            data = stream.read(limit + 1) if small else b""
+            size = os.fstat(stream.fileno()).st_size
+            small = size <= limit
+            data = stream.read(size + 1) if small else b""
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist; expected {expected}. Check the path.", ExitCode.NO_INPUT
@@ -45,6 +49,7 @@ def read_json(path: str | Path, limit: int, expected: str) -> object:
 
 def parse_json(data: bytes, path: str | Path, expected: str) -> object:
     """Parse the JSON of a file; NaN and Infinity are let through."""
+    _check_memory(data, path, expected)
     try:
         document: object = json.loads(_decoded(data, path, expected))
     except json.JSONDecodeError as error:
@@ -59,6 +64,18 @@ def parse_json(data: bytes, path: str | Path, expected: str) -> object:
     except RecursionError as error:
         raise UserError(f"{path} is JSON nested too deep; expected {expected}.") from error
     return document
+
+
+def _check_memory(data: bytes, path: str | Path, expected: str) -> None:
+    """Refuse JSON whose lists, objects and values would fill the memory."""
+    containers, values = data.count(b"[") + data.count(b"{"), data.count(b",")
+    needed = 90 * containers + 32 * values + 2 * len(data)  # as CPython keeps them
+    if needed > MAX_JSON_MEMORY:
+        raise UserError(
+            f"{path} has {containers + values} lists and values, which take about "
+            f"{needed / 2**30:.1f} GiB of memory; at most {MAX_JSON_MEMORY / 2**30:.1f} are taken; "
+            f"expected {expected}. Split the file, or write it in a binary format."
+        )
 
 
 def _decoded(data: bytes, path: str | Path, expected: str) -> str:

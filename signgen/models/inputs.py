@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from signgen.config.model import FPDMConfig, ModelConfig
 from signgen.media.resizing import Resize, resize_image
 from signgen.pose.drawing.draw import draw_pose
+from signgen.pose.drawing.drawn import DrawnPoses
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence, UserError
 
@@ -135,8 +136,10 @@ class PoseDrawing:
             index: Which pose.
 
         Returns:
-            (H, W, 3) uint8 RGB of the canvas's size.
+            (H, W, 3) uint8 RGB of the canvas's size; poses drawn beforehand as they are.
         """
+        if isinstance(poses, DrawnPoses):
+            return poses.picture(index)
         one = self.exact(poses.frames([index]))
         placed = one if one.size == self.canvas else resize(one, self.canvas)
         return draw_pose(

@@ -47,6 +47,8 @@ class Stance:
 
 def stance(poses: PoseSequence) -> Stance | None:
     """Return the median stance over the frames that show both shoulders, or None without one."""
+    if not poses.visible.any():
+        return None
     widths, necks = [], []
     for keypoints, confidence in zip(poses.keypoints, poses.confidence, strict=True):
         figure = Figure.of(keypoints, confidence, poses.skeleton)
@@ -73,12 +75,12 @@ def picture_statistics(picture: NDArray[np.uint8], size: tuple[int, int]) -> dic
 
 
 def measure_pictures(
-    frames: Iterable[tuple[NDArray[np.uint8], PoseSequence]], size: tuple[int, int]
+    frames: Iterable[tuple[NDArray[np.uint8], PoseSequence | None]], size: tuple[int, int]
 ) -> PicturesConfig:
     """Measure frames that a model is trained on.
 
     Args:
-        frames: Pictures (H, W, 3) uint8, each with its one pose in its pixels.
+        frames: Pictures (H, W, 3) uint8, each with its one pose in its pixels, if known.
         size: (H, W) of the model.
     """
     # Measure every frame
@@ -89,8 +91,8 @@ def measure_pictures(
         aspects.append(width / height)
         for name, value in picture_statistics(picture, size).items():
             values[name].append(value)
-        found = stance(pose)
-        if found is not None:
+        found = None if pose is None else stance(pose)
+        if pose is not None and found is not None:
             shares.append(found.shoulders / pose.size[1])
             necks.append(found.neck / pose.size[::-1])
 

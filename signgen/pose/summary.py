@@ -52,7 +52,8 @@ def remarks(reading: Reading, name: str) -> tuple[str, ...]:
         name: Where it comes from, for the lines.
     """
     poses, stated, lines = reading.poses, reading.stated_fps, []
-    missing = missing_frames(poses)
+    # Poses drawn beforehand have no points that could be missing
+    missing = missing_frames(poses) if poses.keypoints.shape[1] else 0
     if missing:
         lines.append(
             f"{name}: the signer is missing in {missing} of {len(poses)} frames. Fill short gaps "

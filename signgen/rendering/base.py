@@ -14,10 +14,12 @@ from PIL import Image
 from signgen.config.model import ModelConfig
 from signgen.human_parsing.maps import Parts
 from signgen.media import read_image
+from signgen.pose.drawing.drawn import DRAWN
 from signgen.pose.skeleton import SKELETONS
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = [
+    "WARP",
     "Frame",
     "FrameRenderer",
     "PartsOf",
@@ -28,6 +30,8 @@ __all__ = [
     "resize_picture",
 ]
 
+WARP = "warp"
+"""What `--model` calls the renderer that has no model."""
 Frame = NDArray[np.uint8]
 """(H, W, 3) RGB."""
 PartsOf = Callable[[], Parts]
@@ -117,14 +121,19 @@ class FrameRenderer(RendersFrames, Protocol):
 
 
 def check_skeleton(skeleton: str, config: ModelConfig, where: str) -> None:
-    """Refuse poses of another skeleton than the model's.
+    """Refuse poses of another skeleton than the model's, and drawings where it needs key points.
 
     Args:
         skeleton: That of the poses.
         config: Settings of the model.
         where: What to call the poses in the message.
     """
-    if skeleton != config.skeleton:
+    if skeleton == DRAWN and config.guided:
+        raise UserError(
+            f"{where} holds poses drawn beforehand; the model moves the source by key points. Give "
+            "a file of key points, or choose a model with the plain decoder."
+        )
+    if skeleton not in (DRAWN, config.skeleton):
         raise UserError(
             f"{where} has {SKELETONS[skeleton].num_keypoints} key points (skeleton {skeleton}); "
             f"the model was trained on {config.skeleton}. Extract the poses again with that "

@@ -122,7 +122,6 @@ def render_files(
     started = time.perf_counter()
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
-        # What a killed process left; the lock says that none is alive
         remove_leftovers(first.parent, first.name)
         part = PartialRender.open(
             *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
@@ -137,8 +136,7 @@ def render_files(
                 motion,
                 drawing,
                 progress,
-                steadied=config.steady,
-                compare=config.compare,
+                config=config,
                 stop=stop or bool,
             )
             with atomic_paths(inputs.outputs) as temporary:
@@ -165,8 +163,7 @@ def _render_into(
     drawing: PoseDrawing,
     progress: Progress | None,
     *,
-    steadied: bool,
-    compare: bool,
+    config: RenderConfig,
     stop: Callable[[], bool],
 ) -> None:
     """Render what is missing, and keep every frame; rows of comparison too, where they are asked.
@@ -182,22 +179,22 @@ def _render_into(
     waiting = part.waiting()
     start = part.whole + len(waiting)
     missing = _finished(renderer, inputs, motion, source, start)
-    if steadied:
+    if config.steady:
         missing = steady(missing, poses, start=start, previous=part.last(waiting))
     if progress is not None:
         missing = progress(missing, len(poses) - start)
 
     # Frame by frame, segment by segment
-    videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if compare else {})}
+    videos: dict[str, list[Frame]] = {"video": [], **({"compare": []} if config.compare else {})}
     with deferred_signals() as caught:
         for index, frame in enumerate(chain(waiting, missing), part.whole):
             videos["video"].append(frame)
-            if compare:
+            if config.compare:
                 drawn = drawing.draw(poses, index)
                 row = side_by_side(source, drawn, on_checks(frame))  # (H, 3 W + gaps, 3)
                 videos["compare"].append(row)
                 if index in chosen:
-                    save_image(part.row(index), row)
+                    save_image(part.row(index), side_by_side(drawn, on_checks(frame)))
             if index >= start:
                 part.keep(frame)
                 part.show_most(**videos)
@@ -249,7 +246,11 @@ def _finish(
         part.finish(name, written[shown], provenance.in_video(), shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
-        save_image(paths[2], contact_sheet(rows, columns=2, scale=scale, gap=8))
+        pairs = contact_sheet(rows, columns=2, scale=scale, gap=8)
+        # The source once, at least as high as a pair and half as high as all of them
+        height = max(len(pairs) // 2, round(scale * inputs.size[0]))
+        source = contact_sheet([inputs.source], scale=height / len(inputs.source))
+        save_image(paths[2], contact_sheet([source, pairs], columns=2, gap=8))
     for shown in (video, *compared):
         add_mark(written[shown], packet)
 

@@ -35,21 +35,17 @@ __all__ = ["Inputs", "Motion", "check_inputs"]
 MAX_SIDE = 4096
 MIN_FPS, MAX_FPS = 1, 240
 MODEL_SETTINGS = (
-    "frame",
-    "preset",
-    "parsing",
-    "label_set",
-    "clothes_from",
-    "face_from",
-    "edit_region",
-    "mask",
-    "steps",
-    "guidance",
-    "sampler",
-    "official_noise",
-    "precision",
-    "seed",
-    "chunk",
+    *(
+        "frame",
+        "preset",
+        "parsing",
+        "label_set",
+        "clothes_from",
+        "face_from",
+        "edit_region",
+        "mask",
+    ),
+    *("steps", "guidance", "sampler", "official_noise", "precision", "seed", "chunk"),
 )
 """Settings that mean nothing where nothing is sampled."""
 

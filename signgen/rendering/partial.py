@@ -22,7 +22,7 @@ import numpy as np
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.reading import read_json
-from signgen.files.writing import make_folder, save_text
+from signgen.files.writing import make_folder, save_text, written
 from signgen.media import read_image
 from signgen.media.audio import Sound
 from signgen.media.segments import append_segment, finish_segments
@@ -149,7 +149,7 @@ class PartialRender:
 
     def keep(self, frame: Frame) -> None:
         """Keep the next frame, (H, W, 3), or with opacity (H, W, 4), until its segment is whole."""
-        with self._after.open("ab") as file:
+        with written(self._after), self._after.open("ab") as file:
             file.write(np.ascontiguousarray(frame).tobytes())
 
     def append(self, **videos: list[Frame]) -> None:
@@ -161,7 +161,9 @@ class PartialRender:
         frames = next(iter(videos.values()))
         old, count = (self._after, self._last(self.whole)), len(frames)
         lengths = self._grow(videos)
-        self._last(self.whole + count).write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
+        last = self._last(self.whole + count)
+        with written(last):
+            last.write_bytes(np.ascontiguousarray(frames[-1]).tobytes())
         self.whole, self.lengths = self.whole + count, lengths
         self.shown = self.whole
         self._save()

@@ -16,15 +16,19 @@ from signgen.media import (
     read_image,
 )
 from signgen.media.audio import Sound, has_sound, open_sound
+from signgen.pose.drawing.drawn import holds_drawings, read_drawn_poses
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
 from signgen.pose.formats import Reading, read_clip
-from signgen.rendering.base import Frame
+from signgen.rendering.base import WARP, Frame
 from signgen.structures import ExitCode, UserError
 
-__all__ = ["open_audio", "open_poses", "read_source"]
+__all__ = ["open_audio", "open_drawn", "open_poses", "read_source"]
 
 log = logging.getLogger(__name__)
+
+KEYPOINT_SETTINGS = ("align", "source_poses", "smooth", "steady", "fill_gaps", "pose_size", "clip")
+"""Settings that need key points, which drawings are without."""
 
 
 def read_source(config: RenderConfig) -> Frame:
@@ -52,6 +56,10 @@ def open_poses(config: RenderConfig, size: tuple[int, int]) -> Reading | VideoPo
         probe_video(config.poses)  # a broken one is told before an estimator is loaded
         estimator = open_estimator(config.estimator, config.weights)
         return open_video_poses(config.poses, estimator, config.pose_fps)
+
+    # Poses drawn beforehand
+    if (drawn := open_drawn(config)) is not None:
+        return drawn
 
     # A file or folder of key points
     path = Path(config.poses)
@@ -82,6 +90,31 @@ def _read_poses(path: Path, config: RenderConfig, size: tuple[int, int]) -> Read
             *(path, *size),
         )
     return reading
+
+
+def open_drawn(config: RenderConfig) -> Reading | None:
+    """Return the poses that the pictures of a render show; None where they are in another form.
+
+    Raises:
+        UserError: If a setting needs key points (2), or the pictures are no drawings.
+    """
+    if not holds_drawings(config.poses):
+        return None
+    flags = [f"--{name.replace('_', '-')}" for name in KEYPOINT_SETTINGS if _is_given(config, name)]
+    flags += [f"--model {WARP}"] if config.model == WARP else []
+    if config.background and config.person_mask in {"auto", "poses"} and not config.parsing:
+        flags.append("--background")
+    if flags:
+        raise UserError(
+            f"{flags[0]} needs key points, and {config.poses} holds pictures, which are taken as "
+            "poses drawn beforehand. Leave it out, or give a file of key points.",
+            ExitCode.USAGE,
+        )
+    return Reading(read_drawn_poses(config.poses, config.pose_fps), assumed=("fps",))
+
+
+def _is_given(config: RenderConfig, name: str) -> bool:
+    return bool(getattr(config, name) != getattr(RenderConfig, name))
 
 
 def open_audio(config: RenderConfig) -> Sound | None:

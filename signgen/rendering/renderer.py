@@ -20,7 +20,8 @@ from signgen.config.sampling import Sampling
 from signgen.device import autocast, check_precision, choose_device
 from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
-from signgen.models.inputs import PoseDrawing, source_size
+from signgen.models.inputs import PoseDrawing, source_size, tower_side
+from signgen.pose.drawing.drawn import DrawnPoses
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.acceleration import ahead, remember
 from signgen.rendering.base import (
@@ -289,14 +290,15 @@ class Renderer:
         self, poses: PoseSequence, guide: GuideSource | None, chunks: Iterable[range]
     ) -> Iterator[Drawn]:
         """Yield what every chunk is sampled from."""
+        apart = self.drawing.apart or isinstance(poses, DrawnPoses)
+        side = tower_side(self.model.config)
         for indices in chunks:
             canvases = [self.drawing.on_canvas(poses, index) for index in indices]
             pose = self._stacked([self.drawing.shrink(canvas) for canvas in canvases])
             clip: Tensor | None = None
-            if self.drawing.apart:
+            if apart and side is not None:
                 from signgen.models.encoders import clip_pixels
 
-                side = self.model.config.ipf.image_size
                 clip = clip_pixels(self._stacked(canvases) * 2 - 1, side)  # (B, 3, S, S)
             moved = None if guide is None else guide.move(poses, indices)
             yield Drawn(indices, pose, clip, moved)

@@ -12,13 +12,11 @@ from PIL import Image
 from signgen.media.resizing import check_size
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.pose.warping import SIDES, Figure, prepare_source, warp
-from signgen.rendering.base import Frame, PartsOf, picture_of, resize_picture
+from signgen.rendering.base import WARP, Frame, PartsOf, picture_of, resize_picture
 from signgen.structures import ExitCode, PoseSequence, UserError
 
 __all__ = ["WARP", "WarpRenderer", "first_pose"]
 
-WARP = "warp"
-"""What `--model` calls it."""
 MAX_GAP = 4
 """Frames that a key point may be missing for and is taken to move on in a straight line."""
 

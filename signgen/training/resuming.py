@@ -83,8 +83,9 @@ def data_digest(dataset: TripletDataset) -> str:
         ends = (pair.source, pair.target)
         digest.update(repr([(ref.record.id, ref.index) for ref in ends]).encode())
     for record in dataset.records[:: max(1, len(dataset.records) // 64)]:
-        pose = adapter.pose(FrameRef(record, 0))
-        for array in (pose.keypoints, pose.confidence):
+        pose, drawn = dataset.pose(FrameRef(record, 0)), dataset.drawn
+        pictures = [] if drawn is None else [drawn.draw(FrameRef(record, 0))]
+        for array in (pose.keypoints, pose.confidence, *pictures):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -27,7 +27,7 @@ from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.data.examples.pictures import measure_split
-from signgen.files.writing import remove_leftovers, save_text
+from signgen.files.writing import remove_leftovers, save_text, written
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
@@ -97,8 +97,9 @@ class TrainingRun:
     def log(self, line: Mapping[str, object]) -> None:
         """Append a line to log.jsonl, from the main process only."""
         if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as history:
-                history.write(json.dumps(line, allow_nan=False) + "\n")
+            path, text = self.folder / "log.jsonl", json.dumps(line, allow_nan=False) + "\n"
+            with written(path), path.open("a", encoding="utf-8") as history:
+                history.write(text)
 
 
 def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
@@ -125,7 +126,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         if config.stage in {"decoder", "windows"}:
             check_whole(config, adopted)
             model = _followed(model, config)
-        pictures = measure_split(adapter, config.data.split, model.size)
+        drawn = bool(config.data.pose_pictures)
+        pictures = measure_split(adapter, config.data.split, model.size, drawn=drawn)
         config = replace(config, model=replace(model, pictures=pictures))
     config = replace(config, precision=choose_precision(config))
 
@@ -208,7 +210,6 @@ def _write_config(run: TrainingRun) -> None:
 def _write_settings(run: TrainingRun) -> None:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
-        # What a killed process left; the lock says that none is alive
         for place in (run.folder, run.folder / "checkpoints", run.folder / "samples"):
             remove_leftovers(place, "*")
         _write_config(run)

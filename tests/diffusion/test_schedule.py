@@ -129,3 +129,8 @@ def test_leading_spacing_with_zero_terminal_snr_warns(caplog):
     for config in (SchedulerConfig(), PUBLISHED):
         NoiseSchedule.from_config(config)
     assert not caplog.text
+
+
+def test_betas_that_fall_are_refused() -> None:
+    with pytest.raises(UserError, match=r"beta_start is 0\.02, more than beta_end, 0\.012"):
+        NoiseSchedule.from_config(SchedulerConfig(beta_start=0.02))

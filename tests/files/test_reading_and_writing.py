@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -43,7 +45,8 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, error: 
             raise error
         if isinstance(error, OSError):
             assert caught.value.code == ExitCode.IO
-            assert str(caught.value) == f"{tmp_path / name} cannot be written: No space left."
+            said = f"{tmp_path / name} cannot be written: No space left. Free some space in "
+            assert str(caught.value) == f"{said}{tmp_path}."
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
@@ -72,13 +75,30 @@ def test_what_cannot_be_created_is_one_line(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"file", "link", "full"}
 
 
-def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    with contextlib.suppress(UserError), atomic_folder(tmp_path / "step-1"):
+def test_leftovers_are_removed_once_their_process_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from signgen.files.writing import atomic_paths"
+        "\nwith atomic_paths([Path(sys.argv[1])]) as (temporary,):"
+        "\n    temporary.write_text('half'); print('there', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "step-1")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"there\n"
         (left,) = tmp_path.iterdir()
-        remove_leftovers(tmp_path, "step-2")
-        assert left.is_dir()
-        remove_leftovers(tmp_path, "step-*")
-        assert not left.exists()
+        remove_leftovers(tmp_path, "*")
+        assert [path.read_text() for path in left.iterdir()] == ["half"], "its process lives"
+        other.kill()
+        other.wait()
+    remove_leftovers(tmp_path, "step-2")
+    assert left.is_dir(), "of another name"
+
+    # The first thing that another process writes there sweeps
+    monkeypatch.setattr("signgen.files.writing._swept", set())
+    save_text(tmp_path / "new", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 # ----- reading ------------------------------------------------------------------------------------
@@ -134,3 +154,14 @@ def test_a_folder_s_digest_is_that_of_its_names_and_files(tmp_path: Path) -> Non
     assert sha256(tmp_path / "a") == one[0]
     listed = f"{one[0]}  a\n{one[1]}  b\n"
     assert sha256(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()
+
+
+def test_json_that_would_fill_the_memory_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "lists.json"
+    path.write_bytes(b"[" + b"[]," * 14_000_000 + b"0]")  # 42 MB of text, 1 GB of lists
+    tracemalloc.start()
+    with pytest.raises(UserError, match="28000001 lists and values, which take about 1"):
+        read_json(path, 2**30, "poses")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * path.stat().st_size

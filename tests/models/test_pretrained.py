@@ -1,13 +1,16 @@
 import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
 from huggingface_hub import constants
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
@@ -225,13 +228,72 @@ def test_parts_of_a_hub_id_are_loaded_from_its_cache(folders, config, tmp_path, 
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
 
-def test_pickled_weights_are_refused(folders):
+def test_pickled_weights_are_refused_with_what_converts_them(folders):
     base, *_ = folders
     weights = base / "vae" / "diffusion_pytorch_model.safetensors"
-    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    right = load_file(weights)
+    torch.save(right, weights.with_suffix(".bin"))
     weights.unlink()
-    with pytest.raises(UserError, match="safetensors"):
+    with pytest.raises(UserError, match=r"diffusion_pytorch_model.bin, a pickle") as caught:
         build_autoencoder(AutoencoderConfig(pretrained=str(base)))
+    assert caught.value.code == ExitCode.NO_INPUT
+
+    # What it says to do does it
+    command = re.search(r"python (-c '.*')", str(caught.value))
+    subprocess.run([sys.executable, *shlex.split(command[1])], check=True, timeout=300)
+    converted = build_autoencoder(AutoencoderConfig(pretrained=str(base))).state_dict()
+    assert all(torch.equal(converted[name], value) for name, value in right.items())
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "clip", "dino"])
+def test_half_precision_variants_are_read(folders, config, part):
+    base, clip, dino = folders
+    folder = {"clip": clip, "dino": dino}.get(part, base / part)
+    (plain,) = folder.glob("*.safetensors")
+    halved = {name: value.half() for name, value in load_file(plain).items()}
+    save_file(halved, plain.with_suffix(".fp16.safetensors"), {"format": "pt"})
+    plain.unlink()
+    model = build_model(config)
+    parts = {
+        "unet": model.unet,
+        "vae": model.autoencoder,
+        "clip": model.ipf.image_encoder,
+        "dino": model.source_encoder,
+    }
+    loaded = parts[part].state_dict()
+    same = [name for name in halved if name in loaded]
+    assert len(same) > 10
+    assert all(loaded[name].dtype == torch.float32 for name in same)
+    assert all(torch.equal(loaded[name], halved[name].float()) for name in same)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "clip", "dino"])
+def test_missing_weights_are_no_random_ones(folders, config, part):
+    base, clip, dino = folders
+    (path,) = {"clip": clip, "dino": dino}.get(part, base / part).glob("*.safetensors")
+    state = load_file(path)
+    gone = sorted(state)[0]
+    save_file(
+        {name: value for name, value in state.items() if name != gone}, path, {"format": "pt"}
+    )
+    with pytest.raises(UserError, match=r"weights of .* are missing, such as") as caught:
+        build_model(config)
+    assert gone in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_stable_diffusion_1_is_named(folders, config):
+    path = folders[0] / "unet" / "config.json"
+    changed = {"attention_head_dim": 8, "cross_attention_dim": 768}
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match=r"8 heads at every .* width 768, as Stable Diffusion 1"):
+        build_model(config)
+
+
+def test_a_folder_without_weights_says_what_is_there(folders, config):
+    (folders[1] / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"has no model\.safetensors \(config\.json is there\)"):
+        build_model(config)
 
 
 def test_corrupt_weights_are_named(folders):

@@ -19,7 +19,7 @@ from signgen.config.model import tiny_fpdm
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import Sampling
 from signgen.errors import UserError
-from signgen.media import read_image, read_video, write_video
+from signgen.media import contact_sheet, read_image, read_video, write_video
 from signgen.models import FPDM, build_model
 from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.transforms import fit_to_source
@@ -58,7 +58,13 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
         stream = container.streams.video[0]
         assert stream.width > 3 * source.shape[1]
         assert sum(1 for _ in container.decode(stream)) == 5
-    assert read_image(files[2]).shape[1] > 3 * source.shape[1]
+    sheet = read_image(files[2])
+    height, width = source.shape[:2]
+    rows = 3  # five frames, two a row
+    large = contact_sheet([source], scale=((rows * height + 8 * (rows - 1)) // 2) / height)
+    np.testing.assert_array_equal(sheet[: len(large), : large.shape[1]], large)
+    assert sheet.shape[0] == rows * height + 8 * (rows - 1)
+    assert sheet.shape[1] > large.shape[1] + 4 * width
 
 
 def test_json_is_one_object_and_no_compare_is_the_video_alone(work: Any) -> None:

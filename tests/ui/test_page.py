@@ -27,7 +27,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
 
 PORT = 7893
-SLOW = 120_000  # milliseconds; a test machine may be busy
+SLOW = 400_000  # milliseconds; a test machine may be busy
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

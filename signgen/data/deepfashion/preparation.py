@@ -40,7 +40,7 @@ from signgen.data.deepfashion.layouts import (
 )
 from signgen.data.deepfashion.lists import ListedPair, ViewName, parse_name
 from signgen.data.manifest import Entry, Problem, Scan
-from signgen.data.preparation.dataset import check_picture, prepare_dataset
+from signgen.data.preparation.dataset import check_picture, preparation, prepare_dataset
 from signgen.data.preparation.parsing import add_parsing
 from signgen.media import image_size
 from signgen.structures import PoseSequence, Progress, Record, UserError
@@ -108,16 +108,17 @@ def prepare_deepfashion(
 
     # Records; pictures are looked at one by one, so that a bad view does not cost its whole record
     records, left_out = _scan(tree.root, listing, pairs, pictures, points, subset, progress)
-    prepared = prepare_dataset(
-        records,
-        "deepfashion",
-        _SKELETON,
-        lambda entry: _poses(entry, points, frame),
-        out,
-        check=False,
-    )
-    if parsing:
-        prepared = add_parsing(prepared, parsing, label_set, device, progress)
+    with preparation(out):
+        prepared = prepare_dataset(
+            records,
+            "deepfashion",
+            _SKELETON,
+            lambda entry: _poses(entry, points, frame),
+            out,
+            check=False,
+        )
+        if parsing:
+            prepared = add_parsing(prepared, parsing, label_set, device, progress)
     return DeepFashionReport(
         layout=tree.layout.name,
         root=tree.root,

@@ -34,6 +34,7 @@ from signgen.data.examples.checks import (
     check_sources,
     check_window,
 )
+from signgen.data.examples.drawings import DrawnFrames
 from signgen.data.examples.example import Example, box_mask, collate
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
 from signgen.data.examples.regions import check_parts, frame_regions
@@ -42,8 +43,9 @@ from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
 from signgen.models.guided.windows import find_windows
 from signgen.models.inputs import PoseDrawing, source_size, square, tower_side
+from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
-from signgen.structures import Batch, FrameRef, Guide, Triplet, UserError
+from signgen.structures import Batch, FrameRef, Guide, PoseSequence, Triplet, UserError
 
 __all__ = ["Example", "TripletDataset", "batches", "box_mask", "collate", "to_pixels"]
 
@@ -90,6 +92,9 @@ class TripletDataset(Dataset[Example]):
         check_pairs(self.pairs, adapter.name, config.split)
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
+        self.drawn: DrawnFrames | None = None
+        if config.pose_pictures:
+            self.drawn = DrawnFrames(adapter, config, self.records, model)
         self.tower = tower
         self._side = None if tower == "none" else tower_side(model)
         kept = Path(config.warp_cache) / "{}x{}".format(*model.size) if config.warp_cache else None
@@ -143,7 +148,7 @@ class TripletDataset(Dataset[Example]):
         own = self._tower_photos(triplet, coarse)
         guide = self._guide(triplet, position) if guided else None
         # Pose on the canvas for its drawing, at the model's size for the hands
-        poses = self.drawing.exact(self.adapter.pose(triplet.target))
+        poses = self.drawing.exact(self.pose(triplet.target))
         poses = resize(poses, self.drawing.canvas)
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
@@ -156,9 +161,10 @@ class TripletDataset(Dataset[Example]):
             source, target = source[:, ::-1], target[:, ::-1]
             own = {name: photo[:, ::-1] for name, photo in own.items()}
             guide = None if guide is None else guide.mapped(lambda value: value.flip(-1))
-        canvas = self.drawing.on_canvas(poses)
+        before = self.drawn
+        canvas = self.drawing.on_canvas(poses) if before is None else before.draw(triplet.target)
         drawn = torch.from_numpy(self.drawing.shrink(canvas).copy())
-        if self._side is not None and self.drawing.apart:
+        if self._side is not None and (self.drawing.apart or before is not None):
             own["tower_pose"] = canvas
         if guide is not None and self.model.decoder.in_windows:
             guide = replace(guide, windows=find_windows(placed))
@@ -179,6 +185,13 @@ class TripletDataset(Dataset[Example]):
             },
         )
         return self._recoloured(example, position)
+
+    def pose(self, ref: FrameRef) -> PoseSequence:
+        """Return the key points of a frame; all missing where data of drawings have none."""
+        if self.drawn is None or self.drawn.has_keypoints:
+            return self.adapter.pose(ref)
+        points = np.zeros((1, SKELETONS[self.model.skeleton].num_keypoints, 2), np.float32)
+        return PoseSequence(points, points[..., 0], self.model.skeleton, self.model.size, 25.0)
 
     @property
     def _crops(self) -> bool:

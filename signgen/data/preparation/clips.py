@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from signgen.config.data import ClipsConfig, PrepareFolderConfig, PreparePhoenixConfig
 from signgen.data.dataset import open_dataset
-from signgen.data.folder import scan_folder
+from signgen.data.folder import scan_folder, splits_of
 from signgen.data.frame_cache.writing import write_cache
 from signgen.data.manifest import Entry, Scan
 from signgen.data.phoenix14t import COUNTS, find_root, scan
-from signgen.data.preparation.dataset import PROBLEMS, Prepared, prepare_dataset
+from signgen.data.preparation.dataset import (
+    PROBLEMS,
+    Prepared,
+    Resplit,
+    preparation,
+    prepare_dataset,
+)
 from signgen.data.preparation.keypoint_files import KeypointFiles
 from signgen.data.preparation.parsing import add_parsing
 from signgen.files.archive import unpack
@@ -23,7 +31,7 @@ from signgen.media import Frames, VideoInfo, check_backend, open_clip
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import Reading, read_poses, write_poses
-from signgen.pose.summary import missing_frames, remarks
+from signgen.pose.summary import coverage, missing_frames, remarks
 from signgen.structures import ExitCode, PoseSequence, Progress, UserError
 
 __all__ = ["prepare_folder", "prepare_phoenix14t"]
@@ -35,24 +43,27 @@ def prepare_phoenix14t(
     config: PreparePhoenixConfig, progress: Progress | None = None
 ) -> dict[str, object]:
     """Check PHOENIX-2014T, gather its key points and write its manifest; return a report."""
-    root = find_root(_unpacked(config, Path(config.raw)))
-    keypoints = [Path(name) for name in config.keypoints]
-    if not keypoints and (root / "keypoints").is_dir():
-        keypoints = [root / "keypoints"]
-    clips = scan(root, video_reader=config.video_reader)
-    prepared, report = _prepared(config, clips, "phoenix14t", keypoints, progress)
-    # Numbers beside those of the complete corpus
-    splits: dict[str, dict[str, int]] = {}
-    for split, (videos, frames) in COUNTS.items():
-        counts = prepared.manifest.counts().get(split, {"records": 0, "frames": 0})
-        splits[split] = {
-            "videos": counts["records"],
-            "expected_videos": videos,
-            "frames": counts["frames"],
-            "expected_frames": frames,
-        }
-    complete = all((row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items())
-    return report | {"splits": splits, "complete": complete}
+    with _preparation(config):
+        root = find_root(_unpacked(config, Path(config.raw)))
+        keypoints = [Path(name) for name in config.keypoints]
+        if not keypoints and (root / "keypoints").is_dir():
+            keypoints = [root / "keypoints"]
+        clips = scan(root, video_reader=config.video_reader)
+        prepared, report = _prepared(config, clips, "phoenix14t", keypoints, progress)
+        # Numbers beside those of the complete corpus
+        splits: dict[str, dict[str, int]] = {}
+        for split, (videos, frames) in COUNTS.items():
+            counts = prepared.manifest.counts().get(split, {"records": 0, "frames": 0})
+            splits[split] = {
+                "videos": counts["records"],
+                "expected_videos": videos,
+                "frames": counts["frames"],
+                "expected_frames": frames,
+            }
+        complete = all(
+            (row["videos"], row["frames"]) == COUNTS[split] for split, row in splits.items()
+        )
+        return report | {"splits": splits, "complete": complete}
 
 
 def prepare_folder(
@@ -62,20 +73,32 @@ def prepare_folder(
 
     Args and result are those of `prepare_phoenix14t`.
     """
-    folder = _unpacked(config, Path(config.videos))
-    clips = scan_folder(
-        folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
-    )
-    keypoints = [Path(name) for name in config.keypoints] or [clips.root]
-    prepared, report = _prepared(config, clips, "folder", keypoints, progress)
-    signers = sorted({entry.record.signer for entry in prepared.manifest.entries})
-    return report | {"splits": prepared.manifest.counts(), "signers": signers}
+    with _preparation(config):
+        folder = _unpacked(config, Path(config.videos))
+        clips = scan_folder(
+            folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
+        )
+        keypoints = [Path(name) for name in config.keypoints] or [clips.root]
+        prepared, report = _prepared(
+            config,
+            clips,
+            "folder",
+            keypoints,
+            progress,
+            resplit=lambda records: splits_of({r.id: r.signer for r in records}, config.split_by),
+        )
+        signers = sorted({entry.record.signer for entry in prepared.manifest.entries})
+        return report | {"splits": prepared.manifest.counts(), "signers": signers}
+
+
+def _preparation(config: ClipsConfig) -> AbstractContextManager[None]:
+    if not config.out:
+        raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
+    return preparation(config.out)
 
 
 def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     """Unpack an archive beside the manifest; anything else is taken as it is."""
-    if not config.out:
-        raise UserError("--out is missing; expected a folder to write to.", ExitCode.USAGE)
     if config.trim_ends < 0:
         raise UserError(f"--trim-ends is {config.trim_ends}; expected 0 or more.", ExitCode.USAGE)
     check_backend(config.video_reader)
@@ -94,19 +117,31 @@ def _unpacked(config: ClipsConfig, raw: Path) -> Path:
         return folder
     log.info("unpacking %s into %s", raw, folder)
     make_folder(folder.parent)
+    try:
+        unpack(raw, folder)
+    except UserError:
+        with suppress(OSError):  # what else is there stays
+            folder.parent.rmdir()
+        raise
     save_text(note, source + "\n")
-    unpack(raw, folder)
     return folder
 
 
 def _prepared(
-    config: ClipsConfig, clips: Scan, name: str, keypoints: list[Path], progress: Progress | None
+    config: ClipsConfig,
+    clips: Scan,
+    name: str,
+    keypoints: list[Path],
+    progress: Progress | None,
+    resplit: Resplit | None = None,
 ) -> tuple[Prepared, dict[str, object]]:
     """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
     out = Path(config.out)
     source = _PoseSource(config, clips.root, KeypointFiles(keypoints, clips.entries))
     source.remarks += clips.remarks
     poses_of = None if config.estimator == "none" and not keypoints else source.poses_of
+    if poses_of is not None:
+        source.open_estimator(clips.entries)
     prepared = prepare_dataset(
         clips,
         name,
@@ -115,6 +150,7 @@ def _prepared(
         out,
         check=config.check,
         trim_ends=config.trim_ends,
+        resplit=resplit,
         progress=progress,
     )
     if config.parsing:
@@ -130,16 +166,30 @@ def _prepared(
         "dataset": name,
         "manifest": str(prepared.path),
         "keypoints": dict(source.counts),
+        "clips": len(prepared.manifest.entries),
+        "frames": sum(entry.record.num_frames for entry in prepared.manifest.entries),
+        **source.hands(),
         "frames_without_signer": source.missing,
         "most_people": source.people,
         "trimmed_clips": len(prepared.trimmed),
-        "remarks": [*prepared.trimmed[:2], *source.remarks][:5],
+        "remarks": [*_without_training(prepared), *prepared.trimmed[:2], *source.remarks][:5],
         "clips_with_remarks": len(source.remarks),
         **({"label_set": label_set} if (label_set := prepared.manifest.label_set) else {}),
         "left_out": len(prepared.problems),
         "problems": [str(problem) for problem in prepared.problems[:5]],
         "all_problems": str(prepared.path.with_name(PROBLEMS)),
     }
+
+
+def _without_training(prepared: Prepared) -> list[str]:
+    """Warn where there is nothing to train on."""
+    counts = prepared.manifest.counts()
+    if "train" in counts:
+        return []
+    return [
+        f"{prepared.path} has no clip to train on, only {', '.join(counts)}: put recordings into a "
+        "folder `train`, or mend what was left out."
+    ]
 
 
 # ----- key points ---------------------------------------------------------------------------------
@@ -154,8 +204,9 @@ class _PoseSource:
         counts: How many clips got their key points from where.
         missing: Frames of all clips that miss the signer.
         people: Most people in one frame, as far as files say.
+        shown: Frames that show each hand, and all frames.
         remarks: What should be known of clips, a line for each of these.
-        estimator: Opened when the first clip needs it.
+        estimator: Opened before the first clip, if one needs it.
     """
 
     config: ClipsConfig
@@ -164,8 +215,46 @@ class _PoseSource:
     counts: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     people: int = 1
+    shown: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
     estimator: PoseEstimator | None = None
+
+    def open_estimator(self, entries: Sequence[Entry]) -> None:
+        """Open the estimator where a record needs it, before the work begins.
+
+        Raises:
+            UserError: If there is none (69).
+        """
+        config = self.config
+        if config.estimator == "none":
+            return
+        bare = [entry.name for entry in entries if not self._has_file(entry)]
+        if not bare:
+            return
+        try:
+            self.estimator = open_estimator(config.estimator, config.weights or None, config.device)
+        except UserError as error:
+            raise UserError(
+                f"{len(bare)} of {len(entries)} clips have no key points ({bare[0]}), and they "
+                f"cannot be estimated: {error} Or name key points with --keypoints, or leave such "
+                "clips out with --estimator none.",
+                error.code,
+            ) from error
+
+    def _has_file(self, entry: Entry) -> bool:
+        try:
+            self.files.place(entry)
+        except UserError as error:
+            return error.code != ExitCode.NO_INPUT  # what is wrong with it is said in its turn
+        return True
+
+    def hands(self) -> dict[str, float]:
+        """Return the share of frames that show each hand; empty without key points."""
+        frames = self.shown["frames"]
+        if not frames:
+            return {}
+        sides = ("left_hand", "right_hand")
+        return {f"{side}_coverage": round(self.shown[side] / frames, 4) for side in sides}
 
     def poses_of(self, entry: Entry) -> PoseSequence:
         try:
@@ -181,6 +270,9 @@ class _PoseSource:
 
     def _noted(self, reading: Reading, name: str) -> PoseSequence:
         self.missing += missing_frames(reading.poses)
+        self.shown["frames"] += len(reading.poses)
+        for part, share in coverage(reading.poses).items():
+            self.shown[part] += round(share * len(reading.poses))
         self.people = max(self.people, reading.people or 1)
         self.remarks += [" ".join(lines)] if (lines := remarks(reading, name)) else []
         return reading.poses
@@ -188,9 +280,7 @@ class _PoseSource:
     def _estimated(self, entry: Entry) -> PoseSequence:
         """Return what was estimated before, or estimate it now and keep it."""
         config = self.config
-        if self.estimator is None:
-            assert config.estimator != "none"
-            self.estimator = open_estimator(config.estimator, config.weights or None, config.device)
+        assert self.estimator is not None
         # A video is told from one that replaces it: recordings are cut and exported again, corpora
         # of pictures are large and do not change.
         digest = f"-{sha256(self.root / entry.frame_path(0))[:12]}" if entry.is_video else ""

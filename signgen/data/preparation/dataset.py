@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,20 +14,35 @@ import numpy as np
 
 from signgen.data.manifest import SPLITS, Entry, Manifest, Problem, Scan, write_manifest
 from signgen.files.digests import sha256
+from signgen.files.locking import locked
 from signgen.files.paths import check_no_device, check_output
-from signgen.files.writing import atomic_paths, make_folder, save_text
+from signgen.files.writing import atomic_paths, make_folder, remove_leftovers, save_text
 from signgen.media import probe_video
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
-from signgen.structures import PoseSequence, Progress, UserError
+from signgen.structures import ExitCode, PoseSequence, Progress, Record, UserError
 
-__all__ = ["PROBLEMS", "PosesOf", "Prepared", "check_picture", "prepare_dataset"]
+__all__ = [
+    "PROBLEMS",
+    "PosesOf",
+    "Prepared",
+    "Resplit",
+    "check_picture",
+    "preparation",
+    "prepare_dataset",
+]
 
 PROBLEMS = "problems.jsonl"
 """What was left out, one JSON object a line, beside the manifest."""
 
 PosesOf = Callable[[Entry], PoseSequence]
 """Returns the key points of a record, one per frame; a `UserError` keeps the record out."""
+
+
+Resplit = Callable[[Sequence[Record]], Mapping[str, str]]
+"""Returns the split of every record by its id."""
+OF_ALL = frozenset({ExitCode.USAGE, ExitCode.UNAVAILABLE, ExitCode.CANNOT_CREATE, ExitCode.IO})
+"""Exit codes of errors that every other record would meet too: no room to write, no estimator."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,20 @@ class Prepared:
     trimmed: tuple[str, ...] = ()
 
 
+@contextmanager
+def preparation(out: str | Path) -> Iterator[None]:
+    """Keep a folder to one preparation, and remove what killed ones left in it.
+
+    Raises:
+        UserError: If another one has not ended, or the folder cannot be made (73).
+    """
+    out = Path(out)
+    with locked(out, "a preparation"):
+        for folder in (out, out / "poses", *(out / "estimated").glob("**/")):
+            remove_leftovers(folder, "*")
+        yield
+
+
 def prepare_dataset(
     scan: Scan,
     dataset: str,
@@ -55,6 +85,7 @@ def prepare_dataset(
     *,
     check: bool = True,
     trim_ends: int = 0,
+    resplit: Resplit | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Write the manifest of a dataset and the packed key points beside it.
@@ -71,6 +102,7 @@ def prepare_dataset(
         check: Look at the first and last bytes of every picture, and decode every video.
         trim_ends: Frames or poses to cut at most at the end of a record that has more of one than
             of the other.
+        resplit: Gives the records that are left their splits, where these are drawn.
         progress: Wraps the records as they are worked on, with their number.
     """
     make_folder(out / "poses")
@@ -97,6 +129,7 @@ def prepare_dataset(
     if not entries:
         first = "".join(f" First: {problem}" for problem in problems[:1])
         raise UserError(f"{scan.root} has no record that can be used.{first}")
+    entries = entries if resplit is None else _again_split(entries, resplit)
     manifest = Manifest(
         dataset,
         skeleton,
@@ -109,6 +142,16 @@ def prepare_dataset(
     rows = [{"path": str(p.path), "what": p.message, "record": p.record} for p in problems]
     save_text(out / PROBLEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
     return Prepared(manifest, write_manifest(manifest), tuple(problems), tuple(trimmed))
+
+
+def _again_split(entries: Sequence[Entry], resplit: Resplit) -> list[Entry]:
+    """Return records in other splits; their poses stay in the files that they were packed into."""
+    splits = resplit([entry.record for entry in entries])
+    again = [
+        replace(entry, record=replace(entry.record, split=splits[entry.record.id]))
+        for entry in entries
+    ]
+    return sorted(again, key=lambda entry: (SPLITS.index(entry.record.split), entry.record.id))
 
 
 def _with_whole_pictures(
@@ -144,6 +187,8 @@ def _with_poses(
         try:
             poses = poses_of(entry)
         except UserError as error:
+            if error.code in OF_ALL:
+                raise
             message = f"is left out: {error}"
         else:
             if poses.skeleton != skeleton:
@@ -186,6 +231,8 @@ def _pack(
             if not entries:
                 (temporary,) = stack.enter_context(atomic_paths([out / name]))
                 bits = poses.keypoints.dtype
+                # A full disk would end the process where it is found out page by page
+                _reserve(temporary, math.prod(shape) * bits.itemsize)
                 packed = np.lib.format.open_memmap(temporary, "w+", bits, shape)
                 stack.callback(packed.flush)
             entries.append(replace(entry, poses=name, first_pose=row))
@@ -194,6 +241,14 @@ def _pack(
             packed[row:stop, :, 2] = placed.confidence
             row = stop
     return entries
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Fail now, with an `OSError`, where the disk has no room for a file of so many bytes."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, size))
 
 
 def check_video(path: Path, frames: int) -> None:

@@ -5,6 +5,7 @@ Layout: `signgen.data.phoenix14t`. Signers are disjoint between the splits.
 
 from __future__ import annotations
 
+import glob
 import json
 import multiprocessing
 import os
@@ -25,6 +26,8 @@ from signgen.data.manifest import SPLITS
 from signgen.data.synthetic.body import need_packages
 from signgen.data.synthetic.signers.regions import LABELS
 from signgen.errors import ExitCode, UserError
+from signgen.files.locking import locked
+from signgen.files.writing import written
 from signgen.human_parsing.maps import LABEL_SET_FILE, save_labels
 from signgen.structures import PoseSequence, Progress
 
@@ -135,7 +138,7 @@ def write_corpus(
         UserError: If the folder cannot be created or is not empty, the extra `synthetic` is not
             installed, or the assets are not such a checkout.
     """
-    with _new_folder(out) as root:
+    with locked(out, "a preparation"), _new_folder(out) as root, written(out):
         # Anny's cache is made here once, not by every worker at a time
         _studio(plan.assets)
         jobs = plan.jobs(root)
@@ -156,6 +159,9 @@ def _new_folder(out: Path) -> Iterator[Path]:
             "Choose another one or remove it.",
             ExitCode.CANNOT_CREATE,
         )
+    # What a killed process left; the lock says that none is alive
+    for leftover in out.parent.glob(f"{glob.escape(out.name)}.*.partial"):
+        shutil.rmtree(leftover, ignore_errors=True)
     root = out.with_name(f"{out.name}.{os.getpid()}.partial")
     try:
         root.mkdir(parents=True)
@@ -233,9 +239,7 @@ def _write_frames(folder: Path, clip: RenderedClip) -> None:
     for number, frame in enumerate(clip.frames[..., ::-1], start=1):
         path = folder / f"images{number:04d}.png"
         if not cv2.imwrite(str(path), np.ascontiguousarray(frame), _PNG_COMPRESSION):
-            raise UserError(
-                f"{path} could not be written; is the disk full?", ExitCode.CANNOT_CREATE
-            )
+            raise UserError(f"{path} cannot be written; is the disk full?", ExitCode.IO)
 
 
 def _write_labels(folder: Path, labels: NDArray[np.uint8]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALEXNET_WEIGHTS",
     "FIDELITY_WEIGHTS",
+    "INCEPTION_PACKAGES",
     "TORCHVISION_WEIGHTS",
     "FeatureExtractor",
     "Unavailable",
@@ -31,6 +33,8 @@ __all__ = [
     "to_tensor",
 ]
 
+INCEPTION_PACKAGES = ("torchvision", "torch_fidelity")
+"""What Inception-v3 is opened with: the first alone where it is torchvision's."""
 _TORCH = "https://download.pytorch.org/models"
 ALEXNET_WEIGHTS = Published("alexnet-owt-7be5be79.pth", _TORCH, "--lpips-weights")
 TORCHVISION_WEIGHTS = Published("inception_v3_google-0cc3c7bd.pth", _TORCH, "--inception-weights")
@@ -54,19 +58,26 @@ class Unavailable:
     signature = "net:none"
 
 
-def published_file(weights: Path | None, published: Published) -> Path | Unavailable:
-    """Return a file of weights, before anything else is loaded, or how to get it.
+def published_file(
+    weights: Path | None, published: Published, packages: Sequence[str] = ()
+) -> Path | Unavailable:
+    """Return a file of weights, before anything else is loaded, or how to get all that is absent.
 
     Args:
         weights: The file; None to look for the published one in the caches of this machine.
         published: The published one.
+        packages: Modules that the network is opened with; they are looked for, not imported.
     """
+    absent = [name.replace("_", "-") for name in packages if find_spec(name) is None]
+    needed = [f"needs {' and '.join(absent)}, get with: pip install {' '.join(absent)}"]
+    needed = needed if absent else []
     try:
-        return find_weights(weights, published)
+        path = find_weights(weights, published)
     except UserError:
         if weights is not None:
             raise
-        return Unavailable(f"needs {published.file}, {how_to_get(published)}")
+        needed.append(f"needs {published.file}, {how_to_get(published)}")
+    return Unavailable("; and it ".join(needed)) if needed else path
 
 
 @contextmanager

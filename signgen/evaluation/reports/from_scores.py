@@ -19,9 +19,15 @@ from signgen.evaluation.reports.report import (
     SignerResult,
     System,
 )
+from signgen.evaluation.reports.values import caveat
 from signgen.evaluation.reports.worst_frames import WorstFrame
 
 __all__ = ["frames_report"]
+
+FEW_REGIONS = 20
+"""Hands, faces or mouths below which a mean over them says little."""
+LITTLE_COVERAGE, LITTLE_DETECTED = 0.25, 0.5
+"""Shares of regions measured, and of true hands found in generated frames, that are warned of."""
 
 
 def frames_report(
@@ -60,7 +66,12 @@ def frames_report(
         per_signer=tuple(_signer(signer, scores, clips) for signer in signers),
         per_clip=tuple(_with_scores(clip, scores) for clip in clips),
         failed=tuple(failed),
-        warnings=(*_over_smoothed(metrics), *_few_items(metrics)),
+        warnings=(
+            *_over_smoothed(metrics),
+            *_few_items(metrics),
+            *_little_found(metrics),
+            *filter(None, [caveat(len(clips))]),
+        ),
         worst=tuple(worst),
     )
 
@@ -116,6 +127,26 @@ def _over_smoothed(metrics: Sequence[Result]) -> list[str]:
         and one.details.get("over_smoothed")
         and one.value is not None
     ]
+
+
+def _little_found(metrics: Sequence[Result]) -> list[str]:
+    """Warn of scores of hands and other regions of which hardly any was measured."""
+    warnings = []
+    for one in metrics:
+        coverage, detected = (one.details.get(name) for name in ("coverage", "detected_rate"))
+        if one.system != GENERATED or one.value is None or coverage is None:
+            continue
+        if one.n < FEW_REGIONS or coverage < LITTLE_COVERAGE:
+            warnings.append(
+                f"{one.name} is of {one.n} regions, {coverage:.1%} of those looked at: too few to "
+                "say much. Check the poses of the reference with `signgen pose view`."
+            )
+        if detected is not None and detected < LITTLE_DETECTED:
+            warnings.append(
+                f"{one.name}: only {detected:.1%} of the true hands were found in the generated "
+                "frames. Compare hand_pe_penalty, which charges those that were not."
+            )
+    return warnings
 
 
 def _few_items(metrics: Sequence[Result]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
-from signgen.evaluation.reports.report import Report, Result
+from signgen.evaluation.reports.report import COPY, PREVIOUS, Report, Result
 from signgen.evaluation.reports.values import caveat, number, one_line
 from signgen.files.writing import save_text
 
@@ -39,8 +39,8 @@ def latex_table(
     """Return the scores of a report as a `table` of the package booktabs.
 
     Values stand above their intervals. Where there are more metrics than fit side by side, the rest
-    follows below in the same table. No value is set in bold, because the largest number alone does
-    not say that a system is better.
+    follows below in the same table. The best value of a metric is bold, and so are those that print
+    alike; copies of true frames have no part in metrics with an ideal, where they say nothing.
 
     Args:
         report: Scores of frames.
@@ -70,6 +70,7 @@ def latex_table(
         signatures = {result.signature for result in results.values()}
         lines += [f"% {one_line(signature)}" for signature in sorted(signatures)]
     lines += [r"\begin{table}", r"  \centering", rf"  \caption{{{_caption(report)}}}"]
+    lines += [r"  \label{tab:signgen}"]
     names = list(columns)
     for start in range(0, len(names), _COLUMNS):
         lines += ["", r"  \medskip"] if start else []
@@ -91,7 +92,9 @@ def _tabular(rows: Sequence[str], columns: Mapping[str, Mapping[str, Result]]) -
     ]
     for system in rows:
         results = [own.get(system) for own in columns.values()]
-        lines.append(_row([escape(system), *map(_value, results)]))
+        shown = [[own[row] for row in rows if row in own] for own in columns.values()]
+        values = [_value(one, _is_best(one, row)) for one, row in zip(results, shown, strict=True)]
+        lines.append(_row([escape(system), *values]))
         intervals = [_interval(result) for result in results]
         lines += [_row(["", *intervals])] if any(intervals) else []
     return [*lines, r"    \bottomrule", r"  \end{tabular}"]
@@ -107,10 +110,12 @@ def _caption(report: Report) -> str:
     frames = sum(clip.frames for clip in report.per_clip)
     protocol = f", protocol {escape(report.protocol)}" if report.protocol else ""
     failed = f" Failed items: {len(report.failed)}." if report.failed else ""
-    few = f" {caveat(report)}" if caveat(report) else ""
+    few = caveat(len(report.per_clip))
+    few = f" {few}" if few else ""
     intervals = any(result.ci95 for result in report.metrics)
     scores = r"Scores with 95\,\% bootstrap intervals over clips" if intervals else "Scores"
-    return f"{scores} ({clips}, {frames} frames{protocol}).{failed}{few} {escape(report.note)}"
+    said = f"{scores} ({clips}, {frames} frames{protocol}), the best in bold."
+    return f"{said}{failed}{few} {escape(report.note)}"
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -123,10 +128,27 @@ def _arrow(result: Result) -> str:
     return r"$\uparrow$" if result.higher_is_better else r"$\downarrow$"
 
 
-def _value(result: Result | None) -> str:
+def _is_best(result: Result | None, results: Sequence[Result]) -> bool:
+    """Tell whether no other result of a metric is better, to the digits that are printed."""
+
+    def distance(one: Result) -> float | None:
+        copied = one.ideal is not None and one.system in {COPY, PREVIOUS}
+        if one.value is None or copied:
+            return None
+        shown = float(number(one.name, one.value))
+        if one.ideal is not None:
+            return abs(shown - one.ideal)
+        return -shown if one.higher_is_better else shown
+
+    found = [value for one in results if (value := distance(one)) is not None]
+    return result is not None and len(found) > 1 and distance(result) == min(found)
+
+
+def _value(result: Result | None, bold: bool) -> str:
     if result is None or result.value is None:
         return "--"
-    return f"${number(result.name, result.value)}$"
+    text = number(result.name, result.value)
+    return rf"$\mathbf{{{text}}}$" if bold else f"${text}$"
 
 
 def _interval(result: Result | None) -> str:

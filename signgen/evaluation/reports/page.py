@@ -73,7 +73,7 @@ def html_report(report: Report) -> str:
         script=script,
         facts=_facts(report),
         headings={name: heading for name, (heading, there) in headings.items() if there},
-        caveat=values.caveat(report),
+        caveat=values.caveat(len(report.per_clip)),
         computed=computed,
         absent=absent,
         signatures_of_metrics=_signatures(report, computed),

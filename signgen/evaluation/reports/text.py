@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signgen.evaluation.reports.text_table import text_table
-from signgen.evaluation.reports.values import caveat, direction, interval, number, unit
+from signgen.evaluation.reports.values import direction, found, interval, number, unit
 
 if TYPE_CHECKING:
     from signgen.evaluation.reports.report import Report
 
 __all__ = ["frames_table", "retrieval_table"]
-
-_MEASURED = {"face": "faces", "cloth": "clothing", "mouth": "mouths", "keypoint": "points"}
-"""What a metric of regions measures, by the first word of its name; hands for others."""
 
 
 def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
@@ -28,7 +25,9 @@ def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
             _cell(result.name, one.value, one.ci95, one.clips)
             for one in report.by_system(result.name).values()
         ]
-        rows.append([f"{result.name} ({said})", *cells, str(result.n), verdict[result.beats_copy]])
+        own = [one for one in report.metrics if one.name == result.name]
+        last = "; ".join(filter(None, [found(own), verdict[result.beats_copy]]))
+        rows.append([f"{result.name} ({said})", *cells, str(result.n), last])
     absent: dict[str, list[str]] = {}
     for result in ours:
         if result.unavailable:
@@ -38,12 +37,8 @@ def frames_table(report: Report, *, per_hand: bool, per_signer: bool) -> str:
         *(f"{', '.join(names)}: not computed: {reason}" for reason, names in absent.items()),
         "",
         *_counts(report),
+        *(f"warning: {text}" for text in report.warnings),
     ]
-    for result in ours:
-        if (coverage := result.details.get("coverage")) is not None:
-            region = _MEASURED.get(result.name.partition("_")[0], "hands")
-            lines.append(f"{result.name}: {region} measured {coverage:.1%}")
-    lines += [f"warning: {text}" for text in [*report.warnings, caveat(report)] if text]
     lines += _comparisons(report)
     lines += _hands(report) if per_hand else []
     lines += _signers(report) if per_signer else []
@@ -96,12 +91,13 @@ def _counts(report: Report) -> list[str]:
 def _comparisons(report: Report) -> list[str]:
     if not report.comparisons:
         return []
-    rows = [["difference", "generated minus", "value [95 % interval]", "p", "clips"]]
+    rows = [["metric", "other system", "difference [95 % interval]", "p", "clips"]]
     for one in report.comparisons:
         p = "" if one.p is None else f"{one.p:.3f}"
         value = _cell(one.metric, one.difference, one.ci95, one.clips)
         rows.append([one.metric, one.other, value, p, str(one.clips)])
-    return ["", *text_table(rows)]
+    said = "generated minus each other system, on the clips that both were measured on:"
+    return ["", said, *text_table(rows)]
 
 
 def _hands(report: Report) -> list[str]:

@@ -15,6 +15,7 @@ __all__ = [
     "caveat",
     "details",
     "direction",
+    "found",
     "interval",
     "number",
     "one_line",
@@ -37,6 +38,9 @@ _UNITS = {
     "warping_error": "squared, range 0 to 1",
 }
 """Units by beginnings of the names of metrics; similarities and distances of features have none."""
+
+_FOUND = {"coverage": "measured", "detected_rate": "detected", "noise_floor": "noise floor"}
+"""Details that say how much a value of regions is worth, and what they are called."""
 
 
 def number(metric: str, value: float | None) -> str:
@@ -89,9 +93,27 @@ def details(result: Result) -> str:
     )
 
 
-def caveat(report: Report) -> str:
-    """Return a warning where a report has too few clips for its intervals; else nothing."""
-    clips = len(report.per_clip)
+def found(results: Sequence[Result]) -> str:
+    """Say how much of what a metric looks at was found: to be read before its value.
+
+    Args:
+        results: Results of one metric, one a system. What differs between systems is written once
+            for each, in their order.
+    """
+    said = []
+    for name, words in _FOUND.items():
+        values = [result.details.get(name) for result in results]
+        if any(value is not None for value in values):
+            shown = [
+                "-" if one is None else f"{one:.2f}" if name == "noise_floor" else f"{one:.1%}"
+                for one in values
+            ]
+            said.append(f"{words} {' / '.join(shown if len({*shown}) > 1 else shown[:1])}")
+    return ", ".join(said)
+
+
+def caveat(clips: int) -> str:
+    """Return a warning where so many clips are too few for intervals; else nothing."""
     if not 2 <= clips < FEW_CLIPS:
         return ""
     return f"With only {clips} clips, intervals are too narrow and p-values too small."

@@ -132,8 +132,8 @@ def mark_missing(
     with np.errstate(invalid="ignore"):
         rounded = (confidence < 0) & (confidence > -_HAIR)
     return (
-        np.where(missing[..., None], 0, points).astype(np.float64),
-        np.where(missing | rounded, 0, confidence).astype(np.float64),
+        np.where(missing[..., None], 0, points).astype(np.float64, copy=False),
+        np.where(missing | rounded, 0, confidence).astype(np.float64, copy=False),
     )
 
 
@@ -178,10 +178,9 @@ def checked_sequence(
             "expected a visible signer. Estimate the poses again."
         )
     _check_numbers(points, path, "coordinate", -_MAX_COORDINATE)
+    points[~visible] = 0  # a copy of ours
     return PoseSequence(
-        keypoints=np.where(visible[..., None], points, 0).astype(
-            np.float64 if exact else np.float32
-        ),
+        keypoints=points.astype(np.float64 if exact else np.float32, copy=False),
         confidence=scores * visible,
         skeleton=skeleton,
         size=size,

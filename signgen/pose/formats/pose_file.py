@@ -57,18 +57,17 @@ def _read(file: InputFile) -> Clips:
             f"{path} holds {len(confidence)} frames and {confidence.shape[1]} people; "
             "expected at least 1 of each."
         )
-    people = []
-    for person in range(confidence.shape[1]):
-        components = _components(pose, values[:, person], confidence[:, person], path)
-        mapped = map_components(components)
-        if mapped is None:
-            raise _unknown(components, path)
-        people.append(mapped)
+    # Of version 0.0 the library reads the first person only.
+    header, count = pose.header, None if pose.header.version < 0.05 else confidence.shape[1]
+    people = [
+        _person(header, values[:, person], confidence[:, person], path)
+        for person in range(confidence.shape[1])
+    ]
+    # A long clip is there a dozen times otherwise
+    del pose, values, confidence
     points, scores = people[0] if len(people) == 1 else _followed(people)
     poses = checked_sequence(points, scores, path, size=size, fps=fps)
     _check_pixels(poses, path)
-    # Of version 0.0 the library reads the first person only.
-    count = None if pose.header.version < 0.05 else confidence.shape[1]
     return Clips.of_one(
         file, "pose", Reading(poses, people=count, stated_fps=stated_number(stated))
     )
@@ -118,13 +117,24 @@ def _followed(people: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
     )
 
 
+def _person(
+    header: Any, values: np.ma.MaskedArray[Any, Any], confidence: NDArray[np.float64], path: Path
+) -> tuple[Numbers, Numbers]:
+    """Return (T, 133, 2) points and (T, 133) confidence of one person."""
+    components = _components(header, values, confidence, path)
+    mapped = map_components(components)
+    if mapped is None:
+        raise _unknown(components, path)
+    return mapped
+
+
 def _components(
-    pose: Any, values: np.ma.MaskedArray[Any, Any], confidence: NDArray[np.float64], path: Path
+    header: Any, values: np.ma.MaskedArray[Any, Any], confidence: NDArray[np.float64], path: Path
 ) -> dict[str, Component]:
     """Cut one person into components, taking x and y by their letters."""
     components: dict[str, Component] = {}
     start = 0
-    for part in pose.header.components:
+    for part in header.components:
         stop = start + len(part.points)
         if "X" not in part.format or "Y" not in part.format:
             raise UserError(f"{path}: component {part.name[:40]!r} has no X and Y.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import gradio as gr
 
@@ -64,8 +65,8 @@ def poses_tab(tasks: Tasks, folder: Path) -> None:
             return said("Choose a file of poses first.", kind="error"), "", gr.skip(), gr.skip()
         with tasks.alone():
             values = summarize(checked_poses(poses), most=MAX_ROWS)
-            remarks = values.pop("remarks", ())
-            rows = values.pop("rows", ())
+            remarks: Any = values.pop("remarks", ())
+            rows: Any = values.pop("rows", ())
             values["file"] = Path(poses).name
             made = Path(mkdtemp(dir=folder))
             for name in ("poses.png", "poses.mp4"):

@@ -19,9 +19,11 @@ from signgen.data.dataset import bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
+from signgen.files.locking import locked
 from signgen.media import write_video
 from signgen.pose.estimators import Frame, Person
 from signgen.pose.formats import write_poses
+from signgen.pose.summary import coverage
 from signgen.structures import ExitCode, UserError
 
 SAMPLE = open_dataset("sample")
@@ -234,3 +236,91 @@ def test_another_archive_is_not_taken_for_the_one_unpacked(tmp_path: Path) -> No
     with pytest.raises(UserError, match="cannot be created") as caught:
         prepare_folder(nowhere)
     assert caught.value.code == ExitCode.CANNOT_CREATE
+
+
+def recordings(folder: Path, *names: str) -> Path:
+    """Write short videos with their key points beside them."""
+    poses = SAMPLE.poses(RECORDS[0]).frames(slice(2))
+    for name in names:
+        path = folder / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, [np.zeros((*poses.size, 3), np.uint8)] * 2, 25)
+        write_poses(poses, path.with_suffix(".json"))
+    return folder
+
+
+def test_without_an_estimator_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(*_: object) -> None:
+        raise UserError("no estimator of key points is usable here.", ExitCode.UNAVAILABLE)
+
+    monkeypatch.setattr("signgen.data.preparation.clips.open_estimator", absent)
+    videos = recordings(tmp_path / "videos", "one", "two", "three")
+    words = ["--videos", str(videos), "--out", str(tmp_path / "out")]
+    assert main(["prepare", "folder", *words]) == 0, "all have key points"
+    shutil.rmtree(tmp_path / "out")
+    (videos / "one.json").unlink()
+    (videos / "two.json").unlink()
+    capsys.readouterr()
+    assert main(["prepare", "folder", *words]) == ExitCode.UNAVAILABLE
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "2 of 3 clips have no key points" in error
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert not list(tmp_path.glob("out/poses/*"))
+
+
+def test_splits_are_drawn_of_the_clips_that_are_left(tmp_path: Path) -> None:
+    videos = recordings(tmp_path / "videos", "one", "two", "three")
+    config = PrepareFolderConfig(
+        out=str(tmp_path / "out"), videos=str(videos), estimator="none", check=False
+    )
+    report = prepare_folder(config)
+    assert [row["records"] for row in report["splits"].values()] == [1, 1, 1]
+    (gone,) = open_dataset(str(tmp_path / "out")).records("train")
+    (videos / f"{gone.id}.json").write_text("{}")
+    report = prepare_folder(config)
+    assert report["splits"] == {"train": {"records": 2, "frames": 4}}
+    dataset = open_dataset(str(tmp_path / "out"))
+    expected = SAMPLE.poses(RECORDS[0]).frames(slice(2)).keypoints
+    for record in dataset.records("train"):
+        np.testing.assert_allclose(dataset.poses(record).keypoints, expected, atol=0.01)
+
+
+def test_the_report_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
+    videos = recordings(tmp_path / "videos", "test/one", "val/two")
+    config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(videos), estimator="none")
+    report = prepare_folder(config)
+    assert (report["clips"], report["frames"]) == (2, 4)
+    seen = coverage(SAMPLE.poses(RECORDS[0]).frames(slice(2)))
+    for part in ("left_hand", "right_hand"):
+        assert report[f"{part}_coverage"] == seen[part]
+    assert {seen["left_hand"], seen["right_hand"]} == {0, 1}
+    assert "has no clip to train on, only " in report["remarks"][0]
+
+
+def test_two_preparations_into_one_folder_and_what_a_killed_one_left(tmp_path: Path) -> None:
+    videos = recordings(tmp_path / "videos", "one")
+    config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(videos), estimator="none")
+    with (
+        locked(tmp_path / "out", "a preparation"),
+        pytest.raises(UserError, match="is in use: a preparation there has not ended") as caught,
+    ):
+        prepare_folder(config)
+    assert caught.value.code == ExitCode.CANNOT_CREATE
+    left = [tmp_path / "out" / place for place in (".raw", "poses/.train.npy", "estimated/x/.a")]
+    for number, path in enumerate(left):
+        folder = path.with_name(f"{path.name}.abcdefg{number}.part")
+        folder.mkdir(parents=True)
+        (folder / "half").write_text("x")
+    prepare_folder(config)
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_refused_archive_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK\3\4 torn")
+    config = PrepareFolderConfig(out=str(tmp_path / "out"), videos=str(tmp_path / "bad.zip"))
+    with pytest.raises(UserError, match="damaged or cut off"):
+        prepare_folder(config)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]

@@ -71,7 +71,11 @@ def test_items_of_equal_bytes_and_another_shape_are_told_apart() -> None:
 def test_absent_weights_say_how_to_get_them(no_caches: Path) -> None:
     for published in (ALEXNET_WEIGHTS, FIDELITY_WEIGHTS, TORCHVISION_WEIGHTS):
         absent = published_file(None, published)
+        also = published_file(None, published, ("signgen_no_such", "numpy"))
         assert isinstance(absent, Unavailable)
+        assert isinstance(also, Unavailable)
+        both = "needs signgen-no-such, get with: pip install signgen-no-such; and it "
+        assert also.reason == both + absent.reason
         assert absent.reason.startswith(f"needs {published.file}, get it with: curl -fL")
         assert f"{published.address} " in absent.reason
         assert "\n" not in absent.reason

@@ -32,7 +32,8 @@ def test_rows_are_systems_and_columns_metrics(report: Report) -> None:
     assert {len(row) for row in rows} == {3}
     psnr = report.score("psnr")
     low, high = psnr.ci95
-    assert rows[0][2] == f"${psnr.value:.2f}$"
+    assert rows[0][2] == rf"$\mathbf{{{psnr.value:.2f}}}$", "the best"
+    assert rows[2][2] == f"${report.score('psnr', 'runs/other_50%').value:.2f}$"
     assert rows[1][2] == rf"{{\scriptsize $[{low:.2f}, {high:.2f}]$}}"
 
 
@@ -75,8 +76,28 @@ def test_ideal_values_and_missing_intervals(report: Report) -> None:
     assert head == ["system", r"ssim $\to 1$", r"psnr $\to 1$"]
     bare = with_results(replace(report, protocol=None), ci95=None)
     assert len(body(latex_table(bare))) == 1 + 3
-    assert r"\caption{Scores (4 clips, 18 frames)" in latex_table(bare)
+    assert r"\caption{Scores (4 clips, 18 frames), the best in bold." in latex_table(bare)
+    assert r"\label{tab:signgen}" in latex_table(bare)
     assert "(1 clip, " in latex_table(replace(bare, per_clip=bare.per_clip[:1]))
+
+
+def test_the_best_is_bold_by_the_digits_that_are_printed(report: Report) -> None:
+    def bold(values: dict[str, float], **changes: Any) -> list[str]:
+        metrics = [
+            replace(report.score("ssim", system), value=value, ci95=None, **changes)
+            for system, value in values.items()
+        ]
+        rows = body(latex_table(replace(report, metrics=tuple(metrics))))[1:]
+        return [row[0] for row in rows if "mathbf" in row[1]]
+
+    alike = {"generated": 0.50001, "runs/other_50%": 0.50002, "copy of the source": 0.4}
+    assert bold(alike) == ["generated", r"runs/other\_50\%"]
+    assert bold(alike, higher_is_better=False) == ["copy of the source"]
+    assert bold({**alike, "copy of the source": 1.0}, ideal=1.0) == [
+        "generated",
+        r"runs/other\_50\%",
+    ]
+    assert bold({"generated": 0.5}) == [], "nothing to be better than"
 
 
 def test_many_metrics_are_laid_out_below_each_other(report: Report) -> None:

@@ -33,7 +33,11 @@ def report() -> Report:
     scores = {
         system: [
             scored("ssim", value),
-            scored("hand_ssim", value, details={"coverage": 0.5, "left": 0.1, "right": None}),
+            scored(
+                "hand_ssim",
+                value,
+                details={"coverage": 0.5, "detected_rate": value, "left": 0.1, "right": None},
+            ),
             scored("second_difference", value / 10, ideal=1.0, details={"over_smoothed": 1.0}),
             *lacks,
         ]
@@ -61,8 +65,12 @@ def test_every_system_has_a_column_and_every_metric_a_row(report: Report) -> Non
     assert f"lpips, lpips_256: not computed: {REASON}" in lines[4]
     assert text.count(REASON) == 1, "said once for each reason"
     assert "3 clips, 18 frames, 2 signers, protocol signvip" in lines
-    assert "hand_ssim: hands measured 50.0%" in lines
+    assert "9          measured 50.0%, detected 50.0% / 40.0% / 45.0% / 49.5%; better" in lines[2]
     assert any(line.startswith("ssim    ") and "other/B" in line for line in lines)
+    start = lines.index(
+        "generated minus each other system, on the clips that both were measured on:"
+    )
+    assert lines[start + 1].split("  ")[0] == "metric"
 
 
 def test_a_copy_that_is_not_beaten_says_so(report: Report) -> None:
@@ -73,7 +81,9 @@ def test_a_copy_that_is_not_beaten_says_so(report: Report) -> None:
 
 
 def test_over_smoothing_of_systems_is_a_warning_and_of_baselines_is_not(report: Report) -> None:
-    ours, others = report.warnings
+    ours, others, few, clips = report.warnings
+    assert few.startswith("hand_ssim is of 9 regions, 50.0% of those looked at")
+    assert clips.startswith("With only 3 clips")
     assert ours == "generated is over-smoothed: second_difference is 0.05 of the truth's."
     assert others.startswith("other/B is over-smoothed")
     assert f"warning: {ours}" in report.table()

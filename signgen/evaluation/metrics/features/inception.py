@@ -22,6 +22,7 @@ from torch.nn import functional
 from signgen.errors import UserError
 from signgen.evaluation.metrics.networks import (
     FIDELITY_WEIGHTS,
+    INCEPTION_PACKAGES,
     TORCHVISION_WEIGHTS,
     FeatureExtractor,
     Unavailable,
@@ -55,7 +56,7 @@ def open_inception(
     - `cleanfid`: the same network after Pillow's bicubic resizing with antialiasing, of each
       channel in floating point, clipped to [0, 255]: Parmar et al. 2022.
     """
-    packages = ("torchvision",) if kind == "cfld" else ("torchvision", "torch_fidelity")
+    packages = INCEPTION_PACKAGES[: 1 if kind == "cfld" else 2]
     for package in packages:
         if absent := _why_not(package):
             return absent

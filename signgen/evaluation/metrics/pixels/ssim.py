@@ -26,6 +26,8 @@ __all__ = [
 Array = NDArray[np.floating]
 _CENTRE = 256
 """Middle of the sums of two pixels."""
+BAND = 2_000_000
+"""Pixels of a frame that are measured at a time, 72 bytes each; larger frames in bands of rows."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def ssim(
         )
     # One space for all frames: new arrays of this size cost more than the arithmetic.
     kind = np.float64 if options.data_range is None else np.float32
-    space = np.empty((6, height, width, 3), kind)
+    rows = min(height, max(2 * options.window, BAND // width))
+    space = np.empty((6, rows, width, 3), kind)
     pairs = zip(generated, reference, strict=True)
     return np.array([_frame_ssim(one, other, options, space) for one, other in pairs], np.float64)
 
@@ -107,7 +110,7 @@ def ssim(
 def _frame_ssim(
     generated: NDArray[np.uint8], reference: NDArray[np.uint8], options: SSIMOptions, space: Array
 ) -> float:
-    """Return the SSIM of one pair of (H, W, 3) frames; overwrites `space`, (6, H, W, 3).
+    """Return the SSIM of one pair of (H, W, 3) frames; overwrites `space`, (6, rows, W, 3).
 
     With difference d and sum s of the pictures, both factors of Eq. 13 have the form
     1 - x_d / ((x_s + x_d) / 2 + C), where x is the squared mean for luminance, and the variance for
@@ -117,6 +120,24 @@ def _frame_ssim(
     value_range = options.data_range
     if value_range is None:
         value_range = max(float(generated.max()) - float(generated.min()), 1.0)
+    # Bands of rows, each with the rows around it that its windows reach
+    (height, width), edge = generated.shape[:2], options.window // 2
+    step, summed = space.shape[1] - 2 * edge, 0.0
+    for start in range(0, height - 2 * edge, step):
+        rows = slice(start, min(start + step + 2 * edge, height))
+        band = generated[rows], reference[rows]
+        summed += _band_sum(*band, options, space[:, : len(band[0])], value_range)
+    return float(summed / ((height - 2 * edge) * (width - 2 * edge) * 3))
+
+
+def _band_sum(
+    generated: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    options: SSIMOptions,
+    space: Array,
+    value_range: float,
+) -> float:
+    """Return the sum of the similarities of all windows of a band, (rows, W, 3)."""
     difference, mean_difference, variance_difference, total, mean_total, variance_total = space
     np.subtract(generated, reference, out=difference, dtype=space.dtype)
     np.add(generated, reference, out=total, dtype=space.dtype)
@@ -130,7 +151,7 @@ def _frame_ssim(
     _similarity(variance_difference, variance_total, (0.03 * value_range) ** 2)
     mean_difference *= variance_difference
     edge = options.window // 2
-    return float(mean_difference[edge:-edge, edge:-edge].mean(dtype=np.float64))
+    return float(mean_difference[edge:-edge, edge:-edge].sum(dtype=np.float64))
 
 
 def _moments(image: Array, mean: Array, variance: Array, options: SSIMOptions) -> None:

@@ -139,6 +139,17 @@ def test_frames_may_be_views_of_larger_ones() -> None:
     np.testing.assert_array_equal(ssim(copies, other)[0], ssim(frames[:1], other[:1])[0])
 
 
+@variants
+def test_large_frames_are_measured_in_bands(
+    options: SSIMOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 1, 400, 60, 3), np.uint8)
+    whole = ssim(one, other, options)
+    monkeypatch.setattr("signgen.evaluation.metrics.pixels.ssim.BAND", 60 * 130)
+    np.testing.assert_allclose(ssim(one, other, options), whole, rtol=0, atol=1e-7)
+
+
 @pytest.mark.parametrize(("options", "side"), [(GAUSSIAN, 10), (WINDOW_51, 50)])
 def test_ssim_of_small_frames_is_a_user_error(options: SSIMOptions, side: int) -> None:
     small = np.zeros((1, side, 64, 3), np.uint8)
