@@ -69,7 +69,8 @@ def render(config: RenderConfig) -> int:
     on_ray = _on_ray(config)
     if is_many(config):
         return _render_many(config)
-    for flag, given in (("--shard", config.shard is not None), ("--engine ray", on_ray)):
+    flags = (("--shard", config.shard is not None), ("--engine ray", on_ray))
+    for flag, given in flags:
         if given:
             raise UserError(
                 f"{flag} is for many videos; expected --jobs FILE, or folders as --poses and "

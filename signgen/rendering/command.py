@@ -123,12 +123,8 @@ def render_files(
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
         remove_leftovers(first.parent, first.name)
-        made_of = _made_of(config, provenance)
         part = PartialRender.open(
-            part_of(first),
-            made_of,
-            poses.fps,
-            inputs.size,
+            *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
             resume=config.resume,
             alpha=inputs.alpha,
         )

@@ -122,7 +122,7 @@ def test_bad_lists_are_refused_before_any_work(
 
 def test_a_shard_of_one_video_is_refused(work: Any) -> None:
     assert work.render("--shard", "0/2") == 2
-    assert "--shard is a part of many videos" in work.only_line()
+    assert "--shard is for many videos" in work.only_line()
 
 
 def test_the_digest_is_that_of_contents(work: Any, tmp_path: Path) -> None:
