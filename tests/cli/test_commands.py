@@ -165,7 +165,7 @@ def test_eval_scores_the_rest_and_exits_with_3(
     assert "has no clip d" in failed["d"]
     assert report["inputs"]["matched"] == 3
     assert report["inputs"]["only_reference"] == 1
-    assert {entry["name"] for entry in report["systems"]} > {"generated", paths["other"]}
+    assert {entry["name"] for entry in report["systems"]} > {"generated", "other"}
     assert report["comparisons"]
     page = Path(made["html"]).read_text()
     assert "Worst frames" in page, "found by SSIM, as there are no poses for Hand SSIM"

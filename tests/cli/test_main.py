@@ -92,7 +92,7 @@ def test_help_of_train_shows_what_matters_first(
     ]
     first = shown.split(" data options ")[0]
     assert len(re.findall(r"^\W -", first, re.M)) <= 12, "ten, --help and --debug"
-    assert "--stage {vae,ipf,fpdm,decoder}" in first
+    assert "--stage {vae,ipf,fpdm,decoder,windows}" in first
     path = tmp_path / "c.yaml"
     path.write_text("learning_rate: 0.5\n")
     assert main(["train", str(path), "--help"]) == 0
@@ -132,7 +132,7 @@ def test_version_and_lazy_names() -> None:
         ("render -o", "-o has no value; expected a text."),
         ("render --size 100", "--size is '100'; expected two whole numbers."),
         ("render --seed 1 --size 3 x", "--size is '3 x'; expected two whole numbers."),
-        ("render --device gpu", "--device is 'gpu'; expected one of auto, cpu, cuda."),
+        ("render --device gpu", "--device is 'gpu'; expected one of auto, cpu, cuda, mps."),
         ("render --guidance 1 2 3", "--guidance is '1 2 3'; expected one number or two."),
         ("render --guidance nan nan", "guidance is [nan, nan]; expected two numbers"),
         ("render frame.png", "'frame.png' is one word too many; expected only flags."),

@@ -23,7 +23,7 @@ def refused(path: Path, text: str) -> UserError:
     started = time.process_time()
     with pytest.raises(UserError) as caught:
         load_config(path, TrainConfig)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
     return caught.value

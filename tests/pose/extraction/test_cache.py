@@ -97,7 +97,8 @@ def test_videos_are_known_by_content(clip, tmp_path):
 def render(clip, tmp_path, monkeypatch):
     """Run the command with the estimator of dots; return its exit code."""
     estimator = DotEstimator()
-    monkeypatch.setattr("signgen.rendering.inputs.open_estimator", lambda *_: estimator)
+    for module in ("inputs", "reading"):
+        monkeypatch.setattr(f"signgen.rendering.{module}.open_estimator", lambda *_: estimator)
     save_image(tmp_path / "source.png", dots(1)[0])
     (tmp_path / "out").mkdir()
     words = ["render", "--source", str(tmp_path / "source.png"), "--steps", "1", "--device", "cpu"]
