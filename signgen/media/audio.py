@@ -17,8 +17,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import check_input, one_line
-from signgen.media.decoding import DECODE_ERRORS, OPEN_OPTIONS, guarded
+from signgen.files.paths import check_input
+from signgen.media.decoding import OPEN_OPTIONS, guarded, open_container
 
 __all__ = ["Sound", "add_sound", "has_sound", "open_sound", "verify_sound"]
 
@@ -50,19 +50,9 @@ class Sound:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream | None]]:
     """Open a self-contained file with its first stream of sound, if there is any."""
-    formats = OPEN_OPTIONS["format_whitelist"] + _FORMATS
-    try:
-        container = av.open(
-            str(path.absolute()), options={**OPEN_OPTIONS, "format_whitelist": formats}
-        )
-    except PermissionError as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
-    except DECODE_ERRORS as error:
-        raise UserError(
-            f"{path} is no sound or video that can be read ({one_line(error)}); expected WAV, MP3, "
-            "M4A, FLAC, OGG, MP4 or WebM."
-        ) from error
-    with container:
+    options = {**OPEN_OPTIONS, "format_whitelist": OPEN_OPTIONS["format_whitelist"] + _FORMATS}
+    expected = "WAV, MP3, M4A, FLAC, OGG, MP4 or WebM"
+    with open_container(path, options, "a sound or video", expected) as container:
         yield container, next(iter(container.streams.audio), None)
 
 

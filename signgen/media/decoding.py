@@ -35,19 +35,22 @@ DECODE_ERRORS = (
 """What PyAV raises on broken files; only calls into PyAV stand inside a `try`."""
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header."""
+def open_container(path: Path, options: dict[str, str], kind: str, expected: str) -> InputContainer:
+    """Open a file of pictures or sound; its errors are the user's, and say what was expected."""
     try:
-        container = av.open(str(path.absolute()), options=OPEN_OPTIONS)
+        return av.open(str(path.absolute()), options=options)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}.", ExitCode.NO_INPUT) from error
     except DECODE_ERRORS as error:
         raise UserError(
-            f"{path} is not a video that can be read ({one_line(error)}); "
-            "expected MP4, WebM, MKV, AVI or GIF."
+            f"{path} is not {kind} that can be read ({one_line(error)}); expected {expected}."
         ) from error
-    with container:
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a self-contained video file whose frames have at most `MAX_PIXELS` by the header."""
+    with open_container(path, OPEN_OPTIONS, "a video", "MP4, WebM, MKV, AVI or GIF") as container:
         if not container.streams.video:
             raise UserError(f"{path} has no video stream; expected a video.")
         stream = container.streams.video[0]

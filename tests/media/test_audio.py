@@ -111,7 +111,7 @@ def test_files_without_sound_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"silent\.mp4 has no sound"):
         open_sound(tmp_path / "silent.mp4")
     (tmp_path / "text.mp3").write_text("not a sound, whatever its name says")
-    with pytest.raises(UserError, match=r"text\.mp3 is no sound or video"):
+    with pytest.raises(UserError, match=r"text\.mp3 is not a sound or video"):
         open_sound(tmp_path / "text.mp3")
     with pytest.raises(UserError, match="does not exist"):
         open_sound(tmp_path / "none.wav")
