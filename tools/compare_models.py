@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -89,7 +89,7 @@ class Rendered:
 
     models: dict[str, PoseGuidedModel]
     dataset: DatasetAdapter
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     forwards: Counter[tuple[str, str]] = field(default_factory=Counter)
     frames: int = 0
     change: dict[str, float] = field(default_factory=dict)
