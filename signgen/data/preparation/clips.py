@@ -154,9 +154,7 @@ def _prepared(
         progress=progress,
     )
     if config.parsing:
-        prepared = add_parsing(
-            prepared, config.parsing, config.label_set or "", config.device, progress
-        )
+        prepared = add_parsing(prepared, config.parsing, config.label_set, config.device, progress)
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
         splits = list(prepared.manifest.counts())
