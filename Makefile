@@ -26,7 +26,7 @@ export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray \
-	ui test-ui bench \
+	ui test-ui bench pictures \
 	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -146,6 +146,9 @@ bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	awk -v a="$$start" -v b="$$end" 'BEGIN { printf "%.1f s in all, start of Python included\n", b - a }'
 
 sample: demo ## The same as demo
+
+pictures: demo ## The picture of the README, of the demo's results
+	$(BIN)/python tools/make_pictures.py demo.compare.mp4 demo.other.compare.mp4 --out docs/pictures/demo.webp
 
 # ----- pose estimators (optional) ------------------------------------------------------------------
 
