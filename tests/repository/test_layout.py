@@ -43,6 +43,7 @@ def files_of_the_project() -> list[Path]:
             ".venv-mediapipe",
             ".venv-mmpose",
             ".venv-ui",
+            ".venv-site",
             ".git",
             "__pycache__",
             "runs",
