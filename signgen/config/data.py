@@ -38,6 +38,9 @@ class DataConfig:
     targets_per_record: Count = 1
     """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
     the `ipf` stage to tell a signer's poses apart."""
+    frame: Literal["full", "auto"] = "full"
+    """Train on whole frames, or on the part around the signer that `signgen render --frame auto`
+    would render (`auto`), for which `start_from` holds a model that says what it knows."""
     flip_rate: Share = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""
@@ -90,7 +93,8 @@ class ClipsConfig:
     out: str = ""
     """Folder to write the manifest and the key points to."""
     keypoints: tuple[str, ...] = ()
-    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip."""
+    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip; of
+    a single clip, its file."""
     estimator: Literal["auto", "mediapipe", "mmpose", "hrnet", "none"] = "auto"
     """Estimates the key points of clips that have none: HRNet where its checkpoint is found, else
     MediaPipe (`auto`), or a certain one. `none` leaves such clips out."""
@@ -135,7 +139,7 @@ class PrepareFolderConfig(ClipsConfig):
     """Make a dataset of a folder of recordings."""
 
     videos: str = ""
-    """Folder (or archive) of videos or of folders of pictures, at any depth."""
+    """Folder (or archive) of videos or of folders of pictures, at any depth; or one of these."""
     fps: Positive = 25.0
     """Frame rate of folders of pictures."""
     split_by: Literal["clip", "signer"] = "clip"

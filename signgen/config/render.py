@@ -29,7 +29,8 @@ class RenderConfig:
     extract them from; recognised by content; or a folder of pictures, poses drawn on black as the
     model was trained on. With a folder as `out`: a folder of these, a video of each."""
     out: str = "out.mp4"
-    """Video to write, or a folder for many; a WebM for --background alpha."""
+    """Video to write, or a folder for many; for --background alpha a WebM, or, by a name without
+    ending, a folder of PNG."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
     which needs no weights: it moves the source's own pixels, handshapes included."""
@@ -60,7 +61,7 @@ class RenderConfig:
     background: str = ""
     """What is behind the signer: `keep` for the source's own, which then stands still; a colour
     (green, #00b140), a picture or a video, scaled to cover the frame and cut to its middle, a
-    video from its beginning again and again; or `alpha` for nothing, which wants a WebM as `out`.
+    video from its beginning again and again; or `alpha` for nothing (see `out`).
     As the model renders it if not given."""
     person_mask: PersonMask = "auto"
     """What tells signer and background apart for --background: `poses` (key points and colours),

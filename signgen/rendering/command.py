@@ -126,7 +126,7 @@ def render_files(
         part = PartialRender.open(
             *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
             resume=config.resume,
-            alpha=inputs.alpha,
+            suffix=first.suffix if inputs.alpha else ".mp4",
         )
         with _kept(part):
             _render_into(
@@ -251,7 +251,9 @@ def _finish(
         source = contact_sheet([inputs.source], scale=len(pairs) / len(inputs.source))
         save_image(paths[2], contact_sheet([source, pairs], columns=2, gap=8))
     for shown in (video, *compared):
-        add_mark(written[shown], packet)
+        path = written[shown]
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            add_mark(file, packet)
 
     # Signature, and where it all comes from
     if can_sign(video):

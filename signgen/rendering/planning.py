@@ -12,12 +12,12 @@ from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import ResolvedSampling
 from signgen.config.scheduler import SchedulerConfig
+from signgen.data.framing import choose_crop
 from signgen.device import choose_device
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.rendering.base import check_skeleton
 from signgen.rendering.editing import check_donors
-from signgen.rendering.framing import choose_crop
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.regions import required
 from signgen.rendering.warnings import model_warnings

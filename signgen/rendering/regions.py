@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from signgen.config.regions import Region
 from signgen.config.render import RenderConfig
+from signgen.data.framing import Crop
 from signgen.human_parsing.maps import Parts, read_label_set, read_labels
 from signgen.human_parsing.parsers import is_label_map, open_parser
 from signgen.media import read_image
 from signgen.rendering.base import Frame, PartsOf
 from signgen.rendering.editing import Donor, region_mask, shows
-from signgen.rendering.framing import Crop
 from signgen.structures import ExitCode, UserError
 
 __all__ = ["open_donors", "open_mask", "open_parsing", "regions_of", "required"]

@@ -28,6 +28,7 @@ from signgen.files.archive import unpack
 from signgen.files.digests import sha256
 from signgen.files.writing import make_folder, save_text
 from signgen.media import Frames, VideoInfo, check_backend, open_clip
+from signgen.media.clips import VIDEO_SUFFIXES
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import Reading, read_poses, write_poses
@@ -102,7 +103,7 @@ def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     if config.trim_ends < 0:
         raise UserError(f"--trim-ends is {config.trim_ends}; expected 0 or more.", ExitCode.USAGE)
     check_backend(config.video_reader)
-    if not raw.is_file():
+    if not raw.is_file() or raw.suffix.lower() in VIDEO_SUFFIXES:
         return raw
     folder, note = Path(config.out, "raw"), Path(config.out, "raw.txt")
     source = f"{raw.name}, {raw.stat().st_size} bytes"
