@@ -112,7 +112,11 @@ class EvalConfig:
     asks for all."""
     study: str | None = None
     """Instead of scores, make a study for deaf raters in this new folder: a page with the videos of
-    --generated and --compare, blinded and in random order, and its key."""
+    --generated and --compare, blinded and in random order, and its key. With --study-results, the
+    folder of the study that was answered."""
+    study_results: str | None = None
+    """Folder of the answers that raters sent back: means and preferences, with intervals over
+    raters and over clips."""
     study_clips: int = 12
     """Clips of a study at most, spread evenly over all."""
     study_instructions: str | None = None
