@@ -135,8 +135,9 @@ $(UI)/.installed: requirements/ui.txt $(DEV)
 ui: $(UI)/.installed ## The page in the browser (signgen ui), in an environment of its own
 	$(UI)/bin/python -m signgen ui
 
-test-ui: $(UI)/.installed ## Tests of the page (needs Chromium), signatures and the notebook
-	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest tests/ui tests/rendering/provenance tests/docs
+test-ui: $(UI)/.installed ## Tests of page and study (need Chromium), signatures, notebook
+	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest tests/ui tests/docs tests/evaluation/study \
+	  tests/rendering/provenance tests/rendering/test_jobs.py
 
 # The site reads docstrings without running the package, so its environment is small.
 $(SITE)/.installed: pyproject.toml constraints.txt | $(BIN)/python
