@@ -23,6 +23,7 @@ GROUPS = {
         "inception_weights",
         "fid_weights",
         "i3d_weights",
+        "identity_weights",
         "fid_reference",
         "save_statistics",
     ),

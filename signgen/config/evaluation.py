@@ -97,6 +97,9 @@ class EvalConfig:
     """Inception of torch-fidelity; scores the standard FID and KID."""
     i3d_weights: str | None = None
     """I3D as TorchScript; scores FVD."""
+    identity_weights: str | None = None
+    """Network that embeds faces, such as ArcFace, as ONNX: (1, 3, S, S) RGB in [-1, 1]; scores the
+    likeness of faces, by the poses of the truth."""
     fid_reference: str | None = None
     """Real set of FID: a folder of images, or statistics that --save-statistics wrote; if not given
     the true frames, which is FPDM's FID*."""
