@@ -15,7 +15,7 @@ __all__ = ["evaluate"]
 MAX_FAILURES = 20
 """Clips that failed which are named on stderr."""
 GROUPS = {
-    "reading": ("source", "source_poses", "items", "size", "frames"),
+    "reading": ("source", "source_poses", "items", "trim_ends", "size", "frames"),
     "metrics": ("faces", "regions", "keypoints", "motion", "warping", "per_hand", "per_signer"),
     "key points": ("generated_poses", "estimator", "estimator_weights"),
     "features": (
@@ -23,6 +23,7 @@ GROUPS = {
         "inception_weights",
         "fid_weights",
         "i3d_weights",
+        "identity_weights",
         "fid_reference",
         "save_statistics",
     ),

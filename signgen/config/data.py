@@ -142,6 +142,9 @@ class PrepareFolderConfig(ClipsConfig):
     """Folder (or archive) of videos or of folders of pictures, at any depth; or one of these."""
     fps: Positive = 25.0
     """Frame rate of folders of pictures."""
+    constant_rate: Positive | None = None
+    """Resample videos to this many frames per second, by repeating and leaving out frames, as those
+    of telephones need whose rate varies. Key points beside them are those of the file's frames."""
     split_by: Literal["clip", "signer"] = "clip"
     """What stays together when clips are put into train, dev and test."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from signgen.config.regions import LabelSetName
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import one_line
+from signgen.files.foreign.onnx import open_onnx
 from signgen.human_parsing.label_sets import LABEL_SETS
 from signgen.models.encoders import IMAGENET_MEAN, IMAGENET_STD
 
@@ -48,13 +47,7 @@ class SchpParser:
                 ExitCode.USAGE,
             )
         self.path, self.labelled = path, LABEL_SETS[label_set]
-        self.session = _open(path, device)
-        shape = self.session.get_inputs()[0].shape
-        if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or type(shape[2]) is not int:
-            raise UserError(
-                f"{path} takes {shape}; expected one picture (1, 3, S, S) with S a number."
-            )
-        self.side: int = shape[2]
+        self.session, self.side = open_onnx(path, device, "SCHP exported to ONNX")
 
     def parse(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         """Yield the labels (H, W) uint8 of frames (H, W, 3) uint8 RGB, in order."""
@@ -95,24 +88,3 @@ def _fitted(
     square = np.zeros((side, side, 3), np.uint8)
     square[top : top + height, left : left + width] = np.asarray(small)
     return square, (top, left, height, width)
-
-
-def _open(path: str | Path, device: str) -> Any:
-    """Return an ONNX Runtime session."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UserError(
-            f"{path} needs ONNX Runtime: pip install 'signgen[onnx]'.", ExitCode.UNAVAILABLE
-        ) from None
-    wanted = ["CPUExecutionProvider"]
-    if device.startswith("cuda"):
-        wanted.insert(0, "CUDAExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(str(path), providers=providers)
-    except Exception as error:  # ONNX Runtime raises classes of its own for every fault of a file
-        raise UserError(
-            f"{path} is not an ONNX file that can be run, or is damaged ({one_line(error)}); "
-            "expected SCHP exported to ONNX."
-        ) from error

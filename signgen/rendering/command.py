@@ -26,6 +26,7 @@ from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
+from signgen.rendering.estimating import remember
 from signgen.rendering.finishing.backgrounds import on_checks
 from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
@@ -123,6 +124,7 @@ def render_files(
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
         remove_leftovers(first.parent, first.name)
+        whole = not part_of(first).exists() or not config.resume
         part = PartialRender.open(
             *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
             resume=config.resume,
@@ -144,12 +146,15 @@ def render_files(
         part.remove()
 
     # Say what was done
+    seconds = time.perf_counter() - started
+    if whole:
+        remember(config, inputs, seconds, inputs.outputs)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
         frames=len(poses),
         size=inputs.size,
         fps=poses.fps,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
         warnings=(*motion.warnings, *renderer.warnings(inputs.source, poses, motion.signer)),
         provenance=provenance,
     )

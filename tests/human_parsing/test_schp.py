@@ -10,10 +10,7 @@ import pytest
 from signgen.human_parsing.parsers import is_label_map, open_parser
 from signgen.human_parsing.schp import SchpParser
 from signgen.structures import UserError
-from tests.material.tiny_parsers import colour_parser
-
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+from tests.material.tiny_onnx import colour_parser
 
 
 def _picture(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -13,14 +12,9 @@ from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm, tiny_parsing
 from signgen.media import read_image
 from signgen.models import build_model
+from tests.material.tools import load_tool
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "attention_maps.py"
-spec = importlib.util.spec_from_file_location("attention_maps", TOOL)
-assert spec is not None
-assert spec.loader is not None
-attention_maps = importlib.util.module_from_spec(spec)
-sys.modules["attention_maps"] = attention_maps
-spec.loader.exec_module(attention_maps)
+attention_maps = load_tool("attention_maps")
 
 
 @pytest.mark.parametrize("site", [0, 2, -1])
@@ -32,7 +26,7 @@ def test_shares_of_regions_are_shown(
     words = ["--run", str(tmp_path / "model"), "--data", "sample", "--examples", "2"]
     picture = tmp_path / "maps.png"
     more = ["--site", str(site), "--out", str(picture)]
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *words, *more])
+    monkeypatch.setattr(sys, "argv", ["attention_maps", *words, *more])
     attention_maps.main()
     assert "source, target, rest, face, cloth, body" in capsys.readouterr().out
     shown = read_image(picture).astype(int)
@@ -47,6 +41,6 @@ def test_shares_of_regions_are_shown(
 def test_another_kind_of_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_pretrained(build_model(tiny_fpdm()), tmp_path / "model")
     words = ["--run", str(tmp_path / "model"), "--data", "sample", "--out", "maps.png"]
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *words])
+    monkeypatch.setattr(sys, "argv", ["attention_maps", *words])
     with pytest.raises(SystemExit, match="of kind fpdm; expected parsing-guided"):
         attention_maps.main()

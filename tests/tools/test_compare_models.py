@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,14 +14,9 @@ from signgen.config.model import tiny_fpdm, tiny_parsing
 from signgen.media import read_image
 from signgen.models import build_model
 from signgen.structures import PoseSequence
+from tests.material.tools import load_tool
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "compare_models.py"
-spec = importlib.util.spec_from_file_location("compare_models", TOOL)
-assert spec is not None
-assert spec.loader is not None
-compare_models = importlib.util.module_from_spec(spec)
-sys.modules["compare_models"] = compare_models
-spec.loader.exec_module(compare_models)
+compare_models = load_tool("compare_models")
 
 
 def test_models_are_scored_side_by_side(
@@ -33,7 +27,9 @@ def test_models_are_scored_side_by_side(
         save_pretrained(build_model(config), tmp_path / name)
     words = [f"one={tmp_path / 'one'}", f"two={tmp_path / 'two'}", "--data", "sample"]
     sheet = tmp_path / "sheet.png"
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *words, "--clips", "2", "--sheet", str(sheet)])
+    monkeypatch.setattr(
+        sys, "argv", ["compare_models", *words, "--clips", "2", "--sheet", str(sheet)]
+    )
     compare_models.main()
     table = capsys.readouterr().out
     # SourceNet sees a signer once, the denoiser every frame at every step
