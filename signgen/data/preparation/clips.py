@@ -82,9 +82,8 @@ def prepare_folder(
             ExitCode.USAGE,
         )
     with _preparation(config):
-        folder = _unpacked(config, Path(config.videos))
         clips = scan_folder(
-            folder,
+            _unpacked(config, Path(config.videos)),
             fps=config.fps,
             split_by=config.split_by,
             video_reader=config.video_reader,
