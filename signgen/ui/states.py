@@ -14,7 +14,7 @@ __all__ = ["error_state", "render_state", "said", "without_folders"]
 def without_folders(text: str) -> str:
     """Return a text in which files of the page go by their names, without its temporary folder."""
     folder = os.environ.get("GRADIO_TEMP_DIR")
-    return re.sub(rf"{re.escape(folder)}/(?:[^/\s]+/)*", "", text) if folder else text
+    return re.sub(rf"{re.escape(folder)}/(?:[\w.-]+/)*", "", text) if folder else text
 
 
 def said(*lines: str, kind: str = "note") -> str:
