@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
 from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
+from signgen.config.fpdm import FPDMConfig
 from signgen.config.model import ModelConfig, ParsingGuidedConfig
 from signgen.config.train import AFTER_STAGE_2, Stage
 from signgen.config.yaml import to_yaml
@@ -223,6 +224,8 @@ def start_from(
         whole = any(key.startswith(denoiser) for key in weights)
         if whole and stage == "signer":
             config = with_losses_of(other, config)
+        elif whole and stage == "fpdm" and _starts_both(config, other):
+            weights = _for_both(weights, denoiser)
         elif whole and stage in {"fpdm", *AFTER_STAGE_2}:
             _check_pair(config, other, folder)
         if whole:
@@ -247,6 +250,21 @@ def _check_pair(config: ModelConfig, other: ModelConfig, folder: Path) -> None:
             f"{folder} holds {given}; the settings ask for {wanted}. Start from a run with the "
             "same model.kind and model.reference.tied."
         )
+
+
+def _starts_both(config: ModelConfig, other: ModelConfig) -> bool:
+    """Whether FPDM's U-Net is what both U-Nets of a parsing-guided model start from."""
+    return isinstance(config, ParsingGuidedConfig) and type(other) is FPDMConfig
+
+
+def _for_both(weights: State, unet: str) -> State:
+    """Return weights of FPDM with its U-Net a second time, as SourceNet."""
+    source_net = {
+        f"source_net.{name.removeprefix(unet)}": value
+        for name, value in weights.items()
+        if name.startswith(unet)
+    }
+    return {**weights, **source_net}
 
 
 def _unets(config: ModelConfig) -> str:

@@ -116,10 +116,11 @@ class ClipsConfig:
     """How frames of the cache are resized: the model's `resize`."""
     parsing: str = ""
     """Human parsing of the frames, for models that tell face from clothes: a SegFormer checkpoint
-    (hub id or folder), whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG)
-    named as the frames."""
+    (hub id or folder) or SCHP as an ONNX file, whose label maps are kept in `OUT/parts`, or a
+    folder of label maps (PNG) named as the frames."""
     label_set: LabelSetName | None = None
-    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    """What the labels of an ONNX file or of a folder of label maps mean, where the folder's
+    `label_set.txt` does not say."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -141,6 +142,9 @@ class PrepareFolderConfig(ClipsConfig):
     """Folder (or archive) of videos or of folders of pictures, at any depth; or one of these."""
     fps: Positive = 25.0
     """Frame rate of folders of pictures."""
+    constant_rate: Positive | None = None
+    """Resample videos to this many frames per second, by repeating and leaving out frames, as those
+    of telephones need whose rate varies. Key points beside them are those of the file's frames."""
     split_by: Literal["clip", "signer"] = "clip"
     """What stays together when clips are put into train, dev and test."""
 
@@ -213,10 +217,12 @@ class PrepareDeepFashionConfig:
     subset: Natural = 0
     """Keep only this many records of each split, for short runs; 0 keeps all."""
     parsing: str = ""
-    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder), whose label maps
-    are kept in `OUT/parts`, or a folder of label maps (PNG) named as the pictures."""
+    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder) or SCHP as an ONNX
+    file, whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG) named as the
+    pictures."""
     label_set: LabelSetName | None = None
-    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    """What the labels of an ONNX file or of a folder of label maps mean, where the folder's
+    `label_set.txt` does not say."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the checkpoint computes."""
     json: bool = False

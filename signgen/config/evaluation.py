@@ -7,6 +7,7 @@ from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Device, EstimatorName
+from signgen.config.ranges import Natural
 
 __all__ = ["EvalConfig", "Items", "ProtocolName", "ScoredFrames"]
 
@@ -53,6 +54,9 @@ class EvalConfig:
     evaluate the model on; with paths, where signers and texts of clips of equal names are."""
     split: Literal["train", "dev", "test"] = "test"
     """Split of the data."""
+    trim_ends: Natural = 0
+    """Frames or key points to cut at most at the end of a clip of which generated frames, true ones
+    or key points are more than the others; otherwise such a clip is not scored."""
     size: tuple[int, int] | None = None
     """Height and width that all frames are resized to (Pillow, bicubic) before they are scored,
     where no protocol says it; none are resized if not given."""
@@ -93,6 +97,9 @@ class EvalConfig:
     """Inception of torch-fidelity; scores the standard FID and KID."""
     i3d_weights: str | None = None
     """I3D as TorchScript; scores FVD."""
+    identity_weights: str | None = None
+    """Network that embeds faces, such as ArcFace, as ONNX: (1, 3, S, S) RGB in [-1, 1]; scores the
+    likeness of faces, by the poses of the truth."""
     fid_reference: str | None = None
     """Real set of FID: a folder of images, or statistics that --save-statistics wrote; if not given
     the true frames, which is FPDM's FID*."""
@@ -112,7 +119,11 @@ class EvalConfig:
     asks for all."""
     study: str | None = None
     """Instead of scores, make a study for deaf raters in this new folder: a page with the videos of
-    --generated and --compare, blinded and in random order, and its key."""
+    --generated and --compare, blinded and in random order, and its key. With --study-results, the
+    folder of the study that was answered."""
+    study_results: str | None = None
+    """Folder of the answers that raters sent back: means and preferences, with intervals over
+    raters and over clips."""
     study_clips: int = 12
     """Clips of a study at most, spread evenly over all."""
     study_instructions: str | None = None

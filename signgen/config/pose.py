@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from signgen.config.ranges import Natural
+
 __all__ = [
     "Align",
     "Device",
@@ -139,7 +141,7 @@ class PoseViewConfig:
     """Video or folder of pictures to draw on; must have as many frames as there are poses."""
     frame: str | None = None
     """Picture to draw every pose on."""
-    trim_ends: int = 0
+    trim_ends: Natural = 0
     """Frames or poses to cut at most at the end where there are more of one than of the other."""
     out: str = "view.mp4"
     """File to write: .mp4, or .png with up to eight frames."""

@@ -73,9 +73,10 @@ class RenderConfig:
     WebM can hold it, else AAC or Opus."""
     parsing: str = ""
     """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
-    source's size, or a SegFormer checkpoint (hub id or folder)."""
+    source's size, a SegFormer checkpoint (hub id or folder), or SCHP as an ONNX file."""
     label_set: LabelSetName | None = None
-    """What the numbers in label maps mean, where no `label_set.txt` beside them says it."""
+    """What the labels of label maps and of an ONNX file mean, where no `label_set.txt` beside the
+    maps says it."""
     clothes_from: str = ""
     """Picture whose clothes the signer wears, for models that tell apart regions; its parsing is
     --clothes-parsing, or the checkpoint of --parsing."""

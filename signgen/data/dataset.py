@@ -62,7 +62,7 @@ class ManifestDataset:
         entry = self.entry(ref.record)
         path = self.manifest.root / entry.frame_path(ref.index)
         if entry.is_video:
-            frame = _video(path, self.video_reader).frame(ref.index)
+            frame = _video(path, self.video_reader, entry.constant_rate).frame(ref.index)
         else:
             frame = read_image(path)
         if frame.shape[:2] != entry.size:
@@ -128,9 +128,9 @@ class ManifestDataset:
 
 
 @lru_cache(maxsize=16)
-def _video(path: Path, video_reader: Backend) -> VideoReader:
+def _video(path: Path, video_reader: Backend, constant_rate: float | None) -> VideoReader:
     """Keep a few videos open: frames of one clip are often read one after another."""
-    return open_video(path, video_reader)
+    return open_video(path, video_reader, constant_rate=constant_rate)
 
 
 @lru_cache(maxsize=8)

@@ -38,6 +38,7 @@ def scan_folder(
     fps: float = 25.0,
     split_by: Literal["clip", "signer"] = "clip",
     video_reader: Backend = "auto",
+    constant_rate: float | None = None,
 ) -> Scan:
     """Look for the clips of a folder.
 
@@ -47,6 +48,7 @@ def scan_folder(
         split_by: What is kept together when clips are put into splits: each clip, or all clips of a
             signer. Not used where folders name the splits.
         video_reader: What decodes videos.
+        constant_rate: Frames per second to resample videos to; None leaves them as they are.
 
     Returns:
         The clips that can be read, and one problem for each other.
@@ -67,7 +69,7 @@ def scan_folder(
     for name, path in clips.items():
         record = Record(name, splits[name], signers[name], 1)
         try:
-            entry, said = _entry(folder, path, record, fps, video_reader)
+            entry, said = _entry(folder, path, record, fps, video_reader, constant_rate)
             entries.append(entry)
             remarks += said
         except UserError as error:
@@ -76,13 +78,19 @@ def scan_folder(
 
 
 def _entry(
-    folder: Path, path: Path, record: Record, fps: float, video_reader: Backend
+    folder: Path,
+    path: Path,
+    record: Record,
+    fps: float,
+    video_reader: Backend,
+    constant_rate: float | None,
 ) -> tuple[Entry, tuple[str, ...]]:
     """Count the frames of a clip and say where they lie, and what should be known of it."""
     if path.is_file():
-        video = open_video(path, video_reader)
+        video = open_video(path, video_reader, constant_rate=constant_rate)
         record = replace(record, num_frames=len(video))
-        entry = Entry(record, path.relative_to(folder).as_posix(), video.size, video.fps)
+        name = path.relative_to(folder).as_posix()
+        entry = Entry(record, name, video.size, video.fps, constant_rate=constant_rate)
         return entry, video.remarks
     clip = open_clip(path, fps)
     names = tuple(picture.relative_to(folder).as_posix() for picture in clip.pictures or ())

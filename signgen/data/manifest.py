@@ -53,13 +53,12 @@ class Entry:
             one picture per frame.
         size: (H, W) of the frames.
         first_frame: Number of the first picture of a pattern.
+        constant_rate: `fps`, where frames of a video are repeated and left out to be at it.
         poses: File of poses beside the manifest; empty where there are none.
-        first_pose: Row of that file where the record begins, for a packed `.npy` of shape
-            (rows, K, 3); None for a file of its own in any pose format.
+        first_pose: Row of a packed `.npy`, (rows, K, 3), where the record begins, else None.
         parts: Human-parsing label maps below the manifest's `parts_root`: a pattern as in `frames`,
             or one per frame; empty where there are none.
-        pairs: (source, target) views to train or test on, for datasets that list them; None where
-            every two frames make a pair.
+        pairs: (source, target) views, for datasets that list them; None for every two frames.
     """
 
     record: Record
@@ -67,6 +66,7 @@ class Entry:
     size: tuple[int, int]
     fps: float
     first_frame: int = 1
+    constant_rate: float | None = None
     poses: str = ""
     first_pose: int | None = None
     parts: str | tuple[str, ...] = ""
@@ -200,7 +200,6 @@ class Scan:
 
 def write_manifest(manifest: Manifest) -> Path:
     """Write `manifest.jsonl` into the manifest's folder, atomically; return the file."""
-    path = manifest.folder / MANIFEST
     header: dict[str, object] = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -209,14 +208,14 @@ def write_manifest(manifest: Manifest) -> Path:
         "root": _portable(manifest.root, manifest.folder),
         "counts": manifest.counts(),
         "files": dict(manifest.files),
+        **({"label_set": manifest.label_set} if manifest.label_set else {}),
     }
-    if manifest.label_set:
-        header["label_set"] = manifest.label_set
     if manifest.parts_folder is not None:
         header["parts_root"] = _portable(manifest.parts_folder, manifest.folder)
     rows = [header, *(_row(entry) for split in SPLITS for entry in manifest.split(split))]
     body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     last = {"records": len(rows) - 1, "sha256": hashlib.sha256(body).hexdigest()}
+    path = manifest.folder / MANIFEST
     save_bytes(path, body + json.dumps(last).encode() + b"\n")
     return path
 
@@ -333,7 +332,8 @@ def _problems(entry: Entry) -> Iterator[str]:
         least = 1 if name == "num_frames" else 0
         if type(number) is not int or not least <= number < 2**31:
             yield f"has {name} {number!r:.20}; expected a whole number from {least}"
-    if not (type(entry.fps) in (int, float) and 0 < entry.fps < 1e6 and min(entry.size) > 0):
+    rates = (entry.fps, entry.fps if entry.constant_rate is None else entry.constant_rate)
+    if min(entry.size) < 1 or not all(type(r) in (int, float) and 0 < r < 1e6 for r in rates):
         yield f"has fps {entry.fps!r:.20} and size {entry.size}; expected numbers above 0"
     if len(paths) != (1 if isinstance(entry.frames, str) else count):
         yield f"lists {len(paths)} pictures for {count} frames"

@@ -53,6 +53,7 @@ class Clip:
         from_files: Whether frames are decoded from files while they are iterated, which another
             thread can do ahead.
         parts: Human parsing of the true frames, as many, or None.
+        trim_ends: Frames or key points to cut at most at the end of what has more than the rest.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Clip:
     kind: str = UNKNOWN
     from_files: bool = False
     parts: Iterable[Parts] | None = None
+    trim_ends: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class ClipFiles:
         source_poses: Key points of the source, or None.
         signer: Name of the signer, empty where unknown.
         still: As in `Clip`.
+        trim_ends: The same.
     """
 
     id: str
@@ -97,6 +100,7 @@ class ClipFiles:
     source_poses: Path | None = None
     signer: str = ""
     still: bool = False
+    trim_ends: int = 0
 
     def open(self) -> Clip:
         """Open the files; frames are read later, while they are compared."""
@@ -117,6 +121,7 @@ class ClipFiles:
             still=self.still,
             kind=kind_of(self.reference),
             from_files=True,
+            trim_ends=self.trim_ends,
         )
 
     def _source_poses(self) -> PoseSequence | None:
@@ -127,12 +132,7 @@ class ClipFiles:
 
 @dataclass(frozen=True)
 class Failure:
-    """A clip that could not be scored.
-
-    Args:
-        id: Name of the clip.
-        error: Why, in one line.
-    """
+    """A clip that could not be scored, by its name, and why, in one line."""
 
     id: str
     error: str

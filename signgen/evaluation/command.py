@@ -102,7 +102,11 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
         texts = read_texts(config.texts)
     pairing = _paired(config)
     clips = [
-        replace(clip, signer=records[clip.id].signer) if clip.id in records else clip
+        replace(
+            clip,
+            signer=records[clip.id].signer if clip.id in records else clip.signer,
+            trim_ends=config.trim_ends,
+        )
         for clip in pairing.clips
     ]
     baselines: Sequence[str] = BASELINES
@@ -136,7 +140,12 @@ def _score_paths(config: EvalConfig, progress: Progress | None) -> Report:
             replace(one, path=str(config.generated)) if one.name == GENERATED else one
             for one in report.systems
         ),
-        inputs={**inputs, "compare": list(config.compare), **pairing.counts},
+        inputs={
+            **inputs,
+            "compare": list(config.compare),
+            **({"trim_ends": config.trim_ends} if config.trim_ends else {}),
+            **pairing.counts,
+        },
         back_translation=_back_translated(config, clips, report, texts),
     )
 
@@ -208,6 +217,7 @@ def _paired(config: EvalConfig) -> Pairing:
             generated_poses=own_poses,
         )
     beside = {"--poses": config.poses, "--source": config.source, "--regions": config.regions}
+    beside |= {"--trim-ends": config.trim_ends > 0}
     for flag, given in beside.items():
         if given:
             raise UserError(

@@ -30,12 +30,14 @@ class MeasuredClip:
 
     Args:
         results: What joins the results of other clips.
+        cut: What was cut at its end, in one line; empty for nothing.
     """
 
     clip: ClipResult
     results: Mapping[Key, Results]
     sizes: Mapping[View, Size]
     worst: WorstFrames | None
+    cut: str = ""
 
 
 def key_of(system: str, one: Measurement) -> Key:
@@ -103,6 +105,7 @@ def measure_clip(
         {key: measure.results() for key, measure in measures.items()},
         sizes,
         worst,
+        reader.cut,
     )
 
 

@@ -48,6 +48,10 @@ class ClipReader:
         self._streams |= {name: clip.compared[name] for name in compared}
         self._digests = {name: hashlib.sha256() for name in self._streams}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        given = {"poses": clip.poses, "key points of the generated frames": clip.generated_poses}
+        self._points = {what: len(poses) for what, poses in given.items() if poses is not None}
+        self.cut = ""
+        """What was cut at the end of the clip, in one line."""
         sources = iter(() if clip.source is None else clip.source)
         first = list(islice(sources, 2))
         if clip.source is not None and not first:
@@ -75,14 +79,8 @@ class ClipReader:
         warped: Iterator[Frames] | None = None
         while True:
             # Read as many of each
-            taken = {name: list(islice(frames, self._chunk)) for name, frames in running.items()}
-            if len({len(frames) for frames in taken.values()}) > 1:
-                totals = {
-                    name: count + len(taken[name]) + sum(1 for _ in rest)
-                    for name, rest in running.items()
-                }
-                name = next(name for name, total in totals.items() if total != totals[REFERENCE])
-                raise unequal(clip, frames_of(name), totals[name], totals[REFERENCE])
+            read = {name: list(islice(frames, self._chunk)) for name, frames in running.items()}
+            taken = self._fitting(read, running, count)
             if not taken[REFERENCE]:
                 return
 
@@ -103,10 +101,37 @@ class ClipReader:
             # Move the source to the poses
             if self._warped:
                 warped = warped or _warp(self._clip, stacks[REFERENCE][0], source)
-                moved = list(islice(warped, length))
-                if len(moved) == length:  # missing poses are complained about where they are shown
-                    stacks[WARPED] = np.stack(moved)
+                stacks[WARPED] = np.stack(list(islice(warped, length)))
             yield stacks, source
+
+    def _fitting(
+        self,
+        taken: Mapping[str, list[Frames]],
+        running: Mapping[str, Iterator[Frames]],
+        count: int,
+    ) -> Mapping[str, list[Frames]]:
+        """Return the frames that follow the first `count`, as many of each as there are of all.
+
+        Raises:
+            UserError: If one has more at its end than may be cut.
+        """
+        lengths = {len(frames) for frames in taken.values()}
+        stop = count + max(lengths)
+        if len(lengths) == 1 and stop > count and all(n >= stop for n in self._points.values()):
+            return taken
+        # One of them has ended
+        totals = {
+            frames_of(name): count + len(taken[name]) + sum(1 for _ in rest)
+            for name, rest in running.items()
+        } | self._points
+        truth, least = totals[frames_of(REFERENCE)], min(totals.values())
+        if max(totals.values()) - least > self._clip.trim_ends:
+            what = next(what for what, total in totals.items() if total != truth)
+            raise unequal(self._clip, what, totals[what], truth, cut=max(totals.values()) - least)
+        if max(totals.values()) > least and not self.cut:
+            counts = ", ".join(f"{total} {what}" for what, total in totals.items())
+            self.cut = f"clip {self._clip.id} has {counts}; the first {least} are scored"
+        return {name: frames[: least - count] for name, frames in taken.items()}
 
     def _stacked(self, name: str, frames: Sequence[Frames]) -> Frames:
         """Return frames as (T, H, W, 3), all of one size throughout the clip."""
@@ -181,11 +206,16 @@ def _fault(name: str, frame: NDArray[np.generic]) -> str:
 
 def frames_of(name: str) -> str:
     """Return what messages call the frames of a system."""
-    return "generated frames" if name == GENERATED else f"frames of {name}"
+    own = {GENERATED: "generated frames", REFERENCE: "reference frames"}
+    return own.get(name, f"frames of {name}")
 
 
-def unequal(clip: str, what: str, found: int, expected: int | str) -> UserError:
-    """Return the complaint about another number of something than of true frames."""
+def unequal(clip: Clip, what: str, found: int, expected: int | str, *, cut: int = 0) -> UserError:
+    """Return the complaint about another number of something than of true frames.
+
+    `cut` is how much would have to be cut; 0 where cutting does not help.
+    """
+    cuts = f" --trim-ends {cut} cuts what is longer at the end." if clip.from_files and cut else ""
     return UserError(
-        f"clip {clip}: {found} {what}, but {expected} reference frames; expected as many."
+        f"clip {clip.id}: {found} {what}, but {expected} reference frames; expected as many.{cuts}"
     )

@@ -7,6 +7,7 @@ whole.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from signgen.structures import Progress
 
 __all__ = ["BASELINES", "evaluate_clips"]
 
+log = logging.getLogger(__name__)
 BASELINES = (COPY, PREVIOUS)
 """The copies, which need nothing but the truth."""
 CHUNK = 16
@@ -132,6 +134,7 @@ class _WholeClips:
         frames: Their frames that were scored.
         sizes: Sizes of the frames that each view showed.
         kinds: Kinds of files that true frames came from.
+        cut: What was cut at the ends of clips, a line each.
     """
 
     failed: list[Failure]
@@ -142,11 +145,13 @@ class _WholeClips:
     results: dict[Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     sizes: dict[View, dict[Size, None]] = field(default_factory=lambda: defaultdict(dict))
     kinds: set[str] = field(default_factory=set)
+    cut: list[str] = field(default_factory=list)
 
     def join(self, measured: MeasuredClip, frames: int) -> None:
         """Let a clip join the others."""
         self.clips.append(measured.clip)
         self.frames += frames
+        self.cut += [measured.cut] if measured.cut else []
         for key, results in measured.results.items():
             self.results[key].update(results)
         for view, size in measured.sizes.items():
@@ -155,7 +160,14 @@ class _WholeClips:
             self.worst.join(measured.worst.frames)
 
     def check(self) -> None:
-        """Check that something was scored."""
+        """Check that something was scored, and say what was not."""
+        if self.cut:
+            log.warning(
+                "%d of %d clips were cut at the end: %s",
+                len(self.cut),
+                len(self.clips),
+                self.cut[0],
+            )
         if self.failed and not self.clips:
             unpaired = UserError(self.failed[0].error, ExitCode.NO_INPUT)
             first = self.errors[0] if self.errors else unpaired

@@ -17,7 +17,10 @@ __all__ = ["check_settings", "compared_systems"]
 
 RENDERING = ("steps", "sampler", "official_noise", "precision")
 """Settings of a model, which paths do not have."""
-PATHS_ONLY = ("compare", "source", "source_poses", "items", "generated_poses", "back_translate")
+PATHS_ONLY = (
+    *("compare", "source", "source_poses", "items", "generated_poses", "back_translate"),
+    "trim_ends",
+)
 """Settings of paths, which a model does not have."""
 RETRIEVAL = ("retrieval", "retrieval_queries", "model", "data", "split", "device", "out", "json")
 """Settings that mean something for retrieval; others are about frames."""

@@ -67,10 +67,14 @@ def show(
     count, labelled = 0, None if clip.parts is None else iter(clip.parts)
     for read, source in chunks:
         start, count = count, count + len(read[REFERENCE])
-        frames, poses = _without_padding(read), _poses(clip, start, count)
+        frames = _without_padding(read)
+        poses = {
+            name: None if given is None else given.frames(slice(start, count))
+            for name, given in ((REFERENCE, clip.poses), (GENERATED, clip.generated_poses))
+        }
         parts = None if labelled is None else tuple(islice(labelled, count - start))
         if parts is not None and len(parts) < count - start:
-            raise unequal(clip.id, LABEL_MAPS, start + len(parts), f"at least {count}")
+            raise unequal(clip, LABEL_MAPS, start + len(parts), f"at least {count}")
         resized = {view: one.take(frames, source, poses, parts) for view, one in sizes.items()}
         shown = {view: _scored(resized[view.pixels], view, start, clip.still) for view in views}
         yield Shown(
@@ -78,12 +82,8 @@ def show(
             {view: sizes[view.pixels].source for view in views},
             count,
         )
-    if clip.poses is not None and len(clip.poses) != count:
-        raise unequal(clip.id, "poses", len(clip.poses), count)
-    if clip.generated_poses is not None and len(clip.generated_poses) != count:
-        raise _unequal_points(clip.id, len(clip.generated_poses), f"{count}")
-    if labelled is not None and (more := sum(1 for _ in labelled)):
-        raise unequal(clip.id, LABEL_MAPS, count + more, count)
+    if labelled is not None and (more := sum(1 for _ in labelled)) > clip.trim_ends:
+        raise unequal(clip, LABEL_MAPS, count + more, count, cut=more)
 
 
 class _Resized:
@@ -192,23 +192,3 @@ def _check_sizes(clip: str, frames: Mapping[str, Frames]) -> None:
                 f"reference {width} x {height} pixels; expected one size. Render with --size "
                 f"{height} {width}, or score with --size or --protocol, which resize."
             )
-
-
-def _poses(clip: Clip, start: int, stop: int) -> dict[str, PoseSequence | None]:
-    """Return the poses of some frames, true and generated."""
-    if clip.poses is not None and len(clip.poses) < stop:
-        raise unequal(clip.id, "poses", len(clip.poses), f"at least {stop}")
-    if clip.generated_poses is not None and len(clip.generated_poses) < stop:
-        raise _unequal_points(clip.id, len(clip.generated_poses), f"at least {stop}")
-    given = {REFERENCE: clip.poses, GENERATED: clip.generated_poses}
-    return {
-        name: None if poses is None else poses.frames(slice(start, stop))
-        for name, poses in given.items()
-    }
-
-
-def _unequal_points(clip: str, count: int, frames: str) -> UserError:
-    return UserError(
-        f"clip {clip}: {count} key points of the generated video for {frames} frames; expected as "
-        "many."
-    )

@@ -54,12 +54,23 @@ class HubFiles:
 
     def cached(self) -> bool:
         """Say whether all files are in the cache, without asking the hub."""
-        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
-        return all(
-            isinstance(try_to_load_from_cache(self.repo, file, revision=self.revision), str)
-            for file in self.files
-        )
+        try:
+            folder = snapshot_download(self.repo, revision=self.revision, local_files_only=True)
+        except LocalEntryNotFoundError:
+            return False
+        return not self.absent(Path(folder))
+
+    def absent(self, folder: Path) -> list[str]:
+        """Return the files that a folder lacks.
+
+        Weights of fewer bits, in several files, or as a pickle (`model.fp16.safetensors`,
+        `model-00001-of-00002.safetensors`, `*.bin`) stand for `model.safetensors`: what loads it
+        takes them, or says why not.
+        """
+        return [file for file in self.files if not _stands_in(folder / file)]
 
 
 def hub_files(name: str, files: Sequence[str] = (), *, whole: bool = False) -> HubFiles | None:
@@ -112,6 +123,23 @@ def local_folder(name: str, files: Sequence[str]) -> Path:
     return fetch([wanted])[0]
 
 
+def _stands_in(path: Path) -> bool:
+    """Say whether a file is there, or weights in its place."""
+    others = (*_instead(path.name), "*.bin") if path.suffix == ".safetensors" else ()
+    return path.is_file() or any(any(path.parent.glob(pattern)) for pattern in others)
+
+
+def _instead(file: str) -> tuple[str, ...]:
+    """Return patterns of the names that weights have where they are of fewer bits, or in parts."""
+    path = Path(file)
+    if path.suffix != ".safetensors":
+        return ()
+    return tuple(
+        f"{path.stem}{rest}"
+        for rest in (".*.safetensors", "*.safetensors.index.json", "-*.safetensors")
+    )
+
+
 def _switched_off() -> str | None:
     """Return the environment variable that forbids the hub library to use the network, or None."""
     from huggingface_hub.constants import is_offline_mode
@@ -126,19 +154,24 @@ def _download(wanted: HubFiles, all_wanted: Sequence[HubFiles]) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     try:
-        folder = Path(
-            snapshot_download(
-                wanted.repo, revision=wanted.revision, allow_patterns=list(wanted.files)
+        patterns = list(wanted.files)
+        for _ in range(2):
+            folder = Path(
+                snapshot_download(wanted.repo, revision=wanted.revision, allow_patterns=patterns)
             )
-        )
-        absent = [file for file in wanted.files if not (folder / file).is_file()]
-        if not absent:
-            return folder
-        reason = (
-            f"has no {', '.join(absent)}; expected another repository or revision. If it has them "
-            f"as *.fp16.safetensors or *.bin: `hf download {wanted.repo} --local-dir DIR`, then "
-            "name DIR."
-        )
+            absent = wanted.absent(folder)
+            if not absent:
+                return folder
+            # Weights may lie there under another name
+            patterns = [
+                str(Path(file).with_name(name)) for file in absent for name in _instead(file)
+            ]
+        reason = f"has no {', '.join(absent)}; expected another repository or revision."
+        if patterns:
+            reason += (
+                f" If it has them as *.bin: `hf download {wanted.repo} --local-dir DIR`, then name "
+                "DIR."
+            )
     except errors.GatedRepoError:
         reason = "asks you to accept its terms: do so on its page, then set HF_TOKEN."
     except errors.RepositoryNotFoundError:

@@ -41,8 +41,11 @@ class VideoIndex:
     Args:
         count: Number of frames, without those that an edit list hides.
         timing: Frames per second, and how even they are.
-        times: Presentation time of each frame, ascending, in the unit of the stream. Empty where
-            times do not tell frames apart: such a file can only be decoded from its start.
+        shown: Presentation time of each frame, ascending, in the unit of the stream; empty where a
+            frame does not say.
+        unit: Seconds.
+        times: The same, empty where they do not tell frames apart: such a file can only be decoded
+            from its start.
         starts: Places where decoding can begin, by presentation time; none without `times`.
         positions: Number of each packet in the order of the file by its presentation time; decoding
             times are not the same after a seek in MKV.
@@ -56,6 +59,8 @@ class VideoIndex:
 
     count: int
     timing: Timing
+    shown: tuple[int, ...]
+    unit: float
     times: tuple[int, ...]
     starts: tuple[Start, ...]
     positions: dict[int | None, int]
@@ -105,7 +110,8 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     if not shown:
         raise no_frames(path)
     known = sorted(time for time in shown if time is not None)
-    timing = measure(path, family, stream, known if len(known) == len(shown) else [])
+    known = known if len(known) == len(shown) else []
+    timing = measure(path, family, stream, known)
     # Key frames, where times tell frames apart
     seekable = family in EXACT and codec in _SEEKABLE_CODECS
     if not (seekable and shown == times and len(set(times)) == len(times)):
@@ -118,6 +124,8 @@ def index_video(path: Path, container: InputContainer, stream: VideoStream) -> V
     return VideoIndex(
         count=len(shown),
         timing=timing,
+        shown=tuple(known),
+        unit=float(stream.time_base or 0),
         times=tuple(times),
         starts=tuple(sorted(starts, key=lambda start: start.pts)),
         positions={packet.pts: position for position, packet in enumerate(packets)},

@@ -11,7 +11,7 @@ import os
 import sys
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from itertools import chain, islice
@@ -28,6 +28,7 @@ from signgen.files.paths import check_input
 from signgen.media.decoding import DECODE_ERRORS, FrameConverter, guarded, opened
 from signgen.media.decord_reader import DecordFrames, import_decord
 from signgen.media.index import Start, index_video
+from signgen.media.timing import tick_counts
 
 __all__ = ["Backend", "VideoReader", "check_backend", "open_video"]
 
@@ -164,26 +165,45 @@ class VideoReader:
     only the path travels to the workers of a loader. Not for several threads at a time.
     """
 
-    def __init__(self, path: Path, backend: Backend, threads: int) -> None:
+    def __init__(
+        self, path: Path, backend: Backend, threads: int, constant_rate: float | None = None
+    ) -> None:
         self.path, self.backend, self.threads = path, backend, threads
+        self.constant_rate = constant_rate
         self._process: int | None = None
         self._decord: DecordFrames | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return VideoReader, (self.path, self.backend, self.threads)
+        return VideoReader, (self.path, self.backend, self.threads, self.constant_rate)
 
     def __len__(self) -> int:
-        return self._opened().index.count
+        return len(self.numbers)
 
     @property
     def fps(self) -> float:
         """Frames per second."""
-        return self._opened().index.timing.fps
+        return self.constant_rate or self._opened().index.timing.fps
+
+    @cached_property
+    def numbers(self) -> Sequence[int]:
+        """Which frame of the file each frame is: all of them, where the rate is as it is."""
+        index = self._opened().index
+        if self.constant_rate is None:
+            return range(index.count)
+        times: list[float | None] = [time * index.unit for time in index.shown]
+        counts = tick_counts(self.path, times or [None], self.constant_rate)
+        return [number for number, count in enumerate(counts) for _ in range(count)]
+
+    @property
+    def file_frames(self) -> int:
+        """Frames that the file has."""
+        return self._opened().index.count
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What should be known of the file, a line each."""
-        return self._opened().index.timing.remarks(self.path)
+        timing = self._opened().index.timing
+        return () if self.constant_rate else timing.remarks(self.path)
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -199,6 +219,7 @@ class VideoReader:
                 f"{self.path} has {len(self)} frames; frame {number} was asked for, expected 0 to "
                 f"{len(self) - 1}."
             )
+        number = self.numbers[number]
         if self.backend != "decord":
             return seeking.frame(number)
         if self._decord is None:
@@ -222,7 +243,13 @@ def check_backend(backend: Backend) -> None:
         import_decord()
 
 
-def open_video(path: str | Path, backend: Backend = "auto", threads: int = 1) -> VideoReader:
+def open_video(
+    path: str | Path,
+    backend: Backend = "auto",
+    threads: int = 1,
+    *,
+    constant_rate: float | None = None,
+) -> VideoReader:
     """Open a video file for random access to its frames.
 
     Frames, order and checks are those of `read_video`. All packets are read once when something is
@@ -233,10 +260,11 @@ def open_video(path: str | Path, backend: Backend = "auto", threads: int = 1) ->
         path: The file.
         backend: `auto` (see `Backend`), `pyav`, or `decord`, which is optional.
         threads: Threads of the decoder; 1 suits the workers of a loader, 0 leaves the number to it.
+        constant_rate: As in `read_video`.
 
     Raises:
         UserError: If the file is missing (66) or empty (65), or the reader is not installed (69).
             What is wrong inside of a file is said when it is first read.
     """
     check_backend(backend)
-    return VideoReader(check_input(path, "video"), backend, threads)
+    return VideoReader(check_input(path, "video"), backend, threads, constant_rate)

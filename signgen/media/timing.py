@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from av.video.stream import VideoStream
 
 from signgen.errors import UserError
 
-__all__ = ["EXACT", "MAX_RATE", "Timing", "is_shown", "measure", "shown_times"]
+__all__ = ["EXACT", "MAX_RATE", "Timing", "is_shown", "measure", "shown_times", "tick_counts"]
 
 MAX_RATE = 1000
+_MOST_TICKS = 1_000_000
 _SAME = 0.02
 """Share by which the rate of the header may differ from that of the times."""
 _EVEN = 0.5
@@ -94,3 +96,35 @@ def measure(path: Path, format: str, stream: VideoStream, times: Sequence[int]) 
     if declared is None:
         raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
     return Timing(declared, drift)
+
+
+def tick_counts(path: Path, times: Iterable[float | None], rate: float) -> Iterator[int]:
+    """Yield at how many ticks of a constant rate each frame is shown, to half a tick when it says.
+
+    The first is shown at the first tick, the last at one.
+
+    Args:
+        path: Named in messages.
+        times: When each frame is shown, in seconds, ascending.
+        rate: Ticks per second.
+
+    Raises:
+        UserError: If a frame does not say when it is shown, or there would be a million ticks.
+    """
+    start: float | None = None
+    ticks = 0
+    for time in times:
+        if time is None:
+            raise UserError(f"{path} does not say when its frames are shown; leave the rate as is.")
+        if start is None:
+            start = time
+            continue
+        before, ticks = ticks, max(ticks, math.ceil((time - start) * rate - 0.5))
+        if ticks > _MOST_TICKS:
+            raise UserError(
+                f"{path} has frames {time - start:.0f} seconds apart, more than {_MOST_TICKS:,} at "
+                f"{rate:g} per second. Leave the rate as is, or mend the times of the video."
+            )
+        yield ticks - before
+    if start is not None:
+        yield 1

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat, tee
 from pathlib import Path
 
 import av
@@ -25,7 +26,7 @@ from signgen.media.decoding import (
     shortfall,
 )
 from signgen.media.image import read_image
-from signgen.media.timing import EXACT, Timing, is_shown, measure, shown_times
+from signgen.media.timing import EXACT, Timing, is_shown, measure, shown_times, tick_counts
 
 log = logging.getLogger(__name__)
 
@@ -242,18 +243,10 @@ def _at_constant_rate(
     path: Path, frames: Iterable[av.VideoFrame], rate: float
 ) -> Iterator[av.VideoFrame]:
     """Yield the frame that is shown at every tick of a rate, the first at the first tick."""
-    start, ticks, last = 0.0, 0, None
-    for frame in frames:
-        if frame.time is None:
-            raise UserError(f"{path} does not say when its frames are shown; leave the rate as is.")
-        start = frame.time if last is None else start
-        # Ticks before this frame, to half a period
-        while last is not None and ticks + 0.5 < (frame.time - start) * rate:
-            yield last
-            ticks += 1
-        last = frame
-    if last is not None:
-        yield last
+    shown, timed = tee(frames)
+    counts = tick_counts(path, (frame.time for frame in timed), rate)
+    for frame, count in zip(shown, counts, strict=False):
+        yield from repeat(frame, count)
 
 
 def _decoded(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 from signgen.config.model import FPDMConfig, ModelConfig
 from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.train import Stage
-from signgen.models import later
 
 if TYPE_CHECKING:
     from signgen.models.base import PoseGuidedModel, Trainable
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FPDM", "IPF", "build_model", "build_stage"]
 
-later.install()
 _HOMES = {"FPDM": "signgen.models.fpdm", "IPF": "signgen.models.ipf"}
 
 

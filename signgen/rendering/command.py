@@ -251,10 +251,9 @@ def _finish(
         part.finish(name, written[shown], provenance.in_video(), shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
-        pairs = contact_sheet(rows, columns=2, scale=scale, gap=8)
-        # The source once, at least as high as a pair and half as high as all of them
-        height = max(len(pairs) // 2, round(scale * inputs.size[0]))
-        source = contact_sheet([inputs.source], scale=height / len(inputs.source))
+        # Two rows of pose and result, and the source once, as high as both
+        pairs = contact_sheet(rows, columns=-(-len(rows) // 2), scale=scale, gap=8)
+        source = contact_sheet([inputs.source], scale=len(pairs) / len(inputs.source))
         save_image(paths[2], contact_sheet([source, pairs], columns=2, gap=8))
     for shown in (video, *compared):
         path = written[shown]

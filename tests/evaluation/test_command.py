@@ -131,7 +131,8 @@ def test_regions_of_paths_are_those_of_the_data(
     signers.lengths = (3, 5)
     report = evaluate(EvalConfig(**paths, regions=True))
     assert [clip.error for clip in report.failed] == [
-        "clip clip1: 5 label maps of the data, but 4 reference frames; expected as many."
+        "clip clip1: 5 label maps of the data, but 4 reference frames; expected as many. "
+        "--trim-ends 1 cuts what is longer at the end."
     ]
     signers.lengths = (2, 4)
     report = evaluate(EvalConfig(**paths, regions=True))
@@ -157,6 +158,29 @@ def test_missing_poses_are_user_errors(tmp_path: Path) -> None:
     config = EvalConfig(**paths, poses=str(tmp_path / "empty"), hand_metrics=True)
     with pytest.raises(UserError, match=r"none of 2 clips .* 0 files of poses for clip one"):
         evaluate(config)
+
+
+def test_ends_are_cut_on_request(tmp_path: Path) -> None:
+    folder_of_frames(tmp_path / "ours", clip(4))
+    folder_of_frames(tmp_path / "truth", clip(4)[:3])
+    write_poses(moving_poses(4, 1), tmp_path / "poses.json")
+    config = EvalConfig(
+        generated=str(tmp_path / "ours"),
+        reference=str(tmp_path / "truth"),
+        poses=str(tmp_path / "poses.json"),
+        motion=False,
+    )
+    with pytest.raises(UserError, match=r"4 generated frames, but 3 .* --trim-ends 1 cuts"):
+        evaluate(config)
+    report = evaluate(replace(config, trim_ends=1))
+    assert [one.frames for one in report.per_clip] == [3]
+    assert report.inputs["trim_ends"] == 1
+    (said,) = [one for one in report.warnings if "cut at the end" in one]
+    assert "4 generated frames, 3 reference frames, 4 poses; the first 3 are scored" in said
+    with pytest.raises(UserError, match="--trim-ends serves --generated and --reference only"):
+        evaluate(EvalConfig(trim_ends=1))
+    with pytest.raises(UserError, match="--trim-ends serves clips, and single images are"):
+        evaluate(replace(config, poses=None, trim_ends=1, items="images"))
 
 
 def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:

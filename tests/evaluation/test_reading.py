@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from signgen.errors import UserError
 from signgen.evaluation.clips import Clip
 from signgen.evaluation.reading import REFERENCE, ClipReader, read_ahead
+from tests.material.square_signers import moving_poses
 
 LIMIT = 10.0
 """Seconds that a thread may take; a test that waits as long has failed."""
@@ -44,6 +46,41 @@ def test_chunks_hold_all_frames_in_order(chunk: int, from_files: bool) -> None:
     assert reader.source_moves
     assert {len(own[REFERENCE]) for own, _ in found[:-1]} <= {chunk}
     assert readers() == []
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 8])
+def test_ends_are_cut_where_it_is_asked_for(chunk: int) -> None:
+    counts = {"ours": 8, "truth": 7, "poses": 8, "points": 6}
+
+    def read(trim: int, **other: int) -> tuple[int, str]:
+        n = counts | other
+        given = Clip("a", "", frames(n["ours"]), frames(n["truth"]), from_files=True)
+        points = {
+            "poses": moving_poses(n["poses"], 1),
+            "generated_poses": moving_poses(n["points"], 1),
+        }
+        reader = ClipReader(replace(given, **points, trim_ends=trim), (), chunk)
+        with reader.chunks() as chunks:
+            return sum(len(own[REFERENCE]) for own, _ in chunks), reader.cut
+
+    kept, said = read(2)
+    assert kept == 6
+    assert "8 generated frames, 7 reference frames, 8 poses, 6 key points" in said
+    assert said.endswith("the first 6 are scored")
+    same = dict.fromkeys(counts, 7)
+    assert read(0, **same) == (7, "")
+    assert read(2, **same) == (7, "")
+    for name, message in (
+        ("ours", r"8 generated frames, but 7 reference frames; .* --trim-ends 1 cuts"),
+        ("poses", "8 poses, but 7 ref"),
+        ("points", "8 key points of the generated frames, but 7 ref"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read(0, **same | {name: 8})
+        assert read(1, **same | {name: 8})[0] == 7
+        assert read(1, **same | {name: 6})[0] == 6
+    with pytest.raises(UserError, match=r"8 generated frames, but 7 .* --trim-ends 2 cuts"):
+        read(1)
 
 
 def test_frames_need_not_lie_in_memory_as_they_are_read() -> None:

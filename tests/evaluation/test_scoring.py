@@ -229,7 +229,9 @@ def test_too_few_poses_are_complained_about_with_the_warp_too() -> None:
     clip_, _ = doll_clip()
     for count in (1, 2):
         few = replace(clip_, poses=clip_.poses.frames(slice(0, count)))
-        with pytest.raises(UserError, match=f"{count} poses, but at least"):
+        with pytest.raises(
+            UserError, match=f"{count} poses, but 3 reference frames; expected as many.$"
+        ):
             score(few, baselines=(WARPED,), chunk=2)
 
 
@@ -266,9 +268,9 @@ def test_points_that_are_given_measure_the_generated_frames_alone() -> None:
     copied = report.score("all", COPY)
     assert (copied.value, copied.higher_is_better) == (None, False)
     assert "of the generated ones" in copied.unavailable
-    for count, message in ((4, "4 key points .* for 3 frames"), (2, "2 key .* at least 3 frames")):
+    for count, message in ((4, "4 key points .* but 3 ref"), (2, "2 key points .* but 3 ref")):
         bad = replace(clips[0], generated_poses=poses(count))
-        with pytest.raises(UserError, match=f"clip a: {message}; expected as many"):
+        with pytest.raises(UserError, match=f"clip a: {message}.* frames; expected as many"):
             evaluate_clips(opened(bad), [views["rest"]])
 
 
@@ -313,7 +315,7 @@ FAULTS = {
     "NaN": {"generated": lambda: np.full((9, *SIZE, 3), np.nan)},
     "float32": {"generated": lambda: clip(9, 5) / np.float32(255)},
     "skeleton body-18": {"poses": lambda: poses(9, "body-18")},
-    "5 poses, but at least": {"poses": lambda: poses(5)},
+    "5 poses, but 9 reference frames": {"poses": lambda: poses(5)},
     "10 poses, but 9": {"poses": lambda: poses(10)},
     "needs the poses": {"poses": lambda: None},
     "the source has 2 frames": {"source": lambda: clip(2)},

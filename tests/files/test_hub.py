@@ -149,6 +149,30 @@ def test_an_incomplete_model_is_named(model: FPDM, home: Path) -> None:
     assert caught.value.code == ExitCode.NO_INPUT
 
 
+def test_weights_under_another_name_are_in_the_cache_too(home: Path) -> None:
+    folder = snapshot(home, "owner/part", COMMIT, "main")
+    (folder / "unet").mkdir(parents=True)
+    (folder / "unet" / "config.json").write_text("{}")
+    stem = "diffusion_pytorch_model"
+    wanted = hub_files("owner/part", ("unet/config.json", f"unet/{stem}.safetensors"))
+    assert wanted is not None
+    for names in (
+        (f"{stem}.safetensors",),
+        (f"{stem}.fp16.safetensors",),
+        (f"{stem}.safetensors.index.json", f"{stem}-00001-of-00001.safetensors"),
+        (f"{stem}.bin",),  # what loads it says what to do
+    ):
+        assert not wanted.cached()
+        with pytest.raises(UserError, match="nor in the hub's cache, and HF_HUB_OFFLINE is set"):
+            fetch([wanted])
+        for name in names:
+            (folder / "unet" / name).write_bytes(b"x")
+        assert wanted.cached()
+        assert fetch([wanted]) == [folder]
+        for name in names:
+            (folder / "unet" / name).unlink()
+
+
 def test_a_missing_model_is_one_line_at_once(home: Path) -> None:
     started = time.monotonic()
     with pytest.raises(UserError) as caught:
@@ -306,6 +330,24 @@ def test_what_the_hub_refuses(
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_half_precision_weights_are_fetched_where_there_are_no_others(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = {"config.json": b"{}", "model.fp16.safetensors": b"half", "other.fp16.bin": b"x"}
+    monkeypatch.setattr(hub, "files", half)
+    done = ask(hub, tmp_path, "owner/name", "config.json", "model.safetensors")
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "model.fp16.safetensors",
+    ]
+    monkeypatch.setattr(hub, "files", {"config.json": b"{}", "pytorch_model.bin": b"x"})
+    done = ask(hub, tmp_path / "two", "owner/name", "config.json", "model.safetensors")
+    assert "has no model.safetensors" in done.stderr
+    assert "as *.bin: `hf download owner/name --local-dir DIR`" in done.stderr
 
 
 def test_a_hub_that_does_not_answer(hub: Hub, tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ import os
 import random
 import struct
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,11 +24,7 @@ from signgen.media import (
     write_video,
 )
 from tests.material.places import REAL, needs_real
-
-
-def ramps(count: int, side: int = 32) -> list[np.ndarray]:
-    rows = np.linspace(0, 200, side).astype(np.uint8)[:, None, None]
-    return [np.broadcast_to(rows + 5 * t, (side, side, 3)).copy() for t in range(count)]
+from tests.material.recordings import ramps, record_video
 
 
 def test_bad_video_inputs_have_the_right_exit_code(tmp_path: Path) -> None:
@@ -176,7 +170,7 @@ def test_pictures_are_no_videos(tmp_path):
     for suffix in ("png", "jpg", "webp", "bmp"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"a.{suffix}")
         assert not looks_like_video(tmp_path / f"a.{suffix}")
-    assert looks_like_video(record(tmp_path / "a.avi", "mpeg4", [0, 40]))
+    assert looks_like_video(record_video(tmp_path / "a.avi", "mpeg4", [0, 40]))
 
 
 def test_pipes_are_no_videos(tmp_path):
@@ -187,37 +181,11 @@ def test_pipes_are_no_videos(tmp_path):
         probe_video(tmp_path / "a.mp4")
 
 
-def record(path: Path, codec: str, times: list[int], *, declared: bool = True) -> Path:
-    """Write a video whose frames are shown at these milliseconds, the brighter the later.
-
-    What browsers record (`declared=False`) has neither a duration nor a rate.
-    """
-    with av.open(str(path), "w", options={} if declared else {"live": "1"}) as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
-        unit = 40 if path.suffix == ".avi" else 1  # AVI has whole frames only
-        stream.codec_context.time_base = Fraction(unit, 1000)
-        for picture, time in zip(ramps(len(times)), times, strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = time // unit, Fraction(unit, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    if not declared:
-        data, rate = (
-            path.read_bytes(),
-            b"\x23\xe3\x83\x84",
-        )  # DefaultDuration (RFC 9559, 5.1.4.1.13)
-        assert data.count(rate) == 1
-        start = data.index(rate)
-        path.write_bytes(data[:start] + b"\xec\x86" + bytes(6) + data[start + 8 :])
-    return path
-
-
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
 def test_recordings_of_browsers_have_the_rate_of_their_times(tmp_path: Path, codec: str) -> None:
     jitter = np.random.default_rng(1).integers(-6, 7, 30)
     times = [100 + round(1000 * t / 30) + int(jitter[t]) for t in range(30)]
-    path = record(tmp_path / "browser.webm", codec, times, declared=False)
+    path = record_video(tmp_path / "browser.webm", codec, times, declared=False)
     expected = 29 / (times[-1] - times[0]) * 1000
     for fps in (probe_video(path).fps, open_video(path).fps):
         assert fps == pytest.approx(expected, abs=1e-3)
@@ -227,7 +195,7 @@ def test_recordings_of_browsers_have_the_rate_of_their_times(tmp_path: Path, cod
 def test_uneven_times_give_one_rate_in_every_container_and_a_warning(tmp_path: Path) -> None:
     times = [0, 40, 80, 120, 600, 640, 680, 1160, 1200, 1240]
     for name in ("a.mp4", "a.mkv"):
-        path = record(tmp_path / name, "libx264", times)
+        path = record_video(tmp_path / name, "libx264", times)
         info = probe_video(path)
         assert info.fps == pytest.approx(9 / 1.24, rel=0.02)
         assert info.drift > 1
@@ -238,14 +206,19 @@ def test_uneven_times_give_one_rate_in_every_container_and_a_warning(tmp_path: P
 
 def test_a_constant_rate_shows_each_frame_when_the_file_says(tmp_path: Path) -> None:
     times = [0, 40, 80, 280, 320, 330, 340, 400]
-    path = record(tmp_path / "a.mkv", "libx264", times)
+    path = record_video(tmp_path / "a.mkv", "libx264", times)
     one = [int(frame[0, 0, 0]) for frame in read_video(path)]
     at_25 = [int(frame[0, 0, 0]) for frame in read_frames(path, constant_rate=25.0)]
     #        0 40 80 120 .. 240 280 320 360 400: those of 330 and 340 are nearest to 320
     order = [0, 1, 2, 2, 2, 2, 2, 3, 6, 6, 7]
     assert at_25 == [one[number] for number in order]
     assert read_frames(path, constant_rate=25.0).fps == 25.0
-    even = record(tmp_path / "even.mp4", "libx264", [40 * t for t in range(8)])
+    video = open_video(path, constant_rate=25.0)
+    assert (list(video.numbers), video.fps, video.remarks) == (order, 25, ())
+    assert [int(video.frame(index)[0, 0, 0]) for index in range(len(video))] == at_25
+    with pytest.raises(UserError, match="frames 0 seconds apart, more than 1,000,000"):
+        open_video(path, constant_rate=1e8).frame(0)
+    even = record_video(tmp_path / "even.mp4", "libx264", [40 * t for t in range(8)])
     for one, two in zip(read_video(even), read_video(even, 25.0), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -259,7 +232,7 @@ CODECS = {
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CODECS)
 def test_no_damage_makes_a_video_shorter_in_silence(tmp_path: Path, name: str) -> None:
-    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    path = record_video(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
     data, random_numbers = path.read_bytes(), random.Random(2)
     assert len(list(read_video(path))) == 12
     counts = set()
@@ -274,7 +247,7 @@ def test_no_damage_makes_a_video_shorter_in_silence(tmp_path: Path, name: str) -
 def test_a_shortfall_is_an_error_or_a_warning_with_counts(
     tmp_path: Path, name: str, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    path = record_video(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(
@@ -288,7 +261,7 @@ def test_a_shortfall_is_an_error_or_a_warning_with_counts(
 
 
 def test_packets_of_a_lost_track_are_missed(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.webm", "libvpx-vp9", [20 * t for t in range(12)])
+    path = record_video(tmp_path / "a.webm", "libvpx-vp9", [20 * t for t in range(12)])
     data = path.read_bytes()
     # The last SimpleBlock: its size, the number of its track, its time in the cluster
     time = (220).to_bytes(2)
@@ -300,6 +273,6 @@ def test_packets_of_a_lost_track_are_missed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
 def test_what_comes_after_a_video_harms_nothing(tmp_path: Path, name: str) -> None:
-    path = record(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
+    path = record_video(tmp_path / name, CODECS[name], [40 * t for t in range(12)])
     path.write_bytes(path.read_bytes() + bytes(64))
     assert len(list(read_video(path))) == 12

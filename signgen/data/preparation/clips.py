@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from signgen.config.data import ClipsConfig, PrepareFolderConfig, PreparePhoenixConfig
@@ -27,7 +27,7 @@ from signgen.data.preparation.parsing import add_parsing
 from signgen.files.archive import unpack
 from signgen.files.digests import sha256
 from signgen.files.writing import make_folder, save_text
-from signgen.media import Frames, VideoInfo, check_backend, open_clip
+from signgen.media import Frames, VideoInfo, check_backend, open_clip, open_video
 from signgen.media.clips import VIDEO_SUFFIXES
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
@@ -74,10 +74,20 @@ def prepare_folder(
 
     Args and result are those of `prepare_phoenix14t`.
     """
+    if config.constant_rate is not None and config.parsing:
+        raise UserError(
+            "--constant-rate changes which frame is which, and --parsing keeps label maps by the "
+            "numbers of frames; expected one of them. Resample the videos first, with ffmpeg's "
+            "-fps_mode cfr.",
+            ExitCode.USAGE,
+        )
     with _preparation(config):
-        folder = _unpacked(config, Path(config.videos))
         clips = scan_folder(
-            folder, fps=config.fps, split_by=config.split_by, video_reader=config.video_reader
+            _unpacked(config, Path(config.videos)),
+            fps=config.fps,
+            split_by=config.split_by,
+            video_reader=config.video_reader,
+            constant_rate=config.constant_rate,
         )
         keypoints = [Path(name) for name in config.keypoints] or [clips.root]
         prepared, report = _prepared(
@@ -100,8 +110,6 @@ def _preparation(config: ClipsConfig) -> AbstractContextManager[None]:
 
 def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     """Unpack an archive beside the manifest; anything else is taken as it is."""
-    if config.trim_ends < 0:
-        raise UserError(f"--trim-ends is {config.trim_ends}; expected 0 or more.", ExitCode.USAGE)
     check_backend(config.video_reader)
     if not raw.is_file() or raw.suffix.lower() in VIDEO_SUFFIXES:
         return raw
@@ -155,9 +163,7 @@ def _prepared(
         progress=progress,
     )
     if config.parsing:
-        prepared = add_parsing(
-            prepared, config.parsing, config.label_set or "", config.device, progress
-        )
+        prepared = add_parsing(prepared, config.parsing, config.label_set, config.device, progress)
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
         splits = list(prepared.manifest.counts())
@@ -169,11 +175,16 @@ def _prepared(
         "keypoints": dict(source.counts),
         "clips": len(prepared.manifest.entries),
         "frames": sum(entry.record.num_frames for entry in prepared.manifest.entries),
-        **source.hands(),
+        **(hands := source.hands()),
         "frames_without_signer": source.missing,
         "most_people": source.people,
         "trimmed_clips": len(prepared.trimmed),
-        "remarks": [*_without_training(prepared), *prepared.trimmed[:2], *source.remarks][:5],
+        "remarks": [
+            *_without_training(prepared),
+            *_without_hands(hands),
+            *prepared.trimmed[:2],
+            *source.remarks,
+        ][:5],
         "clips_with_remarks": len(source.remarks),
         **({"label_set": label_set} if (label_set := prepared.manifest.label_set) else {}),
         "left_out": len(prepared.problems),
@@ -190,6 +201,21 @@ def _without_training(prepared: Prepared) -> list[str]:
     return [
         f"{prepared.path} has no clip to train on, only {', '.join(counts)}: put recordings into a "
         "folder `train`, or mend what was left out."
+    ]
+
+
+def _without_hands(coverage: Mapping[str, float]) -> list[str]:
+    """Warn where hands are hardly to be seen; most signing has both, and some one all the time."""
+    shares = coverage.values()
+    if not shares or (min(shares) >= 0.2 and max(shares) >= 0.5):
+        return []
+    seen = " and ".join(
+        f"the {side.removesuffix('_coverage').replace('_', ' ')} in {share:.0%}"
+        for side, share in coverage.items()
+    )
+    return [
+        f"key points show {seen} of frames, from which little is learnt of hands: look at some "
+        "with `signgen pose view`, leave out recordings without them, or estimate them again."
     ]
 
 
@@ -267,7 +293,24 @@ class _PoseSource:
             return self._noted(Reading(self._estimated(entry)), entry.name)
         reading = self.files.read(place, entry)
         self.counts[str(place.path) if place.clip is not None else "files"] += 1
+        if entry.constant_rate is not None:
+            reading = replace(reading, poses=self._resampled(reading.poses, entry))
         return self._noted(reading, str(place))
+
+    def _resampled(self, poses: PoseSequence, entry: Entry) -> PoseSequence:
+        """Return the poses of the frames that a resampled video shows."""
+        path, count = self.root / entry.frame_path(0), entry.record.num_frames
+        video = open_video(path, self.config.video_reader, constant_rate=entry.constant_rate)
+        if len(poses) == count != video.file_frames:
+            return poses  # they were resampled too
+        left = abs(len(poses) - video.file_frames)
+        if left > self.config.trim_ends:
+            raise UserError(
+                f"has {len(poses)} poses for {video.file_frames} frames of its file, {count} at "
+                f"{entry.fps:g} per second; expected as many. --trim-ends {left} cuts the longer "
+                "one at the end."
+            )
+        return poses.frames([number for number in video.numbers if number < len(poses)])
 
     def _noted(self, reading: Reading, name: str) -> PoseSequence:
         self.missing += missing_frames(reading.poses)
@@ -285,6 +328,7 @@ class _PoseSource:
         # A video is told from one that replaces it: recordings are cut and exported again, corpora
         # of pictures are large and do not change.
         digest = f"-{sha256(self.root / entry.frame_path(0))[:12]}" if entry.is_video else ""
+        digest += "" if entry.constant_rate is None else f"-{entry.constant_rate:g}fps"
         file = Path(config.out, "estimated", self.estimator.name, f"{entry.name}{digest}.npz")
         self.counts[self.estimator.name] += 1
         if file.is_file():
@@ -300,7 +344,7 @@ class _PoseSource:
 def frames_of(root: Path, entry: Entry) -> Frames:
     """Return the frames of a record, to iterate in order."""
     if entry.is_video:
-        return open_clip(root / entry.frame_path(0), entry.fps)
+        return open_clip(root / entry.frame_path(0), entry.fps, constant_rate=entry.constant_rate)
     count = entry.record.num_frames
     pictures = tuple(root / entry.frame_path(index) for index in range(count))
     return Frames(root, VideoInfo(entry.fps, entry.size, count), pictures)

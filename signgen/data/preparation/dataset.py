@@ -17,7 +17,7 @@ from signgen.files.digests import sha256
 from signgen.files.locking import locked
 from signgen.files.paths import check_no_device, check_output
 from signgen.files.writing import atomic_paths, make_folder, remove_leftovers, save_text
-from signgen.media import probe_video
+from signgen.media import open_video, probe_video
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import resize
 from signgen.structures import ExitCode, PoseSequence, Progress, Record, UserError
@@ -163,7 +163,7 @@ def _with_whole_pictures(
         try:
             if entry.is_video:
                 path = root / entry.frame_path(0)
-                check_video(path, entry.record.num_frames)
+                _check_video(path, entry)
             for index in range(0 if entry.is_video else entry.record.num_frames):
                 path = root / entry.frame_path(index)
                 check_picture(path)
@@ -251,8 +251,11 @@ def _reserve(path: Path, size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, max(1, size))
 
 
-def check_video(path: Path, frames: int) -> None:
-    """Refuse a video of which other than so many frames come out; all of them are decoded."""
+def _check_video(path: Path, entry: Entry) -> None:
+    """Refuse a video of which other frames come out than counted; all of them are decoded."""
+    frames = entry.record.num_frames
+    if entry.constant_rate is not None:
+        frames = open_video(path).file_frames
     found = probe_video(path, count=True).num_frames
     if found != frames:
         raise UserError(

@@ -49,8 +49,6 @@ def view_file(
         picture: One picture that every pose is drawn on, or None.
         trim_ends: Frames of the video, or poses, to cut at most where there are more of them.
     """
-    if trim_ends < 0:
-        raise UserError(f"--trim-ends is {trim_ends}; expected 0 or more.", ExitCode.USAGE)
     if video is not None and picture is not None:
         raise UserError(
             f"--video is {video} and --frame is {picture}; expected one of them.", ExitCode.USAGE

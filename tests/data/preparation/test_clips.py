@@ -20,11 +20,12 @@ from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.preparation.clips import prepare_folder, prepare_phoenix14t
 from signgen.files.locking import locked
-from signgen.media import write_video
+from signgen.media import read_video, write_video
 from signgen.pose.estimators import Frame, Person
-from signgen.pose.formats import write_poses
+from signgen.pose.formats import read_poses, write_poses
 from signgen.pose.summary import coverage
-from signgen.structures import ExitCode, UserError
+from signgen.structures import ExitCode, FrameRef, UserError
+from tests.material.recordings import record_video
 
 SAMPLE = open_dataset("sample")
 RECORDS = [record for split in ("train", "dev", "test") for record in SAMPLE.records(split)]
@@ -194,6 +195,49 @@ def test_frames_without_the_signer_and_other_people_are_counted(
     assert "one.pose says 29 frames per second; 25 are taken" in capsys.readouterr().err
 
 
+def test_a_video_whose_rate_varies_is_resampled_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [0, 40, 80, 280, 320, 330, 340, 400]
+    order = [0, 1, 2, 2, 2, 2, 2, 3, 6, 6, 7]
+    video = record_video(tmp_path / "videos" / "one.mkv", "libx264", times)
+    poses = SAMPLE.poses(RECORDS[0]).frames([0] * len(times))
+    points = np.broadcast_to(np.arange(8.0)[:, None, None], poses.keypoints.shape)
+    given = replace(poses, keypoints=points, confidence=np.ones_like(poses.confidence))
+    beside = video.with_suffix(".npz")
+    write_poses(replace(given, size=(32, 32)), beside)
+    words = ["--videos", str(video.parent), "--out", str(tmp_path / "out")]
+    assert main(["prepare", "folder", *words]) == 0
+    assert "has no constant frame rate" in capsys.readouterr().err
+    assert main(["prepare", "folder", *words, "--constant-rate", "25"]) == 0
+    assert "no constant frame rate" not in capsys.readouterr().err
+
+    def check() -> None:
+        dataset = open_dataset(str(tmp_path / "out"))
+        (found,) = dataset.records("train")
+        entry = dataset.entry(found)
+        assert (found.num_frames, entry.fps, entry.constant_rate) == (11, 25, 25)
+        shown = [int(frame[0, 0, 0]) for frame in read_video(video)]
+        refs = [FrameRef(found, index) for index in range(11)]
+        assert [int(dataset.frame(ref)[0, 0, 0]) for ref in refs] == [shown[n] for n in order]
+
+    check()
+    packed = np.load(tmp_path / "out" / "poses" / "train.npy")
+    assert packed[:, 0, 0].round().tolist() == order
+    write_poses(replace(given.frames(slice(7)), size=(32, 32)), beside)
+    assert main(["prepare", "folder", *words, "--constant-rate", "25"]) == ExitCode.DATA
+    assert "7 poses for 8 frames of its file, 11 at 25" in capsys.readouterr().err
+    write_poses(replace(given.frames(order), size=(32, 32)), beside)  # resampled before
+    assert main(["prepare", "folder", *words, "--constant-rate", "25"]) == 0
+    check()
+    beside.unlink()
+    monkeypatch.setattr("signgen.data.preparation.clips.open_estimator", lambda *_: Counting())
+    assert main(["prepare", "folder", *words, "--constant-rate", "25"]) == 0
+    check()
+    for flags in (["--constant-rate", "0"], ["--constant-rate", "25", "--parsing", "parts"]):
+        assert main(["prepare", "folder", *words, *flags]) == ExitCode.USAGE
+
+
 def test_a_damaged_video_is_left_out(tmp_path: Path) -> None:
     """Its packets are all there, but one of them can no longer be decoded."""
     (tmp_path / "videos").mkdir()
@@ -298,6 +342,13 @@ def test_the_report_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
         assert report[f"{part}_coverage"] == seen[part]
     assert {seen["left_hand"], seen["right_hand"]} == {0, 1}
     assert "has no clip to train on, only " in report["remarks"][0]
+    assert "key points show the left hand in " in report["remarks"][1]
+    assert " 0% of frames" in report["remarks"][1] or "the left hand in 0%" in report["remarks"][1]
+    for number in (0, 1):  # a file in which both are seen throughout
+        path = videos / ("test/one.json", "val/two.json")[number]
+        poses = read_poses(path)
+        write_poses(replace(poses, confidence=np.ones_like(poses.confidence)), path)
+    assert not any("key points show" in remark for remark in prepare_folder(config)["remarks"])
 
 
 def test_two_preparations_into_one_folder_and_what_a_killed_one_left(tmp_path: Path) -> None:

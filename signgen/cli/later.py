@@ -4,6 +4,7 @@
 diffusers has, because the packages on the way to it import all their modules, and schedulers import
 `scipy.stats` for one method that nobody calls here. Together that is a second and a thousand
 modules before a first frame. Nothing else changes: whatever is asked of such a package reads it.
+Only the command line does this: a program that uses the library imports as it is used to.
 """
 
 from __future__ import annotations
