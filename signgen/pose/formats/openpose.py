@@ -27,13 +27,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
+from signgen.files.reading import taken
 from signgen.pose.formats.checks import checked_size, number_array
 from signgen.pose.formats.persons import Person, at_positions, identity_of, positions, read_signer
 from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
@@ -72,34 +73,35 @@ def _recognise(file: InputFile) -> bool:
 def _read(file: InputFile) -> Clips:
     if file.parts:
         places = _frame_numbers(file)
-        entries = {str(part): read_json(part) for part in file.parts}
+        entries = ((str(part), read_json(part)) for part in file.parts)
     else:
         document = file.document if isinstance(file.document, list) else [file.document]
-        entries = {f"{file.path}: frame {t}": entry for t, entry in enumerate(document)}
-        places = list(range(len(entries)))
-    size = _canvas(entries, file.path)
-    frames = at_positions(places, map(_persons, entries.values(), entries))
+        places = list(range(len(document)))
+        entries = ((f"{file.path}: frame {t}", entry) for t, entry in enumerate(taken(document)))
+    sizes: dict[tuple[int, int], str] = {}
+    frames = at_positions(places, _frames_of(entries, file.path, sizes))
+    size = next(iter(sizes), None)
     return Clips.of_one(file, "openpose", read_signer(frames, file, size, normalised=True))
 
 
-def _canvas(entries: Mapping[str, object], path: Path) -> tuple[int, int] | None:
-    """Return the size of the canvas that frames name, which must be one; None if none does."""
-    sizes: dict[tuple[int, int], str] = {}
-    for name, entry in entries.items():
-        if not isinstance(entry, dict):
-            continue
-        if entry.keys() >= _CANVAS:
-            size = checked_size([entry["canvas_height"], entry["canvas_width"]], path)
-            sizes.setdefault(size, name)
-        elif "people" not in entry and _is_picture(entry):
-            sizes.setdefault(checked_size([entry["height"], entry["width"]], path), name)
-    if len(sizes) > 1:
-        (one, first), (two, other), *_ = sizes.items()
-        raise UserError(
-            f"{other} has a canvas of {two[1]} x {two[0]} pixels, {first} one of {one[1]} x "
-            f"{one[0]}; expected one size. Scale the frames to one canvas."
-        )
-    return next(iter(sizes), None)
+def _frames_of(
+    entries: Iterable[tuple[str, object]], path: Path, sizes: dict[tuple[int, int], str]
+) -> Iterator[list[Person]]:
+    """Yield the persons of frames, and note the size of the canvas that they name, which is one."""
+    for name, entry in entries:
+        if isinstance(entry, dict):
+            if entry.keys() >= _CANVAS:
+                size = checked_size([entry["canvas_height"], entry["canvas_width"]], path)
+                sizes.setdefault(size, name)
+            elif "people" not in entry and _is_picture(entry):
+                sizes.setdefault(checked_size([entry["height"], entry["width"]], path), name)
+        if len(sizes) > 1:
+            (one, first), (two, other), *_ = sizes.items()
+            raise UserError(
+                f"{other} has a canvas of {two[1]} x {two[0]} pixels, {first} one of {one[1]} x "
+                f"{one[0]}; expected one size. Scale the frames to one canvas."
+            )
+        yield _persons(entry, name)
 
 
 def _frame_numbers(file: InputFile) -> list[int]:
