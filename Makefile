@@ -15,6 +15,7 @@ DEV := $(VENV)/.installed-dev
 MEDIAPIPE := .venv-mediapipe
 RAY := .venv-ray
 UI := .venv-ui
+SITE := .venv-site
 SAMPLE := signgen/assets/sample/demo
 PIP_FLAGS := -m pip install --disable-pip-version-check --quiet -c constraints.txt
 PIP := $(BIN)/python $(PIP_FLAGS)
@@ -26,7 +27,7 @@ export HF_HUB_OFFLINE := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup demo test check lint fmt type arch smoke test-gpu test-mediapipe test-mmpose test-ray \
-	ui test-ui bench \
+	ui test-ui site bench pictures \
 	clean sample pose-mmpose pose-mediapipe
 
 help: ## Show this list
@@ -134,8 +135,20 @@ $(UI)/.installed: requirements/ui.txt $(DEV)
 ui: $(UI)/.installed ## The page in the browser (signgen ui), in an environment of its own
 	$(UI)/bin/python -m signgen ui
 
-test-ui: $(UI)/.installed ## Tests of the page (needs Chromium), signatures and the notebook
-	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest tests/ui tests/rendering/provenance tests/docs
+test-ui: $(UI)/.installed ## Tests of page and study (need Chromium), signatures, notebook
+	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest tests/ui tests/docs tests/evaluation/study \
+	  tests/rendering/provenance tests/rendering/test_jobs.py
+
+# The site reads docstrings without running the package, so its environment is small.
+$(SITE)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what makes the site into $(SITE)"
+	@$(BIN)/python -m venv --clear $(SITE)
+	@$(SITE)/bin/python $(PIP_FLAGS) mkdocs-material "mkdocstrings[python]" ruff
+	@touch $@
+
+site: $(SITE)/.installed ## The documents as a site, in site/; every broken link or anchor is an error
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict
+	@echo "The site:                     $(CURDIR)/site/index.html"
 
 bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	@mkdir -p runs/bench
@@ -146,6 +159,9 @@ bench: $(DEV) ## Seconds per frame of the bundled model on this machine
 	awk -v a="$$start" -v b="$$end" 'BEGIN { printf "%.1f s in all, start of Python included\n", b - a }'
 
 sample: demo ## The same as demo
+
+pictures: demo ## The picture of the README, of the demo's results
+	$(BIN)/python tools/make_pictures.py demo.compare.mp4 demo.other.compare.mp4 --out docs/pictures/demo.webp
 
 # ----- pose estimators (optional) ------------------------------------------------------------------
 
@@ -169,5 +185,5 @@ test-mmpose: ## Compare our HRNet with MMPose itself, in an environment of its o
 	  tests/pose/estimators/test_mmpose_parity.py
 
 clean: ## Remove caches and demo output; keeps .venv and runs/
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo*.mp4 demo*.png demo*.provenance.json demo*.c2pa runs/bench
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist site demo*.mp4 demo*.png demo*.provenance.json demo*.c2pa runs/bench
 	find signgen tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what tests cache out of the user's folder."""
+    monkeypatch.setenv("SIGNGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def no_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Hide the published weights of this machine: both caches lie below the folder of the test."""

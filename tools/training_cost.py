@@ -3,17 +3,20 @@
 python tools/training_cost.py configs/train-fpdm-deepfashion-512.yaml [--share 0.28]
 
 What is counted and what is assumed: `signgen.training.cost`. `signgen train --dry-run` prints the
-same beside what a run lacks.
+same beside what a run lacks. `--parts` lists the weights of each part, trained and frozen.
 """
 
 from __future__ import annotations
 
 import argparse
 
+import torch
+
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
+from signgen.models import build_stage
 from signgen.structures import UserError
-from signgen.training.cost import SHARE, Cost, cost, hours, memory, operations
+from signgen.training.cost import SHARE, Cost, cost, hours, memory, operations, without_weights
 
 
 def table(config: TrainConfig, one: Cost, share: float) -> str:
@@ -43,6 +46,19 @@ def table(config: TrainConfig, one: Cost, share: float) -> str:
     return "\n".join(f"{name:<32}{value}" for name, value in rows)
 
 
+def parts(config: TrainConfig) -> str:
+    """Return how many weights of each part of a run's stage are trained and frozen."""
+    with torch.device("meta"):
+        stage = build_stage(without_weights(config.model), config.stage)
+    lines = [f"{'part':<24}{'trained':>16}{'frozen':>16}"]
+    for name, part in stage.named_children():
+        weights = list(part.parameters())
+        trained = sum(weight.numel() for weight in weights if weight.requires_grad)
+        frozen = sum(weight.numel() for weight in weights) - trained
+        lines += [f"{name:<24}{trained:>16,}{frozen:>16,}"] * bool(weights)
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the table of one YAML file."""
     parser = argparse.ArgumentParser(
@@ -50,12 +66,15 @@ def main() -> None:
     )
     parser.add_argument("config")
     parser.add_argument("--share", type=float, default=SHARE, help="share of the peak, 0 to 1")
+    parser.add_argument("--parts", action="store_true", help="list the weights of each part too")
     options = parser.parse_args()
     if not 0 < options.share <= 1:
         parser.error(f"--share is {options.share}; expected more than 0, at most 1.")
     try:
         config = load_config(options.config, TrainConfig)
         print(table(config, cost(config), options.share))
+        if options.parts:
+            print(f"\n{parts(config)}")
     except UserError as error:
         parser.error(str(error))
 

@@ -55,8 +55,6 @@ def write_folder(folder: Path, weights: dict[str, State], extra: dict[str, Any])
         for name in weights:
             # safetensors lets only the owner read its files.
             shutil.copymode(temporary / "manifest.json", temporary / name)
-        if folder.exists():
-            shutil.rmtree(folder)
 
 
 def check_finite(state: State, path: Path) -> None:

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
 from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
+from signgen.config.fpdm import FPDMConfig
 from signgen.config.model import ModelConfig, ParsingGuidedConfig
-from signgen.config.train import Stage
+from signgen.config.train import AFTER_STAGE_2, Stage
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
 from signgen.files.paths import one_line
@@ -128,7 +129,7 @@ def load_model(
     Weights are verified against the checksums in the folder's manifest, wherever it came from.
 
     Args:
-        name: `mini`, a run folder of stage `fpdm`, `decoder` or `windows`, a checkpoint or model
+        name: `mini`, a run folder of stage `fpdm` or one after it, a checkpoint or model
             folder, or a hub id: `owner/name` or `owner/name@revision`.
         device: Where to put it.
         revision: Branch, tag or commit of a hub id; the main branch if not given.
@@ -201,12 +202,14 @@ def start_from(
     Args:
         names: Run, checkpoint or model folders, or hub ids.
         config: Settings of the model that starts.
-        stage: What is trained: `fpdm`, `decoder` and `windows` take the denoiser too, and it must
+        stage: What is trained: `fpdm` and what comes after it take the denoiser too, and it must
             be theirs.
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
-        (the autoencoder's scaling factor is measured there), and the weights.
+        (the autoencoder's scaling factor is measured there), and the weights. Stage `signer` takes
+        all settings of the model but the weights of losses; and all take the pictures that a whole
+        model knows.
 
     Raises:
         UserError: If one has another number of U-Nets than the settings.
@@ -217,13 +220,26 @@ def start_from(
         _check_finished(folder, settings)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
-        whole = any(key.startswith(config.denoiser) for key in weights)
-        if whole and stage in {"fpdm", "decoder", "windows"}:
+        denoiser = (other if stage == "signer" else config).denoiser
+        whole = any(key.startswith(denoiser) for key in weights)
+        if whole and stage == "signer":
+            config = with_losses_of(other, config)
+        elif whole and stage == "fpdm" and _starts_both(config, other):
+            weights = _for_both(weights, denoiser)
+        elif whole and stage in {"fpdm", *AFTER_STAGE_2}:
             _check_pair(config, other, folder)
+        if whole:
+            config = replace(config, pictures=other.pictures)
         for part in parts.intersection(config.trained_apart):
             config = replace(config, **{part: getattr(other, part)})
         state.update(weights)
     return config, state
+
+
+def with_losses_of(model: ModelConfig, config: ModelConfig) -> ModelConfig:
+    """Return the settings of a model with the weights of losses that others have."""
+    names = ("hand_weight", "face_weight", "perceptual_weight")
+    return replace(model, **{name: getattr(config, name) for name in names})
 
 
 def _check_pair(config: ModelConfig, other: ModelConfig, folder: Path) -> None:
@@ -234,6 +250,21 @@ def _check_pair(config: ModelConfig, other: ModelConfig, folder: Path) -> None:
             f"{folder} holds {given}; the settings ask for {wanted}. Start from a run with the "
             "same model.kind and model.reference.tied."
         )
+
+
+def _starts_both(config: ModelConfig, other: ModelConfig) -> bool:
+    """Whether FPDM's U-Net is what both U-Nets of a parsing-guided model start from."""
+    return isinstance(config, ParsingGuidedConfig) and type(other) is FPDMConfig
+
+
+def _for_both(weights: State, unet: str) -> State:
+    """Return weights of FPDM with its U-Net a second time, as SourceNet."""
+    source_net = {
+        f"source_net.{name.removeprefix(unet)}": value
+        for name, value in weights.items()
+        if name.startswith(unet)
+    }
+    return {**weights, **source_net}
 
 
 def _unets(config: ModelConfig) -> str:

@@ -23,11 +23,12 @@ GROUPS = {
         "inception_weights",
         "fid_weights",
         "i3d_weights",
+        "identity_weights",
         "fid_reference",
         "save_statistics",
     ),
     "model": ("split", "steps", "sampler", "official_noise", "precision", "seed", "device"),
-    "study with raters": ("study", "study_clips", "study_instructions"),
+    "study with raters": ("study", "study_clips", "study_instructions", "study_results"),
     "other scores": ("back_translate", "texts", "retrieval", "retrieval_queries"),
 }
 
@@ -42,6 +43,8 @@ def evaluate(config: EvalConfig) -> int:
     Example: signgen eval --generated out.mp4 --reference real.mp4
 
     Ask people: signgen eval --generated ours --reference truth --compare theirs --study study/
+
+    Read their answers: signgen eval --study study/ --study-results answers/
 
     The scores are printed to stdout, all else to stderr. Exit code 3: some clips could not be
     scored; they are listed.
@@ -59,6 +62,8 @@ def evaluate(config: EvalConfig) -> int:
         else:
             print_result(describe())
         return ExitCode.OK
+    if config.study_results is not None:
+        return _study_results(config)
     if config.study is not None:
         return _study(config)
     from signgen.evaluation.command import evaluate as run
@@ -96,3 +101,17 @@ def _study(config: EvalConfig) -> int:
         "alone: the key says which video is whose."
     )
     return ExitCode.OK
+
+
+def _study_results(config: EvalConfig) -> int:
+    """Put the answers of raters together, and say which files were left out."""
+    from signgen.evaluation.study.results import study_results
+
+    results = study_results(config)
+    if config.json:
+        print_json(results.to_json())
+    else:
+        print_result(results.table())
+    for reason in results.refused.values():
+        print_note(reason)
+    return ExitCode.SOME_FAILED if results.refused else ExitCode.OK

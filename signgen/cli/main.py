@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 import signgen
-from signgen.cli import pose, prepare
+from signgen.cli import later, pose, prepare
 from signgen.cli.doctor import doctor
 from signgen.cli.evaluate import evaluate
 from signgen.cli.info import info
@@ -75,6 +75,8 @@ HELPS = {"signgen": HELP, "signgen prepare": prepare.HELP, "signgen pose": pose.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code, see `signgen.errors.ExitCode`."""
+    if arguments is None:
+        later.install()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("SIGNGEN_DEBUG", "") not in {"", "0"}
     words = [word for word in words if word != "--debug"]

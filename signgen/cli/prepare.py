@@ -110,7 +110,7 @@ def deepfashion(config: PrepareDeepFashionConfig) -> int:
         rebuild=config.rebuild_pairs,
         subset=config.subset,
         parsing=config.parsing,
-        label_set=config.label_set or "",
+        label_set=config.label_set,
         device=config.device,
         progress=bar("record"),
     )

@@ -82,7 +82,9 @@ def render(config: RenderConfig) -> int:
             print_note(f"not as for {config.like}: {change}")
     if config.dry_run:
         planned = as_json(plan(config))
-        known = {name: value for name, value in planned.items() if value is not None}
+        estimate = planned["estimate"]
+        flat = {**planned, **estimate} if isinstance(estimate, dict) else planned
+        known = {k: v for k, v in flat.items() if v is not None and k != "estimate"}
         print_json(planned) if config.json else print_result(table(known))
         return ExitCode.OK
     result = render_files(config, progress=bar("frame"))

@@ -38,6 +38,9 @@ class DataConfig:
     targets_per_record: Count = 1
     """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
     the `ipf` stage to tell a signer's poses apart."""
+    frame: Literal["full", "auto"] = "full"
+    """Train on whole frames, or on the part around the signer that `signgen render --frame auto`
+    would render (`auto`), for which `start_from` holds a model that says what it knows."""
     flip_rate: Share = 0.0
     """Share of examples that are mirrored, with left and right joints swapped; FPDM has 0.5 for
     DeepFashion. Signing changes its hand: keep 0."""
@@ -90,7 +93,8 @@ class ClipsConfig:
     out: str = ""
     """Folder to write the manifest and the key points to."""
     keypoints: tuple[str, ...] = ()
-    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip."""
+    """Key points: pickles of MSKA or SLRT, or folders with one file or folder of poses per clip; of
+    a single clip, its file."""
     estimator: Literal["auto", "mediapipe", "mmpose", "hrnet", "none"] = "auto"
     """Estimates the key points of clips that have none: HRNet where its checkpoint is found, else
     MediaPipe (`auto`), or a certain one. `none` leaves such clips out."""
@@ -112,10 +116,11 @@ class ClipsConfig:
     """How frames of the cache are resized: the model's `resize`."""
     parsing: str = ""
     """Human parsing of the frames, for models that tell face from clothes: a SegFormer checkpoint
-    (hub id or folder), whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG)
-    named as the frames."""
+    (hub id or folder) or SCHP as an ONNX file, whose label maps are kept in `OUT/parts`, or a
+    folder of label maps (PNG) named as the frames."""
     label_set: LabelSetName | None = None
-    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    """What the labels of an ONNX file or of a folder of label maps mean, where the folder's
+    `label_set.txt` does not say."""
     json: bool = False
     """Print one JSON object on stdout."""
 
@@ -134,7 +139,7 @@ class PrepareFolderConfig(ClipsConfig):
     """Make a dataset of a folder of recordings."""
 
     videos: str = ""
-    """Folder (or archive) of videos or of folders of pictures, at any depth."""
+    """Folder (or archive) of videos or of folders of pictures, at any depth; or one of these."""
     fps: Positive = 25.0
     """Frame rate of folders of pictures."""
     constant_rate: Rate | None = None
@@ -212,10 +217,12 @@ class PrepareDeepFashionConfig:
     subset: Natural = 0
     """Keep only this many records of each split, for short runs; 0 keeps all."""
     parsing: str = ""
-    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder), whose label maps
-    are kept in `OUT/parts`, or a folder of label maps (PNG) named as the pictures."""
+    """Human parsing of the pictures: a SegFormer checkpoint (hub id or folder) or SCHP as an ONNX
+    file, whose label maps are kept in `OUT/parts`, or a folder of label maps (PNG) named as the
+    pictures."""
     label_set: LabelSetName | None = None
-    """What the numbers in a folder of label maps mean, where its `label_set.txt` does not say."""
+    """What the labels of an ONNX file or of a folder of label maps mean, where the folder's
+    `label_set.txt` does not say."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the checkpoint computes."""
     json: bool = False

@@ -97,6 +97,9 @@ class EvalConfig:
     """Inception of torch-fidelity; scores the standard FID and KID."""
     i3d_weights: str | None = None
     """I3D as TorchScript; scores FVD."""
+    identity_weights: str | None = None
+    """Network that embeds faces, such as ArcFace, as ONNX: (1, 3, S, S) RGB in [-1, 1]; scores the
+    likeness of faces, by the poses of the truth."""
     fid_reference: str | None = None
     """Real set of FID: a folder of images, or statistics that --save-statistics wrote; if not given
     the true frames, which is FPDM's FID*."""
@@ -116,7 +119,11 @@ class EvalConfig:
     asks for all."""
     study: str | None = None
     """Instead of scores, make a study for deaf raters in this new folder: a page with the videos of
-    --generated and --compare, blinded and in random order, and its key."""
+    --generated and --compare, blinded and in random order, and its key. With --study-results, the
+    folder of the study that was answered."""
+    study_results: str | None = None
+    """Folder of the answers that raters sent back: means and preferences, with intervals over
+    raters and over clips."""
     study_clips: int = 12
     """Clips of a study at most, spread evenly over all."""
     study_instructions: str | None = None

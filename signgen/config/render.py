@@ -30,7 +30,8 @@ class RenderConfig:
     extract them from; recognised by content; or a folder of pictures, poses drawn on black as the
     model was trained on. With a folder as `out`: a folder of these, a video of each."""
     out: str = "out.mp4"
-    """Video to write, or a folder for many; a WebM for --background alpha."""
+    """Video to write, or a folder for many; for --background alpha a WebM, or, by a name without
+    ending, a folder of PNG."""
     model: str = "mini"
     """`mini` (bundled), a run folder, or a hub id: owner/name or owner/name@revision; or `warp`,
     which needs no weights: it moves the source's own pixels, handshapes included."""
@@ -61,7 +62,7 @@ class RenderConfig:
     background: str = ""
     """What is behind the signer: `keep` for the source's own, which then stands still; a colour
     (green, #00b140), a picture or a video, scaled to cover the frame and cut to its middle, a
-    video from its beginning again and again; or `alpha` for nothing, which wants a WebM as `out`.
+    video from its beginning again and again; or `alpha` for nothing (see `out`).
     As the model renders it if not given."""
     person_mask: PersonMask = "auto"
     """What tells signer and background apart for --background: `poses` (key points and colours),
@@ -73,9 +74,10 @@ class RenderConfig:
     WebM can hold it, else AAC or Opus."""
     parsing: str = ""
     """Human parsing of the source, for models that tell apart its regions: a label map (PNG) of the
-    source's size, or a SegFormer checkpoint (hub id or folder)."""
+    source's size, a SegFormer checkpoint (hub id or folder), or SCHP as an ONNX file."""
     label_set: LabelSetName | None = None
-    """What the numbers in label maps mean, where no `label_set.txt` beside them says it."""
+    """What the labels of label maps and of an ONNX file mean, where no `label_set.txt` beside the
+    maps says it."""
     clothes_from: str = ""
     """Picture whose clothes the signer wears, for models that tell apart regions; its parsing is
     --clothes-parsing, or the checkpoint of --parsing."""

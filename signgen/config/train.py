@@ -13,9 +13,11 @@ from signgen.config.model import ModelConfig, tiny_fpdm
 from signgen.config.pose import Device
 from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Positive, Seed
 
-__all__ = ["Stage", "Tracker", "TrainConfig"]
+__all__ = ["AFTER_STAGE_2", "Stage", "Tracker", "TrainConfig"]
 
-Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows"]
+Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer"]
+AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer")
+"""Stages that train on what a trained stage 2 makes."""
 Tracker = Literal["tensorboard", "wandb"]
 
 
@@ -25,8 +27,8 @@ class TrainConfig:
 
     stage: Stage = "fpdm"
     """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), `decoder` (the
-    autoencoder's decoder on samples of a trained stage 2), or `windows` (what paints hands and
-    face once more on pictures of a trained model)."""
+    autoencoder's decoder on samples of a trained stage 2), `windows` (what paints hands and face
+    once more on pictures of a trained model), or `signer` (both together, on few recordings)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: ModelConfig = field(default_factory=tiny_fpdm)

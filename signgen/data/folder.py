@@ -4,6 +4,7 @@
     DIR/anna/hello.mp4  DIR/ben/hello.mp4            signers by folder
     DIR/train/...  DIR/val/...  DIR/test/...         splits by folder (How2Sign)
     DIR/hello/0001.png ...                           a folder of pictures is a clip too
+    hello.mp4                                        a single clip
 
 Folders that name no signer, such as How2Sign's `rgb_front/raw_videos`, are passed over.
 """
@@ -42,7 +43,7 @@ def scan_folder(
     """Look for the clips of a folder.
 
     Args:
-        folder: The recordings.
+        folder: The recordings, or a single video.
         fps: Frame rate of folders of pictures, which have none of their own.
         split_by: What is kept together when clips are put into splits: each clip, or all clips of a
             signer. Not used where folders name the splits.
@@ -52,12 +53,13 @@ def scan_folder(
     Returns:
         The clips that can be read, and one problem for each other.
     """
-    if not check_local(folder, "folder of recordings").is_dir():
-        raise UserError(f"{folder} is not a folder; expected recordings.", ExitCode.NO_INPUT)
-    folder = folder.resolve()
+    if not check_local(folder, "folder of recordings").exists():
+        raise UserError(f"{folder} does not exist; expected recordings.", ExitCode.NO_INPUT)
+    found = find_clips(folder.resolve())
+    folder = folder.resolve() if folder.is_dir() else folder.resolve().parent
     clips = {
         name: path
-        for name, path in find_clips(folder).items()
+        for name, path in found.items()
         if not _NO_CLIPS & set(path.relative_to(folder).parts)
     }
     signers = {name: _signer(name, folder.name) for name in clips}

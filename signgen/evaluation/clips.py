@@ -129,12 +129,7 @@ class ClipFiles:
 
 @dataclass(frozen=True)
 class Failure:
-    """A clip that could not be scored.
-
-    Args:
-        id: Name of the clip.
-        error: Why, in one line.
-    """
+    """A clip that could not be scored, by its name, and why, in one line."""
 
     id: str
     error: str

@@ -90,7 +90,7 @@ HANDS = ("hand_ssim", "hand_pe", "hand_pe_penalty")
 FACES = ("face_ssim", "mouth_ssim")
 KEYPOINTS = ("keypoint_error", "keypoint_dtw")
 MOTION = ("flicker", "brightness_jitter", "second_difference", "tcd")
-NETWORKS = ("lpips", "fid", "fid_star", "fid_standard", "kid", "fvd")
+NETWORKS = ("lpips", "fid", "fid_star", "fid_standard", "kid", "fvd", "identity")
 METRICS = (*FRAME_METRICS, *PARSED_METRICS, *NETWORKS, *HANDS[1:], *KEYPOINTS)
 """Names of all metrics."""
 
@@ -155,6 +155,7 @@ def _networks(config: EvalConfig) -> list[str]:
         "fid_standard": config.fid_weights,
         "kid": config.fid_weights,
         "fvd": config.i3d_weights,
+        "identity": config.identity_weights,
     }
     return [name for name, path in weights.items() if path is not None]
 
@@ -207,6 +208,7 @@ class MetricFactory:
             "fid_standard": partial(self._fid, "fid_standard", "standard"),
             "kid": lambda options, *_: kid(self._inception(options.get("kind", "standard"))),
             "fvd": lambda *_: self._fvd(),
+            "identity": lambda *_: self._identity(),
             "hand_pe": lambda *_: self._hands[0],
             "hand_pe_penalty": lambda *_: self._hands[1],
             "keypoint_error": lambda *_: self._keypoints[0],
@@ -237,6 +239,11 @@ class MetricFactory:
         from signgen.evaluation.metrics.features.i3d import open_i3d
 
         return fvd(open_i3d(_path(self._config.i3d_weights), self._device))
+
+    def _identity(self) -> Metric:
+        from signgen.evaluation.metrics.perceptual.identity import identity_metric, open_embedder
+
+        return identity_metric(open_embedder(_path(self._config.identity_weights), self._device))
 
     def _inception(self, kind: Inception) -> FeatureExtractor | Unavailable:
         def open_(path: Path, device: str) -> FeatureExtractor | Unavailable:

@@ -54,7 +54,10 @@ def atomic_paths(paths: Sequence[Path]) -> Iterator[list[Path]]:
     with _hidden_folder(paths[0]) as place, _room(paths[0]):
         temporary = [place / path.name for path in paths]
         yield temporary
-        for written, path in zip(temporary, paths, strict=True):
+        for number, (written, path) in enumerate(zip(temporary, paths, strict=True)):
+            if written.is_dir() and path.is_dir() and any(path.iterdir()):
+                # A full folder cannot be replaced at once: the old one goes with the hidden one
+                os.replace(path, place / f".old-{number}")
             os.replace(written, path)
 
 

@@ -3,7 +3,7 @@
 Frames are (H, W, 3) uint8 RGB everywhere. Every reader turns a bad file into a `UserError`; every
 writer is atomic. The parts: `image` (pictures, sheets), `resizing`, `clips` (finding clips),
 `video` (reading video in order), `seeking` (frames of video by number), `writer` (writing video),
-`alpha` (opacity), `segments` (a video that grows);
+`alpha` and `pictures` (opacity), `segments` (a video that grows);
 `timing` (rates), `elements` (whether a file is whole).
 """
 

@@ -1,4 +1,4 @@
-"""Training of what follows stage 2 on what that makes: the decoder, and what paints windows."""
+"""Training of what follows stage 2 on what that makes: the decoder, the windows, or both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
 from signgen.models.parsing_guided.model import ParsingGuided
-from signgen.structures import Batch, Conditioning, ExitCode, UserError
+from signgen.structures import Batch, Conditioning, ExitCode, Guide, UserError
 
 
 class DecoderStage(FPDM):
@@ -89,8 +89,8 @@ class WindowsStage(DecoderStage):
         if not config.guided or not config.decoder.in_windows:
             raise UserError(
                 f"model: decoder.kind is {config.decoder.kind} and decoder.hand_channels is "
-                f"{list(config.decoder.hand_channels)}; stage windows needs guided, and channels "
-                "such as 32 64 128 160 there or in decoder.face_channels.",
+                f"{list(config.decoder.hand_channels)}; stages windows and signer need guided, and "
+                "channels such as 32 64 128 160 there or in decoder.face_channels.",
                 ExitCode.USAGE,
             )
         super().__init__(config)
@@ -120,8 +120,8 @@ class WindowsStage(DecoderStage):
         Raises:
             ValueError: If there are no guides with windows.
         """
-        guide, decoder = batch.guide, self.decoder
-        if guide is None or guide.windows is None or decoder is None:
+        guide = batch.guide
+        if guide is None or guide.windows is None:
             raise ValueError("stage windows needs guides with windows")
         # Pictures without them
         with torch.no_grad():
@@ -129,7 +129,12 @@ class WindowsStage(DecoderStage):
             if latents is None:
                 latents = self.sample(conditioning, guide.size)
             picture = self.decode(latents, conditioning, replace(guide, windows=None))
+        return self.in_windows(picture, batch, guide)
 
+    def in_windows(self, picture: Tensor, batch: Batch, guide: Guide) -> dict[str, Tensor]:
+        """Paint in the windows of pictures (B, 3, H, W), and compare; see `loss`."""
+        decoder = self.decoder
+        assert decoder is not None
         # Each painter on its windows
         losses: dict[str, Tensor] = {}
         total = picture.new_zeros(())
@@ -149,9 +154,44 @@ class WindowsStage(DecoderStage):
         return losses | {"loss": total}
 
 
+class SignerStage(WindowsStage):
+    """A whole FPDM whose decoder learns one signer, and what paints in windows with it."""
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        return [part for part in self.children() if part is not self.decoder]
+
+    def loss(  # type: ignore[override]  # as above
+        self, batch: Batch, *, latents: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Decode samples for the poses of a batch, paint windows on them, and compare.
+
+        Args:
+            batch: As of `WindowsStage`.
+            latents: (B, C, h, w) scaled samples, if they are known already.
+
+        Returns:
+            Scalars `loss` (optimised), and those of both other stages.
+        """
+        guide = batch.guide
+        if guide is None or guide.windows is None:
+            raise ValueError("stage signer needs guides with windows")
+        with torch.no_grad():
+            conditioning = self.condition_batch(batch)
+            if latents is None:
+                latents = self.sample(conditioning, guide.size)
+        picture = self.decode(latents, conditioning, replace(guide, windows=None), clamp=False)
+        losses = reconstruction_loss(picture, batch, self.config, self.latents.factor)
+        painted = self.in_windows(picture.detach().clamp(-1, 1), batch, guide)
+        return losses | painted | {"loss": losses["loss"] + painted["loss"]}
+
+
 class ParsingGuidedDecoderStage(DecoderStage, ParsingGuided):
     """`DecoderStage` of a parsing-guided model."""
 
 
 class ParsingGuidedWindowsStage(WindowsStage, ParsingGuided):
     """`WindowsStage` of a parsing-guided model."""
+
+
+class ParsingGuidedSignerStage(SignerStage, ParsingGuided):
+    """`SignerStage` of a parsing-guided model."""

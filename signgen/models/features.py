@@ -35,9 +35,13 @@ class CachedFeatures(NamedTuple):
     tokens: Tensor
     pooled: Tensor
 
-    def to(self, device: torch.device | str) -> CachedFeatures:
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> CachedFeatures:
         """Return the features on another device."""
-        return CachedFeatures(*(value.to(device) for value in self))
+        return CachedFeatures(*(value.to(device, non_blocking=non_blocking) for value in self))
+
+    def pin_memory(self) -> CachedFeatures:
+        """Return the features in memory that a GPU reads by itself."""
+        return CachedFeatures(*(value.pin_memory() for value in self))
 
 
 @torch.no_grad()

@@ -7,7 +7,8 @@ They find what is far away, such as a photo for a model of drawings; they cannot
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,15 @@ from signgen.media.resizing import resize_image
 from signgen.pose.warping import Figure
 from signgen.structures import PoseSequence
 
-__all__ = ["STATISTICS", "Stance", "measure_pictures", "picture_statistics", "stance", "unusual"]
+__all__ = [
+    "STATISTICS",
+    "Stance",
+    "joined",
+    "measure_pictures",
+    "picture_statistics",
+    "stance",
+    "unusual",
+]
 
 STATISTICS = ("brightness", "contrast", "saturation", "detail")
 """Mean luma; its standard deviation; mean of the largest minus the smallest channel; mean absolute
@@ -107,6 +116,15 @@ def measure_pictures(
         neck=(round(float(neck[0]), 3), round(float(neck[1]), 3)),
         **{name: _range(found) for name, found in values.items()},
     )
+
+
+def joined(known: PicturesConfig, new: PicturesConfig) -> PicturesConfig:
+    """Return what is known of pictures of two trainings that show signers alike, as the first."""
+    ranges: dict[str, Any] = {}
+    for name in STATISTICS:
+        before, now = getattr(known, name), getattr(new, name)
+        ranges[name] = (min(before[0], now[0]), max(before[1], now[1]))
+    return replace(known, frames=known.frames + new.frames, **ranges)
 
 
 def _range(values: list[float]) -> Range:

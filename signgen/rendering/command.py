@@ -26,6 +26,7 @@ from signgen.files.writing import atomic_paths, remove_leftovers
 from signgen.media import contact_sheet, save_image, side_by_side
 from signgen.models.inputs import PoseDrawing
 from signgen.rendering.base import Frame, FrameRenderer, resize_picture
+from signgen.rendering.estimating import remember
 from signgen.rendering.finishing.backgrounds import on_checks
 from signgen.rendering.finishing.filters import steady
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
@@ -123,10 +124,11 @@ def render_files(
     first = inputs.outputs[0]
     with locked(first, "a rendering"):
         remove_leftovers(first.parent, first.name)
+        whole = not part_of(first).exists() or not config.resume
         part = PartialRender.open(
             *(part_of(first), _made_of(config, provenance), poses.fps, inputs.size),
             resume=config.resume,
-            alpha=inputs.alpha,
+            suffix=first.suffix if inputs.alpha else ".mp4",
         )
         with _kept(part):
             _render_into(
@@ -144,12 +146,15 @@ def render_files(
         part.remove()
 
     # Say what was done
+    seconds = time.perf_counter() - started
+    if whole:
+        remember(config, inputs, seconds, inputs.outputs)
     return RenderResult(
         files=tuple(map(str, inputs.outputs)),
         frames=len(poses),
         size=inputs.size,
         fps=poses.fps,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
         warnings=(*motion.warnings, *renderer.warnings(inputs.source, poses, motion.signer)),
         provenance=provenance,
     )
@@ -246,13 +251,14 @@ def _finish(
         part.finish(name, written[shown], provenance.in_video(), shown, sound)
     if rows := part.rows():
         scale = min(1.0, SHEET_SIDE / max(inputs.size))
-        pairs = contact_sheet(rows, columns=2, scale=scale, gap=8)
-        # The source once, at least as high as a pair and half as high as all of them
-        height = max(len(pairs) // 2, round(scale * inputs.size[0]))
-        source = contact_sheet([inputs.source], scale=height / len(inputs.source))
+        # Two rows of pose and result, and the source once, as high as both
+        pairs = contact_sheet(rows, columns=-(-len(rows) // 2), scale=scale, gap=8)
+        source = contact_sheet([inputs.source], scale=len(pairs) / len(inputs.source))
         save_image(paths[2], contact_sheet([source, pairs], columns=2, gap=8))
     for shown in (video, *compared):
-        add_mark(written[shown], packet)
+        path = written[shown]
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            add_mark(file, packet)
 
     # Signature, and where it all comes from
     if can_sign(video):

@@ -4,7 +4,8 @@ It lies in a folder `NAME.mp4.part` beside the video. Whatever ends the process,
 goes on with the first frame that is missing, and the video has the bytes that it had without.
 
     NAME.mp4.part/video.mp4 compare.mp4    whole segments, and frames after them to be played
-                  video.webm               in place of video.mp4 where frames have opacity
+                  video.webm               in place of video.mp4 where frames have opacity,
+                  video/000000.png         or in their place pictures
                   row-000012.png           rows of the contact sheet
                   last-000024.rgb          the last frame of the last whole segment, as it is
                   after-000024.rgb         frames after it
@@ -25,6 +26,7 @@ from signgen.files.reading import read_json
 from signgen.files.writing import make_folder, save_text, written
 from signgen.media import read_image
 from signgen.media.audio import Sound
+from signgen.media.pictures import append_pictures, finish_pictures, picture_name
 from signgen.media.segments import append_segment, finish_segments
 from signgen.rendering.base import Frame
 
@@ -45,7 +47,8 @@ class PartialRender:
         made_of: Digest of what they are made of.
         fps: Frames per second.
         size: (H, W) of the frames.
-        alpha: Whether frames have opacity, (H, W, 4), and the video is a WebM.
+        suffix: What the video is: `.mp4`; or of frames with opacity, (H, W, 4), `.webm`, or empty
+            for a folder of pictures.
         whole: Number of frames in whole segments.
         lengths: Bytes of each growing video that count.
         shown: Number of frames that can be played.
@@ -55,7 +58,7 @@ class PartialRender:
     made_of: str
     fps: float
     size: tuple[int, int]
-    alpha: bool = False
+    suffix: str = ".mp4"
     whole: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
     shown: int = 0
@@ -68,7 +71,7 @@ class PartialRender:
         size: tuple[int, int],
         *,
         resume: bool = True,
-        alpha: bool = False,
+        suffix: str = ".mp4",
     ) -> PartialRender:
         """Go on with the frames in a folder, or begin where there are none.
 
@@ -78,12 +81,12 @@ class PartialRender:
             fps: Frames per second.
             size: (H, W) of the frames.
             resume: Whether to go on; else what is there is deleted.
-            alpha: Whether frames have opacity.
+            suffix: What the video is, see above.
 
         Raises:
             UserError: If the frames there are made of something else, or damaged.
         """
-        part = PartialRender(folder, made_of, fps, size, alpha)
+        part = PartialRender(folder, made_of, fps, size, suffix)
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         state = folder / "state.json"
@@ -107,15 +110,19 @@ class PartialRender:
             path = folder / name
             if not path.is_file() or path.stat().st_size < length:
                 raise UserError(f"{path} is cut off. Give --no-resume to begin anew.")
+        if not suffix and part.whole:
+            path = part.video("video") / picture_name(part.whole - 1)
+            if not path.is_file():
+                raise UserError(f"{path} is missing. Give --no-resume to begin anew.")
         return part
 
     @property
     def _shape(self) -> tuple[int, int, int]:
-        return (*self.size, 4 if self.alpha else 3)
+        return (*self.size, 3 if self.suffix == ".mp4" else 4)
 
     def video(self, name: str) -> Path:
         """Return where a growing video lies: `video` or `compare`."""
-        return self.folder / f"{name}{'.webm' if self.alpha and name == 'video' else '.mp4'}"
+        return self.folder / f"{name}{self.suffix if name == 'video' else '.mp4'}"
 
     @property
     def _after(self) -> Path:
@@ -188,6 +195,9 @@ class PartialRender:
         lengths = {}
         for name, frames in videos.items():
             path = self.video(name)
+            if not path.suffix:
+                append_pictures(path, frames, self.whole)
+                continue
             length = self.lengths.get(path.name, 0)
             lengths[path.name] = append_segment(path, length, frames, self.whole, self.fps)
         return lengths
@@ -212,8 +222,11 @@ class PartialRender:
         shown: Path,
         sound: Sound | None = None,
     ) -> None:
-        """Make the video `out` of a growing one; see `finish_segments`."""
+        """Make the video `out` of a growing one; see `finish_segments`, `finish_pictures`."""
         path = self.video(name)
+        if not path.suffix:
+            finish_pictures(path, out, self.whole, self.size, shown)
+            return
         length = self.lengths[path.name]
         finish_segments(path, length, out, self.whole, self.fps, metadata, shown, sound=sound)
 

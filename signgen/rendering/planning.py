@@ -12,12 +12,13 @@ from signgen.config.pose import Align
 from signgen.config.render import RenderConfig
 from signgen.config.sampling import ResolvedSampling
 from signgen.config.scheduler import SchedulerConfig
+from signgen.data.framing import choose_crop
 from signgen.device import choose_device
 from signgen.diffusion.guidance import guidance_coefficients, guidance_weights
 from signgen.pose.extraction.cache import VideoPoses
 from signgen.rendering.base import check_skeleton
 from signgen.rendering.editing import check_donors
-from signgen.rendering.framing import choose_crop
+from signgen.rendering.estimating import Estimate, estimated
 from signgen.rendering.inputs import Inputs, Motion, check_inputs
 from signgen.rendering.regions import required
 from signgen.rendering.warnings import model_warnings
@@ -51,6 +52,7 @@ class RenderPlan:
         official_noise: Whether the noise of a chunk would come from one generator.
         precision: That of the networks.
         forwards_per_frame: Evaluations of the denoiser per frame.
+        estimate: What it would take; None where nothing like it was rendered on this machine yet.
     """
 
     model: str
@@ -69,6 +71,7 @@ class RenderPlan:
     official_noise: bool | None = None
     precision: Precision | None = None
     forwards_per_frame: int | None = None
+    estimate: Estimate | None = None
 
 
 def plan(config: RenderConfig) -> RenderPlan:
@@ -90,6 +93,7 @@ def plan(config: RenderConfig) -> RenderPlan:
         warnings=() if motion is None else motion.warnings,
         files=tuple(map(str, inputs.outputs)),
         extraction=_extraction(inputs.poses),
+        estimate=estimated(config, inputs),
     )
 
     # What the model says to it

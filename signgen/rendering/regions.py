@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from signgen.config.regions import Region
 from signgen.config.render import RenderConfig
-from signgen.device import choose_device
+from signgen.data.framing import Crop
 from signgen.human_parsing.maps import Parts, read_label_set, read_labels
+from signgen.human_parsing.parsers import is_label_map, open_parser
 from signgen.media import read_image
 from signgen.rendering.base import Frame, PartsOf
 from signgen.rendering.editing import Donor, region_mask, shows
-from signgen.rendering.framing import Crop
 from signgen.structures import ExitCode, UserError
 
 __all__ = ["open_donors", "open_mask", "open_parsing", "regions_of", "required"]
@@ -65,7 +65,7 @@ def required(parts: PartsOf | None) -> PartsOf:
     if parts is None:
         raise UserError(
             "the model tells apart regions of the source and needs its human parsing. Give "
-            "--parsing a label map (PNG) or a SegFormer checkpoint.",
+            "--parsing a label map (PNG), a SegFormer checkpoint or an ONNX file of SCHP.",
             ExitCode.NO_INPUT,
         )
     return parts
@@ -76,13 +76,13 @@ def open_parsing(config: RenderConfig, name: str, picture: Frame) -> PartsOf | N
 
     Args:
         config: What the numbers in label maps mean, and where networks compute.
-        name: A label map or a SegFormer checkpoint; None is returned for none.
+        name: A label map or a network, see `open_parser`; None is returned for none.
         picture: (H, W, 3) uint8 RGB.
     """
     if not name:
         return None
     path = Path(name)
-    if path.suffix.lower() == ".png" or path.is_file():
+    if is_label_map(name):
         labelled = read_label_set(path.parent, config.label_set or "")
         size = (picture.shape[0], picture.shape[1])
         read = Parts(read_labels(path, labelled, size), labelled, path)
@@ -90,9 +90,7 @@ def open_parsing(config: RenderConfig, name: str, picture: Frame) -> PartsOf | N
 
     @cache
     def parse() -> Parts:
-        from signgen.human_parsing.segformer import SegformerParser
-
-        parser = SegformerParser(name, choose_device(config.device))
+        parser = open_parser(name, config.label_set, config.device)
         return Parts(next(parser.parse([picture])), parser.labelled, name)
 
     return parse
@@ -115,12 +113,12 @@ def open_donors(config: RenderConfig) -> tuple[Donor, ...]:
             continue
         picture = read_image(name)
         # A network serves all pictures, a label map is of one
-        shared = "" if Path(config.parsing).is_file() else config.parsing
+        shared = "" if is_label_map(config.parsing) else config.parsing
         parts = open_parsing(config, labels or shared, picture)
         if parts is None:
             raise UserError(
                 f"--{flag}-from needs the human parsing of {name}. Give --{flag}-parsing a label "
-                "map (PNG), or --parsing a SegFormer checkpoint.",
+                "map (PNG), or --parsing a network.",
                 ExitCode.NO_INPUT,
             )
         if labels:

@@ -17,6 +17,7 @@ from PIL import Image
 from signgen.config.pose import Device
 from signgen.config.render import Framing
 from signgen.config.sampling import Sampling
+from signgen.data.framing import Crop, choose_crop
 from signgen.device import autocast, check_precision, choose_device
 from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
@@ -33,7 +34,6 @@ from signgen.rendering.base import (
     resize_picture,
 )
 from signgen.rendering.editing import Donor, Kept, check_donors, compose, shows
-from signgen.rendering.framing import Crop, choose_crop
 from signgen.rendering.generation import Drawn, check_steps, generate
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.regions import regions_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from signgen.config.model import ModelConfig
+from signgen.data.framing import SLACK, Crop
 from signgen.models.pictures import stance, unusual
 from signgen.rendering.base import Frame
-from signgen.rendering.framing import SLACK, Crop
 from signgen.structures import PoseSequence
 
 __all__ = ["model_warnings"]

@@ -58,9 +58,13 @@ class Guide:
         """(H, W)."""
         return int(self.source.shape[-2]), int(self.source.shape[-1])
 
-    def to(self, device: torch.device | str) -> Guide:
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Guide:
         """Return the guide on another device."""
-        return self._with_windows(lambda value: value.to(device))
+        return self._with_windows(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Guide:
+        """Return the guide in memory that a GPU reads by itself."""
+        return self._with_windows(lambda value: value.pin_memory())
 
     def expand(self, count: int) -> Guide:
         """Repeat the guide of one frame (B = 1) `count` times, without copying."""

@@ -157,12 +157,21 @@ class Batch:
     features: CachedFeatures | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        """Return the batch on another device."""
+        """Return the batch on another device; from pinned memory without waiting for it."""
         given = {part.name: getattr(self, part.name) for part in fields(self)}
         moved: dict[str, Any] = {
-            name: None if value is None else value.to(device) for name, value in given.items()
+            name: None if value is None else value.to(device, non_blocking=True)
+            for name, value in given.items()
         }
         return Batch(**moved)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a GPU reads by itself."""
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        pinned: dict[str, Any] = {
+            name: None if value is None else value.pin_memory() for name, value in given.items()
+        }
+        return Batch(**pinned)
 
 
 @dataclass(frozen=True)

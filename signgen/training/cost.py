@@ -28,7 +28,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from signgen.config.model import ModelConfig
-from signgen.config.train import TrainConfig
+from signgen.config.train import AFTER_STAGE_2, TrainConfig
 from signgen.models import build_stage
 from signgen.models.features import CachedFeatures, of_sources, of_targets
 from signgen.models.fpdm import FPDM
@@ -168,7 +168,7 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
     """
-    if config.stage in {"decoder", "windows"}:
+    if config.stage in AFTER_STAGE_2:
         raise UserError(
             f"stage is {config.stage}, whose loss samples with numbers that the meta device does "
             "not have; expected vae, ipf or fpdm.",

@@ -77,6 +77,7 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
         batch_size=config.batch_size,
         rank=run.accelerator.process_index,
         world=run.accelerator.num_processes,
+        pin=run.accelerator.device.type == "cuda",
     )
     with deferred_signals() as stop, bar, closing(Reporter(run)) as report:
         if run.step == 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 from signgen.checkpoints.finding import resolve, run_config
 from signgen.checkpoints.folders import verify, weight_names
 from signgen.checkpoints.runs import newest_checkpoint
-from signgen.config.train import TrainConfig
+from signgen.config.train import AFTER_STAGE_2, TrainConfig
 from signgen.data.dataset import open_dataset
 from signgen.errors import ExitCode, UserError
 from signgen.files.caches import INDEX
@@ -91,7 +91,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     # What it costs
     one: Cost | None = None
-    if config.stage not in {"decoder", "windows"}:
+    if config.stage not in AFTER_STAGE_2:
         one = _counted(config, note)
     return TrainingPlan(
         stage=config.stage,
@@ -121,11 +121,13 @@ def _data(config: TrainConfig) -> None:
 
 def _whole(config: TrainConfig) -> None:
     """Check that what follows stage 2 starts from a trained one, where its folders are there."""
-    if config.stage in {"decoder", "windows"}:
-        names: set[str] = set()
+    if config.stage in AFTER_STAGE_2:
+        names, model = set[str](), config.model
         for name in config.start_from:
-            names.update(weight_names(resolve(name)[0]))
-        check_whole(config, names)
+            folder, _, other = resolve(name)
+            names.update(weight_names(folder))
+            model = other if config.stage == "signer" else model
+        check_whole(config, model, names)
 
 
 def _pretrained(config: TrainConfig) -> None:

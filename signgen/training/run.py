@@ -22,17 +22,16 @@ from signgen.checkpoints.folders import State
 from signgen.checkpoints.models import load_into, read_weights, start_from
 from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_best, save_checkpoint
 from signgen.config.model import ModelConfig
-from signgen.config.train import TrainConfig
+from signgen.config.train import AFTER_STAGE_2, TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
-from signgen.data.examples.pictures import measure_split
 from signgen.files.writing import remove_leftovers, save_text, written
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.environment import check_environment, choose_precision, make_accelerator
-from signgen.training.examples import training_data
+from signgen.training.examples import as_framed, pictures_known, training_data
 from signgen.training.optimizers import build_optimizer
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
@@ -114,7 +113,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     check_environment(config)
     folder = Path(config.out)
     splits = [config.data.split, *([config.validation_split] if config.validate_every else [])]
-    adapter = open_dataset(config.data.root, splits, config.data.video_reader)
+    opened = open_dataset(config.data.root, splits, config.data.video_reader)
 
     # Settings and weights of earlier runs
     latest = newest_checkpoint(folder) if resume else None
@@ -123,12 +122,13 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
     else:
         model, adopted = start_from(config.start_from, config.model, config.stage)
-        if config.stage in {"decoder", "windows"}:
-            check_whole(config, adopted)
+        if config.stage in AFTER_STAGE_2:
+            check_whole(config, model, adopted)
             model = _followed(model, config)
-        drawn = bool(config.data.pose_pictures)
-        pictures = measure_split(adapter, config.data.split, model.size, drawn=drawn)
+        config = replace(config, model=model)
+        pictures = pictures_known(config, as_framed(config, opened))
         config = replace(config, model=replace(model, pictures=pictures))
+    adapter = as_framed(config, opened)
     config = replace(config, precision=choose_precision(config))
 
     # The stage
@@ -176,7 +176,7 @@ def _load(stage: Trainable, state: State, where: Path | str) -> None:
 
 def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
     """Return the settings of a whole model when a stage that follows stage 2 trains on it."""
-    if config.stage == "decoder":
+    if config.stage != "windows":
         return replace(model, autoencoder=replace(model.autoencoder, decoder_trained=True))
     # What is trained is of the run's own sizes
     own = config.model.decoder
@@ -186,14 +186,15 @@ def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
     return replace(model, decoder=decoder)
 
 
-def check_whole(config: TrainConfig, names: Iterable[str]) -> None:
+def check_whole(config: TrainConfig, model: ModelConfig, names: Iterable[str]) -> None:
     """Refuse to train on samples of an untrained denoiser.
 
     Args:
         config: Settings of the run.
+        model: Those of the model that it starts from.
         names: Weights of the earlier runs.
     """
-    if not any(name.startswith(config.model.denoiser) for name in names):
+    if not any(name.startswith(model.denoiser) for name in names):
         raise UserError(
             f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
             f"{config.stage} needs one. Give a run folder of stage fpdm, or a model.",

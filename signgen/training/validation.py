@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from signgen.config.train import TrainConfig
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.evaluation.metrics.pixels.image import psnr
-from signgen.evaluation.metrics.pixels.ssim import ssim
+from signgen.evaluation.metrics.pixels.ssim import GAUSSIAN, ssim
+from signgen.evaluation.metrics.regions import HAND, SKELETON, cut, find_patches
+from signgen.pose.transforms import resize
 from signgen.training.run import TrainingRun, averaged
 from signgen.training.sample_sheet import make_pictures, to_uint8
 from signgen.training.schedule import seeded
@@ -39,8 +42,9 @@ def validate(run: TrainingRun) -> dict[str, float | None]:
         run: The run, with `held_out`.
 
     Returns:
-        The mean losses by name, and `ssim` and `psnr` of pictures where the stage makes some; of
-        all processes together, rounded to 6 digits, None where one is not finite.
+        The mean losses by name, and `ssim`, `psnr` and, where hands are seen, `hand_ssim` of
+        pictures where the stage makes some; of all processes together, rounded to 6 digits, None
+        where one is not finite.
     """
     # Differs from FPDM: examples come from a split of their own, because its validation pairs are
     # the test pairs.
@@ -105,17 +109,48 @@ def _scores(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
     if config.stage == "ipf" or not config.validate_pictures:
         return {}
     # Each process makes its share, a few at a time
-    sums = torch.zeros(3, device=accelerator.device)
+    sums = torch.zeros(5, device=accelerator.device)
     share = range(accelerator.process_index, config.validate_pictures, accelerator.num_processes)
     for first in range(0, len(share), config.batch_size):
+        positions = share[first : first + config.batch_size]
         with accelerator.autocast():
-            made = make_pictures(run.stage, held_out, share[first : first + config.batch_size])
+            made = make_pictures(run.stage, held_out, positions)
         if made is None:
             return {}
         pictures, truth = (
             np.stack([to_uint8(one) for one in side]) for side in (made[1], made[0].target)
         )
+        hands = _hand_ssim(pictures, truth, held_out, positions)
         scores = [ssim(pictures, truth).sum(), psnr(pictures, truth).sum(), len(truth)]
+        scores += [hands.sum(), len(hands)]
         sums += torch.tensor(scores, dtype=sums.dtype, device=sums.device)
     total = accelerator.reduce(sums, "sum")
-    return {"ssim": float(total[0] / total[2]), "psnr": float(total[1] / total[2])}
+    found = {"ssim": float(total[0] / total[2]), "psnr": float(total[1] / total[2])}
+    return found | ({"hand_ssim": float(total[3] / total[4])} if total[4] else {})
+
+
+def _hand_ssim(
+    pictures: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    held_out: TripletDataset,
+    positions: Sequence[int],
+) -> NDArray[np.floating]:
+    """Return the SSIM of every hand that counts, (n,), as `signgen eval --hand-metrics` cuts it.
+
+    Args:
+        pictures: (B, H, W, 3) uint8 RGB.
+        truth: The same shape.
+        held_out: Where the examples come from.
+        positions: Which they are.
+    """
+    size = (int(truth.shape[1]), int(truth.shape[2]))
+    values = [np.zeros(0)]
+    for index, position in enumerate(positions):
+        pose = resize(held_out.pose(held_out.triplet(position).target), size)
+        if pose.skeleton != SKELETON or HAND.too_small(size, GAUSSIAN.window):
+            break
+        for patches in find_patches(HAND, pose, size).values():
+            if len(patches.frames):
+                ours, true = (cut(side[index : index + 1], patches) for side in (pictures, truth))
+                values.append(ssim(ours, true))
+    return np.concatenate(values)

@@ -93,9 +93,9 @@ def _blocks(tasks: Tasks, folder: Path, config: UiConfig) -> Any:
         )
         with gr.Tab("Render"):
             rendering_tab(tasks, folder, config, page)
-        with gr.Tab("Score two videos"):
+        with gr.Tab("Score"):
             scoring_tab(tasks, folder, config)
-        with gr.Tab("Look into poses"):
+        with gr.Tab("Poses"):
             poses_tab(tasks, folder)
     page.queue(max_size=QUEUE, default_concurrency_limit=1)
     return page
@@ -126,6 +126,7 @@ def _launched(page: Any, folder: Path, config: UiConfig) -> str:
             mcp_server=False,
             theme=theme,
             css=(files("signgen.ui") / "style.css").read_text("utf-8"),
+            js=(files("signgen.ui") / "camera.js").read_text("utf-8"),
         )
     except OSError as error:
         raise UserError(

@@ -81,7 +81,7 @@ CONFIGS = [
         id="parsing-guided-decoder",
     ),
 ]
-STAGES = ["vae", "ipf", "fpdm", "decoder", "windows"]
+STAGES = ["vae", "ipf", "fpdm", "decoder", "windows", "signer"]
 
 
 def make_batch(config, count=3):
@@ -214,7 +214,7 @@ def test_chunks_do_not_change_frames(config, model):
 def test_stages_are_trainable(config, stage):
     if stage == "ipf" and config.ipf.loss == "none":
         pytest.skip("this model's stage 1 is not trained")
-    if stage == "windows" and not config.decoder.in_windows:
+    if stage in {"windows", "signer"} and not config.decoder.in_windows:
         with pytest.raises(UserError, match=r"decoder\.hand_channels is \[\]"):
             build_stage(config, stage)
         return
@@ -249,5 +249,6 @@ def test_stage_weights_are_part_of_the_model(config):
     assert set(build_stage(config, "vae").state_dict()) <= names
     if config.decoder.in_windows:
         assert set(build_stage(config, "windows").state_dict()) == names
+        assert set(build_stage(config, "signer").state_dict()) == names
     if config.fusion != "none":
         assert {f"ipf.{name}" for name in build_stage(config, "ipf").state_dict()} <= names

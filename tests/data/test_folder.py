@@ -40,6 +40,16 @@ def test_videos_and_folders_of_pictures_are_clips(tmp_path: Path) -> None:
     assert {entry.record.split for entry in found.entries} == {"train"}, "two are all for training"
 
 
+def test_a_single_video_is_a_clip_and_what_lies_beside_it_is_not(tmp_path: Path) -> None:
+    record_video(tmp_path / "anna" / "hello.mp4")
+    record_video(tmp_path / "anna" / "thanks.mp4")
+    found = scan_folder(tmp_path / "anna" / "hello.mp4")
+    assert [entry.record.id for entry in found.entries] == ["hello"]
+    assert found.root == (tmp_path / "anna").resolve()
+    assert found.entries[0].frames == "hello.mp4"
+    assert found.entries[0].record.signer == "anna"
+
+
 def test_signers_are_named_by_folders(tmp_path: Path) -> None:
     for name in ("anna/hello", "ben/hello", "ben/late/thanks"):
         record_video(tmp_path / f"{name}.mp4")
@@ -88,7 +98,7 @@ def test_every_split_has_a_clip_where_there_are_three() -> None:
 def test_broken_video_is_left_out_and_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no clips"):
         scan_folder(tmp_path)
-    with pytest.raises(UserError, match="not a folder") as caught:
+    with pytest.raises(UserError, match="does not exist") as caught:
         scan_folder(tmp_path / "absent")
     assert caught.value.code == ExitCode.NO_INPUT
     record_video(tmp_path / "good.mp4")

@@ -21,6 +21,15 @@ from signgen.structures import PoseSequence
 SIZE = (90, 70)
 
 
+@pytest.fixture(autouse=True)
+def signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign nothing, wherever c2pa-python is installed: what is written is then the same everywhere.
+
+    Signatures are tested in `provenance/`, which has a fixture of this name that leaves them on.
+    """
+    monkeypatch.setattr("signgen.rendering.provenance.credentials.is_installed", lambda: False)
+
+
 def random_poses(
     frames: int = 5, size: tuple[int, int] = SIZE, skeleton: str = "coco-wholebody-133"
 ) -> PoseSequence:

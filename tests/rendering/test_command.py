@@ -60,11 +60,10 @@ def test_writes_video_comparison_and_sheet(work: Any, source: np.ndarray) -> Non
         assert sum(1 for _ in container.decode(stream)) == 5
     sheet = read_image(files[2])
     height, width = source.shape[:2]
-    rows = 3  # five frames, two a row
-    large = contact_sheet([source], scale=((rows * height + 8 * (rows - 1)) // 2) / height)
-    np.testing.assert_array_equal(sheet[: len(large), : large.shape[1]], large)
-    assert sheet.shape[0] == rows * height + 8 * (rows - 1)
-    assert sheet.shape[1] > large.shape[1] + 4 * width
+    both = 2 * height + 8  # five frames in two rows
+    large = contact_sheet([source], scale=both / height)
+    assert sheet.shape == (both, large.shape[1] + 3 * (2 * width + 4) + 3 * 8, 3)
+    np.testing.assert_array_equal(sheet[:, : large.shape[1]], large)
 
 
 def test_json_is_one_object_and_no_compare_is_the_video_alone(work: Any) -> None:

@@ -13,11 +13,11 @@ from PIL import Image
 from signgen.checkpoints.models import save_pretrained
 from signgen.config.model import tiny_fpdm
 from signgen.config.pictures import PicturesConfig
+from signgen.data.framing import choose_crop
 from signgen.media import read_image
 from signgen.models import build_model
 from signgen.models.pictures import measure_pictures, picture_statistics
 from signgen.pose.formats import write_poses
-from signgen.rendering.framing import choose_crop
 from signgen.rendering.warnings import model_warnings
 from tests.material.paper_doll import REST, paper_doll
 

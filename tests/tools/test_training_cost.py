@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from signgen.config.model import full_fpdm, tiny_fpdm
+from signgen.config.model import full_fpdm, tiny_fpdm, tiny_parsing
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
 from signgen.structures import Batch, UserError
-from signgen.training.cost import measure, without_weights
+from signgen.training.cost import cost, measure, without_weights
 from tests.material.tools import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +121,18 @@ def test_table_adds_up(tool: ModuleType) -> None:
     assert lines["GiB of weights"] == "1.2"
     assert lines["GiB of activations, batch 2"] == "0.5"
     assert lines["GiB in all, at least"] == "3.8"
+
+
+def test_parts_add_up(tool: ModuleType) -> None:
+    config = TrainConfig(stage="fpdm", model=tiny_parsing())
+    rows = [line.split() for line in tool.parts(config).splitlines()[1:]]
+    trained, frozen = (sum(int(row[i].replace(",", "")) for row in rows) for i in (1, 2))
+    one = cost(config)
+    assert (trained, trained + frozen) == (one.trained, one.parameters)
+    named = {row[0]: row[1:] for row in rows}
+    assert named["autoencoder"][0] == "0"
+    assert named["unet"][1] == "0"
+    assert named["source_net"][1] != "0"
 
 
 def test_nothing_pretrained_is_left(tool: ModuleType) -> None:

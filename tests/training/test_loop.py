@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from signgen.checkpoints.models import load_model, read_weights
+from signgen.checkpoints.models import load_model, read_weights, save_pretrained
 from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.autoencoder import DecoderConfig
 from signgen.config.data import DataConfig
 from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
+from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import Example, batches, collate
+from signgen.data.examples.pictures import measure_split
+from signgen.data.framing import FramedDataset
 from signgen.errors import Stopped
 from signgen.media import read_image
+from signgen.models import build_model
 from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.loop import take_step, train
 from signgen.training.run import LossModule, TrainingRun, open_run, save_run
@@ -196,6 +200,51 @@ def test_guided_model_goes_through_all_stages(tmp_path: Path) -> None:
     assert finished.config.decoder.hand_channels == (8, 8, 8)
     for name, value in tuned.items():
         assert torch.equal(finished.state_dict()[name], value)
+
+
+def test_a_signer_is_learnt_by_decoder_and_windows_of_a_whole_model(tmp_path: Path) -> None:
+    decoder = replace(GUIDED.decoder, hand_channels=(8, 8, 8), face_channels=(8, 8, 8))
+    known = measure_split(open_dataset("sample", ["train"]), "train", GUIDED.size)
+    known = replace(known, aspect=0.5, shoulders=(0.9, 0.95), brightness=(0.0, 0.01))
+    model = build_model(replace(GUIDED, decoder=decoder, pictures=known))
+    save_pretrained(model, tmp_path / "whole")
+    data = DataConfig(workers=0, frame="auto", unknown_source_rate=0.0)
+    settings = {"data": data, "start_from": (str(tmp_path / "whole"),), "learning_rate": 1e-3}
+    config = tiny(tmp_path / "run", "signer", steps=2, save_every=1, **settings)
+
+    # Its settings are the model's; what it knows of signers is too, and of colours more
+    run = open_run(config, resume=False)
+    assert run.config.model.decoder == decoder
+    assert run.config.model.pictures.shoulders == known.shoulders
+    assert run.config.model.pictures.brightness[1] > known.brightness[1]
+    assert isinstance(run.dataset.adapter, FramedDataset)
+    assert run.dataset.adapter.crop_of(run.dataset.records[0]) is not None
+
+    # Decoder and windows change, nothing else does, and a run that stops goes on as if it had not
+    once = load_model(train(config)).state_dict()
+    changed = {name for name, value in model.state_dict().items() if not once[name].equal(value)}
+    assert {name.split(".")[1] for name in changed} >= {"hands", "face", "stem", "head"}
+    assert all(name.startswith("decoder.") for name in changed)
+    again = replace(config, out=str(tmp_path / "again"))
+    train(replace(again, stop_at=1))
+    twice = load_model(train(again)).state_dict()
+    assert all(torch.equal(value, twice[name]) for name, value in once.items())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, r"nothing says what signers the model knows \(start_from is \[\]\)"),
+        ({"frame_cache": "cache"}, r"data\.frame_cache holds whole frames"),
+    ],
+)
+def test_frames_are_cut_by_what_a_model_knows(
+    tmp_path: Path, data: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        train(tiny(tmp_path / "run", data=DataConfig(workers=0, frame="auto", **data)))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()
 
 
 def test_windows_are_for_the_autoencoder(tmp_path: Path) -> None:

@@ -14,9 +14,14 @@ from signgen.config.train import TrainConfig
 from signgen.data.dataset import bundled_sample, open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
 from signgen.diffusion.draws import drawing
+from signgen.evaluation.metrics.base import Chunk
+from signgen.evaluation.metrics.regions import HAND, region_ssim
 from signgen.models import build_stage
+from signgen.pose.transforms import resize
 from signgen.structures import ExitCode, UserError
 from signgen.training.loop import train
+from signgen.training.run import open_run
+from signgen.training.sample_sheet import make_pictures, to_uint8
 
 
 def tiny(out: Path, **changes: object) -> TrainConfig:
@@ -73,6 +78,23 @@ def test_validation_is_the_loss_of_the_averaged_weights_on_the_held_out_split(
             with drawing(config.seed, range(2 * number, 2 * number + 2), "cpu"):
                 losses.append(float(stage.loss(batch)["loss"]))
     assert found[4]["loss"] == pytest.approx(sum(losses) / 2, rel=1e-5)
+
+
+def test_hands_are_scored_beside_pictures(tmp_path: Path) -> None:
+    settings = {"stage": "vae", "steps": 1, "validate_every": 1, "validate_batches": 1}
+    config = tiny(tmp_path / "run", **settings, validate_pictures=3)
+    found = validations(train(config))[1]
+    assert 0 < found["hand_ssim"] < 1
+    run = open_run(config, resume=True)
+    made = make_pictures(run.stage.eval(), run.held_out, range(3))
+    values = []
+    for index in range(3):
+        pose = resize(run.held_out.pose(run.held_out.triplet(index).target), config.model.size)
+        frames = [to_uint8(side[index])[None] for side in (made[1].detach(), made[0].target)]
+        ours, truth = (Chunk(one, pose) for one in frames)
+        measured = region_ssim(HAND).begin("", {}).add(ours, truth)
+        values += [float(v) for side in HAND.regions for v in measured[side] if v == v]
+    assert found["hand_ssim"] == pytest.approx(sum(values) / len(values), abs=1e-4)
 
 
 def test_interrupted_run_logs_each_validation_once(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,72 +13,13 @@ import numpy as np
 import pytest
 
 from signgen.cli.main import main
-from signgen.config.ui import UiConfig
 from signgen.media import read_video, write_video
+from signgen.pose.formats import read_poses, write_poses
 from signgen.rendering.provenance.record import read_provenance
-from signgen.ui.page import Page, open_page
+from signgen.ui.page import Page
+from tests.ui.conftest import PORT, SLOW
 
-pytest.importorskip("gradio")
-playwright = pytest.importorskip("playwright.sync_api")
-
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
-
-PORT = 7893
-SLOW = 400_000  # milliseconds; a test machine may be busy
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    config = UiConfig(port=PORT, model="warp", device="cpu", max_frames=100, open=False)
-    with open_page(config) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def tab(page: Page, browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Return a tab with the page, and picture it at the end where `SIGNGEN_PICTURES` asks."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1100})
-    opened = context.new_page()
-    opened.set_default_timeout(SLOW)
-    outside: list[str] = []
-    opened.on("request", lambda sent: outside.append(sent.url))
-    opened.goto(page.url)
-    opened.wait_for_selector("#render")
-    yield opened
-    if folder := os.environ.get("SIGNGEN_PICTURES"):
-        picture(opened, Path(folder), request.node.name)
-    if page.tasks.render is not None:
-        page.tasks.render.stop()
-        page.tasks.render.wait()
-    context.close()
-    local = ("http://127.0.0.1:", "data:", "blob:", "about:", "ws://127.0.0.1:")
-    assert [url for url in outside if not url.startswith(local)] == []
-
-
-def picture(tab: Any, folder: Path, name: str) -> None:
-    """Save the page in both themes and at a phone's width."""
-    folder.mkdir(exist_ok=True)
-    for theme in ("light", "dark"):
-        for where, width in (("desktop", 1280), ("phone", 390)):
-            tab.set_viewport_size({"width": width, "height": 1000})
-            dark = "add" if theme == "dark" else "remove"
-            tab.evaluate(f"document.body.classList.{dark}('dark')")
-            tab.wait_for_timeout(700)
-            tab.screenshot(path=str(folder / f"{name}-{theme}-{where}.png"), full_page=True)
+SAMPLE = Path(__file__).parents[2] / "signgen" / "assets" / "sample" / "demo"
 
 
 def status(tab: Any, text: str, where: str = "#status") -> Any:
@@ -150,18 +90,65 @@ def test_what_is_wrong_is_one_line_and_nothing_is_left(
     assert not list(Path(os.environ["GRADIO_TEMP_DIR"]).glob("results/*.part"))
 
 
+def long_poses(path: Path, frames: int) -> Path:
+    """Write the poses of the example again and again."""
+    poses = read_poses(SAMPLE / "poses.json")
+    write_poses(poses.frames([number % 60 for number in range(frames)]), path)
+    return path
+
+
 def test_a_clip_that_is_too_long(tab: Any, tmp_path: Path) -> None:
-    bundled = json.loads(Path("signgen/assets/sample/demo/poses.json").read_text())
-    long = {
-        name: value * 2 if isinstance(value, list) and len(value) == 60 else value
-        for name, value in bundled.items()
-    }
-    (tmp_path / "long.json").write_text(json.dumps(long))
     fill_example(tab)
-    upload(tab, "#poses", tmp_path / "long.json")
+    upload(tab, "#poses", long_poses(tmp_path / "long.npz", 301))
     tab.click("#render")
-    line = status(tab, "has 120 frames; the page renders up to 100").inner_text()
-    assert "signgen ui --max-frames 120" in line
+    line = status(tab, "has 301 frames; the page renders up to 300").inner_text()
+    assert "signgen ui --max-frames 301" in line
+
+
+def test_a_clip_without_an_estimator(
+    tab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # weights of this machine
+    write_video(tmp_path / "clip.mp4", np.zeros((3, 64, 48, 3), np.uint8), 25)
+    fill_example(tab)
+    upload(tab, "#poses", tmp_path / "clip.mp4")
+    tab.click("#render")
+    line = status(tab, "Error: ").inner_text()
+    assert "make pose-mediapipe" in line
+    assert "\n" not in line
+    (said,) = [one.getMessage() for one in caplog.records if one.name.startswith("signgen.ui")]
+    assert said.removeprefix("error: ") == line.removeprefix("Error: ")
+    assert os.environ["GRADIO_TEMP_DIR"] not in said
+
+
+def test_two_people_in_a_file_of_poses(
+    tab: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    poses = read_poses(SAMPLE / "poses.json").frames(slice(0, 2))
+    moved = replace(poses, keypoints=poses.keypoints * 0.5)
+    people = [
+        [
+            {"keypoints": one.keypoints[t].tolist(), "keypoint_scores": one.confidence[t].tolist()}
+            for one in (poses, moved)
+        ]
+        for t in range(2)
+    ]
+    frames = [{"frame_id": t, "instances": found} for t, found in enumerate(people, 1)]
+    (tmp_path / "two.json").write_text(json.dumps({"instance_info": frames}))
+    fill_example(tab)
+    upload(tab, "#poses", tmp_path / "two.json")
+    tab.click("#render")
+    line = status(tab, "Warning: two.json: up to 2 people").inner_text()
+    assert "one is followed" in line
+    assert any("two.json" in record.getMessage() for record in caplog.records)
+
+
+def test_a_camera_that_cannot_be_had(tab: Any) -> None:
+    # Headless, the browser has no camera, and nobody to ask
+    tab.click("text=Or take a picture with the camera")
+    tab.click("text=Click to Access Webcam")
+    status(tab, "Error: there is no camera.", "#camera-status")
+    assert tab.get_attribute("#camera-status .state", "role") == "alert"
 
 
 def test_stop_keeps_what_is_there_and_render_goes_on(tab: Any, page: Page) -> None:
@@ -182,23 +169,26 @@ def test_stop_keeps_what_is_there_and_render_goes_on(tab: Any, page: Page) -> No
     assert page.tasks.render.state.total == 60 - done
 
 
-def test_a_reload_in_the_middle_finds_the_render_again(tab: Any, page: Page) -> None:
-    fill_example(tab)
-    tab.click("text=move and scale")
-    tab.click("#render")
-    status(tab, "Rendering: frame")
-    tab.reload()
-    status(tab, "Rendering: frame")
-
-    # Another tab cannot begin a second one
+def test_a_reload_in_the_middle_finds_the_render_again(
+    tab: Any, page: Page, tmp_path: Path
+) -> None:
     other = tab.context.new_page()
     other.set_default_timeout(SLOW)
     other.goto(page.url)
     fill_example(other)
+    fill_example(tab)
+    upload(tab, "#poses", long_poses(tmp_path / "long.npz", 300))
+    tab.click("#render")
+    status(tab, "Rendering: frame")
+
+    # Another tab cannot begin a second one
     other.click("#render")
     status(other, "one task at a time")
     other.close()
-    status(tab, "Done: 60 frames")
+    tab.reload()
+    status(tab, "Rendering: frame")
+    tab.click("#stop")
+    status(tab, "Stopped after")
     tab.wait_for_selector("#compare video")
 
 
@@ -206,17 +196,23 @@ def test_scores_two_videos(tab: Any, tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (6, 64, 48, 3), np.uint8)
     write_video(tmp_path / "a.mp4", frames, 25)
     write_video(tmp_path / "b.mp4", frames[::-1].copy(), 25)
-    tab.click("[role=tab]:visible:has-text('Score two videos')")
+    tab.click("[role=tab]:visible:has-text('Score')")
     upload(tab, "#score-generated", tmp_path / "a.mp4")
     upload(tab, "#score-reference", tmp_path / "b.mp4")
     tab.click("#score")
     status(tab, "Scored.", "#score-status")
     tab.frame_locator("iframe[title=Report]").locator("table").first.wait_for()
+    folder = os.environ["GRADIO_TEMP_DIR"]
+    kept = [path.read_text() for path in Path(folder).rglob("report.*")]
+    for text in (tab.get_attribute("iframe[title=Report]", "srcdoc"), *kept):
+        assert "a.mp4" in text
+        assert folder not in text
+    assert len(kept) >= 2
 
 
 def test_looks_into_poses(tab: Any) -> None:
-    tab.click("[role=tab]:visible:has-text('Look into poses')")
-    upload(tab, "#look-poses", Path("signgen/assets/sample/demo/poses.json"))
+    tab.click("[role=tab]:visible:has-text('Poses')")
+    upload(tab, "#look-poses", SAMPLE / "poses.json")
     tab.click("#look")
     status(tab, "Read.", "#look-status")
     assert "coco-wholebody-133" in tab.inner_text("#look-table")

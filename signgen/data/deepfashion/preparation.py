@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from signgen.config.pose import Device
+from signgen.config.regions import LabelSetName
 from signgen.data.deepfashion.facts import (
     DeepFashionReport,
     Pair,
@@ -65,7 +66,7 @@ def prepare_deepfashion(
     rebuild: bool = False,
     subset: int = 0,
     parsing: str = "",
-    label_set: str = "",
+    label_set: LabelSetName | None = None,
     device: Device = "auto",
     progress: Progress | None = None,
 ) -> DeepFashionReport:

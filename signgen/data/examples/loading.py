@@ -276,6 +276,7 @@ def batches(
     batch_size: int,
     rank: int = 0,
     world: int = 1,
+    pin: bool = False,
 ) -> Iterator[Batch]:
     """Iterate over the batches of steps `start` .. `steps` - 1 of one process.
 
@@ -286,6 +287,7 @@ def batches(
         batch_size: Examples per step and process.
         rank: Number of this process.
         world: Number of processes.
+        pin: Whether batches come in memory that a GPU reads by itself.
 
     Yields:
         Batches of `batch_size` examples; step `s` of rank `r` holds positions (s * world + r) *
@@ -308,6 +310,7 @@ def batches(
         num_workers=workers,
         collate_fn=_collate_or_error,
         worker_init_fn=_serve if workers else None,
+        pin_memory=pin,
     )
     for batch in loader:
         if isinstance(batch, UserError):

@@ -28,6 +28,7 @@ from signgen.files.archive import unpack
 from signgen.files.digests import sha256
 from signgen.files.writing import make_folder, save_text
 from signgen.media import Frames, VideoInfo, check_backend, open_clip, open_video
+from signgen.media.clips import VIDEO_SUFFIXES
 from signgen.pose.estimators import PoseEstimator, open_estimator
 from signgen.pose.extraction.clips import SKELETON, extract_clip
 from signgen.pose.formats import Reading, read_poses, write_poses
@@ -81,9 +82,8 @@ def prepare_folder(
             ExitCode.USAGE,
         )
     with _preparation(config):
-        folder = _unpacked(config, Path(config.videos))
         clips = scan_folder(
-            folder,
+            _unpacked(config, Path(config.videos)),
             fps=config.fps,
             split_by=config.split_by,
             video_reader=config.video_reader,
@@ -111,7 +111,7 @@ def _preparation(config: ClipsConfig) -> AbstractContextManager[None]:
 def _unpacked(config: ClipsConfig, raw: Path) -> Path:
     """Unpack an archive beside the manifest; anything else is taken as it is."""
     check_backend(config.video_reader)
-    if not raw.is_file():
+    if not raw.is_file() or raw.suffix.lower() in VIDEO_SUFFIXES:
         return raw
     folder, note = Path(config.out, "raw"), Path(config.out, "raw.txt")
     source = f"{raw.name}, {raw.stat().st_size} bytes"
@@ -162,9 +162,7 @@ def _prepared(
         progress=progress,
     )
     if config.parsing:
-        prepared = add_parsing(
-            prepared, config.parsing, config.label_set or "", config.device, progress
-        )
+        prepared = add_parsing(prepared, config.parsing, config.label_set, config.device, progress)
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
         splits = list(prepared.manifest.counts())

@@ -45,7 +45,8 @@ class KeypointFiles:
     what recorders and estimators append, such as `_color` and `_keypoints`). So do a folder of JSON
     files, one per frame, and a clip of a file that holds many, such as the pickles of MSKA and
     SLRT. Where several records share a name, the split or the folders of the record's id decide;
-    a place is never given to a record while it fits another one better.
+    a place is never given to a record while it fits another one better. A file of one clip belongs
+    to the only record, whatever its name.
 
     Args:
         paths: Folders, looked through at any depth, and files.
@@ -56,6 +57,7 @@ class KeypointFiles:
         self._namesakes: dict[str, list[Entry]] = {}
         for entry in entries:
             self._namesakes.setdefault(_name(entry), []).append(entry)
+        self._records = sum(map(len, self._namesakes.values()))
         self._files: dict[Path, Clips] = {}
         self._places: dict[str, list[Place]] = {}
         for path in paths:
@@ -67,8 +69,12 @@ class KeypointFiles:
                     self._places.setdefault(name, []).append(place)
 
     def _clips(self, path: Path) -> Iterator[tuple[str, Place]]:
-        self._files[path] = read_clips(path)
-        for clip in self._files[path]:
+        clips = self._files[path] = read_clips(path)
+        if list(clips) == [path.stem]:
+            only = next(iter(self._namesakes)) if self._records == len(self.paths) == 1 else ""
+            yield only or _plain(path.stem), Place(path, path.parent)
+            return
+        for clip in clips:
             yield _clip_name(clip), Place(path, path.parent, clip)
 
     def place(self, entry: Entry) -> Place:

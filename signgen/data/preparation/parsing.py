@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config.pose import Device
+from signgen.config.regions import LabelSetName
 from signgen.data.dataset import ManifestDataset
 from signgen.data.manifest import Entry, Manifest, write_manifest
 from signgen.data.preparation.dataset import Prepared
-from signgen.device import choose_device
 from signgen.files.writing import make_folder, save_text
 from signgen.human_parsing.label_sets import LabelSet
 from signgen.human_parsing.maps import (
@@ -24,11 +23,9 @@ from signgen.human_parsing.maps import (
     read_labels,
     save_labels,
 )
+from signgen.human_parsing.parsers import Parser, open_parser
 from signgen.media import image_size
 from signgen.structures import ExitCode, FrameRef, Progress, UserError
-
-if TYPE_CHECKING:
-    from signgen.human_parsing.segformer import SegformerParser
 
 __all__ = ["add_parsing"]
 
@@ -39,7 +36,7 @@ PARSER_FILE = "parser.txt"
 def add_parsing(
     prepared: Prepared,
     parsing: str,
-    label_set: str = "",
+    label_set: LabelSetName | None = None,
     device: Device = "auto",
     progress: Progress | None = None,
 ) -> Prepared:
@@ -48,20 +45,18 @@ def add_parsing(
     Args:
         prepared: The dataset.
         parsing: A folder of label maps, named as the frames below the dataset's root or by split,
-            record and file; or a SegFormer checkpoint, hub id or folder, whose maps are kept in
-            `parts/` beside the manifest and not made again.
-        label_set: What the numbers in given maps mean, where their folder does not say.
+            record and file; or a SegFormer checkpoint, hub id or folder, or an ONNX file of SCHP,
+            whose maps are kept in `parts/` beside the manifest and not made again.
+        label_set: What the labels of given maps and of an ONNX file mean, where nothing says.
         device: Where the network computes.
         progress: Wraps the records as they are worked on, with their number.
     """
     manifest, folder = prepared.manifest, Path(parsing)
     if folder.is_dir() and not (folder / "config.json").is_file():
-        labelled = read_label_set(folder, label_set)
+        labelled = read_label_set(folder, label_set or "")
         named = [_given(entry, manifest, folder, labelled) for entry in manifest.entries]
     else:
-        from signgen.human_parsing.segformer import SegformerParser
-
-        parser = SegformerParser(parsing, choose_device(device))
+        parser = open_parser(parsing, label_set, device)
         labelled, folder = parser.labelled, manifest.folder / "parts"
         if label_set and label_set != labelled.name:
             raise UserError(
@@ -126,7 +121,7 @@ def _claim(folder: Path, parsing: str, labelled: LabelSet) -> None:
     save_text(folder / LABEL_SET_FILE, f"{labelled.name}\n")
 
 
-def _made(entry: Entry, dataset: ManifestDataset, folder: Path, parser: SegformerParser) -> Entry:
+def _made(entry: Entry, dataset: ManifestDataset, folder: Path, parser: Parser) -> Entry:
     """Parse the frames of a record whose label maps are not there yet."""
     pattern = f"{entry.name}/images####.png"
     parsed = replace(entry, parts=pattern)

@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -71,37 +71,48 @@ def _recognise(file: InputFile) -> bool:
 
 
 def _read(file: InputFile) -> Clips:
-    if file.parts:
-        places = _frame_numbers(file)
-        entries = ((str(part), read_json(part)) for part in file.parts)
-    else:
-        document = file.document if isinstance(file.document, list) else [file.document]
-        places = list(range(len(document)))
-        entries = ((f"{file.path}: frame {t}", entry) for t, entry in enumerate(taken(document)))
+    places, entries = _entries(file)
+    # Of each file only the points are kept: parsed, a frame is twenty times as large
     sizes: dict[tuple[int, int], str] = {}
-    frames = at_positions(places, _frames_of(entries, file.path, sizes))
-    size = next(iter(sizes), None)
+    persons = []
+    for name, entry in entries:
+        if (size := _canvas(entry, file.path)) is not None:
+            sizes.setdefault(size, name)
+        persons.append(_persons(entry, name))
+    size = _one_canvas(sizes)
+    frames = at_positions(places, persons)
     return Clips.of_one(file, "openpose", read_signer(frames, file, size, normalised=True))
 
 
-def _frames_of(
-    entries: Iterable[tuple[str, object]], path: Path, sizes: dict[tuple[int, int], str]
-) -> Iterator[list[Person]]:
-    """Yield the persons of frames, and note the size of the canvas that they name, which is one."""
-    for name, entry in entries:
-        if isinstance(entry, dict):
-            if entry.keys() >= _CANVAS:
-                size = checked_size([entry["canvas_height"], entry["canvas_width"]], path)
-                sizes.setdefault(size, name)
-            elif "people" not in entry and _is_picture(entry):
-                sizes.setdefault(checked_size([entry["height"], entry["width"]], path), name)
-        if len(sizes) > 1:
-            (one, first), (two, other), *_ = sizes.items()
-            raise UserError(
-                f"{other} has a canvas of {two[1]} x {two[0]} pixels, {first} one of {one[1]} x "
-                f"{one[0]}; expected one size. Scale the frames to one canvas."
-            )
-        yield _persons(entry, name)
+def _entries(file: InputFile) -> tuple[list[int], Iterator[tuple[str, object]]]:
+    """Return the positions of frames, and what yields their names and what they hold."""
+    if file.parts:
+        return _frame_numbers(file), ((str(part), read_json(part)) for part in file.parts)
+    document = file.document if isinstance(file.document, list) else [file.document]
+    named = ((f"{file.path}: frame {t}", entry) for t, entry in enumerate(taken(document)))
+    return list(range(len(document))), named
+
+
+def _canvas(entry: object, path: Path) -> tuple[int, int] | None:
+    """Return the size of the canvas that a frame names, or None."""
+    if not isinstance(entry, dict):
+        return None
+    if entry.keys() >= _CANVAS:
+        return checked_size([entry["canvas_height"], entry["canvas_width"]], path)
+    if "people" not in entry and _is_picture(entry):
+        return checked_size([entry["height"], entry["width"]], path)
+    return None
+
+
+def _one_canvas(sizes: Mapping[tuple[int, int], str]) -> tuple[int, int] | None:
+    """Return the only size of canvas, of which each has the name of a frame; None without one."""
+    if len(sizes) > 1:
+        (one, first), (two, other), *_ = sizes.items()
+        raise UserError(
+            f"{other} has a canvas of {two[1]} x {two[0]} pixels, {first} one of {one[1]} x "
+            f"{one[0]}; expected one size. Scale the frames to one canvas."
+        )
+    return next(iter(sizes), None)
 
 
 def _frame_numbers(file: InputFile) -> list[int]:

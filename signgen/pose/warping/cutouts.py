@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from signgen.pose.warping.bones import capsule_distance
 from signgen.pose.warping.figure import SIDES, Figure
 from signgen.pose.warping.parts import PARTS, Bone, Box, Opacity, bones_of, box_around, grid, window
+from signgen.pose.warping.sides import beyond_sides
 from signgen.pose.warping.silhouette import trunk_mask
 
 __all__ = ["Canvas", "Cutout", "Cutouts", "cut_out"]
@@ -283,9 +284,11 @@ class _Cutter:
         covered = np.clip(2 * cv2.dilate(covered, np.ones((3, 3), np.uint8)), 0, 1)
         covered[~self.canvas.shown] = 1
         # What lies between two pieces of the trunk goes on under the arm that parts them.
-        pieces = ((person * (1 - covered)) > 0.5).astype(np.uint8) * 255
-        pieces = np.maximum(self.outline, pieces)
-        shape = np.maximum(self.outline, _closed(pieces, _BRIDGE * unit))
+        seen = (person * (1 - covered)) > 0.5
+        outline = np.where(beyond_sides(self.canvas.figure, seen, person > 0.5), 0, self.outline)
+        outline = outline.astype(np.uint8)
+        pieces = np.maximum(outline, seen.astype(np.uint8) * 255)
+        shape = np.maximum(outline, _closed(pieces, _BRIDGE * unit))
         shape = cv2.GaussianBlur(shape, (0, 0), 0.02 * unit).astype(np.float32) / 255
         trunk = person * (1 - covered * (1 - shape))
         # Slivers beside the trunk are seams of sleeves as well.

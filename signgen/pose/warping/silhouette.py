@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.pose.warping.figure import HAND_BONES, SIDES, Array, Figure, limbs_of
+from signgen.pose.warping.filling import fill
 
 __all__ = ["HeadShape", "head_mask", "head_shape", "person_mask", "trunk_mask"]
 
@@ -32,6 +33,10 @@ _SHOULDER = 0.12
 """Radius in units of the end of a shoulder, which stays with the trunk when an arm is raised."""
 _TORSO = 2.2
 """Units that a torso goes down where no hips are known: out of most frames."""
+_LIKE, _UNLIKE = 16.0, 16.0
+"""Grey levels up to which a pixel looks like the background, and from which not like the person."""
+_GAP = 0.1
+"""Side in units of a square as large as the smallest gap between arm and trunk."""
 _CROWN = 1.7
 """Height of a head over that of its face from chin to brows."""
 _HEAD = (0.27, 0.36)
@@ -214,8 +219,10 @@ def person_mask(picture: Picture, figure: Figure, unit: float) -> NDArray[np.flo
         sketch.legs(label, width)
         sketch.arms(label, width)
         sketch.head(label, *head)
+    sure = cv2.resize((sketch.mask == cv2.GC_FGD).astype(np.uint8), size[::-1]) > 0
     labels = _parted(less, sketch.mask, round(_MARGIN * unit * scale))
     wide = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_LINEAR)
+    wide = np.where(_gaps(picture, wide, sure, unit), np.float32(0), wide)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     return _guided(gray, np.asarray(wide, np.float32), max(1, round(0.02 * unit)))
 
@@ -253,6 +260,31 @@ def _connected(mask: NDArray[np.uint8], sure: NDArray[np.bool_]) -> NDArray[np.f
     return np.asarray(
         cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), np.float32
     )
+
+
+def _gaps(
+    picture: Picture, mask: NDArray[np.float32], sure: NDArray[np.bool_], unit: float
+) -> NDArray[np.bool_]:
+    """Find what shows the background between arms and trunk: too narrow for GrabCut.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        mask: (H, W), about 1 on the person.
+        sure: (H, W) true where the person must be.
+        unit: Width of the shoulders in pixels.
+
+    Returns:
+        (H, W) true where a pixel looks like the background around, and not like the person near.
+    """
+    outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) < 0.1
+    behind, before = (fill(picture, known).astype(np.float32) for known in (outside, sure))
+    shown = cv2.GaussianBlur(picture, (3, 3), 0).astype(np.float32)
+    far, near = (np.abs(shown - other).max(axis=-1) for other in (behind, before))
+    gap = (far < _LIKE) & (near > _UNLIKE + 2 * far) & ~sure & (mask > 0)
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(gap.astype(np.uint8), connectivity=4)
+    large = facts[:, cv2.CC_STAT_AREA] > (_GAP * unit) ** 2
+    large[0] = False
+    return np.asarray(large[parts])
 
 
 def _guided(gray: Picture, mask: NDArray[np.float32], radius: int) -> NDArray[np.float32]:

@@ -7,24 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from signgen.config.render import RenderConfig
-from signgen.device import choose_device
 from signgen.errors import ExitCode, UserError
+from signgen.human_parsing.parsers import Parser, is_label_map, open_parser
 from signgen.pose.warping.figure import SIDES, Figure
 from signgen.pose.warping.filling import fill
 from signgen.pose.warping.matting import matte
 from signgen.pose.warping.silhouette import person_mask
 from signgen.rendering.base import Frame
-
-if TYPE_CHECKING:
-    from signgen.human_parsing.segformer import SegformerParser
 
 __all__ = ["FindPerson", "Opacity", "by_key_points", "cut_out", "open_finder"]
 
@@ -47,11 +42,11 @@ def open_finder(config: RenderConfig) -> FindPerson:
             installed (69).
     """
     chosen = config.person_mask
-    network = bool(config.parsing) and not _is_label_map(config.parsing)
+    network = bool(config.parsing) and not is_label_map(config.parsing)
     if chosen == "parsing" and not network:
         raise UserError(
             "--person-mask parsing needs a network, since every frame is parsed; expected a "
-            "SegFormer checkpoint as --parsing.",
+            "SegFormer checkpoint or an ONNX file of SCHP as --parsing.",
             ExitCode.USAGE,
         )
     if chosen == "parsing" or (chosen == "auto" and network):
@@ -64,18 +59,12 @@ def open_finder(config: RenderConfig) -> FindPerson:
     return by_key_points
 
 
-def _is_label_map(name: str) -> bool:
-    return Path(name).suffix.lower() == ".png" or Path(name).is_file()
-
-
 def _by_parsing(config: RenderConfig) -> FindPerson:
     """Return what finds a person by a network, which is loaded with the first frame."""
 
     @cache
-    def parser() -> SegformerParser:
-        from signgen.human_parsing.segformer import SegformerParser
-
-        return SegformerParser(config.parsing, choose_device(config.device))
+    def parser() -> Parser:
+        return open_parser(config.parsing, config.label_set, config.device)
 
     return lambda picture, figure: np.asarray(next(parser().parse([picture])) > 0, np.float32)
 

@@ -72,7 +72,7 @@ class Worker:
 def _done_before(job: RenderConfig) -> JobResult | None:
     """Return the result of a job whose files are there, made of the same; else None."""
     outputs = output_names(job)
-    if not all(path.is_file() for path in outputs):
+    if not all(path.exists() for path in outputs):
         return None
     try:
         if is_made_of(outputs[0], content_digest(job)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signgen.media import probe_video
+from signgen.media import probe_video, read_frames
 from signgen.rendering.provenance.credentials import describe_credentials
 from signgen.rendering.provenance.record import command_of, read_provenance, sidecar_of
 
@@ -17,11 +17,13 @@ def describe(video: Path) -> dict[str, object]:
     Raises:
         UserError: As `read_provenance`.
     """
-    provenance, shape = read_provenance(video), probe_video(video)
+    provenance, pictures = read_provenance(video), video.is_dir()
+    shape = read_frames(video).info if pictures else probe_video(video)
+    rate = "" if pictures else f" at {shape.fps:g} fps"
     terms, sidecar = provenance.model_terms, sidecar_of(video)
     unstated = "not stated" if sidecar.is_file() else f"unknown: {sidecar} is not there"
     return {
-        "frames": f"{shape.num_frames} of {shape.size[0]} x {shape.size[1]} at {shape.fps:g} fps",
+        "frames": f"{shape.num_frames} of {shape.size[0]} x {shape.size[1]}{rate}",
         "made_by": provenance.software,
         "with": [f"{name} {number}" for name, number in provenance.versions.items()],
         "marked_as": provenance.digital_source_type,
@@ -33,5 +35,5 @@ def describe(video: Path) -> dict[str, object]:
         **provenance.sampling,
         "consent": provenance.consent or unstated,
         "credentials": describe_credentials(video),
-        "again": command_of(provenance, f"{video.stem}.again.mp4"),
+        "again": command_of(provenance, f"{video.stem}.again{video.suffix}"),
     }

@@ -156,7 +156,7 @@ def read_provenance(video: str | Path) -> Provenance:
         UserError: If it is no video, or says nothing of signgen.
     """
     path = Path(video)
-    inside = read_comment(path)
+    inside = {} if path.is_dir() else read_comment(path)  # pictures have no room for it
     if beside := _beside(path):
         return _checked(beside, str(sidecar_of(path)))
     return _checked(inside, str(path))

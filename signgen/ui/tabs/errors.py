@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from signgen.errors import explain
-from signgen.ui.states import error_state
+from signgen.ui.states import error_state, without_folders
 
 __all__ = ["explained"]
 
@@ -31,7 +31,7 @@ def explained(run: Callable[..., Any], outputs: int) -> Callable[..., Any]:
             return run(*values)
         except Exception as error:
             message, _ = explain(error)
-            log.error("error: %s", message)
+            log.error("error: %s", without_folders(message))
             state = error_state(message)
             return state if outputs == 1 else (state, *(gr.skip() for _ in range(outputs - 1)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +20,15 @@ from signgen.rendering.provenance.contents import content_digest
 from signgen.rendering.provenance.description import describe
 from signgen.rendering.warp import WARP
 from signgen.ui.pictures import source_view
-from signgen.ui.states import render_state, said
+from signgen.ui.states import render_state, said, without_folders
 from signgen.ui.tabs.errors import explained
 from signgen.ui.tabs.poses import value_table
 from signgen.ui.tasks import RenderState, Tasks
 from signgen.ui.uploads import checked_poses, copy_example
 
 __all__ = ["rendering_tab"]
+
+log = logging.getLogger(__name__)
 
 REFRESH = 0.4
 """Seconds between two looks at how far a render is."""
@@ -108,6 +111,8 @@ class _Buttons:
     def _begin(self, *values: Any) -> None:
         wanted = self.settings(values)
         planned = _checked_plan(wanted, self.config)
+        for warning in planned.warnings:
+            log.warning("warning: %s", without_folders(warning))
         extraction = bool(planned.extraction and not planned.extraction.startswith("cached"))
         self.tasks.start(wanted, extraction)
 
@@ -142,6 +147,7 @@ def _inputs(config: UiConfig) -> dict[str, Any]:
         asked["webcam"] = gr.Image(
             label="Camera", sources=["webcam"], type="filepath", format="png", elem_id="webcam"
         )
+        gr.HTML(elem_id="camera-status")
     asked["poses"] = gr.File(label="Poses to sign, or a clip to take them from", elem_id="poses")
     asked["source_poses"] = gr.File(
         label="Key points of the picture (optional)",
@@ -178,7 +184,7 @@ def _inputs(config: UiConfig) -> dict[str, Any]:
             list(get_args(Framing)), value="auto", label="Part of the picture that is rendered"
         )
         asked["steps"] = gr.Number(
-            None, label="Denoising steps (the preset's if empty)", precision=0, elem_id="steps"
+            0, label="Denoising steps (0: those of the preset)", precision=0, elem_id="steps"
         )
         asked["smooth"] = gr.Checkbox(label="Calm key points")
         asked["steady"] = gr.Checkbox(label="Calm still pixels")
@@ -201,7 +207,8 @@ def _outputs() -> dict[str, Any]:
         "first": gr.Gallery(
             label="First frames and the newest",
             columns=5,
-            height=150,
+            object_fit="contain",
+            height=190,
             buttons=[],
             visible=False,
             interactive=False,
@@ -241,6 +248,7 @@ def _settings(values: dict[str, Any], folder: Path, page: UiConfig) -> RenderCon
     for path in (poses, source_poses):
         if path:
             checked_poses(path)
+    values["steps"] = values["steps"] or None
     chosen = {name: value for name, value in values.items() if value not in (None, "")}
     if chosen.get("model") == WARP:
         chosen = {name: value for name, value in chosen.items() if name not in OF_MODELS}

@@ -12,8 +12,9 @@ from signgen.config.evaluation import EvalConfig
 from signgen.config.ui import UiConfig
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.command import evaluate
+from signgen.files.writing import save_text
 from signgen.media import probe_video
-from signgen.ui.states import said
+from signgen.ui.states import said, without_folders
 from signgen.ui.tabs.errors import explained
 from signgen.ui.tasks import Tasks
 from signgen.ui.uploads import checked_poses
@@ -24,7 +25,7 @@ __all__ = ["scoring_tab"]
 def scoring_tab(tasks: Tasks, folder: Path, config: UiConfig) -> None:
     """Lay out the tab and connect its button; arguments as `rendering_tab`."""
     gr.Markdown(
-        "Scores of one video against another, frame by frame, beside baselines that it has to beat."
+        "Scores of one video against the true one, frame by frame, beside baselines to beat."
         " **Automatic scores do not show that signing is understood.**"
     )
     with gr.Row():
@@ -57,6 +58,9 @@ def scoring_tab(tasks: Tasks, folder: Path, config: UiConfig) -> None:
                     device=config.device,
                 )
             )
+        # Both name the uploads, not where the page keeps them
+        for file in map(Path, written):
+            save_text(file, without_folders(file.read_text("utf-8")))
         html = Path(written[0]).read_text("utf-8")
         frame = f'<iframe title="Report" sandbox="allow-scripts" srcdoc="{escape(html)}"></iframe>'
         state = said("Scored.", *(f"Warning: {line}" for line in report.warnings), kind="done")

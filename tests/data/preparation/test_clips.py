@@ -128,7 +128,7 @@ def test_without_any_key_points_the_manifest_is_still_of_use(raw: Path, tmp_path
     [
         (["phoenix14t", "--out", "x"], "--raw is missing"),
         (["phoenix14t", "--raw", "absent", "--out", "x"], "absent is not a folder"),
-        (["folder", "--videos", "absent", "--out", "x"], "absent is not a folder"),
+        (["folder", "--videos", "absent", "--out", "x"], "absent does not exist"),
         (["folder", "--videos", "absent"], "--out is missing"),
     ],
 )

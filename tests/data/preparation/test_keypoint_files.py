@@ -118,6 +118,16 @@ def test_folder_of_openpose_frames_is_one_clip(tmp_path: Path) -> None:
     assert poses.size == SIZE
 
 
+def test_the_file_of_the_only_clip_may_have_any_name(tmp_path: Path) -> None:
+    put(tmp_path / "take_keypoints.json", 1)
+    files = [tmp_path / "take_keypoints.json"]
+    (clip, *others) = entry("hello"), entry("take"), entry("ben/hello")
+    assert values(KeypointFiles(files, [clip]), clip) == [1]
+    assert values(KeypointFiles(files, [clip, *others]), others[0]) == [1], "by its name"
+    with pytest.raises(UserError, match="no key points named hello"):
+        KeypointFiles(files, [clip, *others]).place(clip)
+
+
 @pytest.mark.parametrize("style", ["slrt", "slrt-2014", "nla"])
 def test_clips_of_a_pickle_are_found_by_split_and_name(tmp_path: Path, style: str) -> None:
     def name(split: str) -> str:

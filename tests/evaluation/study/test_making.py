@@ -113,7 +113,9 @@ def test_what_is_wrong_is_one_line_and_nothing_is_left(
     assert "--study shows the videos of --generated" in capsys.readouterr().err
 
 
-def test_a_rater_fills_it_in(systems: Path) -> None:
+def test_raters_fill_it_in_and_their_answers_are_read(
+    systems: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not chromium:
@@ -142,6 +144,21 @@ def test_a_rater_fills_it_in(systems: Path) -> None:
         assert (rating["plays"], rating["signed"]) == (1, "HOUSE")
     assert first["pairs"][0]["choice"] == "left"
     assert first["about"]["hearing"] == "deaf"
+
+    # What they saved is what the command reads
+    (systems / "back").mkdir()
+    for one in (first, other):
+        (systems / "back" / f"{one['rater']}.json").write_text(json.dumps(one))
+    capsys.readouterr()
+    given = ["--study", str(systems / "study"), "--study-results", str(systems / "back")]
+    assert main(["eval", *given, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert results["raters"] == {"deaf": 2}
+    assert results["left"] == [6, 0]
+    assert {one["signed"] for one in results["words"]} == {"HOUSE"}
+    for system in results["ratings"]:
+        values = [system["scales"][scale.name]["value"] for scale in SCALES]
+        assert values == [4, 3, 2]
 
 
 def answer(page: Any, path: Path, rater: str) -> dict[str, Any]:

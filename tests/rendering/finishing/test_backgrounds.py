@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from signgen.config.render import RenderConfig
 from signgen.errors import Stopped, UserError
@@ -19,6 +20,8 @@ from signgen.pose.warping import Figure
 from signgen.rendering.command import render_files
 from signgen.rendering.finishing.backgrounds import Background, open_background
 from signgen.rendering.finishing.masks import by_key_points
+from signgen.rendering.provenance.description import describe
+from signgen.rendering.provenance.record import is_made_of
 from tests.material.sample_clips import sample_clip
 from tests.rendering.test_command import config_of
 from tests.rendering.test_partial import Stop
@@ -144,6 +147,49 @@ def test_opacity_reaches_the_file_and_a_stopped_render_goes_on(
     for frame in frames:
         assert frame[110:140, 95:130, 3].min() > 240
         assert frame[:20, :, 3].max() < 10
+
+
+def test_opacity_as_pictures_goes_on_and_is_replaced_as_a_whole(
+    work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("command", "partial"):
+        monkeypatch.setattr(f"signgen.rendering.{module}.SEGMENT", 2)
+    whole = render_files(warp_config(work, "whole", background="alpha"))
+    config = warp_config(work, "a", background="alpha")
+
+    def stop() -> None:
+        raise Stopped(15, "here")
+
+    with pytest.raises(Stopped):
+        render_files(config, progress=Stop(4, stop))
+    assert len(list((work.out / "a.part" / "video").iterdir())) == 3, "what a kill would leave"
+    assert not (work.out / "a").exists()
+    result = render_files(config)
+    names = [f"{number:06d}.png" for number in range(5)]
+    assert sorted(path.name for path in (work.out / "a").iterdir()) == names
+    for name in names:
+        assert (work.out / "a" / name).read_bytes() == (work.out / "whole" / name).read_bytes()
+        with Image.open(work.out / "a" / name) as picture:
+            assert "trainedAlgorithmicMedia" not in picture.info["XML:com.adobe.xmp"]
+            assert "compositeSynthetic" in picture.info["XML:com.adobe.xmp"]
+            frame = np.asarray(picture)
+        assert frame.shape[2] == 4
+        assert frame[110:140, 95:130, 3].min() > 240
+        assert frame[:20, :, 3].max() < 10
+    assert is_made_of(work.out / "a", result.provenance.content_sha256)
+    assert describe(work.out / "a")["frames"] == "5 of {} x {}".format(*frame.shape[:2])
+
+    # Replaced as a whole, but never what somebody else put there
+    (work.out / "a" / "000005.png").write_bytes(b"of a longer render")
+    render_files(replace(config, smooth=True))
+    assert sorted(path.name for path in (work.out / "a").iterdir()) == names
+    (work.out / "a" / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match=r"a holds mine\.txt, which no render wrote"):
+        render_files(config)
+    with pytest.raises(UserError, match="a folder of pictures, which has no sound"):
+        render_files(warp_config(work, "b", background="alpha", audio="x.wav"))
+    assert whole.files[0] == str(work.out / "whole")
+    assert not list(work.out.glob(".*"))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""Framing: the part of a picture that a model renders, so that the signer is as large as it knows.
+"""Framing: the part of a picture that a model sees, so that the signer is as large as it knows.
 
 People in photographs are small, off-centre or cut. A crop around the signer and all poses is
-rendered and pasted back with a soft border; outside of it the picture is the source's own.
+rendered and pasted back with a soft border; outside of it the picture is the source's own. Training
+on recordings of such people sees the same crop (`FramedDataset`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,10 +19,15 @@ from signgen.config.pictures import PicturesConfig
 from signgen.models.pictures import stance
 from signgen.pose import transforms
 from signgen.pose.skeleton import SKELETONS
-from signgen.rendering.base import Frame
-from signgen.structures import PoseSequence
+from signgen.structures import FrameRef, PoseSequence, Record, Triplet
 
-__all__ = ["Crop", "choose_crop"]
+if TYPE_CHECKING:
+    from signgen.data.adapter import DatasetAdapter
+    from signgen.human_parsing.maps import Parts
+
+__all__ = ["Crop", "FramedDataset", "choose_crop"]
+
+Frame = NDArray[np.uint8]
 
 SLACK, STRETCH = 1.25, 1.1
 """Factors by which the shoulders and the picture's shape may be off and the whole picture is still
@@ -53,7 +60,7 @@ class Crop:
         return y1 - y0, x1 - x0
 
     def cut(self, picture: Frame) -> Frame:
-        """Return the crop of a picture (H, W, 3); beyond it, its border goes on."""
+        """Return the crop of a picture (H, W, ...); beyond it, its border goes on."""
         (x0, y0, x1, y1), (height, width) = self.box, self.picture
         inside = picture[max(y0, 0) : y1, max(x0, 0) : x1]  # (h', w', 3)
         beyond = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))
@@ -164,3 +171,56 @@ def _around(
     low -= shoulders * np.array([MARGIN, HEAD])
     high += shoulders * MARGIN
     return np.asarray(np.clip([low, high], 0, (poses.size[1], poses.size[0])))
+
+
+class FramedDataset:
+    """A dataset whose records are cut to what a model would render of them.
+
+    Args:
+        adapter: The dataset.
+        known: What the model's training pictures were like.
+    """
+
+    def __init__(self, adapter: DatasetAdapter, known: PicturesConfig) -> None:
+        self.adapter, self.known = adapter, known
+        self.name, self.skeleton = adapter.name, adapter.skeleton
+        self._crops: dict[tuple[str, str], Crop | None] = {}
+
+    def crop_of(self, record: Record) -> Crop | None:
+        """Return what is cut out of a record, by all its poses; None where it stays whole."""
+        key = (record.split, record.id)
+        if key not in self._crops:
+            self._crops[key] = choose_crop(self.adapter.poses(record), None, self.known)
+        return self._crops[key]
+
+    def records(self, split: str) -> list[Record]:
+        """List the records of a split, sorted by id."""
+        return self.adapter.records(split)
+
+    def pairs(self, split: str) -> list[Triplet] | None:
+        """List the pairs of a split where the dataset names them, else None."""
+        return self.adapter.pairs(split)
+
+    def frame(self, ref: FrameRef) -> Frame:
+        """Read the crop of one frame, (h, w, 3) uint8 RGB."""
+        crop, frame = self.crop_of(ref.record), self.adapter.frame(ref)
+        return frame if crop is None else crop.cut(frame)
+
+    def pose(self, ref: FrameRef) -> PoseSequence:
+        """Read the pose of one frame, (1, K) in pixels of the crop."""
+        return self._placed(ref.record, self.adapter.pose(ref))
+
+    def poses(self, record: Record) -> PoseSequence:
+        """Read the poses of a record, (T, K) in pixels of the crop."""
+        return self._placed(record, self.adapter.poses(record))
+
+    def _placed(self, record: Record, poses: PoseSequence) -> PoseSequence:
+        crop = self.crop_of(record)
+        return poses if crop is None else crop.place(poses)
+
+    def parts(self, ref: FrameRef) -> Parts | None:
+        """Read the human parsing of the crop of one frame, or None if the record has none."""
+        crop, parts = self.crop_of(ref.record), self.adapter.parts(ref)
+        if crop is None or parts is None:
+            return parts
+        return replace(parts, labels=crop.cut(parts.labels))
