@@ -57,6 +57,9 @@ class Stopped(KeyboardInterrupt):
         self.code = 128 + number
 
 
+_LOOP = "Symlink loop from "
+
+
 def explain(error: Exception) -> tuple[str, ExitCode]:
     """Return the one line and the exit code of any exception."""
     if isinstance(error, UserError):
@@ -64,6 +67,12 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
     name, text = type(error).__name__, str(error)
     if isinstance(error, MemoryError) or name == "OutOfMemoryError":
         return "out of memory. Use a smaller --chunk, --size or batch size.", ExitCode.UNAVAILABLE
+    if isinstance(error, RuntimeError) and text.startswith(_LOOP):  # of `Path.resolve`
+        place = text.removeprefix(_LOOP).strip("'")
+        return f"{place} is a link that leads back to itself. Remove it.", ExitCode.NO_INPUT
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        place = str(error.filename)
+        return f"{place[:60]}... has {len(place)} characters, too many here.", ExitCode.NO_INPUT
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
         return f"{error.filename or 'output'}: {error.strerror}. Free some space.", ExitCode.IO
     return (

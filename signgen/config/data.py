@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from signgen.config.ranges import Count, Decay, Natural, NotNegative, Positive, Share
+from signgen.config.ranges import Count, Decay, Natural, NotNegative, Positive, Rate, Share
 from signgen.config.regions import LabelSetName
 
 __all__ = [
@@ -142,7 +142,7 @@ class PrepareFolderConfig(ClipsConfig):
     """Folder (or archive) of videos or of folders of pictures, at any depth; or one of these."""
     fps: Positive = 25.0
     """Frame rate of folders of pictures."""
-    constant_rate: Positive | None = None
+    constant_rate: Rate | None = None
     """Resample videos to this many frames per second, by repeating and leaving out frames, as those
     of telephones need whose rate varies. Key points beside them are those of the file's frames."""
     split_by: Literal["clip", "signer"] = "clip"

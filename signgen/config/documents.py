@@ -24,13 +24,19 @@ class _Loader(yaml.SafeLoader):
     """`SafeLoader` without YAML 1.1's traps: `no` is text, `1e-4` a number, a key given once."""
 
 
-# Differs from YAML 1.1: there `precision: no` would be false and `learning_rate: 1e-4` a text.
+# Differs from YAML 1.1: there `precision: no` would be false, `learning_rate: 1e-4` a text, 017 15,
+# and 1:30 90.
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float"))]
+    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float", ":int"))]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"),
+    list("-+0123456789"),
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from signgen.config.ranges import Natural
+from signgen.config.ranges import Count, Natural, Rate
 
 __all__ = [
     "Align",
@@ -32,9 +32,9 @@ class PoseInfoConfig:
     """Files or folders of poses."""
     clip: str | None = None
     """Clip to look into, in files that hold many."""
-    size: tuple[int, int] | None = None
+    size: tuple[Count, Count] | None = None
     """Height and width of the pictures, for formats that do not say."""
-    fps: float | None = None
+    fps: Rate | None = None
     """Frames per second, whatever the file says; 25 where neither says."""
     json: bool = False
     """Print one JSON object on stdout."""
@@ -53,13 +53,13 @@ class PoseConvertConfig:
     npz in a folder."""
     clip: str | None = None
     """Clip to convert, of files that hold many; all of them without it."""
-    size: tuple[int, int] | None = None
+    size: tuple[Count, Count] | None = None
     """Height and width of the pictures, for formats that do not say."""
-    fps: float | None = None
+    fps: Rate | None = None
     """Frames per second, whatever the file says; 25 where neither says."""
     crop: tuple[int, int, int, int] | None = None
     """Cut this box out of the frame: x0 y0 x1 y1 in pixels."""
-    resize: tuple[int, int] | None = None
+    resize: tuple[Count, Count] | None = None
     """Scale to this height and width, each axis on its own; after cropping."""
     flip: bool = False
     """Mirror left and right: the left hand becomes the right one."""

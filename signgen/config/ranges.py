@@ -17,6 +17,7 @@ __all__ = [
     "Natural",
     "NotNegative",
     "Positive",
+    "Rate",
     "Seed",
     "Share",
     "out_of_range",
@@ -43,6 +44,7 @@ Natural = Annotated[int, _Range("0 or more")]
 Seed = Annotated[int, _Range("0 to 4294967295", 0, 2**32 - 1)]
 NotNegative = Annotated[float, _Range("0 or more", open_most=True)]
 Positive = Annotated[float, _Range("more than 0", open_least=True, open_most=True)]
+Rate = Annotated[float, _Range("0.01 to 1000 frames per second", 0.01, 1000)]
 Share = Annotated[float, _Range("a share, 0 to 1", 0, 1)]
 Decay = Annotated[float, _Range("0 or more, less than 1", 0, 1, open_most=True)]
 Factor = Annotated[float, _Range("more than 0, at most 1", 0, 1, open_least=True)]

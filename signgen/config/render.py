@@ -7,6 +7,7 @@ from typing import Literal
 
 from signgen.config.model import Precision, Sampler
 from signgen.config.pose import Align, Device, EstimatorName
+from signgen.config.ranges import Count, Rate
 from signgen.config.regions import LabelSetName, Region
 from signgen.config.sampling import Preset
 
@@ -36,10 +37,10 @@ class RenderConfig:
     which needs no weights: it moves the source's own pixels, handshapes included."""
     clip: str | None = None
     """Clip to sign, of files of poses that hold many."""
-    pose_size: tuple[int, int] | None = None
+    pose_size: tuple[Count, Count] | None = None
     """Height and width of the pictures that the poses are of, for formats that do not say; the
     source's if not given."""
-    pose_fps: float | None = None
+    pose_fps: Rate | None = None
     """Frames per second of the poses, whatever their file says; 25 where neither says. A video is
     resampled to it."""
     align: Align = "none"

@@ -334,13 +334,13 @@ def _problems(entry: Entry) -> Iterator[str]:
             yield f"has {name} {number!r:.20}; expected a whole number from {least}"
     rates = (entry.fps, entry.fps if entry.constant_rate is None else entry.constant_rate)
     if min(entry.size) < 1 or not all(type(r) in (int, float) and 0 < r < 1e6 for r in rates):
-        yield f"has fps {entry.fps!r:.20} and size {entry.size}; expected numbers above 0"
+        yield f"has fps {rates[-1]!r:.20} and size {entry.size}; expected numbers above 0"
     if len(paths) != (1 if isinstance(entry.frames, str) else count):
         yield f"lists {len(paths)} pictures for {count} frames"
     if isinstance(entry.parts, tuple) and len(parts) != count:
         yield f"lists {len(parts)} label maps for {count} frames"
-    if not all(_stays_below(path) for path in (*paths, entry.poses, *parts) if path):
-        yield "names a path that leaves the dataset's folder"
+    if not all(_stays_below(path) for path in (*paths, entry.poses, *parts, record.id) if path):
+        yield "has a path or id that leaves the dataset's folder"
     if any(not 0 <= view < count for pair in entry.pairs or () for view in pair):
         yield f"pairs a view beyond its {count} frames"
 

@@ -29,7 +29,6 @@ __all__ = [
 
 
 SOURCE_POSES = "poses of the source"
-"""What messages call them."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,9 @@ class Clip:
             first true frame, where that is the source.
         still: Whether it is a single picture, beside its source, and no clip that begins with it.
         kind: Kind of the files of the true frames, such as `png` or `h264`; see `kinds.kind_of`.
-        from_files: Whether frames are decoded from files while they are iterated, which another
-            thread can do ahead.
+        from_files: Whether frames are decoded while they are iterated, so that a thread can.
         parts: Human parsing of the true frames, as many, or None.
-        trim_ends: Frames or key points to cut at most at the end of what has more than the rest.
+        trim_ends: Frames or key points to cut at most at the end of what has more.
     """
 
     id: str
@@ -86,8 +84,7 @@ class ClipFiles:
         source: What was given to the systems; None for the first true frame.
         source_poses: Key points of the source, or None.
         signer: Name of the signer, empty where unknown.
-        still: As in `Clip`.
-        trim_ends: The same.
+        still, trim_ends: As in `Clip`.
     """
 
     id: str
@@ -314,9 +311,8 @@ def _poses(path: Path, frames: Path) -> PoseSequence:
 
 def _clips(path: Path) -> Path | dict[str, Path]:
     """Return a path that is one clip, or the clips of a folder by name."""
-    is_folder = path.is_dir() and not list_pictures(path)
     clips = find_clips(path)
-    return clips if is_folder else path
+    return clips if path.is_dir() and not list_pictures(path) else path
 
 
 def _check_folder(folder: Path, what: str) -> None:
@@ -331,8 +327,7 @@ def file_beside(folder: Path, name: str, what: str) -> Path:
     """Return the file or folder of a clip's name, which may lead into folders below a folder.
 
     Raises:
-        UserError: If there is none of `what` (`poses`, `source`, `poses of the source`), or more
-            than one (66).
+        UserError: If there is none of `what`, such as `poses`, or more than one (66).
     """
     _check_folder(folder, what)
     place = folder / name

@@ -11,12 +11,17 @@ from signgen.errors import ExitCode, UserError
 from signgen.evaluation.back_translation import check_translator
 from signgen.evaluation.reading import REFERENCE
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, WARPED
-from signgen.files.paths import check_output
+from signgen.files.paths import check_output, check_outputs
 
 __all__ = ["check_settings", "compared_systems"]
 
 RENDERING = ("steps", "sampler", "official_noise", "precision")
 """Settings of a model, which paths do not have."""
+INPUTS = (
+    *("generated", "reference", "source", "poses", "source_poses", "generated_poses"),
+    *("texts", "fid_reference", "study_instructions"),
+)
+"""Settings that name what is read."""
 PATHS_ONLY = (
     *("compare", "source", "source_poses", "items", "generated_poses", "back_translate"),
     "trim_ends",
@@ -47,6 +52,9 @@ def check_settings(config: EvalConfig) -> None:
     ):
         if path is not None:
             check_output(path, suffix)
+    outputs = (config.out, config.report, config.latex, config.save_statistics)
+    inputs = [getattr(config, name) for name in INPUTS]
+    check_outputs([Path(path) for path in outputs if path is not None], [*inputs, *config.compare])
 
 
 def compared_systems(config: EvalConfig) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import re
@@ -184,6 +185,8 @@ class _Unpacking:
         except OSError as error:
             if error.errno is None:  # raised by a decompressor
                 raise
+            if error.errno == errno.ENAMETOOLONG:
+                raise self._refused(name, "has a longer name than files have here") from None
             raise UserError(
                 f"{self.folder / name} cannot be written: {one_line(error)}. Check the free space "
                 "of the disk.",

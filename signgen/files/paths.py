@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from signgen.errors import ExitCode, UserError
@@ -105,6 +106,18 @@ def check_output(path: str | Path, suffix: str | None = None) -> Path:
             ExitCode.CANNOT_CREATE,
         ) from error
     return path
+
+
+def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | None]) -> None:
+    """Check that files can be written, and that none is an input or another one of them."""
+    taken = {Path(name).resolve() for name in inputs if name is not None}
+    for path in outputs:
+        check_output(path)
+        if path.resolve() in taken:
+            raise UserError(
+                f"{path} is an input, or written twice. Choose another name.", ExitCode.USAGE
+            )
+        taken.add(path.resolve())
 
 
 def one_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -203,7 +204,8 @@ class VideoReader:
     def remarks(self) -> tuple[str, ...]:
         """What should be known of the file, a line each."""
         timing = self._opened().index.timing
-        return () if self.constant_rate else timing.remarks(self.path)
+        timing = replace(timing, drift=0.0) if self.constant_rate else timing
+        return timing.remarks(self.path)
 
     @cached_property
     def size(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""When the frames of a video are shown: how many a second, and how evenly."""
+"""When the frames of a video are shown: how many a second, how evenly, and how wide."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from signgen.errors import UserError
 __all__ = ["EXACT", "MAX_RATE", "Timing", "is_shown", "measure", "shown_times", "tick_counts"]
 
 MAX_RATE = 1000
+_LEAST_RATE = 0.01
 _MOST_TICKS = 1_000_000
 _SAME = 0.02
 """Share by which the rate of the header may differ from that of the times."""
@@ -41,20 +42,29 @@ class Timing:
             in mean over the times of all frames.
         drift: How far from the place that a constant rate gives it a frame is shown at most, in
             frames; 0 where no times are known.
+        stretch: Width of a pixel as a share of its height, which the file asks players to respect.
     """
 
     fps: float
     drift: float = 0.0
+    stretch: float = 1.0
 
     def remarks(self, path: Path) -> tuple[str, ...]:
-        """Say that a rate varies; nothing where it does not."""
-        if self.drift <= _EVEN:
-            return ()
-        return (
-            f"{path} has no constant frame rate: frames are shown up to {self.drift:.1f} frames "
-            f"from where {self.fps:.4g} per second would show them. Resample it with "
-            "--constant-rate FPS (in a render --pose-fps), or ffmpeg's -fps_mode cfr.",
-        )
+        """Say that a rate varies, or that pixels are not square; nothing where all is well."""
+        said = []
+        if self.drift > _EVEN:
+            said.append(
+                f"{path} has no constant frame rate: frames are shown up to {self.drift:.1f} "
+                f"frames from where {self.fps:.4g} per second would show them. Resample it with "
+                "--constant-rate FPS (in a render --pose-fps), or ffmpeg's -fps_mode cfr."
+            )
+        if abs(self.stretch - 1) > _SAME:
+            said.append(
+                f"{path} has pixels {self.stretch:.3g} times as wide as high, and is read as if "
+                "they were square, which squeezes people. Make them so with ffmpeg's "
+                "-vf scale=iw*sar:ih,setsar=1, before key points are found."
+            )
+        return tuple(said)
 
 
 def is_shown(packet: av.Packet[VideoStream], codec: str) -> bool:
@@ -73,7 +83,7 @@ def shown_times(packets: Iterable[av.Packet[VideoStream]], codec: str) -> list[i
 
 
 def measure(path: Path, format: str, stream: VideoStream, times: Sequence[int]) -> Timing:
-    """Return the timing of a video; a rate outside (0, 1000] is an error.
+    """Return the timing of a video; a rate outside of 0.01 to 1000 is an error.
 
     Args:
         path: Named in messages.
@@ -87,6 +97,12 @@ def measure(path: Path, format: str, stream: VideoStream, times: Sequence[int]) 
     if format not in _WITHOUT_TIMES and steps > 0 and times[-1] > times[0] and stream.time_base:
         unit = float(stream.time_base)
         measured = steps / ((times[-1] - times[0]) * unit)
+        if measured < _LEAST_RATE:
+            raise UserError(
+                f"{path} shows {len(times)} frames in {steps / measured:,.0f} seconds; expected at "
+                f"least {_LEAST_RATE:g} a second. Mend its times, with ffmpeg's "
+                "-vf setpts=N/25/TB for 25 a second."
+            )
         # Times are whole numbers: both ends may be off by half a unit
         error = abs((declared or 0) / measured - 1)
         if error > _SAME + measured * unit / steps and measured <= MAX_RATE:
@@ -95,7 +111,7 @@ def measure(path: Path, format: str, stream: VideoStream, times: Sequence[int]) 
         drift = float(np.abs(np.asarray(times) - even).max() * unit * measured)
     if declared is None:
         raise UserError(f"{path} has frame rate {rate}; expected 1 to 1000 frames per second.")
-    return Timing(declared, drift)
+    return Timing(declared, drift, float(stream.sample_aspect_ratio or 1))
 
 
 def tick_counts(path: Path, times: Iterable[float | None], rate: float) -> Iterator[int]:

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat, tee
 from pathlib import Path
 
@@ -53,12 +53,14 @@ class VideoInfo:
         size: (H, W) as shown, after rotation.
         num_frames: Number of frames, or None where the format does not say.
         drift: How uneven the rate is, see `Timing`.
+        stretch: How wide a pixel is, see `Timing`.
     """
 
     fps: float
     size: tuple[int, int]
     num_frames: int | None
     drift: float = 0.0
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Frames:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What should be known of the clip, a line each."""
-        return Timing(self.fps, self.info.drift).remarks(self.path)
+        drift = 0.0 if self.constant else self.info.drift
+        return Timing(self.fps, drift, self.info.stretch).remarks(self.path)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         if self.pictures is None:
@@ -125,7 +128,7 @@ def read_frames(
         info = probe_video(path)
         if constant_rate is None:
             return Frames(path, info, strict=strict)
-        info = VideoInfo(constant_rate, info.size, None)
+        info = replace(info, fps=constant_rate, num_frames=None)
         return Frames(path, info, constant=True, strict=strict)
     pictures = list_pictures(path)
     if not pictures:
@@ -191,7 +194,7 @@ def probe_video(path: str | Path, *, count: bool = False) -> VideoInfo:
         packets = guarded(path, container.demux(stream))
         times = shown_times(packets, stream.codec_context.name)
         timing = measure(path, container.format.name.split(",")[0], stream, times)
-    return VideoInfo(timing.fps, (height, width), number, timing.drift)
+    return VideoInfo(timing.fps, (height, width), number, timing.drift, timing.stretch)
 
 
 def read_comment(path: str | Path) -> Mapping[str, object]:

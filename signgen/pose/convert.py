@@ -103,6 +103,8 @@ def convert(
     if str(out).endswith(("/", "\\")) or (target.is_dir() and format != "openpose"):
         format = format or _FOLDER_FORMAT
         target = _target(target, next(iter(clips)) if clip is None else clip, format)
+    if target.exists() and target.resolve() == clips.path.resolve():
+        raise UserError(f"{target} is the input. Choose another name to write to.", ExitCode.USAGE)
     write_poses(_changed(poses, changes, clips.path), target, format)
     return Conversion(out=target, clips=1, written=1)
 

@@ -16,6 +16,7 @@ from signgen.media import (
     read_image,
 )
 from signgen.media.audio import Sound, has_sound, open_sound
+from signgen.media.timing import Timing
 from signgen.pose.drawing.drawn import holds_drawings, read_drawn_poses
 from signgen.pose.estimators import open_estimator
 from signgen.pose.extraction.cache import VideoPoses, open_video_poses
@@ -41,8 +42,10 @@ def read_source(config: RenderConfig) -> Frame:
                 ExitCode.USAGE,
             )
         return read_image(config.source)
-    frames = [] if number < 0 else islice(read_frames(config.source, strict=False), number, None)
-    for frame in frames:
+    clip = read_frames(config.source, strict=False)
+    for remark in Timing(clip.fps, stretch=clip.info.stretch).remarks(clip.path):
+        log.warning("%s", remark)
+    for frame in [] if number < 0 else islice(clip, number, None):
         return frame
     raise UserError(f"{config.source} has no frame {number}. Choose another --source-frame.")
 

@@ -127,6 +127,18 @@ def test_names_that_begin_with_a_dash(tmp_path, monkeypatch, capsys):
     assert files[1]["fps"] == 50
 
 
+def test_links_in_circles_and_long_outputs_are_no_fault_of_signgen(tmp_path, capsys):
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    poses = str(tmp_path / "a.pose")
+    Path(poses).write_bytes(pose_bytes(coco()))
+    loop = str(tmp_path / "loop.mp4")
+    assert main(["pose", "view", poses, "--video", loop, "-o", str(tmp_path / "v.mp4")]) == 66
+    assert "loop.mp4 is a link that leads back to itself" in capsys.readouterr().err
+    words = ["render", "--source", "s.png", "--poses", poses, "--out", "x" * 300 + ".mp4"]
+    assert main(words) in (66, 73)
+    assert "fault of signgen" not in capsys.readouterr().err
+
+
 def test_control_characters_are_shown_and_long_paths_do_not_exist(tmp_path, capsys):
     for name, shown in (
         ("a\x1b[31m.pose", "a\\x1b[31m.pose"),

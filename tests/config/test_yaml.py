@@ -72,10 +72,11 @@ def test_preset_is_the_base_that_other_keys_override() -> None:
 
 def test_yaml_traps(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text("precision: no\nlearning_rate: 1e-4\nwarmup: 010\n")
+    path.write_text("precision: no\nlearning_rate: 1e-4\nwarmup: 10\n")
     config = load_config(path, TrainConfig)
     assert config.precision == "no"
     assert config.learning_rate == 1e-4
+    assert config.warmup == 10
     path.write_text("")
     assert load_config(path, TrainConfig) == TrainConfig()
 
@@ -91,6 +92,8 @@ def test_yaml_traps(tmp_path: Path) -> None:
         ("steps: true", "steps is True; expected a whole number."),
         ("steps: 1.5", "steps is 1.5; expected a whole number."),
         ("steps: ten", "steps is 'ten'; expected a whole number."),
+        ("steps: 017", "steps is '017'; expected a whole number."),
+        ("steps: 1:30", "steps is '1:30'; expected a whole number."),
         ("learning_rate: true", "expected a number."),
         ("learning_rate: .nan", "expected a number."),
         ("learning_rate: .inf", "expected a number."),

@@ -189,6 +189,13 @@ def test_the_output_is_checked_before_the_work(tmp_path: Path) -> None:
         with pytest.raises(UserError) as caught:
             evaluate(EvalConfig(retrieval=retrieval, model="none", out=out))
         assert caught.value.code == ExitCode.CANNOT_CREATE
+    video = tmp_path / "v.mp4"
+    video.write_bytes(b"mine")
+    for given in ({"generated": str(video), "reference": "b"}, {"compare": (str(video),)}):
+        config = EvalConfig(**{"generated": "a", "reference": "b"} | given, out=str(video))
+        with pytest.raises(UserError, match=r"v\.mp4 is an input"):
+            evaluate(config)
+    assert video.read_bytes() == b"mine"
 
 
 def test_equal_folders_are_perfect_with_key_points_that_are_given(tmp_path: Path) -> None:

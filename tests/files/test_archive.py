@@ -147,6 +147,7 @@ ATTACKS: dict[str, bytes] = {
     "parent.zip": zipped((zip_entry("a/../../evil.txt"), b"x")),
     "link.zip": zipped((zip_entry("link", 0o120777), b"/etc/passwd")),
     "device.zip": zipped((zip_entry("null", 0o020666), b"")),
+    "long.zip": zipped((zip_entry("x" * 300), b"x")),
     "backslash.zip": zipped((zip_entry("..\\evil.txt"), b"x")),
     "drive.zip": zipped((zip_entry("C:/evil.txt"), b"x")),
     "null.zip": forged_zip(b"aaaaaaaa", b"a.png\0.x"),

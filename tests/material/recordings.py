@@ -14,7 +14,14 @@ def ramps(count: int, side: int = 32) -> list[np.ndarray]:
     return [np.broadcast_to(rows + 5 * t, (side, side, 3)).copy() for t in range(count)]
 
 
-def record_video(path: Path, codec: str, times: list[int], *, declared: bool = True) -> Path:
+def record_video(
+    path: Path,
+    codec: str,
+    times: list[int],
+    *,
+    declared: bool = True,
+    stretch: Fraction | None = None,
+) -> Path:
     """Write a video whose frames are shown at these milliseconds, the brighter the later.
 
     What browsers record (`declared=False`) has neither a duration nor a rate.
@@ -25,6 +32,8 @@ def record_video(path: Path, codec: str, times: list[int], *, declared: bool = T
         stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
         unit = 40 if path.suffix == ".avi" else 1  # AVI has whole frames only
         stream.codec_context.time_base = Fraction(unit, 1000)
+        if stretch is not None:
+            stream.codec_context.sample_aspect_ratio = stretch
         for picture, time in zip(ramps(len(times)), times, strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = time // unit, Fraction(unit, 1000)

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,21 @@ def test_uneven_times_give_one_rate_in_every_container_and_a_warning(tmp_path: P
         (remark,) = read_frames(path).remarks
         assert "has no constant frame rate" in remark
         assert open_video(path).remarks == (remark,)
+
+
+def test_pixels_that_are_not_square_are_said(tmp_path: Path) -> None:
+    path = record_video(tmp_path / "a.mp4", "libx264", [0, 40, 80], stretch=Fraction(16, 15))
+    (remark,) = read_frames(path).remarks
+    assert "a.mp4 has pixels 1.07 times as wide as high" in remark
+    assert open_video(path).remarks == read_frames(path, constant_rate=25.0).remarks == (remark,)
+
+
+def test_frames_that_are_days_apart_are_refused(tmp_path: Path) -> None:
+    path = record_video(tmp_path / "a.mkv", "libx264", [0, 40, 80, 10**8])
+    with pytest.raises(UserError, match=r"a\.mkv shows 4 frames in 100,000 seconds; expected at"):
+        read_frames(path)
+    with pytest.raises(UserError, match="shows 4 frames"):
+        len(open_video(path))
 
 
 def test_a_constant_rate_shows_each_frame_when_the_file_says(tmp_path: Path) -> None:

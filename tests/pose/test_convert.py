@@ -107,6 +107,18 @@ def test_names_do_not_lead_out_of_the_folder(name, tmp_path):
     assert sorted(map(str, files)) == ["clips.pkl", "out/train/ok.npz"]
 
 
+def test_the_input_is_not_written_over(tmp_path, capsys):
+    write_poses(sequence(), tmp_path / "a.json", "openpose")
+    write_poses(sequence(), tmp_path / "b", "openpose")
+    before = (tmp_path / "a.json").read_bytes()
+    for words in (["a.json", "../a.json"], ["b", "b", "--format", "openpose"]):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        places = [str(tmp_path / words[0]), str(tmp_path / "sub" / ".." / words[1].lstrip("./"))]
+        assert main(["pose", "convert", *places, *words[2:]]) == ExitCode.USAGE
+        assert "is the input. Choose another name" in capsys.readouterr().err
+    assert (tmp_path / "a.json").read_bytes() == before
+
+
 def test_places_that_do_not_fit(tmp_path, capsys, monkeypatch):
     path = archive(tmp_path, train__x=clip(1), train__y=clip(2))
     monkeypatch.chdir(tmp_path)
@@ -152,9 +164,13 @@ def test_changes_come_in_the_order_of_the_fields():
 def test_convert_takes_them_as_flags(tmp_path, capsys):
     write_poses(walk(), tmp_path / "in.npz")
     words = ["pose", "convert", str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
-    for flags in ("--crop 9 9 5 9", "--resize 0 5", "--fill-gaps -1"):
+    for flags, message in (
+        ("--crop 9 9 5 9", "cannot be changed so"),
+        ("--resize 0 5", "resize is [0, 5]; expected at least 1"),
+        ("--fill-gaps -1", "cannot be changed so"),
+    ):
         assert main([*words, *flags.split()]) == 2
-        assert "cannot be changed so" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
         assert not (tmp_path / "out.npz").exists()
     assert (
         main([*words, *["--resize", "130", "105", "--flip", "--fill-gaps", "2", "--smooth"]]) == 0

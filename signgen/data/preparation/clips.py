@@ -145,7 +145,6 @@ def _prepared(
     resplit: Resplit | None = None,
 ) -> tuple[Prepared, dict[str, object]]:
     """Gather key points, write the manifest and, if asked for, the cache; return a report too."""
-    out = Path(config.out)
     source = _PoseSource(config, clips.root, KeypointFiles(keypoints, clips.entries))
     source.remarks += clips.remarks
     poses_of = None if config.estimator == "none" and not keypoints else source.poses_of
@@ -156,7 +155,7 @@ def _prepared(
         name,
         SKELETON,
         poses_of,
-        out,
+        Path(config.out),
         check=config.check,
         trim_ends=config.trim_ends,
         resplit=resplit,
@@ -167,7 +166,7 @@ def _prepared(
     if config.cache is not None:
         dataset = open_dataset(config.out, video_reader=config.video_reader)
         splits = list(prepared.manifest.counts())
-        write_cache(dataset, splits, out / "cache", config.cache, config.cache_resize)
+        write_cache(dataset, splits, f"{config.out}/cache", config.cache, config.cache_resize)
     return prepared, {
         "schema_version": 1,
         "dataset": name,
@@ -205,7 +204,7 @@ def _without_training(prepared: Prepared) -> list[str]:
 
 
 def _without_hands(coverage: Mapping[str, float]) -> list[str]:
-    """Warn where hands are hardly to be seen; most signing has both, and some one all the time."""
+    """Warn where hands are hardly to be seen."""
     shares = coverage.values()
     if not shares or (min(shares) >= 0.2 and max(shares) >= 0.5):
         return []
@@ -307,8 +306,7 @@ class _PoseSource:
         if left > self.config.trim_ends:
             raise UserError(
                 f"has {len(poses)} poses for {video.file_frames} frames of its file, {count} at "
-                f"{entry.fps:g} per second; expected as many. --trim-ends {left} cuts the longer "
-                "one at the end."
+                f"{entry.fps:g} a second; expected as many. --trim-ends {left} cuts the longer one."
             )
         return poses.frames([number for number in video.numbers if number < len(poses)])
 

@@ -109,5 +109,8 @@ def expanded(path: Path, limit: int, purpose: str) -> Source:
             "it with gzip -d if it is what you want."
         )
     if not sniff(data) or data.startswith(_GZIP):
-        raise UserError(f"{path} is a gzip file but not of a pickle; expected {purpose}.")
+        raise UserError(
+            f"{path} is a gzip file but not of a pickle; expected {purpose}. Expand it with "
+            "gzip -d first."
+        )
     return data

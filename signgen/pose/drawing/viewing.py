@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import ExitCode, UserError
-from signgen.files.paths import check_output
+from signgen.files.paths import check_outputs
 from signgen.media import contact_sheet, read_frames, read_image, save_image, write_video
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.formats import read_clip_of, read_poses
@@ -19,7 +19,7 @@ from signgen.pose.summary import remarks
 from signgen.pose.transforms import resize
 from signgen.structures import PoseSequence
 
-__all__ = ["check_outputs", "overlay", "view_file", "write_frames"]
+__all__ = ["overlay", "view_file", "write_frames"]
 
 log = logging.getLogger(__name__)
 
@@ -107,18 +107,6 @@ def _fitting(
     if left:
         log.warning("%s; %d are shown.", says, min(total, len(poses)))
     return poses.frames(slice(total))
-
-
-def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | None]) -> None:
-    """Check that files can be written, and that none is an input or another one of them."""
-    taken = {Path(name).resolve() for name in inputs if name is not None}
-    for path in outputs:
-        check_output(path)
-        if path.resolve() in taken:
-            raise UserError(
-                f"{path} is an input, or written twice. Choose another name.", ExitCode.USAGE
-            )
-        taken.add(path.resolve())
 
 
 def write_frames(path: Path, frames: Iterator[Frame], poses: PoseSequence, origin: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from signgen.config.pose import PoseExtractConfig
 from signgen.errors import ExitCode, UserError
 from signgen.files.digests import sha256
-from signgen.files.paths import check_output
+from signgen.files.paths import check_output, check_outputs
 from signgen.files.reading import read_text
 from signgen.files.writing import make_folder, save_text
 from signgen.media import find_clips
@@ -53,7 +53,7 @@ def extract(config: PoseExtractConfig, progress: FrameCounter | None = None) -> 
     files = {id: files[id] for id in take_shard(tuple(files), config.shard)}
     boxes = None if config.boxes is None else read_boxes(config.boxes)
     if config.report is not None:
-        check_output(config.report)
+        check_outputs([Path(config.report)], [*config.inputs, config.boxes, config.weights])
     estimator = open_estimator(
         config.estimator, config.weights, config.device, config.batch_size, aspect=config.aspect
     )

@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from signgen.errors import UserError
+from signgen.files.reading import taken
 from signgen.pose.formats.checks import checked_size, number_array
 from signgen.pose.formats.persons import (
     NUM_KEYPOINTS,
@@ -91,7 +92,9 @@ def _read_mmpose(file: InputFile) -> Clips:
     elif _is_mmpose_frame(_first(document)):
         frames = _numbered_frames(document, path, first=0)
     elif isinstance(document, list) and isinstance(document[0], list):
-        frames = [_mmpose_persons(entry, f"{path}: frame {t}") for t, entry in enumerate(document)]
+        frames = [
+            _mmpose_persons(entry, f"{path}: frame {t}") for t, entry in enumerate(taken(document))
+        ]
     else:
         frames = [_mmpose_persons(document, f"{path}: frame 0")]
     return Clips.of_one(file, "mmpose", read_signer(frames, file))
@@ -121,7 +124,7 @@ def _numbered_frames(entries: object, path: Path, *, first: int) -> list[list[Pe
         places,
         (
             _mmpose_persons(entry["instances"], f"{path}: frame {place}")
-            for place, entry in zip(places, entries, strict=True)
+            for place, entry in zip(places, taken(entries), strict=True)
         ),
     )
 
@@ -186,7 +189,7 @@ def _read_alphapose(file: InputFile) -> Clips:
     # Group the detections by the number of their picture
     people: dict[int, list[Person]] = {}
     bare = True
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(taken(entries)):
         if not _is_detection(entry):
             raise UserError(
                 f"{path}: entry {index} is not a detection with image_id and keypoints."

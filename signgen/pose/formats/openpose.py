@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signgen.errors import UserError
+from signgen.files.reading import taken
 from signgen.pose.formats.checks import checked_size, number_array
 from signgen.pose.formats.persons import Person, at_positions, identity_of, positions, read_signer
 from signgen.pose.formats.pose_maps import BODY_25, Component, map_components
@@ -88,7 +89,7 @@ def _entries(file: InputFile) -> tuple[list[int], Iterator[tuple[str, object]]]:
     if file.parts:
         return _frame_numbers(file), ((str(part), read_json(part)) for part in file.parts)
     document = file.document if isinstance(file.document, list) else [file.document]
-    named = ((f"{file.path}: frame {t}", entry) for t, entry in enumerate(document))
+    named = ((f"{file.path}: frame {t}", entry) for t, entry in enumerate(taken(document)))
     return list(range(len(document))), named
 
 

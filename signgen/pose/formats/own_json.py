@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from signgen.errors import UserError
+from signgen.files.reading import taken
 from signgen.pose.formats.checks import (
     checked_sequence,
     checked_size,
@@ -54,13 +55,15 @@ def _read(file: InputFile) -> Clips:
     if not frames:
         raise UserError(f"{path} holds 0 frames; expected at least 1.")
     count = SKELETONS[skeleton].num_keypoints
-    for index, frame in enumerate(frames):
+    tables = []
+    for index, frame in enumerate(taken(frames)):
         if not isinstance(frame, list) or len(frame) != count:
             found = len(frame) if isinstance(frame, list) else "no list of"
             raise UserError(
                 f"{path}: frame {index} has {found} key points; expected {count} ({skeleton})."
             )
-    table = number_array(frames, (None, count, 3), f"{path}: frames")
+        tables.append(number_array(frame, (count, 3), f"{path}: frame {index}"))
+    table = np.stack(tables)  # (T, K, 3)
     poses = checked_sequence(
         table[..., :2], table[..., 2], path, size=size, fps=fps, skeleton=skeleton
     )

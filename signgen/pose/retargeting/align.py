@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from signgen.config.pose import Align
 from signgen.errors import UserError
+from signgen.files.paths import check_outputs
 from signgen.media import read_image, side_by_side
-from signgen.pose.drawing.viewing import check_outputs, overlay, write_frames
+from signgen.pose.drawing.viewing import overlay, write_frames
 from signgen.pose.formats import read_clip_of, read_poses, write_poses
 from signgen.pose.retargeting.proportions import Alignment, measure
 from signgen.pose.retargeting.retarget import retarget

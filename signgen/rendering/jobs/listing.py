@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,8 @@ def is_many(config: RenderConfig) -> bool:
     """Whether settings ask for many videos: by a list, or by a folder of poses and one for out."""
     if config.jobs is not None:
         return True
-    named = Path(config.out).is_dir() or not Path(config.out).suffix
-    return bool(config.poses) and named and Path(config.poses).is_dir()
+    named = os.path.isdir(config.out) or not Path(config.out).suffix  # raises for no name
+    return bool(config.poses) and named and os.path.isdir(config.poses)
 
 
 def read_jobs(config: RenderConfig) -> list[RenderConfig]:

@@ -66,6 +66,20 @@ def test_ends_are_trimmed_where_asked_for(found: Scan, tmp_path: Path) -> None:
         prepare_dataset(found, "made", SKELETON, uneven, tmp_path / "two")
 
 
+def test_key_points_keep_their_64_bits(found: Scan, tmp_path: Path) -> None:
+    """What is a whole number in 64 bits is not always one in 32, and is drawn a pixel lower."""
+
+    def exact(entry: Entry) -> PoseSequence:
+        poses = poses_of(entry)
+        return replace(poses, keypoints=np.full(poses.keypoints.shape, 0.1 + 1), size=SIZE)
+
+    prepare_dataset(found, "made", SKELETON, exact, tmp_path / "out")
+    dataset = open_dataset(str(tmp_path / "out"))
+    points = dataset.poses(dataset.records("train")[0]).keypoints
+    assert points.dtype == np.float64
+    assert (points[:, :7] == 0.1 + 1).all()
+
+
 def test_poses_are_packed_in_pixels_of_the_frames(found: Scan, tmp_path: Path) -> None:
     made = prepare_dataset(found, "made", SKELETON, poses_of, tmp_path / "out")
     assert made.problems == found.problems

@@ -101,7 +101,7 @@ def test_own_json(tmp_path):
             *((own(frames=frames(x, axis=2)), f"confidence of {point}") for x in (INFINITY, -0.5)),
             *((own(frames=frames(x)), "numbers") for x in ("12", [1], {}, 10**400, "x")),
             (own(frames=[*frames(1.0), frames(1.0)[0][:5]]), "frame 2 has 5 key points; expected"),
-            (own(frames=[[[1.0, 2.0]] * 133]), "expected shape [any, 133, 3]"),
+            (own(frames=[[[1.0, 2.0]] * 133]), "expected shape [133, 3]"),
             (own(frames=[]), "0 frames"),
             (own(frames={"a": 1}), "not a list"),
             (own(frames=[[[0.0] * 3] * 133] * 3), "every key point of all 3 frames is missing"),
