@@ -221,7 +221,7 @@ def person_mask(picture: Picture, figure: Figure, unit: float) -> NDArray[np.flo
         sketch.head(label, *head)
     sure = cv2.resize((sketch.mask == cv2.GC_FGD).astype(np.uint8), size[::-1]) > 0
     labels = _parted(less, sketch.mask, round(_MARGIN * unit * scale))
-    wide = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_LINEAR)
+    wide = np.asarray(cv2.resize(labels, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     wide = np.where(_gaps(picture, wide, sure, unit), np.float32(0), wide)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     return _guided(gray, np.asarray(wide, np.float32), max(1, round(0.02 * unit)))

@@ -94,12 +94,12 @@ def identity_metric(network: Embedder | Unavailable) -> MeanMetric:
 
 def _measure(network: Embedder, generated: Chunk, reference: Chunk) -> Values:
     found = _landmarks(reference)
-    known = ~np.isnan(found).any(axis=(1, 2))
-    values = np.full(len(found), np.nan)
     truth = reference.feature(_embeddings, network)
-    for frame in np.flatnonzero(known):
-        values[frame] = network.embed(generated.frames[frame], found[frame]) @ truth[frame]
-    return {"value": values, "coverage": known.astype(np.float64)}
+    values, coverage = np.full(len(found), np.nan), np.zeros(len(found))
+    for frame, embedding in truth.items():
+        values[frame] = network.embed(generated.frames[frame], found[frame]) @ embedding
+        coverage[frame] = 1
+    return {"value": values, "coverage": coverage}
 
 
 def _embeddings(chunk: Chunk, network: Embedder) -> dict[int, NDArray[Any]]:
