@@ -93,15 +93,15 @@ def plan(config: RenderConfig) -> RenderPlan:
         warnings=() if motion is None else motion.warnings,
         files=tuple(map(str, inputs.outputs)),
         extraction=_extraction(inputs.poses),
-        estimate=estimated(config, inputs),
     )
 
     # What the model says to it
     if config.model != WARP:
-        return _with_model(planned, inputs, motion, config)
-    if motion is None:
-        return planned
-    return _warned(planned, WarpRenderer().warnings(inputs.source, motion.poses, motion.signer))
+        planned = _with_model(planned, inputs, motion, config)
+    elif motion is not None:
+        found = WarpRenderer().warnings(inputs.source, motion.poses, motion.signer)
+        planned = _warned(planned, found)
+    return replace(planned, estimate=estimated(config, inputs))
 
 
 def _warned(planned: RenderPlan, warnings: Sequence[str]) -> RenderPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def open_onnx(path: str | Path, device: str, expected: str) -> tuple[Any, int]:
             takes something else.
     """
     path = check_input(path, expected)
+    # Without this, from 1.29 on it sends reports of what is run to its makers
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:

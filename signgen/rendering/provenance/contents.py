@@ -11,6 +11,7 @@ import signgen
 from signgen.checkpoints.finding import resolve
 from signgen.config.render import RenderConfig
 from signgen.files.digests import sha256
+from signgen.files.paths import check_input
 from signgen.rendering.warp import WARP
 
 __all__ = ["content_digest", "input_digests", "model_digest"]
@@ -74,4 +75,6 @@ def model_digest(config: RenderConfig) -> str:
     Raises:
         UserError: If there is no such model.
     """
-    return "" if config.model == WARP else sha256(resolve(config.model)[0] / "manifest.json")
+    if config.model == WARP:
+        return ""
+    return sha256(check_input(resolve(config.model)[0] / "manifest.json", "manifest of a model"))
