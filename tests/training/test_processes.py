@@ -97,7 +97,8 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(tmp_pat
             compared = one.get("validation", one), two.get("validation", two)
             for name, value in compared[0].items():  # type: ignore[union-attr]
                 if name not in {"seconds", "samples_per_second"}:
-                    assert compared[1][name] == pytest.approx(value, rel=1e-5, abs=2e-6), name  # type: ignore[index]
+                    # Pictures are scored in whole grey levels: one of them moves SSIM by some 1e-6
+                    assert compared[1][name] == pytest.approx(value, rel=1e-5, abs=1e-5), name  # type: ignore[index]
         # Gradients: the optimiser's mean of them
         first, second = (
             torch.load(folder / "checkpoints" / "step-000003" / "trainer.pt", weights_only=True)
