@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,9 @@ import pytest
 from signgen.config.ui import UiConfig
 from signgen.ui.page import Page, open_page
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 PORT = 7893
 SLOW = 400_000  # milliseconds; a test machine may be busy
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 @pytest.fixture(scope="session")
@@ -29,17 +23,6 @@ def page() -> Iterator[Page]:
     config = UiConfig(port=PORT, model="warp", device="cpu", max_frames=300, open=False)
     with open_page(config) as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("needs Chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

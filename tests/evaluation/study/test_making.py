@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -114,22 +113,14 @@ def test_what_is_wrong_is_one_line_and_nothing_is_left(
 
 
 def test_raters_fill_it_in_and_their_answers_are_read(
-    systems: Path, capsys: pytest.CaptureFixture[str]
+    systems: Path, capsys: pytest.CaptureFixture[str], browser: Any
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not chromium:
-        pytest.skip("needs Chromium")
     assert main(words(systems, "--study-clips", "1")) == 0
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
     results: list[dict[str, Any]] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=flags)
-        for rater in ("A7", "A7", "B2"):
-            page = browser.new_page(viewport={"width": 900, "height": 1000})
-            results.append(answer(page, systems / "study" / "study.html", rater))
-            page.close()
-        browser.close()
+    for rater in ("A7", "A7", "B2"):
+        page = browser.new_page(viewport={"width": 900, "height": 1000})
+        results.append(answer(page, systems / "study" / "study.html", rater))
+        page.close()
     first, again, other = results
 
     # Everything is answered, in an order that depends on the code alone
