@@ -120,16 +120,21 @@ class WindowsStage(DecoderStage):
         Raises:
             ValueError: If there are no guides with windows.
         """
-        guide = batch.guide
-        if guide is None or guide.windows is None:
-            raise ValueError("stage windows needs guides with windows")
-        # Pictures without them
+        guide, conditioning, latents = self.sampled(batch, latents)
         with torch.no_grad():
-            conditioning = self.condition_batch(batch)
-            if latents is None:
-                latents = self.sample(conditioning, guide.size)
             picture = self.decode(latents, conditioning, replace(guide, windows=None))
         return self.in_windows(picture, batch, guide)
+
+    @torch.no_grad()
+    def sampled(self, batch: Batch, latents: Tensor | None) -> tuple[Guide, Conditioning, Tensor]:
+        """Return the guide of a batch, what its pictures are conditioned on, and their latents."""
+        guide = batch.guide
+        if guide is None or guide.windows is None:
+            raise ValueError("this stage needs guides with windows")
+        conditioning = self.condition_batch(batch)
+        if latents is None:
+            latents = self.sample(conditioning, guide.size)
+        return guide, conditioning, latents
 
     def in_windows(self, picture: Tensor, batch: Batch, guide: Guide) -> dict[str, Tensor]:
         """Paint in the windows of pictures (B, 3, H, W), and compare; see `loss`."""
@@ -172,13 +177,7 @@ class SignerStage(WindowsStage):
         Returns:
             Scalars `loss` (optimised), and those of both other stages.
         """
-        guide = batch.guide
-        if guide is None or guide.windows is None:
-            raise ValueError("stage signer needs guides with windows")
-        with torch.no_grad():
-            conditioning = self.condition_batch(batch)
-            if latents is None:
-                latents = self.sample(conditioning, guide.size)
+        guide, conditioning, latents = self.sampled(batch, latents)
         picture = self.decode(latents, conditioning, replace(guide, windows=None), clamp=False)
         losses = reconstruction_loss(picture, batch, self.config, self.latents.factor)
         painted = self.in_windows(picture.detach().clamp(-1, 1), batch, guide)
