@@ -238,7 +238,7 @@ def start_from(
 
 def with_losses_of(model: ModelConfig, config: ModelConfig) -> ModelConfig:
     """Return the settings of a model with the weights of losses that others have."""
-    names = ("hand_weight", "face_weight", "perceptual_weight")
+    names = ("hand_weight", "face_weight", "perceptual_weight", "ssim_weight")
     return replace(model, **{name: getattr(config, name) for name in names})
 
 

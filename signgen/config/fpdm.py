@@ -221,6 +221,8 @@ class FPDMConfig:
     perceptual_weight: NotNegative = 0.0
     """Weight of the distance between features of EfficientNet-Lite0 where pictures are trained;
     needs `signgen[train]`. FPDM has none."""
+    ssim_weight: NotNegative = 0.0
+    """Weight of what SSIM lacks to 1 where pictures are trained; FPDM has none."""
 
 
 def full_fpdm(
@@ -293,6 +295,7 @@ def guided_fpdm() -> FPDMConfig:
         hand_weight=3.0,
         face_weight=1.0,
         perceptual_weight=0.2,
+        ssim_weight=0.4,
         offset_noise=0.0,
         timestep_shift=3.0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ COLOUR_WEIGHT = 20.0
 far that without it clothes stay grey for the first thousand steps."""
 PAINTED_WEIGHT = 0.25
 """Weight of the L1 distance of what a guided decoder paints where something moved."""
+SSIM_WINDOW = 11
+"""Side of the Gaussian windows of SSIM, in pixels."""
 
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
@@ -150,8 +153,8 @@ def reconstruction_loss(
         factor: Side of one latent cell in pixels.
 
     Returns:
-        Scalars `loss` (optimised), `l1`, `edges`, `square`, `colour` and, where it has a weight and
-        the network is there, `perceptual`.
+        Scalars `loss` (optimised), `l1`, `edges`, `square`, `colour` and, where they have a weight,
+        `structure`, and `perceptual` if the network is there.
     """
     # Hands and face count more; the mean weight is 1
     weight = 1 + config.hand_weight * batch.hands  # (B, 1, H, W)
@@ -176,6 +179,12 @@ def reconstruction_loss(
     loss = l1 + EDGE_WEIGHT * edges + SQUARE_WEIGHT * square + COLOUR_WEIGHT * colour
     losses = {"l1": l1, "edges": edges, "square": square, "colour": colour}
 
+    # Structure (Zhao et al., IEEE TCI 2017), of pictures large enough for its windows
+    if config.ssim_weight and min(decoded.shape[-2:]) >= SSIM_WINDOW:
+        structure = (weight * (1 - _similarity(decoded, batch.target))).mean()
+        losses["structure"] = structure
+        loss = loss + config.ssim_weight * structure
+
     # Features
     if config.perceptual_weight:
         perceptual = perceptual_distance(decoded, batch.target)
@@ -183,3 +192,16 @@ def reconstruction_loss(
             losses["perceptual"] = perceptual
             loss = loss + config.perceptual_weight * perceptual
     return losses | {"loss": loss}
+
+
+def _similarity(made: Tensor, wanted: Tensor) -> Tensor:
+    """Return the SSIM (B, 1, H, W) around every pixel, in 32 bits: it subtracts large squares."""
+    # Late, because rendering needs none of it, and it takes seconds
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    with torch.autocast(made.device.type, enabled=False):
+        _, similarity = structural_similarity_index_measure(
+            made.float(), wanted.float(), data_range=2.0, return_full_image=True
+        )
+    mean: Tensor = similarity.mean(dim=1, keepdim=True)
+    return mean

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from math import radians
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
@@ -14,7 +18,12 @@ from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
 from signgen.models.parsing_guided.model import ParsingGuided
-from signgen.structures import Batch, Conditioning, ExitCode, Guide, UserError
+from signgen.structures import Batch, Conditioning, ExitCode, Guide, UserError, Windows
+
+TURN = radians(20)
+"""Angle by which windows are turned in training at most."""
+ZOOM, SHIFT = 0.12, 0.12
+"""Shares of half a window by which it is scaled and shifted in training at most."""
 
 
 class DecoderStage(FPDM):
@@ -140,6 +149,8 @@ class WindowsStage(DecoderStage):
         """Paint in the windows of pictures (B, 3, H, W), and compare; see `loss`."""
         decoder = self.decoder
         assert decoder is not None
+        # Turned, zoomed and shifted at random: one signer's hands are few
+        turns = random_turns(guide.windows)  # (B, P, 2, 3)
         # Each painter on its windows
         losses: dict[str, Tensor] = {}
         total = picture.new_zeros(())
@@ -150,6 +161,10 @@ class WindowsStage(DecoderStage):
                 continue
             drawn, seen = painter.seen(picture, guide, found)
             _, wanted = painter.seen(batch.target, guide, found)
+            if self.training:
+                grid = F.affine_grid(torch.stack([turns[at] for at in found]), seen.source.shape)
+                drawn = _read(drawn, grid)
+                seen, wanted = (one.mapped(partial(_read, grid=grid)) for one in (seen, wanted))
             painting = painter.network(None, drawn, seen)
             mixed = painting.mix(seen.warped, seen.source, seen.moved)
             windows = replace(batch, target=wanted.source, hands=seen.moved, face=None)
@@ -157,6 +172,20 @@ class WindowsStage(DecoderStage):
             total = total + own.pop("loss")
             losses |= {f"{name}_{key}": value for key, value in own.items()}
         return losses | {"loss": total}
+
+
+def random_turns(windows: Windows) -> Tensor:
+    """Draw how windows are changed in training; (B, P, 2, 3) for `affine_grid`."""
+    draw = draws.uniform(windows.squares.new_empty(*windows.squares.shape[:2], 4).float()) * 2 - 1
+    angle, zoom = draw[..., 0] * TURN, 1 + draw[..., 1] * ZOOM  # (B, P)
+    rows = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=-1)
+    turn = rearrange(rows, "b p (i j) -> b p i j", i=2) * zoom[..., None, None]
+    return torch.cat([turn, SHIFT * draw[..., 2:, None]], dim=-1)
+
+
+def _read(plane: Tensor, grid: Tensor) -> Tensor:
+    """Read windows (n, C, S, S) at a grid; what lies outside is their border."""
+    return F.grid_sample(plane, grid.to(plane.dtype), padding_mode="border", align_corners=False)
 
 
 class SignerStage(WindowsStage):
