@@ -200,8 +200,10 @@ def _similarity(made: Tensor, wanted: Tensor) -> Tensor:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     with torch.autocast(made.device.type, enabled=False):
+        # In [0, 1]: around a mean of 0 the smallest difference would count as a lot
+        pixels = [picture.float() / 2 + 0.5 for picture in (made, wanted)]
         _, similarity = structural_similarity_index_measure(
-            made.float(), wanted.float(), data_range=2.0, return_full_image=True
+            *pixels, data_range=1.0, return_full_image=True
         )
     mean: Tensor = similarity.mean(dim=1, keepdim=True)
     return mean

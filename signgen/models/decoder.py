@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from math import radians
 
 import torch
@@ -149,7 +148,7 @@ class WindowsStage(DecoderStage):
         """Paint in the windows of pictures (B, 3, H, W), and compare; see `loss`."""
         decoder = self.decoder
         assert decoder is not None
-        # Turned, zoomed and shifted at random: one signer's hands are few
+        # Turned, scaled and shifted at random, because hands of one signer are few
         turns = random_turns(guide.windows)  # (B, P, 2, 3)
         # Each painter on its windows
         losses: dict[str, Tensor] = {}
@@ -162,9 +161,9 @@ class WindowsStage(DecoderStage):
             drawn, seen = painter.seen(picture, guide, found)
             _, wanted = painter.seen(batch.target, guide, found)
             if self.training:
-                grid = F.affine_grid(torch.stack([turns[at] for at in found]), seen.source.shape)
-                drawn = _read(drawn, grid)
-                seen, wanted = (one.mapped(partial(_read, grid=grid)) for one in (seen, wanted))
+                turn = torch.stack([turns[at] for at in found])
+                drawn, seen = turned(drawn, seen, turn)
+                _, wanted = turned(drawn, wanted, turn)
             painting = painter.network(None, drawn, seen)
             mixed = painting.mix(seen.warped, seen.source, seen.moved)
             windows = replace(batch, target=wanted.source, hands=seen.moved, face=None)
@@ -183,9 +182,20 @@ def random_turns(windows: Windows) -> Tensor:
     return torch.cat([turn, SHIFT * draw[..., 2:, None]], dim=-1)
 
 
-def _read(plane: Tensor, grid: Tensor) -> Tensor:
-    """Read windows (n, C, S, S) at a grid; what lies outside is their border."""
-    return F.grid_sample(plane, grid.to(plane.dtype), padding_mode="border", align_corners=False)
+def turned(drawn: Tensor, seen: Guide, turns: Tensor) -> tuple[Tensor, Guide]:
+    """Change n windows; what lies outside is their border.
+
+    Args:
+        drawn: (n, 3, S, S) drawn poses.
+        seen: What is in the windows, at that size.
+        turns: (n, 2, 3) of `random_turns`.
+    """
+    grid = F.affine_grid(turns, list(drawn.shape), align_corners=False)
+
+    def read(plane: Tensor) -> Tensor:
+        return F.grid_sample(plane, grid, padding_mode="border", align_corners=False)
+
+    return read(drawn), seen.mapped(read)
 
 
 class SignerStage(WindowsStage):

@@ -6,8 +6,9 @@ import torch
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.model import tiny_fpdm
 from signgen.errors import UserError
+from signgen.evaluation.metrics.pixels.ssim import ssim
 from signgen.models import build_stage
-from signgen.models.autoencoder import AutoencoderStage, build_autoencoder
+from signgen.models.autoencoder import AutoencoderStage, build_autoencoder, reconstruction_loss
 from signgen.models.base import LatentSpace
 from signgen.structures import Guide
 
@@ -98,6 +99,23 @@ def test_edge_distance_sees_edges_only(batch):
         losses = stage.loss(constant)
     assert float(losses["edges"]) == 0
     assert float(losses["l1"]) == pytest.approx(0.25)
+
+
+def test_what_ssim_lacks_is_counted_where_it_has_a_weight(batch):
+    torch.manual_seed(2)
+    made = (batch.target + 0.2 * torch.randn_like(batch.target)).clamp(-1, 1)
+    config = tiny_fpdm()
+    plain = reconstruction_loss(made, batch, config, 8)
+    weighted = reconstruction_loss(made, batch, replace(config, ssim_weight=0.5), 8)
+    assert "structure" not in plain
+    # Windows over mirrored borders count here and not there, so in bytes of a larger picture
+    pixels = [
+        ((x + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy() for x in (made, batch.target)
+    ]
+    assert float(weighted["structure"]) == pytest.approx(1 - ssim(*pixels).mean(), abs=0.02)
+    assert torch.allclose(weighted["loss"], plain["loss"] + 0.5 * weighted["structure"])
+    equal = reconstruction_loss(batch.target, batch, replace(config, ssim_weight=0.5), 8)
+    assert float(equal["structure"]) == pytest.approx(0, abs=1e-5)
 
 
 def test_latent_space_scales_and_clamps(batch):
