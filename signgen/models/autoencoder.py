@@ -201,9 +201,11 @@ def _similarity(made: Tensor, wanted: Tensor) -> Tensor:
 
     with torch.autocast(made.device.type, enabled=False):
         # In [0, 1]: around a mean of 0 the smallest difference would count as a lot
-        pixels = [picture.float() / 2 + 0.5 for picture in (made, wanted)]
         _, similarity = structural_similarity_index_measure(
-            *pixels, data_range=1.0, return_full_image=True
+            made.float() / 2 + 0.5,
+            wanted.float() / 2 + 0.5,
+            data_range=1.0,
+            return_full_image=True,
         )
     mean: Tensor = similarity.mean(dim=1, keepdim=True)
     return mean

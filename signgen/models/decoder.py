@@ -148,6 +148,7 @@ class WindowsStage(DecoderStage):
         """Paint in the windows of pictures (B, 3, H, W), and compare; see `loss`."""
         decoder = self.decoder
         assert decoder is not None
+        assert guide.windows is not None
         # Turned, scaled and shifted at random, because hands of one signer are few
         turns = random_turns(guide.windows)  # (B, P, 2, 3)
         # Each painter on its windows

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from signgen.config.autoencoder import DecoderConfig
 from signgen.config.model import FPDMConfig
-from signgen.models.guided.painting import Painter, Painting
+from signgen.models.guided.painting import Painter, Painting, with_detail
 from signgen.models.guided.windows import FACE, HANDS, SIDE, WindowPainter
 from signgen.structures import Conditioning, ExitCode, Guide, UserError
 
@@ -58,6 +58,8 @@ class GuidedDecoder(Painter):
     def picture(self, latents: Tensor, conditioning: Conditioning, guide: Guide | None) -> Tensor:
         """Paint a picture at the size of the drawn pose, and mix it at the size of the guide.
 
+        Outside of training, which is on the painting as it is, lost detail comes back.
+
         Args:
             latents: (B, C, h, w), not scaled.
             conditioning: With the drawn poses.
@@ -77,6 +79,8 @@ class GuidedDecoder(Painter):
         small = fitting(guide, drawing)
         painting: Painting = self(latents, drawing, small, conditioning.embedding)
         picture = painting.mix(guide.warped, guide.source, guide.moved)
+        if not self.training:
+            picture = with_detail(picture, guide)
         if guide.windows is not None:
             for painter in self.painters.values():
                 picture = painter(picture, guide)

@@ -18,12 +18,19 @@ from torch import Tensor, nn
 
 from signgen.structures import Guide, expect
 
-__all__ = ["GUIDE_CHANNELS", "Painter", "Painting", "guide_planes"]
+__all__ = ["GUIDE_CHANNELS", "Painter", "Painting", "guide_planes", "with_detail"]
 
 GUIDE_CHANNELS = 3 + 3 + 1 + 3
 """Moved source, source, what moved, masks."""
 FIRST_GATE = (0.0, 2.0, 0.0)
 """Logits of painted, moved and unmoved source before anything is learned."""
+CELL = 1 / 32
+"""Side of the cells whose mean colours are compared for detail, as a share of the height."""
+ALIKE = 0.1
+"""Mean difference of two colours in [-1, 1] at which they are still much alike."""
+FINE, COARSE = 0.05, 0.12
+"""What the deviation inside cells has to exceed the painted one by for the moved source's detail
+to come back not at all and wholly. The noise of a camera is below."""
 FULL = 12
 """Channels at the picture's full size."""
 
@@ -62,6 +69,43 @@ class Painting:
         shares = gate.split(1, dim=1)
         picture = shares[0] * painted + shares[1] * _shifted(warped, flow) + shares[2] * source
         return source + moved * (picture - source)
+
+
+def with_detail(picture: Tensor, guide: Guide) -> Tensor:
+    """Give back what painting has blurred: stripes, prints and letters of the moved source.
+
+    What a network cannot place to the pixel it paints as its mean. Where a picture has the moved
+    source's colours cell by cell, and much less inside of the cells, it shows the same thing, and
+    is given what the moved source has inside of them.
+
+    Args:
+        picture: (B, 3, H, W) painted, in about [-1, 1].
+        guide: Of the same size.
+
+    Returns:
+        (B, 3, H, W); what did not move stays.
+    """
+    hole, _, valid = guide.masks.split(1, dim=1)
+    known = guide.moved * valid * (1 - hole)  # (B, 1, H, W)
+    made, moved = _mean_of_cells(picture), _mean_of_cells(guide.warped)
+    fine, blurred = guide.warped - moved, picture - made
+    alike = torch.exp(-((made - moved).abs().mean(dim=1, keepdim=True) / ALIKE).square())
+    lost = _deviation(fine) - _deviation(blurred)
+    share = known * alike * ((lost - FINE) / (COARSE - FINE)).clamp(0, 1)
+    return picture + share * (fine - blurred)
+
+
+def _mean_of_cells(plane: Tensor) -> Tensor:
+    """Return planes (B, C, H, W) as smooth as means over cells are."""
+    height, width = plane.shape[-2:]
+    rows = max(1, round(1 / CELL))
+    cells = _at_size(plane, (rows, max(1, round(rows * width / height))))
+    return _at_size(cells, (height, width))
+
+
+def _deviation(detail: Tensor) -> Tensor:
+    """Return the deviation (B, 1, H, W) of detail inside of the cells around."""
+    return _mean_of_cells(detail.square().mean(dim=1, keepdim=True)).clamp(min=1e-8).sqrt()
 
 
 def _at_size(value: Tensor, size: tuple[int, int]) -> Tensor:
