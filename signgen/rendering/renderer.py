@@ -23,6 +23,7 @@ from signgen.diffusion.guidance import guidance_weights
 from signgen.media.resizing import check_size, resize_image
 from signgen.models.inputs import PoseDrawing, source_size, tower_side
 from signgen.pose.drawing.drawn import DrawnPoses
+from signgen.pose.resting import rest_arms
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.rendering.acceleration import ahead, remember
 from signgen.rendering.base import (
@@ -175,6 +176,7 @@ class Renderer:
         if self.model.config.guided:
             guide = GuideSource.of(area, own)
             inside = fill_missing(inside, MAX_GAP)
+            inside = inside if own is None else rest_arms(inside, own)
 
         # Chunk by chunk: drawn, sampled, pasted
         drawn: Iterator[Drawn] = self._drawings(inside, guide, self._chunks(area, inside, start))

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from signgen.media.resizing import check_size
+from signgen.pose.resting import rest_arms
 from signgen.pose.transforms import fill_missing, fit_to_source
 from signgen.pose.warping import SIDES, Figure, prepare_source, warp
 from signgen.rendering.base import WARP, Frame, PartsOf, picture_of, resize_picture
@@ -96,7 +97,7 @@ class WarpRenderer:
         pieces = prepare_source(picture, own.keypoints[0], own.confidence[0], skeleton=own.skeleton)
 
         # Move it frame by frame
-        placed = fill_missing(fit_to_source(poses, (height, width)), MAX_GAP)
+        placed = rest_arms(fill_missing(fit_to_source(poses, (height, width)), MAX_GAP), own)
         rest = placed.frames(slice(start, None))
         for keypoints, confidence in zip(rest.keypoints, rest.confidence, strict=True):
             moved = warp(pieces, keypoints, confidence).picture  # (H, W, 3)
