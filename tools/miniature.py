@@ -49,7 +49,7 @@ from signgen.evaluation.metrics.score import Score
 from signgen.evaluation.protocols import View
 from signgen.evaluation.reports.report import COPY, GENERATED, PREVIOUS, WARPED, Report, Result
 from signgen.evaluation.reports.values import interval, number
-from signgen.evaluation.retrieval import SOURCE, choose_queries, embed
+from signgen.evaluation.retrieval import choose_queries, embed
 from signgen.evaluation.scoring import evaluate_clips
 from signgen.files.writing import save_text
 from signgen.models.fpdm import FPDM
@@ -169,8 +169,7 @@ def retrieve(name: str, dataset: DatasetAdapter, split: str) -> dict[str, dict[s
     queries = choose_queries(dataset, split)
     found = embed(ipf, config, dataset, queries)
     gallery = found.pop("gallery")
-    # The fusion where there is one
-    asked = list(found.values())[-1] if len(found) > 1 else found[SOURCE]
+    asked = list(found.values())[-1]  # the fusion where there is one
     ranks = {
         "with": target_ranks(asked, gallery, queries.targets),
         "without": target_ranks(asked, gallery, queries.targets, queries.sources),
@@ -187,7 +186,8 @@ def retrieve(name: str, dataset: DatasetAdapter, split: str) -> dict[str, dict[s
     sizes = {"with": len(gallery), "without": len(gallery) - 1, "own": largest}
     return {
         searched: {
-            score.name: score for score in retrieval_scores(given, clips, sizes[searched], searched)
+            score.name: score
+            for score in retrieval_scores(given, queries.clips, sizes[searched], searched)
         }
         for searched, given in ranks.items()
     }
@@ -233,6 +233,8 @@ def verdict(sign: float, ci95: tuple[float, float] | None) -> str:
     """Say whether a paired difference has the sign that was published."""
     if ci95 is None or ci95[0] <= 0 <= ci95[1]:
         return "inside the noise"
+    if not sign:
+        return "published as equal"
     return "holds" if ci95[0] * sign > 0 else "the other way"
 
 
@@ -257,7 +259,8 @@ def measurements(names: Sequence[str]) -> list[Measurement]:
         return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2) / 127.5 - 1
 
     def distances(made: Frames, true: Frames) -> NDArray[np.float64]:
-        pairs = zip(tensor(made).split(1), tensor(true).split(1), strict=True)
+        one, other = tensor(made), tensor(true)
+        pairs = [(one[t : t + 1], other[t : t + 1]) for t in range(len(one))]
         return np.array([float(known(perceptual_distance(*pair))) for pair in pairs])
 
     def features(frames: Frames) -> NDArray[np.float32]:

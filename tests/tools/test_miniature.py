@@ -66,6 +66,7 @@ def test_a_verdict_is_the_sign_that_an_interval_leaves() -> None:
     assert miniature.verdict(-0.1, (-0.2, -0.01)) == "holds"
     assert miniature.verdict(-0.1, (0.01, 0.2)) == "the other way"
     assert miniature.verdict(0.1, (-0.01, 0.2)) == "inside the noise"
+    assert miniature.verdict(0, (0.01, 0.2)) == "published as equal"
 
 
 def test_a_guided_start_is_refused(tmp_path: Path) -> None:
