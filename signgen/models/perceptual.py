@@ -17,7 +17,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["perceptual_distance"]
+__all__ = ["perceptual_distance", "pooled_features"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,18 @@ def perceptual_distance(made: Tensor, wanted: Tensor) -> Tensor | None:
         )
     ]
     return torch.stack(distances).sum()
+
+
+def pooled_features(pixels: Tensor) -> Tensor | None:
+    """Return the means over pictures (B, 3, H, W) in [-1, 1] of the deepest features, (B, 40).
+
+    None where the network is not installed, of which one warning tells.
+    """
+    network = _network(pixels.device)
+    if network is None:
+        return None
+    *_, deepest = _features(network, pixels.float())
+    return deepest.mean(dim=(2, 3))
 
 
 @lru_cache(maxsize=2)
