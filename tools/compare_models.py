@@ -3,10 +3,14 @@
     python tools/compare_models.py fpdm=runs/mini-fpdm parsing=runs/parsing-mini-fused \
         --data runs/corpus --sheet sheet.png
 
+`--sampling NAME=SAMPLER,STEPS,W1,W2` samples one of them in another way than its own; a model may
+be there under several names.
+
 Each clip is rendered from its first frame with its own poses by every model, on one thread. Prints
 Markdown: what each model cost, its scores with 95 % bootstrap intervals over clips, on all clips
-and on the half whose poses change most, and on that half the paired differences from the first.
-Hours of training are those of its log; seconds a frame are processor time.
+and on the half whose poses change most, on that half the paired differences from the first, and how
+near the pictures of each are to those of the first. Hours of training are those of its log; seconds
+a frame are processor time; a forward is that of one picture in one branch of guidance.
 """
 
 from __future__ import annotations
@@ -16,21 +20,26 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from signgen.checkpoints.models import load_model
+from signgen.config.model import Precision
 from signgen.config.sampling import Sampling
 from signgen.data.adapter import DatasetAdapter
 from signgen.data.dataset import open_dataset, parts_of
 from signgen.evaluation.clips import Clip
 from signgen.evaluation.comparison import paired_bootstrap
 from signgen.evaluation.metric_choice import named_metrics
+from signgen.evaluation.metrics.pixels.image import psnr
 from signgen.evaluation.metrics.score import bootstrap_interval
 from signgen.evaluation.models import true_parts
 from signgen.evaluation.protocols import View
@@ -80,48 +89,63 @@ class Rendered:
     Args:
         models: The models by name, the first of them the one that others are compared with.
         dataset: Where the clips come from.
+        samplings: How each of them is sampled.
+        every: One of so many frames is rendered: the last of them.
         seconds: Processor seconds of each model.
         forwards: Forwards of the U-Nets of each model, by model and U-Net.
         frames: Frames that each model rendered.
         change: How much the poses of each clip change, on the mean of its frames.
+        likeness: PSNR of each model's pictures to those of the first, by clip: means over frames.
         rows: Source, what the models made, and truth: the frame of each clip that changed most.
     """
 
     models: dict[str, PoseGuidedModel]
     dataset: DatasetAdapter
+    samplings: dict[str, Sampling]
+    every: int = 1
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     forwards: Counter[tuple[str, str]] = field(default_factory=Counter)
     frames: int = 0
     change: dict[str, float] = field(default_factory=dict)
+    likeness: dict[str, dict[str, float]] = field(default_factory=dict)
     rows: list[Frames] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Count forwards, and make a renderer of each model."""
-        self.renderers = {name: Renderer(model, Sampling()) for name, model in self.models.items()}
+        self.renderers = {
+            name: Renderer(model, self.samplings[name]) for name, model in self.models.items()
+        }
         for name, model in self.models.items():
             for net in ("unet", "source_net"):
                 if (module := getattr(model, net, None)) is not None:
                     module.register_forward_pre_hook(partial(self._count, (name, net)))
 
-    def _count(self, which: tuple[str, str], *_: object) -> None:
-        self.forwards[which] += 1
+    def _count(self, which: tuple[str, str], _: object, inputs: tuple[Tensor, ...]) -> None:
+        self.forwards[which] += len(inputs[0])
 
     def open(self, record: Record) -> Clip:
         """Return one clip, rendered."""
         first = FrameRef(record, 0)
-        source, poses = self.dataset.frame(first), self.dataset.poses(record)
-        truth = [self.dataset.frame(FrameRef(record, t)) for t in range(record.num_frames)]
+        indices = range(self.every - 1, record.num_frames, self.every)
+        source, whole = self.dataset.frame(first), self.dataset.poses(record)
+        signer, poses = whole.frames([0]), whole.frames(indices)
+        truth = [self.dataset.frame(FrameRef(record, t)) for t in indices]
         parts = partial(parts_of, self.dataset, first)
         made = {}
         for name, renderer in self.renderers.items():
             start = time.process_time()
-            frames = renderer.render(source, poses, signer=poses.frames([0]), parts=parts)
+            frames = renderer.render(source, poses, signer=signer, parts=parts)
             made[name] = list(frames)
             self.seconds[name] += time.process_time() - start
         self.frames += len(truth)
+        first_made = np.stack(next(iter(made.values())))
+        self.likeness[record.id] = {
+            name: float(psnr(np.stack(frames), first_made).mean())
+            for name, frames in list(made.items())[1:]
+        }
 
         # Where the pose changes most
-        change = pose_change(poses)
+        change = pose_change(whole)[indices]
         self.change[record.id] = float(np.nanmean(change))
         most = int(np.nanargmax(change))
         shown = [source, *(frames[most] for frames in made.values()), truth[most]]
@@ -134,8 +158,10 @@ class Rendered:
             made.pop(main),
             truth,
             poses,
+            source=[source],
+            source_poses=signer,
             compared=made,
-            parts=true_parts(self.dataset, record),
+            parts=islice(true_parts(self.dataset, record), self.every - 1, None, self.every),
         )
 
 
@@ -211,6 +237,23 @@ def difference_table(report: Report, names: dict[str, str], clips: Sequence[str]
         yield f"| {metric} | {' | '.join(cells)} |"
 
 
+def likeness_line(rendered: Rendered) -> Iterator[str]:
+    """Yield how near the pictures of each model are to those of the first, with intervals."""
+    for name in list(rendered.models)[1:]:
+        found = np.array([clip[name] for clip in rendered.likeness.values()])
+        interval = bootstrap_interval(found, np.ones_like(found))
+        bounds = ", ".join(f"{bound:.2f}" for bound in interval or ())
+        yield f"- {name}: {found.mean():.2f}" + f" [{bounds}]" * bool(bounds)
+
+
+def asked_for(sampling: str) -> tuple[str, Sampling]:
+    """Return the name and the sampling of NAME=SAMPLER,STEPS,W1,W2."""
+    name, _, said = sampling.partition("=")
+    sampler, steps, *weights = said.split(",")
+    guidance = tuple(map(float, weights)) or None
+    return name, Sampling(int(steps), guidance, sampler)  # type: ignore[arg-type]  # it checks
+
+
 def main() -> None:
     """Render, score and print."""
     parser = argparse.ArgumentParser(
@@ -220,13 +263,19 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="test")
     parser.add_argument("--clips", type=int, default=0, help="0 takes all")
+    parser.add_argument("--every", type=int, default=1, help="render one of so many frames")
+    parser.add_argument("--precision", choices=get_args(Precision), default="no")
+    parser.add_argument("--sampling", action="append", default=[], type=asked_for)
     parser.add_argument("--sheet", help="PNG of one frame of each clip")
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = dict(pair.split("=", 1) for pair in options.models)
     dataset = open_dataset(options.data, [options.split])
     records = dataset.records(options.split)[: options.clips or None]
-    rendered = Rendered({name: load_model(run) for name, run in runs.items()}, dataset)
+    models = {name: load_model(run) for name, run in runs.items()}
+    ways = {name: Sampling() for name in runs} | dict(options.sampling)
+    ways = {name: replace(way, precision=options.precision) for name, way in ways.items()}
+    rendered = Rendered(models, dataset, ways, options.every)
     report = evaluate_clips(
         {record.id: partial(rendered.open, record) for record in records},
         named_metrics(METRICS, View()),
@@ -253,6 +302,8 @@ def main() -> None:
     if len(names) > 1:
         print(f"\nDifference from {names[GENERATED]} on these\n")
         print("\n".join(difference_table(report, names, large)))
+        print(f"\nPSNR to the pictures of {names[GENERATED]}, all clips\n")
+        print("\n".join(likeness_line(rendered)))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def check_whole(names: Iterable[str], config: ModelConfig, folder: Path, setting
     if not any(name.startswith(config.denoiser) for name in names):
         raise UserError(
             f"{folder} holds only part of a model (no U-Net weights); "
-            f"expected a run of stage fpdm, decoder or windows. See stage in {settings}."
+            f"expected a run of stage fpdm or one after it. See stage in {settings}."
         )
 
 

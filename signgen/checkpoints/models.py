@@ -17,7 +17,7 @@ from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
 from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
 from signgen.config.fpdm import FPDMConfig
 from signgen.config.model import ModelConfig, ParsingGuidedConfig
-from signgen.config.train import AFTER_STAGE_2, Stage
+from signgen.config.train import AFTER_STAGE_2, WHOLE_MODEL, Stage
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
 from signgen.files.paths import one_line
@@ -207,9 +207,10 @@ def start_from(
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
-        (the autoencoder's scaling factor is measured there), and the weights. Stage `signer` takes
-        all settings of the model but the weights of losses; and all take the pictures that a whole
-        model knows.
+        (the autoencoder's scaling factor is measured there), and the weights. Stages `signer` and
+        `distill` take all settings of the model but their own (`with_own_of`); and all take the
+        pictures that a whole model knows. For `distill` the denoiser is there a second time, as
+        its teacher.
 
     Raises:
         UserError: If one has another number of U-Nets than the settings.
@@ -220,12 +221,13 @@ def start_from(
         _check_finished(folder, settings)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
-        denoiser = (other if stage == "signer" else config).denoiser
+        denoiser = (other if stage in WHOLE_MODEL else config).denoiser
         whole = any(key.startswith(denoiser) for key in weights)
-        if whole and stage == "signer":
-            config = with_losses_of(other, config)
+        if whole and stage in WHOLE_MODEL:
+            config = with_own_of(stage, other, config)
+            weights = _twice(weights, denoiser, "teacher.") if stage == "distill" else weights
         elif whole and stage == "fpdm" and _starts_both(config, other):
-            weights = _for_both(weights, denoiser)
+            weights = _twice(weights, denoiser, "source_net.")
         elif whole and stage in {"fpdm", *AFTER_STAGE_2}:
             _check_pair(config, other, folder)
         if whole:
@@ -236,9 +238,16 @@ def start_from(
     return config, state
 
 
-def with_losses_of(model: ModelConfig, config: ModelConfig) -> ModelConfig:
-    """Return the settings of a model with the weights of losses that others have."""
-    names = ("hand_weight", "face_weight", "perceptual_weight", "ssim_weight")
+def with_own_of(stage: Stage, model: ModelConfig, config: ModelConfig) -> ModelConfig:
+    """Return the settings of a model with those of others that a stage has of its own.
+
+    The weights of losses; of `distill` also how teacher and student are sampled.
+    """
+    names = ["hand_weight", "face_weight", "perceptual_weight", "ssim_weight"]
+    if stage == "distill":
+        names += ["sampling", "distillation"]
+        spacing = config.scheduler.spacing
+        model = replace(model, scheduler=replace(model.scheduler, spacing=spacing))
     return replace(model, **{name: getattr(config, name) for name in names})
 
 
@@ -257,14 +266,14 @@ def _starts_both(config: ModelConfig, other: ModelConfig) -> bool:
     return isinstance(config, ParsingGuidedConfig) and type(other) is FPDMConfig
 
 
-def _for_both(weights: State, unet: str) -> State:
-    """Return weights of FPDM with its U-Net a second time, as SourceNet."""
-    source_net = {
-        f"source_net.{name.removeprefix(unet)}": value
+def _twice(weights: State, unet: str, second: str) -> State:
+    """Return weights with those of the U-Net a second time, under names that begin otherwise."""
+    again = {
+        second + name.removeprefix(unet): value
         for name, value in weights.items()
         if name.startswith(unet)
     }
-    return {**weights, **source_net}
+    return {**weights, **again}
 
 
 def _unets(config: ModelConfig) -> str:

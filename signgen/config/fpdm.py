@@ -133,6 +133,17 @@ class SamplingConfig:
 
 
 @dataclass(frozen=True)
+class DistillationConfig:
+    """What stage `distill` teaches: a few steps without guidance for many with it."""
+
+    teacher_steps: Natural = 0
+    """Steps of DDIM that the teacher takes, a multiple of `sampling.steps`, which the student
+    takes; 0 of a model that is no student."""
+    teacher_guidance: tuple[float, float] = (2.0, 2.0)
+    """Guidance weights of the teacher, as `sampling.guidance`."""
+
+
+@dataclass(frozen=True)
 class FPDMConfig:
     """FPDM: all parts of both stages."""
 
@@ -193,6 +204,7 @@ class FPDMConfig:
     source_encoder: SourceEncoderConfig = field(default_factory=SourceEncoderConfig)
     ipf: IPFConfig = field(default_factory=IPFConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     pose_channels: tuple[Count, ...] = (16, 32, 64)
     """Channels of the pose encoder; every further entry halves the resolution."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from signgen.config.fpdm import (
+    DistillationConfig,
     FPDMConfig,
     IPFConfig,
     Precision,
@@ -28,6 +29,7 @@ from signgen.config.scheduler import SchedulerConfig
 __all__ = [
     "PRESETS",
     "REMOVED_SETTINGS",
+    "DistillationConfig",
     "FPDMConfig",
     "IPFConfig",
     "ModelConfig",

@@ -13,11 +13,13 @@ from signgen.config.model import ModelConfig, tiny_fpdm
 from signgen.config.pose import Device
 from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Positive, Seed
 
-__all__ = ["AFTER_STAGE_2", "Stage", "Tracker", "TrainConfig"]
+__all__ = ["AFTER_STAGE_2", "WHOLE_MODEL", "Stage", "Tracker", "TrainConfig"]
 
-Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer"]
-AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer")
+Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill"]
+AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer", "distill")
 """Stages that train on what a trained stage 2 makes."""
+WHOLE_MODEL: tuple[Stage, ...] = ("signer", "distill")
+"""Those of them that take the settings of the model they start from, whatever their own say."""
 Tracker = Literal["tensorboard", "wandb"]
 
 
@@ -28,7 +30,8 @@ class TrainConfig:
     stage: Stage = "fpdm"
     """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), `decoder` (the
     autoencoder's decoder on samples of a trained stage 2), `windows` (what paints hands and face
-    once more on pictures of a trained model), or `signer` (both together, on few recordings)."""
+    once more on pictures of a trained model), `signer` (both together, on few recordings), or
+    `distill` (the U-Net, to take few steps without guidance for the many of a trained one)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: ModelConfig = field(default_factory=tiny_fpdm)

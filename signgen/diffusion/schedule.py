@@ -205,6 +205,25 @@ class NoiseSchedule:
         signal, spread = self._scales(t, z0)
         return signal * noise - spread * z0  # v
 
+    def step_target(self, z: Tensor, after: Tensor, t: Tensor, abar_after: Tensor) -> Tensor:
+        """Return what a denoiser should predict at `t` for one step of DDIM to end at `after`.
+
+        The clean latents for that are x = (after - (sigma''/sigma) z) / (alpha'' - (sigma''/sigma)
+        alpha) (Salimans and Ho, ICLR 2022, Algorithm 2), with alpha = sqrt(abar) and sigma =
+        sqrt(1 - abar), '' after the step. At pure noise alpha is 0 and nothing is special.
+
+        Args:
+            z: (B, C, h, w) noisy latents.
+            after: The same shape, less noisy.
+            t: (B,) int64 timesteps of `z`.
+            abar_after: (B,) abar of `after`, larger than those of `t`.
+        """
+        signal, spread = self._scales(t, z)
+        ends = rearrange(abar_after.to(z), "b -> b 1 1 1")
+        ratio = (1 - ends).sqrt() / spread
+        clean = (after - ratio * z) / (ends.sqrt() - ratio * signal)
+        return self.training_target(clean, (z - signal * clean) / spread, t)
+
     def predict_clean_and_noise(
         self, z: Tensor, output: Tensor, t: Tensor
     ) -> tuple[Tensor, Tensor]:

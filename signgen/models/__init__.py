@@ -51,7 +51,7 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf`, `decoder`, `windows`, `signer`, or the model itself: `fpdm`.
+        stage: `vae`, `ipf`, `decoder`, `windows`, `signer`, `distill`, or the model itself: `fpdm`.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
@@ -71,17 +71,19 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
             return IPF(config.ipf)
         case "fpdm":
             return build_model(config)
-        case "decoder" | "windows" | "signer":
-            from signgen.models import decoder
+        case "decoder" | "windows" | "signer" | "distill":
+            from signgen.models import decoder, distillation
 
             require_parts(config, stage)
             kinds: dict[tuple[str, Stage], Callable[[Any], Trainable]] = {
                 ("fpdm", "decoder"): decoder.DecoderStage,
                 ("fpdm", "windows"): decoder.WindowsStage,
                 ("fpdm", "signer"): decoder.SignerStage,
+                ("fpdm", "distill"): distillation.DistillStage,
                 ("parsing-guided", "decoder"): decoder.ParsingGuidedDecoderStage,
                 ("parsing-guided", "windows"): decoder.ParsingGuidedWindowsStage,
                 ("parsing-guided", "signer"): decoder.ParsingGuidedSignerStage,
+                ("parsing-guided", "distill"): distillation.ParsingGuidedDistillStage,
             }
             return kinds[config.kind, stage](config)
         case _:

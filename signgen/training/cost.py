@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from signgen.config.model import ModelConfig
 from signgen.config.train import AFTER_STAGE_2, TrainConfig
+from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models import build_stage
 from signgen.models.features import CachedFeatures, of_sources, of_targets
 from signgen.models.fpdm import FPDM
@@ -168,15 +169,18 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
     """
-    if config.stage in AFTER_STAGE_2:
+    if config.stage in AFTER_STAGE_2 and config.stage != "distill":
         raise UserError(
-            f"stage is {config.stage}, whose loss samples with numbers that the meta device does "
-            "not have; expected vae, ipf or fpdm.",
+            f"stage is {config.stage}, whose loss looks at numbers that the meta device does not "
+            "have; expected vae, ipf, fpdm or distill.",
             ExitCode.USAGE,
         )
     model = without_weights(config.model)
     with torch.device("meta"):
         stage = build_stage(model, config.stage).train()
+    if config.stage == "distill":
+        # The teacher's sampler computes with the numbers of the schedule
+        stage.schedule = NoiseSchedule.from_config(model.scheduler)  # type: ignore[attr-defined]
     if isinstance(stage, IPF):
         # The whole loss switches autocast off, which does not know the meta device. What is left
         # out is a product of B x B numbers.

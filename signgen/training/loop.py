@@ -1,4 +1,4 @@
-"""One training loop for all stages: `vae`, `ipf`, `fpdm`, `decoder`, `windows`.
+"""One training loop for all stages.
 
 Order, augmentation and learning rate are pure functions of (seed, step), and what a sample draws is
 one of (seed, position), so an interrupted run that resumes computes what an uninterrupted one

@@ -10,7 +10,7 @@ from pathlib import Path
 from signgen.checkpoints.finding import resolve, run_config
 from signgen.checkpoints.folders import verify, weight_names
 from signgen.checkpoints.runs import newest_checkpoint
-from signgen.config.train import AFTER_STAGE_2, TrainConfig
+from signgen.config.train import AFTER_STAGE_2, WHOLE_MODEL, TrainConfig
 from signgen.data.dataset import open_dataset
 from signgen.errors import ExitCode, UserError
 from signgen.files.caches import INDEX
@@ -22,8 +22,8 @@ from signgen.training.features.files import read_index
 from signgen.training.optimizers import check_optimizer
 from signgen.training.reporting import check_trackers
 from signgen.training.resuming import resumed
-from signgen.training.run import check_whole
 from signgen.training.schedule import check_settings
+from signgen.training.starting import check_whole
 
 __all__ = ["TrainingPlan", "plan"]
 
@@ -91,7 +91,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     # What it costs
     one: Cost | None = None
-    if config.stage not in AFTER_STAGE_2:
+    if config.stage not in AFTER_STAGE_2 or config.stage == "distill":
         one = _counted(config, note)
     return TrainingPlan(
         stage=config.stage,
@@ -126,7 +126,7 @@ def _whole(config: TrainConfig) -> None:
         for name in config.start_from:
             folder, _, other = resolve(name)
             names.update(weight_names(folder))
-            model = other if config.stage == "signer" else model
+            model = other if config.stage in WHOLE_MODEL else model
         check_whole(config, model, names)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from signgen.checkpoints.models import with_losses_of
-from signgen.config.train import TrainConfig
+from signgen.checkpoints.models import with_own_of
+from signgen.config.train import WHOLE_MODEL, TrainConfig
 from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import fingerprint
 from signgen.models.base import Trainable, stored_state
@@ -30,8 +30,8 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     new = replace(new, model=replace(new.model, pictures=old.model.pictures))
     if new.precision == "auto":
         new = replace(new, precision=old.precision)
-    if new.stage == "signer":
-        new = replace(new, model=with_losses_of(old.model, new.model))
+    if new.stage in WHOLE_MODEL:
+        new = replace(new, model=with_own_of(new.stage, old.model, new.model))
     own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":
         new = replace(new, model=replace(new.model, **own))

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +19,9 @@ from torch import Tensor, nn
 
 from signgen.checkpoints.finding import run_config
 from signgen.checkpoints.folders import State
-from signgen.checkpoints.models import load_into, read_weights, start_from
+from signgen.checkpoints.models import load_into, read_weights
 from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_best, save_checkpoint
-from signgen.config.model import ModelConfig
-from signgen.config.train import AFTER_STAGE_2, TrainConfig
+from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
 from signgen.data.examples.loading import TripletDataset, batches
@@ -35,6 +34,7 @@ from signgen.training.examples import as_framed, pictures_known, training_data
 from signgen.training.optimizers import build_optimizer
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
+from signgen.training.starting import started
 
 log = logging.getLogger(__name__)
 
@@ -120,11 +120,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     adopted: State = {}
     if latest is not None:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
+        if config.stage == "distill":  # no checkpoint holds its teacher
+            adopted = started(config)[1]
     else:
-        model, adopted = start_from(config.start_from, config.model, config.stage)
-        if config.stage in AFTER_STAGE_2:
-            check_whole(config, model, adopted)
-            model = _followed(model, config)
+        model, adopted = started(config)
         config = replace(config, model=model)
         pictures = pictures_known(config, as_framed(config, opened))
         config = replace(config, model=replace(model, pictures=pictures))
@@ -172,34 +171,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 def _load(stage: Trainable, state: State, where: Path | str) -> None:
     """Load weights that have their names in the whole model."""
     load_into(stage, {name.removeprefix(stage.prefix): x for name, x in state.items()}, where)
-
-
-def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
-    """Return the settings of a whole model when a stage that follows stage 2 trains on it."""
-    if config.stage != "windows":
-        return replace(model, autoencoder=replace(model.autoencoder, decoder_trained=True))
-    # What is trained is of the run's own sizes
-    own = config.model.decoder
-    decoder = replace(
-        model.decoder, hand_channels=own.hand_channels, face_channels=own.face_channels
-    )
-    return replace(model, decoder=decoder)
-
-
-def check_whole(config: TrainConfig, model: ModelConfig, names: Iterable[str]) -> None:
-    """Refuse to train on samples of an untrained denoiser.
-
-    Args:
-        config: Settings of the run.
-        model: Those of the model that it starts from.
-        names: Weights of the earlier runs.
-    """
-    if not any(name.startswith(model.denoiser) for name in names):
-        raise UserError(
-            f"start_from is {list(config.start_from)}, which holds no trained stage 2; stage "
-            f"{config.stage} needs one. Give a run folder of stage fpdm, or a model.",
-            ExitCode.USAGE,
-        )
 
 
 def _write_config(run: TrainingRun) -> None:

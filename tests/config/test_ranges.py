@@ -21,7 +21,10 @@ SETTINGS: tuple[Any, ...] = (
     *(TrainConfig(), TrainConfig(model=tiny_parsing())),
     *(PrepareSyntheticConfig(), PrepareFolderConfig()),
 )
-ANY = ("guidance", "shoulders", "neck", "brightness", "contrast", "saturation", "detail")
+ANY = (
+    *("guidance", "teacher_guidance", "shoulders", "neck"),
+    *("brightness", "contrast", "saturation", "detail"),
+)
 """Weights of guidance may be below 0; the others are measured, and say nothing where they lie."""
 
 

@@ -98,8 +98,11 @@ def test_yaml_traps(tmp_path: Path) -> None:
         ("learning_rate: .nan", "expected a number."),
         ("learning_rate: .inf", "expected a number."),
         ("steps: null", "steps is None; expected a whole number."),
-        ("stage: gan", "stage is 'gan'; expected one of vae, ipf, fpdm, decoder, windows, signer."),
-        ("stage: [vae]", "expected one of vae, ipf, fpdm, decoder, windows, signer."),
+        (
+            "stage: gan",
+            "stage is 'gan'; expected one of vae, ipf, fpdm, decoder, windows, signer, distill.",
+        ),
+        ("stage: [vae]", "expected one of vae, ipf, fpdm, decoder, windows, signer, distill."),
         ("model: {size: 64}", "model.size is 64; expected two whole numbers."),
         ("model: {size: [64]}", "expected two whole numbers."),
         ("model: {size: [64, 48, 3]}", "expected two whole numbers."),

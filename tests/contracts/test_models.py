@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
-from signgen.config.model import SchedulerConfig, tiny_fpdm, tiny_parsing
+from signgen.config.model import (
+    DistillationConfig,
+    ParsingGuidedConfig,
+    SamplingConfig,
+    SchedulerConfig,
+    tiny_fpdm,
+    tiny_parsing,
+)
 from signgen.config.parsing_guided import AlignmentConfig, ReferenceConfig
 from signgen.diffusion.guidance import guided
 from signgen.diffusion.noise import FrameNoise
@@ -81,7 +88,14 @@ CONFIGS = [
         id="parsing-guided-decoder",
     ),
 ]
-STAGES = ["vae", "ipf", "fpdm", "decoder", "windows", "signer"]
+STAGES = ["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill"]
+
+
+FEW = SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim")
+
+
+def tied(config):
+    return isinstance(config, ParsingGuidedConfig) and config.reference.tied
 
 
 def make_batch(config, count=3):
@@ -216,6 +230,12 @@ def test_stages_are_trainable(config, stage):
         pytest.skip("this model's stage 1 is not trained")
     if stage in {"windows", "signer"} and not config.decoder.in_windows:
         with pytest.raises(UserError, match=r"decoder\.hand_channels is \[\]"):
+            build_stage(config, stage)
+        return
+    if stage == "distill":
+        config = replace(config, sampling=FEW, distillation=DistillationConfig(4))
+    if stage == "distill" and (config.guided or tied(config)):
+        with pytest.raises(UserError, match=r"decoder\.kind is guided|reference\.tied is true"):
             build_stage(config, stage)
         return
     module: Trainable = build_stage(config, stage)

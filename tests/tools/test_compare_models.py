@@ -25,20 +25,22 @@ def test_models_are_scored_side_by_side(
     torch.manual_seed(0)
     for name, config in (("one", tiny_fpdm()), ("two", tiny_parsing())):
         save_pretrained(build_model(config), tmp_path / name)
-    words = [f"one={tmp_path / 'one'}", f"two={tmp_path / 'two'}", "--data", "sample"]
+    words = [f"one={tmp_path / 'one'}", f"two={tmp_path / 'two'}", f"three={tmp_path / 'one'}"]
+    words += ["--sampling", "three=ddim,3,1,1", "--data", "sample"]
     sheet = tmp_path / "sheet.png"
     monkeypatch.setattr(
         sys, "argv", ["compare_models", *words, "--clips", "2", "--sheet", str(sheet)]
     )
     compare_models.main()
     table = capsys.readouterr().out
-    # SourceNet sees a signer once, the denoiser every frame at every step
+    # SourceNet sees a signer once, the denoiser every frame at every step, in two branches or one
     assert "source_net 0.0833" in table
-    assert "unet 2" in table
+    assert [f"unet {count}" in table for count in (2, 3, 4)] == [False, True, True]
+    assert table.splitlines()[-1].startswith("- three: ")
     assert "1 clips with large changes of pose" in table
     rows = [line for line in table.splitlines() if line.startswith("| cloth_region_ssim")]
-    assert [len(row.split("|")) for row in rows] == [7, 7, 4]
-    assert read_image(sheet).shape[:2] == (2 * 260, 4 * 210)
+    assert [len(row.split("|")) for row in rows] == [8, 8, 5]
+    assert read_image(sheet).shape[:2] == (2 * 260, 5 * 210)
 
 
 def test_change_is_measured_in_shoulder_widths() -> None:

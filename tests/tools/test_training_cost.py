@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,13 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from signgen.config.model import full_fpdm, tiny_fpdm, tiny_parsing
+from signgen.config.model import (
+    DistillationConfig,
+    SamplingConfig,
+    full_fpdm,
+    tiny_fpdm,
+    tiny_parsing,
+)
 from signgen.config.train import TrainConfig
 from signgen.models import build_stage
 from signgen.structures import Batch, UserError
@@ -87,9 +94,11 @@ def test_attention_keeps_no_scores(tool: ModuleType) -> None:
     assert large.forward == 4 * small.forward
 
 
-@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm"])
+@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm", "distill"])
 def test_operations_of_a_stage_are_those_of_the_real_one(tool: ModuleType, stage: str) -> None:
-    config = TrainConfig(stage=stage)  # type: ignore[arg-type]
+    few = SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim")
+    model = replace(tiny_fpdm(), sampling=few, distillation=DistillationConfig(4))
+    config = TrainConfig(stage=stage, model=model)  # type: ignore[arg-type]
     found = tool.cost(config)
     real = build_stage(config.model, config.stage).train()
     weights = list(real.parameters())

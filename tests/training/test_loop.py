@@ -150,14 +150,6 @@ def test_decoder_stage_improves_the_pictures_of_its_model(tmp_path: Path) -> Non
     assert sum(values[-8:]) < 0.9 * sum(values[:8])
 
 
-def test_decoder_stage_without_a_trained_stage_2_is_refused(tmp_path: Path) -> None:
-    vae = train(tiny(tmp_path / "vae", "vae", steps=1))
-    with pytest.raises(UserError, match="holds no trained stage 2") as caught:
-        train(tiny(tmp_path / "run", "decoder", start_from=(str(vae),)))
-    assert caught.value.code == ExitCode.USAGE
-    assert not (tmp_path / "run").exists()
-
-
 GUIDED = replace(
     tiny_fpdm(),
     autoencoder=replace(tiny_fpdm().autoencoder, latent_channels=8),

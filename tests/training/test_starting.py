@@ -1,0 +1,95 @@
+"""What runs after stage 2 start from: a trained one, as a teacher where they distil it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from signgen.checkpoints.models import load_model, read_weights
+from signgen.config.data import DataConfig
+from signgen.config.model import (
+    DistillationConfig,
+    SamplingConfig,
+    SchedulerConfig,
+    tiny_fpdm,
+    tiny_parsing,
+)
+from signgen.config.train import Stage, TrainConfig
+from signgen.structures import ExitCode, UserError
+from signgen.training.loop import train
+
+FEW = SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim")
+STUDENT = replace(tiny_fpdm(), sampling=FEW, distillation=DistillationConfig(4), hand_weight=2.0)
+
+
+def tiny(out: Path, stage: Stage = "fpdm", **changes: object) -> TrainConfig:
+    config = TrainConfig(
+        stage=stage, out=str(out), data=DataConfig(workers=0), device="cpu", log_every=1, steps=2
+    )
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("stage", ["decoder", "distill"])
+def test_a_stage_after_stage_2_without_a_trained_one_is_refused(
+    stage: Stage, tmp_path: Path
+) -> None:
+    vae = train(tiny(tmp_path / "vae", "vae", steps=1))
+    with pytest.raises(UserError, match="holds no trained stage 2") as caught:
+        train(tiny(tmp_path / "run", stage, model=STUDENT, start_from=(str(vae),)))
+    assert caught.value.code == ExitCode.USAGE
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_student_resumes_with_its_teacher_and_is_a_model_of_few_steps(tmp_path: Path) -> None:
+    # A teacher with settings of its own, which the student takes
+    scheduler = SchedulerConfig(prediction_type="sample", spacing="leading")
+    own = replace(tiny_fpdm(), scheduler=scheduler, drop_pose=0.3)
+    teacher = train(tiny(tmp_path / "fpdm", model=own))
+    settings = {"model": STUDENT, "start_from": (str(teacher),), "ema": 0.9, "steps": 4}
+    whole = train(tiny(tmp_path / "whole", "distill", **settings))
+    model = load_model(str(whole))
+    expected = replace(scheduler, spacing="trailing")
+    found = model.config
+    assert (found.scheduler, found.drop_pose, found.hand_weight) == (expected, 0.3, 2.0)
+    assert (found.sampling, found.distillation) == (FEW, DistillationConfig(4))
+
+    # The U-Net alone is another
+    before, after = load_model(str(teacher)).state_dict(), model.state_dict()
+    changed = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {"unet"}
+
+    # Resumed it is the same, and with another teacher it is refused
+    train(tiny(tmp_path / "cut", "distill", **settings, stop_at=2))
+    again = shutil.copytree(tmp_path / "cut", tmp_path / "again")
+    cut = train(tiny(tmp_path / "cut", "distill", **settings))
+    assert losses(whole) == losses(cut)
+    for kind in ("model", "ema"):
+        one, two = (read_weights(run / "checkpoints" / "step-000004", kind) for run in (whole, cut))
+        for name in one:
+            torch.testing.assert_close(one[name], two[name], rtol=0, atol=0)
+    train(tiny(teacher, model=own, steps=3))
+    with pytest.raises(UserError, match="the frozen weights of this run are others"):
+        train(tiny(again, "distill", **settings))
+
+
+def test_a_student_may_teach_the_next(tmp_path: Path) -> None:
+    teacher = train(tiny(tmp_path / "fpdm"))
+    first = train(tiny(tmp_path / "one", "distill", model=STUDENT, start_from=(str(teacher),)))
+    fewer = replace(
+        tiny_parsing(),  # other settings than those of sampling are the teacher's
+        sampling=replace(FEW, steps=1),
+        distillation=DistillationConfig(2, (1.0, 1.0)),
+    )
+    second = train(tiny(tmp_path / "two", "distill", model=fewer, start_from=(str(first),)))
+    config = load_model(str(second)).config
+    assert config.kind == "fpdm"
+    assert config.sampling.steps == 1
