@@ -17,7 +17,7 @@ from signgen.checkpoints.finding import MODEL_FILES, resolve, run_config
 from signgen.checkpoints.folders import CARD, State, check_finite, check_whole, verify, write_folder
 from signgen.config.fpdm import FPDMConfig
 from signgen.config.model import ModelConfig, ParsingGuidedConfig
-from signgen.config.train import AFTER_STAGE_2, WHOLE_MODEL, Stage
+from signgen.config.train import AFTER_STAGE_2, Stage
 from signgen.config.yaml import to_yaml
 from signgen.device import named_device
 from signgen.files.paths import one_line
@@ -207,8 +207,8 @@ def start_from(
 
     Returns:
         The settings with the sections of the adopted parts taken from the runs that trained them
-        (the autoencoder's scaling factor is measured there), and the weights. Stages `signer` and
-        `distill` take all settings of the model but their own (`with_own_of`); and all take the
+        (the autoencoder's scaling factor is measured there), and the weights. Stages after
+        stage 2 take all settings of the model but their own (`with_own_of`); and all take the
         pictures that a whole model knows. For `distill` the denoiser is there a second time, as
         its teacher.
 
@@ -221,14 +221,14 @@ def start_from(
         _check_finished(folder, settings)
         weights = read_weights(folder)
         parts = {key.split(".", 1)[0] for key in weights}
-        denoiser = (other if stage in WHOLE_MODEL else config).denoiser
+        denoiser = (other if stage in AFTER_STAGE_2 else config).denoiser
         whole = any(key.startswith(denoiser) for key in weights)
-        if whole and stage in WHOLE_MODEL:
+        if whole and stage in AFTER_STAGE_2:
             config = with_own_of(stage, other, config)
             weights = _twice(weights, denoiser, "teacher.") if stage == "distill" else weights
         elif whole and stage == "fpdm" and _starts_both(config, other):
             weights = _twice(weights, denoiser, "source_net.")
-        elif whole and stage in {"fpdm", *AFTER_STAGE_2}:
+        elif whole and stage == "fpdm":
             _check_pair(config, other, folder)
         if whole:
             config = replace(config, pictures=other.pictures)
@@ -241,11 +241,14 @@ def start_from(
 def with_own_of(stage: Stage, model: ModelConfig, config: ModelConfig) -> ModelConfig:
     """Return the settings of a model with those of others that a stage has of its own.
 
-    The weights of losses; of `distill` also how teacher and student are sampled.
+    The weights of losses; but for `signer` how samples are made, of `distill` also how those of the
+    teacher are.
     """
     names = ["hand_weight", "face_weight", "perceptual_weight", "ssim_weight"]
+    if stage != "signer":
+        names += ["sampling"]
     if stage == "distill":
-        names += ["sampling", "distillation"]
+        names += ["distillation"]
         spacing = config.scheduler.spacing
         model = replace(model, scheduler=replace(model.scheduler, spacing=spacing))
     return replace(model, **{name: getattr(config, name) for name in names})

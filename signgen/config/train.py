@@ -13,13 +13,12 @@ from signgen.config.model import ModelConfig, tiny_fpdm
 from signgen.config.pose import Device
 from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Positive, Seed
 
-__all__ = ["AFTER_STAGE_2", "WHOLE_MODEL", "Stage", "Tracker", "TrainConfig"]
+__all__ = ["AFTER_STAGE_2", "Stage", "Tracker", "TrainConfig"]
 
 Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill"]
 AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer", "distill")
-"""Stages that train on what a trained stage 2 makes."""
-WHOLE_MODEL: tuple[Stage, ...] = ("signer", "distill")
-"""Those of them that take the settings of the model they start from, whatever their own say."""
+"""Stages that train on what a trained stage 2 makes. They take the settings of the model that they
+start from, whatever their own say, but for those of the stage."""
 Tracker = Literal["tensorboard", "wandb"]
 
 

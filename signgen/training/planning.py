@@ -10,7 +10,7 @@ from pathlib import Path
 from signgen.checkpoints.finding import resolve, run_config
 from signgen.checkpoints.folders import verify, weight_names
 from signgen.checkpoints.runs import newest_checkpoint
-from signgen.config.train import AFTER_STAGE_2, WHOLE_MODEL, TrainConfig
+from signgen.config.train import AFTER_STAGE_2, TrainConfig
 from signgen.data.dataset import open_dataset
 from signgen.errors import ExitCode, UserError
 from signgen.files.caches import INDEX
@@ -126,7 +126,7 @@ def _whole(config: TrainConfig) -> None:
         for name in config.start_from:
             folder, _, other = resolve(name)
             names.update(weight_names(folder))
-            model = other if config.stage in WHOLE_MODEL else model
+            model = other
         check_whole(config, model, names)
 
 

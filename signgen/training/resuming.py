@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from signgen.checkpoints.models import with_own_of
-from signgen.config.train import WHOLE_MODEL, TrainConfig
+from signgen.config.train import AFTER_STAGE_2, TrainConfig
 from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import fingerprint
 from signgen.models.base import Trainable, stored_state
@@ -30,7 +30,7 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
     new = replace(new, model=replace(new.model, pictures=old.model.pictures))
     if new.precision == "auto":
         new = replace(new, precision=old.precision)
-    if new.stage in WHOLE_MODEL:
+    if new.stage in AFTER_STAGE_2:
         new = replace(new, model=with_own_of(new.stage, old.model, new.model))
     own = {name: getattr(old.model, name) for name in old.model.trained_apart}
     if new.start_from or new.stage == "vae":

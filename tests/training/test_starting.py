@@ -49,6 +49,19 @@ def test_a_stage_after_stage_2_without_a_trained_one_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_decoder_is_trained_on_what_its_model_is_whatever_the_settings_say(
+    tmp_path: Path,
+) -> None:
+    scheduler = SchedulerConfig(prediction_type="sample")
+    model = replace(tiny_fpdm(), scheduler=scheduler, pose_style="clean", drop_pose=0.3)
+    whole = train(tiny(tmp_path / "fpdm", model=model))
+    own = replace(tiny_fpdm(), hand_weight=2.0)
+    run = train(tiny(tmp_path / "run", "decoder", model=own, start_from=(str(whole),)))
+    found = load_model(str(run)).config
+    assert (found.scheduler, found.pose_style, found.drop_pose) == (scheduler, "clean", 0.3)
+    assert found.hand_weight == 2.0
+
+
 def test_a_student_resumes_with_its_teacher_and_is_a_model_of_few_steps(tmp_path: Path) -> None:
     # A teacher with settings of its own, which the student takes
     scheduler = SchedulerConfig(prediction_type="sample", spacing="leading")
