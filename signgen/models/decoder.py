@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import radians
+from functools import partial
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
@@ -16,13 +14,9 @@ from signgen.diffusion.guidance import guided
 from signgen.diffusion.samplers import sample
 from signgen.models.autoencoder import reconstruction_loss
 from signgen.models.fpdm import FPDM
+from signgen.models.guided.windows import random_turns, read_turned
 from signgen.models.parsing_guided.model import ParsingGuided
-from signgen.structures import Batch, Conditioning, ExitCode, Guide, UserError, Windows
-
-TURN = radians(20)
-"""Angle by which windows are turned in training at most."""
-ZOOM, SHIFT = 0.12, 0.12
-"""Shares of half a window by which it is scaled and shifted in training at most."""
+from signgen.structures import Batch, Conditioning, ExitCode, Guide, UserError
 
 
 class DecoderStage(FPDM):
@@ -162,9 +156,8 @@ class WindowsStage(DecoderStage):
             drawn, seen = painter.seen(picture, guide, found)
             _, wanted = painter.seen(batch.target, guide, found)
             if self.training:
-                turn = torch.stack([turns[at] for at in found])
-                drawn, seen = turned(drawn, seen, turn)
-                _, wanted = turned(drawn, wanted, turn)
+                turned = partial(read_turned, turns=torch.stack([turns[at] for at in found]))
+                drawn, seen, wanted = turned(drawn), seen.mapped(turned), wanted.mapped(turned)
             painting = painter.network(None, drawn, seen)
             mixed = painting.mix(seen.warped, seen.source, seen.moved)
             windows = replace(batch, target=wanted.source, hands=seen.moved, face=None)
@@ -172,31 +165,6 @@ class WindowsStage(DecoderStage):
             total = total + own.pop("loss")
             losses |= {f"{name}_{key}": value for key, value in own.items()}
         return losses | {"loss": total}
-
-
-def random_turns(windows: Windows) -> Tensor:
-    """Draw how windows are changed in training; (B, P, 2, 3) for `affine_grid`."""
-    draw = draws.uniform(windows.squares.new_empty(*windows.squares.shape[:2], 4).float()) * 2 - 1
-    angle, zoom = draw[..., 0] * TURN, 1 + draw[..., 1] * ZOOM  # (B, P)
-    rows = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=-1)
-    turn = rearrange(rows, "b p (i j) -> b p i j", i=2) * zoom[..., None, None]
-    return torch.cat([turn, SHIFT * draw[..., 2:, None]], dim=-1)
-
-
-def turned(drawn: Tensor, seen: Guide, turns: Tensor) -> tuple[Tensor, Guide]:
-    """Change n windows; what lies outside is their border.
-
-    Args:
-        drawn: (n, 3, S, S) drawn poses.
-        seen: What is in the windows, at that size.
-        turns: (n, 2, 3) of `random_turns`.
-    """
-    grid = F.affine_grid(turns, list(drawn.shape), align_corners=False)
-
-    def read(plane: Tensor) -> Tensor:
-        return F.grid_sample(plane, grid, padding_mode="border", align_corners=False)
-
-    return read(drawn), seen.mapped(read)
 
 
 class SignerStage(WindowsStage):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import radians
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from signgen.diffusion import draws
 from signgen.models.guided.painting import Painter
 from signgen.pose.drawing.draw import draw_pose
 from signgen.pose.skeleton import COCO_WHOLEBODY, HAND_POINTS, HAND_ROOT, SKELETONS
 from signgen.pose.transforms import flip
 from signgen.structures import Guide, PoseSequence, Windows
 
-__all__ = ["FACE", "HANDS", "SIDE", "WindowPainter", "find_windows"]
+__all__ = ["FACE", "HANDS", "SIDE", "WindowPainter", "find_windows", "random_turns", "read_turned"]
 
 LEFT, RIGHT, FACE = 0, 1, 2
 """Numbers of the windows of a pose."""
@@ -40,6 +42,10 @@ LEAST_POINTS = 5
 """Points that must be there."""
 BORDER = 8
 """Pixels of `SIDE` over which a window fades into the picture."""
+TURN = radians(20)
+"""Angle by which a window is turned in training at most."""
+ZOOM, SHIFT = 0.12, 0.12
+"""Shares of half a window by which it is scaled and shifted in training at most."""
 MAX_FLOW = 6.0
 """Pixels of `SIDE` by which the moved source may be shifted."""
 
@@ -75,6 +81,21 @@ def find_windows(poses: PoseSequence) -> Windows | None:
             )
     planes = rearrange(torch.from_numpy(drawn), "t part h w c -> t part c h w")
     return Windows(torch.from_numpy(squares), planes.float().div_(255))
+
+
+def random_turns(windows: Windows) -> Tensor:
+    """Draw how windows are changed in training; (B, P, 2, 3) for `read_turned`."""
+    draw = draws.uniform(windows.squares.new_empty(*windows.squares.shape[:2], 4).float()) * 2 - 1
+    angle, zoom = draw[..., 0] * TURN, 1 + draw[..., 1] * ZOOM  # (B, P)
+    rows = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=-1)
+    turn = rearrange(rows, "b p (i j) -> b p i j", i=2) * zoom[..., None, None]
+    return torch.cat([turn, SHIFT * draw[..., 2:, None]], dim=-1)
+
+
+def read_turned(plane: Tensor, turns: Tensor) -> Tensor:
+    """Read n windows (n, C, S, S) where turns (n, 2, 3) have them; outside is their border."""
+    grid = F.affine_grid(turns, list(plane.shape), align_corners=False)
+    return F.grid_sample(plane, grid, padding_mode="border", align_corners=False)
 
 
 def _square(points: NDArray[np.floating], size: tuple[int, int]) -> tuple[int, int, int] | None:
