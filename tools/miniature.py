@@ -400,9 +400,14 @@ def write_tables(options: argparse.Namespace) -> None:
             raise UserError(
                 f"{document} lacks the lines {begin} and {end}; expected them around it."
             )
+    made = {table: "\n".join(tables[table]()) for table in options.tables}
+
+    # Scoring takes long: what was written meanwhile stays
+    text = document.read_text("utf-8")
+    for table, lines in made.items():
+        begin, end = BEGIN.format(table), END.format(table)
         before, rest = text.split(begin, 1)
-        after = rest.split(end, 1)[1]
-        text = before + "\n".join([begin, *tables[table](), "", end]) + after
+        text = f"{before}{begin}\n{lines}\n\n{end}{rest.split(end, 1)[1]}"
     save_text(document, text)
 
 
