@@ -36,8 +36,8 @@ class DataConfig:
     min_distance: Natural = 1
     """Least number of frames between source and target where pairs are drawn."""
     targets_per_record: Count = 1
-    """Consecutive pairs drawn from one video, with different targets: many of them in a batch teach
-    the `ipf` stage to tell a signer's poses apart."""
+    """Consecutive pairs drawn from one video, of one source and different targets: many of them in
+    a batch teach the `ipf` stage to tell a signer's poses apart."""
     frame: Literal["full", "auto"] = "full"
     """Train on whole frames, or on the part around the signer that `signgen render --frame auto`
     would render (`auto`), for which `start_from` holds a model that says what it knows."""

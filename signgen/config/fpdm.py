@@ -78,18 +78,21 @@ class SourceEncoderConfig:
 
 @dataclass(frozen=True)
 class IPFConfig:
-    """Stage 1: image-pose fusion (CLIP vision tower with projection, Combiner, InfoNCE)."""
+    """Stage 1: image-pose fusion (vision tower with projection, Combiner, InfoNCE)."""
 
+    kind: Literal["clip", "convolutional"] = "clip"
+    """The tower: CLIP's vision transformer, as published, or strided convolutions, for a tower that
+    is small and begins from nothing."""
     pretrained: str | None = None
-    """Hub id or local folder of a CLIP vision tower; none builds a new one from the sizes below."""
+    """Hub id or local folder of a tower; none builds a new one from the sizes below."""
     image_size: Count = 112
     """Side of the square that source, pose and target are resized to, in pixels."""
     patch_size: Count = 14
-    """Side of one patch, in pixels."""
+    """Side of one patch, in pixels; not of convolutions, nor are `heads` and `mlp_ratio`."""
     width: Count = 128
-    """Width of the transformer."""
+    """Width of the transformer; channels of the last two convolutions."""
     layers: Count = 4
-    """Transformer layers."""
+    """Transformer layers, or convolutions, each of which halves the picture."""
     heads: Count = 4
     """Attention heads."""
     mlp_ratio: Count = 4
@@ -110,9 +113,6 @@ class IPFConfig:
     """Temperature tau of the InfoNCE loss."""
     l1_weight: NotNegative = 1e-4
     """Weight of the published L1 term between fused and source embeddings."""
-    pose_weight: NotNegative = 0.0
-    """Weight of reading the drawn pose, coarsely, from the embeddings of target and pose: lets a
-    tower that begins from nothing find the pose; FPDM has none."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def guided_fpdm() -> FPDMConfig:
             block_channels=(16, 32, 64, 96), layers_per_block=1, latent_channels=8
         ),
         decoder=DecoderConfig(kind="guided"),
-        ipf=IPFConfig(combiner_dropout=0.1, pose_weight=10.0),
+        ipf=IPFConfig(kind="convolutional", width=64, combiner_dropout=0.1),
         unet=UNetConfig(block_channels=(64, 96, 160), cross_attention_width=160),
         scheduler=SchedulerConfig(prediction_type="sample"),
         sampling=SamplingConfig(steps=1, guidance=(1.0, 1.0), sampler="ddim"),

@@ -1,4 +1,4 @@
-"""Image encoders: stage 1's CLIP vision tower, and DINOv2 with its projection for source tokens."""
+"""Image encoders: towers of stage 1, CLIP's or convolutions, and DINOv2 with its projection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from transformers import (
     CLIPVisionModelWithProjection,
     Dinov2Config,
     Dinov2Model,
+    PreTrainedConfig,
+    PreTrainedModel,
 )
+from transformers.models.clip.modeling_clip import CLIPVisionModelOutput
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
 
 from signgen.config.model import IPFConfig, SourceEncoderConfig
@@ -55,18 +58,71 @@ def preprocess(
     return (unit - unit.new_tensor(mean).view(3, 1, 1)) / unit.new_tensor(std).view(3, 1, 1)
 
 
-# ----- CLIP: stage 1, and source tokens of ablation B1 --------------------------------------------
+# ----- towers: stage 1, and source tokens of ablation B1 ------------------------------------------
 
 
-def build_clip(config: IPFConfig) -> CLIPVisionModelWithProjection:
-    """Build the CLIP vision tower of stage 1: pretrained, or new from its sizes."""
-    tower: CLIPVisionModelWithProjection
-    tower = _clip(CLIPVisionModelWithProjection, config, config.embedding_width)
-    if not config.pretrained and config.pose_weight:
-        # Positions as loud as what lies there: CLIP's own start is 25 times quieter, and a tower
-        # that is to find poses would first have to learn to hear them
-        nn.init.normal_(tower.vision_model.embeddings.position_embedding.weight, std=0.5)
-    return tower
+class ConvolutionalConfig(PreTrainedConfig):
+    """Sizes of a `ConvolutionalTower`, under transformers' names."""
+
+    model_type = "convolutional_vision_model"
+    image_size: int = 112
+    hidden_size: int = 64
+    num_hidden_layers: int = 4
+    projection_dim: int = 128
+
+
+class ConvolutionalTower(PreTrainedModel):
+    """Strided convolutions, then one matrix over all cells of the last map.
+
+    Differs from FPDM: a tower that begins from nothing. Every cell has weights of its own in the
+    matrix, so where something lies is in the embedding from the first step on. CLIP's class token
+    begins as the mean over all patches, which forgets that; trained from nothing for minutes it
+    learns who signs and stays blind to the pose.
+    """
+
+    config_class = ConvolutionalConfig
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: ConvolutionalConfig) -> None:
+        super().__init__(config)
+        layers: list[nn.Module] = []
+        before = 3
+        for level in range(config.num_hidden_layers):
+            # Twice as many channels a level, up to the width, which the last two have
+            halvings = max(config.num_hidden_layers - 2 - level, 0)
+            channels = max(config.hidden_size >> halvings, 8)
+            layers += [nn.Conv2d(before, channels, 3, 2, 1), nn.GroupNorm(8, channels), nn.SiLU()]
+            before = channels
+        self.layers = nn.Sequential(*layers)
+        side = config.image_size >> config.num_hidden_layers
+        self.visual_projection = nn.Linear(before * side**2, config.projection_dim)
+        self.post_init()
+
+    def forward(self, pixel_values: Tensor) -> CLIPVisionModelOutput:
+        """Embed pictures (B, 3, side, side), normalised: `image_embeds` is (B, E)."""
+        cells = self.layers(pixel_values).flatten(1)
+        return CLIPVisionModelOutput(image_embeds=self.visual_projection(cells))
+
+
+def build_tower(config: IPFConfig) -> CLIPVisionModelWithProjection | ConvolutionalTower:
+    """Build the tower of stage 1: pretrained, or new from its sizes."""
+    if config.kind == "clip":
+        clip: CLIPVisionModelWithProjection
+        clip = _clip(CLIPVisionModelWithProjection, config, config.embedding_width)
+        return clip
+    tower: ConvolutionalTower
+    if config.pretrained:
+        tower = load_pretrained(ConvolutionalTower, config.pretrained, use_safetensors=True)
+        return tower
+    _check_convolutions(config)
+    return ConvolutionalTower(
+        ConvolutionalConfig(
+            image_size=config.image_size,
+            hidden_size=config.width,
+            num_hidden_layers=config.layers,
+            projection_dim=config.embedding_width,
+        )
+    )
 
 
 def _clip(kind: Any, config: IPFConfig | SourceEncoderConfig, projection: int) -> Any:
@@ -99,6 +155,20 @@ def _check_tower(config: IPFConfig | SourceEncoderConfig) -> None:
         )
     if problem:
         raise UserError(f"model: {section}.{problem}.", ExitCode.USAGE)
+
+
+def _check_convolutions(config: IPFConfig) -> None:
+    """Refuse sizes of a new convolutional tower that do not fit together."""
+    problem = ""
+    if config.width % 8:
+        problem = f"width is {config.width}; expected a multiple of 8"
+    elif config.image_size % 2**config.layers:
+        problem = (
+            f"image_size is {config.image_size}; expected a multiple of {2**config.layers}, "
+            f"because {config.layers} layers halve it"
+        )
+    if problem:
+        raise UserError(f"model: ipf.{problem}.", ExitCode.USAGE)
 
 
 def clip_pixels(image: Tensor, side: int, *, crop: bool = False) -> Tensor:

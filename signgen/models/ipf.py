@@ -11,13 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import IPFConfig
-from signgen.diffusion.processes import from_all, mean_of_all
+from signgen.diffusion.processes import from_all
 from signgen.models.dropout import Dropout
-from signgen.models.encoders import build_clip, clip_pixels
+from signgen.models.encoders import build_tower, clip_pixels
 from signgen.structures import Batch, ExitCode, UserError, expect
-
-POSE_GRID = 14
-"""Cells per side of the coarse pose that embeddings are to tell where `pose_weight` says so."""
 
 
 class Combiner(nn.Module):
@@ -113,23 +110,6 @@ def with_sources(target: Tensor, fused: Tensor, source: Tensor) -> tuple[Tensor,
     return torch.cat([target, source]), torch.cat([fused, source])
 
 
-def pose_error(read: Tensor, drawn: Tensor) -> Tensor:
-    """Return how far poses read from embeddings are from those drawn; 1 is knowing nothing.
-
-    Args:
-        read: (n B, 3 g g) pictures of g x g cells, what all poses have in common left out; g is
-            `POSE_GRID`.
-        drawn: (B, 3, H, W) drawn poses in [0, 1], each of which n of them belong to.
-
-    Returns:
-        Scalar: mean square error as a share of the variance between the poses of the batch.
-    """
-    cells = F.adaptive_avg_pool2d(drawn.float(), POSE_GRID).flatten(1)  # (B, 3 g g)
-    differs = cells - mean_of_all(cells.mean(dim=0))
-    wanted = differs / mean_of_all(differs.square().mean()).sqrt().clamp(min=1e-6)
-    return F.mse_loss(read.float(), wanted.repeat(len(read) // len(wanted), 1))
-
-
 def tower_pixels(ipf: IPF | None, picture: Tensor | None) -> Tensor | None:
     """Normalise (B, 3, S, S) in [-1, 1], as of `Batch.tower_source`; nothing of nothing."""
     return None if ipf is None or picture is None else clip_pixels(picture, ipf.side)
@@ -144,7 +124,7 @@ def embedding_of(ipf: IPF | None, source: Tensor, clip: Tensor | None) -> Tensor
 
 
 class IPF(nn.Module):
-    """Image-pose fusion: one CLIP tower for source, pose and target, and the Combiner.
+    """Image-pose fusion: one tower for source, pose and target, and the Combiner.
 
     Args:
         config: Settings of stage 1.
@@ -159,18 +139,23 @@ class IPF(nn.Module):
     def __init__(self, config: IPFConfig) -> None:
         super().__init__()
         self.config = config
-        self.image_encoder = build_clip(config)
+        self.image_encoder = build_tower(config)
         self.width: int = self.image_encoder.config.projection_dim
-        self.side = int(self.image_encoder.config.image_size)  # type: ignore[arg-type]  # square
+        self.side = int(self.image_encoder.config.image_size)
         self.combiner = Combiner(self.width, config.combiner_dropout)
-        self.pose_reader = (
-            nn.Sequential(nn.LayerNorm(self.width), nn.Linear(self.width, 3 * POSE_GRID**2))
-            if config.pose_weight
-            else None
-        )
 
     def enable_gradient_checkpointing(self) -> None:
-        """Recompute the tower's activations in the backward pass."""
+        """Recompute the tower's activations in the backward pass.
+
+        Raises:
+            UserError: If the tower is convolutional.
+        """
+        if self.config.kind == "convolutional":
+            raise UserError(
+                "gradient_checkpointing is true, which the convolutional tower of stage 1 does not "
+                "have (it is small); expected false, or model.ipf.kind clip.",
+                ExitCode.USAGE,
+            )
         self.image_encoder.gradient_checkpointing_enable()
 
     def embed_pixels(self, pixels: Tensor) -> Tensor:
@@ -235,7 +220,11 @@ class IPF(nn.Module):
             UserError: If the settings leave nothing to train.
         """
         if self.config.loss == "none":
-            return self._tell_pose_alone(batch)
+            raise UserError(
+                "ipf: loss is none, which leaves nothing to train; expected source-enhanced or "
+                "baseline. Score such a tower with `signgen eval --retrieval`.",
+                ExitCode.USAGE,
+            )
         # Embed sources, targets and poses in one pass of the tower
         source = batch.source if batch.tower_source is None else batch.tower_source
         target = batch.target if batch.tower_target is None else batch.tower_target
@@ -244,30 +233,7 @@ class IPF(nn.Module):
         pixels = torch.cat([*photos, clip_pixels(drawn, self.side)])
         embeddings = self.embed_pixels(pixels)  # (3B, E)
         source, target, pose = embeddings.chunk(3)
-        losses = self.contrast(source, target, self.fuse(source, pose))
-        if self.pose_reader is None:
-            return losses
-
-        # Differs from FPDM: embeddings must also tell the pose, because a tower that begins from
-        # nothing knows signers by their colours within minutes and then has little to learn from.
-        unread = pose_error(self.pose_reader(torch.cat([target, pose])), batch.pose)
-        return {
-            **losses,
-            "loss": losses["loss"] + self.config.pose_weight * unread,
-            "pose_error": unread,
-        }
-
-    def _tell_pose_alone(self, batch: Batch) -> dict[str, Tensor]:
-        """Train the tower alone to tell poses, before anything is contrasted."""
-        if self.pose_reader is None:
-            raise UserError(
-                "ipf: loss is none, which leaves nothing to train; expected source-enhanced or "
-                "baseline, or a pose_weight. Score such a tower with `signgen eval --retrieval`.",
-                ExitCode.USAGE,
-            )
-        pixels = [self.photo_pixels(batch.target), clip_pixels(batch.pose * 2 - 1, self.side)]
-        unread = pose_error(self.pose_reader(self.embed_pixels(torch.cat(pixels))), batch.pose)
-        return {"loss": self.config.pose_weight * unread, "pose_error": unread}
+        return self.contrast(source, target, self.fuse(source, pose))
 
     def contrast(self, source: Tensor, target: Tensor, fused: Tensor) -> dict[str, Tensor]:
         """Compute the loss of stage 1 from embeddings.

@@ -270,8 +270,11 @@ def _expected(section: str, config: ModelConfig) -> dict[str, tuple[str, Any]]:
                 "scaling_factor": ("autoencoder.scaling_factor", autoencoder.scaling_factor),
             }
         case "ipf":
+            wanted = _tower("ipf", config.ipf.width, config.ipf.layers, config.ipf.heads)
+            if config.ipf.kind == "convolutional":
+                del wanted["num_attention_heads"]
             return {
-                **_tower("ipf", config.ipf.width, config.ipf.layers, config.ipf.heads),
+                **wanted,
                 "projection_dim": ("ipf.embedding_width", config.ipf.embedding_width),
                 "image_size": ("ipf.image_size", config.ipf.image_size),
             }

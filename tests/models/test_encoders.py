@@ -11,8 +11,8 @@ from signgen.models.encoders import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     SourceProjection,
-    build_clip,
     build_source_encoder,
+    build_tower,
     clip_pixels,
     preprocess,
     source_pixels,
@@ -87,7 +87,7 @@ def test_new_dinov2_needs_no_interpolation_and_drops_no_path():
 def test_sizes_of_towers_that_do_not_fit(sizes, message):
     sizes = {"width": 16, "heads": 2, "image_size": 28, "layers": 1, **sizes}
     for section, build in (
-        ("ipf", lambda: build_clip(IPFConfig(**sizes))),
+        ("ipf", lambda: build_tower(IPFConfig(**sizes))),
         ("source_encoder", lambda: build_source_encoder(SourceEncoderConfig(**sizes))),
         ("source_encoder", lambda: build_source_encoder(SourceEncoderConfig("clip", **sizes))),
     ):
@@ -97,7 +97,7 @@ def test_sizes_of_towers_that_do_not_fit(sizes, message):
 
 def test_published_sizes():
     with torch.device("meta"):
-        clip = build_clip(
+        clip = build_tower(
             IPFConfig(
                 image_size=224,
                 patch_size=14,

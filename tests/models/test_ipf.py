@@ -10,7 +10,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from signgen.config.model import IPFConfig, tiny_fpdm
 from signgen.models import build_stage
-from signgen.models.ipf import IPF, POSE_GRID, Combiner, info_nce, pose_error, with_sources
+from signgen.models.ipf import IPF, Combiner, info_nce, with_sources
+from signgen.structures import UserError
 
 GOLDENS = Path(__file__).resolve().parents[2] / ".." / "shared" / "goldens"
 needs_goldens = pytest.mark.skipif(
@@ -25,6 +26,10 @@ COMBINER_NAMES = {
     "dynamic_scalar": "gate",
 }
 TINY = IPFConfig(image_size=32, patch_size=16, width=16, layers=1, heads=2, embedding_width=16)
+
+CONVOLUTIONAL = IPFConfig(
+    kind="convolutional", image_size=32, width=16, layers=3, embedding_width=16
+)
 
 
 def normal(*shape, seed=0):
@@ -79,31 +84,71 @@ def test_stage_learns_to_tell_a_batch_apart(batch):
     assert 0 <= float(losses["top1"]) <= 1
 
 
-def test_the_pose_error_is_0_where_all_is_read_and_1_where_nothing_is():
-    drawn = torch.rand(6, 3, 4 * POSE_GRID, 2 * POSE_GRID)
-    cells = torch.nn.functional.avg_pool2d(drawn, (4, 2)).flatten(1)
-    read = (cells - cells.mean(0)) / (cells - cells.mean(0)).std(correction=0)
-    assert float(pose_error(read.repeat(2, 1), drawn)) == pytest.approx(0, abs=1e-9)
-    assert float(pose_error(torch.zeros_like(read), drawn)) == pytest.approx(1, abs=1e-5)
+def dots(steps, count=8, side=32):
+    """Yield signers who are a colour, each in some poses, which are the place of a square."""
+    random = np.random.default_rng(0)
+    for _ in range(steps):
+        colours = np.repeat(random.uniform(-1, 0.5, (2, 3, 1, 1)), count, axis=0)
+        source, target = (
+            np.broadcast_to(colours, (2 * count, 3, side, side)).copy() for _ in range(2)
+        )
+        pose = np.zeros_like(target)
+        for i in range(2 * count):
+            for picture, shown in ((source, False), (target, True)):
+                y, x = random.integers(side - 6, size=2)
+                picture[i, :, y : y + 6, x : x + 6] = 1
+                if shown:
+                    pose[i, :, y : y + 6, x : x + 6] = 1
+        yield [torch.from_numpy(pixels).float() for pixels in (source, target, pose)]
 
 
-def test_embeddings_learn_to_tell_the_pose(batch):
-    stage = build_stage(replace(tiny_fpdm(), ipf=replace(TINY, pose_weight=1.0)), "ipf")
-    optimizer = torch.optim.Adam(stage.parameters(), 1e-2)
-    errors = []
-    for _ in range(40):
-        losses = stage.loss(batch)
-        expected = losses["info_nce"] + losses["pose_error"] + 1e-4 * losses["l1"]
-        assert torch.allclose(losses["loss"], expected)
+def test_a_convolutional_tower_learns_from_nothing_where_things_are():
+    ipf = IPF(replace(CONVOLUTIONAL, combiner_dropout=0.0))
+    optimizer = torch.optim.AdamW(ipf.parameters(), lr=3e-3)
+    for source, target, pose in dots(60):
+        fused = ipf.fuse(ipf.embed(source), ipf.embed_pose(pose))
+        losses = ipf.contrast(ipf.embed(source), ipf.embed(target), fused)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-        errors.append(losses["pose_error"].item())
-    assert errors[-1] < 0.2 < errors[0]
+    # Ranks among one signer's poses: chance is 4.5 of 8
+    with torch.no_grad():
+        source, target, pose = next(dots(1, count=32))
+        likeness = (
+            ipf.fuse(ipf.embed(source), ipf.embed_pose(pose))
+            @ torch.nn.functional.normalize(ipf.embed(target), dim=1).mT
+        )
+    for own in (likeness[:32, :32], likeness[32:, 32:]):
+        ranks = 1 + (own > own.diagonal()[:, None]).sum(dim=1)
+        assert ranks.float().mean() < 6  # of 32; chance is 16.5
 
 
-def test_every_weight_is_trained(batch):
-    stage = IPF(TINY)
+def test_a_convolutional_tower_is_saved_and_loaded_as_others_are(tmp_path, batch):
+    ipf = IPF(CONVOLUTIONAL).eval()
+    ipf.image_encoder.save_pretrained(tmp_path)
+    again = IPF(replace(CONVOLUTIONAL, pretrained=str(tmp_path))).eval()
+    with torch.no_grad():
+        assert torch.equal(again.embed(batch.source), ipf.embed(batch.source))
+    wrong = replace(tiny_fpdm(), ipf=replace(CONVOLUTIONAL, width=24, pretrained=str(tmp_path)))
+    with pytest.raises(UserError, match=r"ipf\.width"):
+        build_stage(wrong, "ipf")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 12}, "ipf.width is 12; expected a multiple of 8"),
+        ({"image_size": 36}, "ipf.image_size is 36; expected a multiple of 8"),
+    ],
+)
+def test_sizes_of_convolutions_that_do_not_fit_are_named(change, message):
+    with pytest.raises(UserError, match=message):
+        IPF(replace(CONVOLUTIONAL, **change))
+
+
+@pytest.mark.parametrize("config", [TINY, CONVOLUTIONAL], ids=["clip", "convolutional"])
+def test_every_weight_is_trained(batch, config):
+    stage = IPF(config)
     stage.loss(batch)["loss"].backward()
     assert not [name for name, p in stage.named_parameters() if p.grad is None]
 

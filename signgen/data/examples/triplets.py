@@ -41,22 +41,28 @@ def draw(
             stage 2).
         min_distance: Least number of frames between source and target; where a record is too short
             for it, its farthest frames.
-        targets_per_record: Consecutive pairs of one record, with different targets where it has so
-            many frames: in a contrastive batch they tell apart poses, not signers.
+        targets_per_record: Consecutive pairs of one record and one source, with different targets
+            where it has so many frames: in a contrastive batch they tell apart poses, not signers,
+            and no picture is both a target and another pair's source.
 
     Returns:
         Source and target of one record; they differ unless it is an identity pair or has one frame.
     """
     rng = np.random.default_rng((seed, _DRAW, index))
+    if targets_per_record > 1:
+        # Record, source and the order of targets belong to the group of pairs
+        group = np.random.default_rng((seed, _GROUP, index // targets_per_record))
+        record = records[int(group.integers(len(records)))]
+        source, *others = (int(frame) for frame in group.permutation(record.num_frames))
+        least = min(min_distance, max((abs(other - source) for other in others), default=0))
+        targets = [other for other in others if abs(other - source) >= least] or [source]
+        target = targets[index % targets_per_record % len(targets)]
+        if rng.random() < identity_rate:
+            source = target
+        return Triplet(FrameRef(record, source), FrameRef(record, target))
     record = records[int(rng.integers(len(records)))]
     count = record.num_frames
     target = int(rng.integers(count))
-    if targets_per_record > 1:
-        # The record and the order of its targets belong to the group of pairs
-        group = np.random.default_rng((seed, _GROUP, index // targets_per_record))
-        record = records[int(group.integers(len(records)))]
-        count = record.num_frames
-        target = int(group.permutation(count)[index % targets_per_record % count])
     # Frames far enough before and after the target
     least = max(1, min(min_distance, max(target, count - 1 - target)))
     before, after = max(0, target - least + 1), max(0, count - target - least)

@@ -60,20 +60,37 @@ def test_min_distance_leaves_every_allowed_source() -> None:
     assert sources == {0, 1, 5}
 
 
-def test_targets_of_one_record_come_together_and_differ() -> None:
+def test_targets_of_one_record_come_together_and_differ_from_their_one_source() -> None:
     drawn = [draw(RECORDS, 2, p, 0.0, targets_per_record=4) for p in range(400)]
     groups = [drawn[start : start + 4] for start in range(0, 400, 4)]
     for group in groups:
         assert len({t.target.record.id for t in group}) == 1
         assert len({t.target.index for t in group}) == 4
+        assert len({t.source.index for t in group}) == 1
         assert all(t.source != t.target for t in group)
     assert {group[0].target.record.id for group in groups} == {record.id for record in RECORDS}
 
 
 def test_more_targets_than_frames_begin_again() -> None:
-    short = [Record("one", "train", "S", 2)]
-    targets = [draw(short, 0, p, 0.0, targets_per_record=4).target.index for p in range(4)]
-    assert sorted(targets) == [0, 0, 1, 1]
+    short = [Record("one", "train", "S", 3)]
+    group = [draw(short, 0, p, 0.0, targets_per_record=4) for p in range(4)]
+    targets = [t.target.index for t in group]
+    assert targets[:2] == targets[2:]
+    assert {*targets, group[0].source.index} == {0, 1, 2}
+    alone = draw([Record("one", "train", "S", 1)], 0, 0, 0.0, targets_per_record=4)
+    assert alone.source == alone.target
+
+
+def test_targets_of_one_source_are_far_enough_from_it() -> None:
+    record = [Record("one", "train", "S", 9)]
+    for position in range(200):
+        pair = draw(record, 4, position, 0.0, min_distance=3, targets_per_record=4)
+        assert abs(pair.source.index - pair.target.index) >= 3
+    # Where the record is too short for that, its farthest frames
+    pair = draw([Record("one", "train", "S", 3)], 4, 0, 0.0, min_distance=7, targets_per_record=4)
+    assert abs(pair.source.index - pair.target.index) == max(
+        pair.source.index, 2 - pair.source.index
+    )
 
 
 def test_an_epoch_shows_each_pair_once_and_epochs_differ() -> None:
