@@ -111,7 +111,7 @@ class TripletDataset(Dataset[Example]):
         if not self.config.window:
             return example
         poses = resize(self.adapter.pose(self.triplet(position).target), self.model.size)
-        if flips(self.seed, position, self.config.flip_rate):
+        if flips(self.seed, self._group(position), self.config.flip_rate):
             poses = flip(poses)
         rows, columns = choose_window(poses, self.config.window, self.seed, position)
 
@@ -153,7 +153,7 @@ class TripletDataset(Dataset[Example]):
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        mirrored = flips(self.seed, position, self.config.flip_rate)
+        mirrored = flips(self.seed, self._group(position), self.config.flip_rate)
         if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W; `official_flip` does so.
@@ -193,6 +193,10 @@ class TripletDataset(Dataset[Example]):
         points = np.zeros((1, SKELETONS[self.model.skeleton].num_keypoints, 2), np.float32)
         return PoseSequence(points, points[..., 0], self.model.skeleton, self.model.size, 25.0)
 
+    def _group(self, position: int) -> int:
+        """Return which examples look alike: targets of one source are told apart by pose alone."""
+        return position // self.config.targets_per_record
+
     @property
     def _crops(self) -> bool:
         return self._side is not None and self.tower == "crop"
@@ -229,7 +233,7 @@ class TripletDataset(Dataset[Example]):
         given = {name: getattr(example, name) for name in names}
         given = {name: photo for name, photo in given.items() if photo is not None}
         pictures = [*given.values(), *([] if guide is None else [guide.source, guide.warped])]
-        changed = recolour(pictures, self.seed, position, strength)
+        changed = recolour(pictures, self.seed, self._group(position), strength)
         if guide is not None:
             guide = replace(guide, source=changed[-2], warped=changed[-1])
         photos = dict(zip(given, changed, strict=False))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,16 @@ def test_targets_of_a_batch_stay_together_when_pairs_are_shuffled(dataset: Tripl
             assert len({target.record.id for target in targets}) == 1
             assert len(set(targets)) == 4
     assert set(epochs[0]) == set(epochs[1])
+
+
+def test_targets_of_one_source_are_told_apart_by_the_pose_alone(dataset: TripletDataset) -> None:
+    rates = {"colour_jitter": 0.4, "flip_rate": 0.5, "identity_rate": 0.0}
+    config = replace(dataset.config, targets_per_record=4, **rates)
+    grouped = TripletDataset(dataset.adapter, config, dataset.model, seed=5)
+    groups = [[grouped[position].source for position in range(i, i + 4)] for i in (0, 4, 8, 12)]
+    for one, *others in groups:
+        assert all(torch.equal(other, one) for other in others)
+    assert not any(torch.equal(one[0], two[0]) for one, two in pairwise(groups))
 
 
 @pytest.mark.parametrize("name", ["dataset", "fashion"])
