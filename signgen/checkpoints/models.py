@@ -197,7 +197,7 @@ def _check_finished(folder: Path, settings: Path) -> None:
 def start_from(
     names: tuple[str, ...], config: ModelConfig, stage: Stage
 ) -> tuple[ModelConfig, State]:
-    """Collect the parts that earlier runs trained.
+    """Collect the parts that earlier runs trained; a later one's takes the place of an earlier's.
 
     Args:
         names: Run, checkpoint or model folders, or hub ids.
@@ -234,6 +234,8 @@ def start_from(
             config = replace(config, pictures=other.pictures)
         for part in parts.intersection(config.trained_apart):
             config = replace(config, **{part: getattr(other, part)})
+            # Another tower or decoder takes the whole place of an earlier one's
+            state = {key: value for key, value in state.items() if key.split(".", 1)[0] != part}
         state.update(weights)
     return config, state
 

@@ -26,6 +26,7 @@ from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.models import FPDM, build_model
 from signgen.models.base import stored_state
+from signgen.models.ipf import IPF
 from signgen.structures import ExitCode, UserError
 
 
@@ -213,6 +214,21 @@ def test_a_run_of_another_number_of_u_nets_is_no_start(tmp_path: Path) -> None:
     # What is no denoiser may come from there
     assert start_from((one,), pair, "vae")[0].autoencoder == pair.autoencoder
     assert start_from((one,), tied, "fpdm")[0] == tied
+
+
+def test_another_tower_takes_the_whole_place_of_that_of_a_model(
+    folder: Path, tmp_path: Path
+) -> None:
+    wanted = replace(tiny_fpdm().ipf, kind="convolutional")
+    tower = IPF(wanted)
+    write_folder(
+        tmp_path / "tower",
+        {"model.safetensors": {f"ipf.{name}": x for name, x in tower.state_dict().items()}},
+        {"config.yaml": to_yaml(replace(tiny_fpdm(), ipf=wanted))},
+    )
+    config, state = start_from((str(folder), str(tmp_path / "tower")), tiny_fpdm(), "fpdm")
+    assert config.ipf == wanted
+    assert state.keys() == stored_state(build_model(config)).keys()  # nothing of CLIP's is left
 
 
 def test_both_u_nets_of_the_pair_start_from_that_of_fpdm(folder: Path) -> None:
