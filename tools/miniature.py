@@ -3,9 +3,10 @@
     python tools/miniature.py train runs/miniature --data runs/corpus --start runs/mini-fpdm
     python tools/miniature.py tables runs/miniature --data runs/corpus
 
-`train` first takes `--start` apart into what all runs share. Its tower of stage 1 plays CLIP and
-its source encoder plays DINOv2, both pretrained and frozen in stage 2; U-Net, pose encoder and
-autoencoder are what every stage 2 begins from. Source projection and fusion MLP are new in each.
+`train` first takes `--start` apart into what all runs share. Its tower of stage 1 plays CLIP (A1,
+B1, B4) and its source encoder plays DINOv2, both pretrained and frozen in stage 2; U-Net, pose
+encoder and autoencoder are what every stage 2 begins from. Source projection and fusion MLP are new
+in each, and so are tower and Combiner of A2 and A3, which are those of configs/train-mini-ipf.yaml.
 Then it trains A2 to B6 one after the other, equally long; finished ones are left alone.
 
 `tables` scores the runs on signers that none of them was trained on, and writes the tables between
@@ -60,7 +61,7 @@ from signgen.training.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table {}: begin -->", "<!-- table {}: end -->"
-STAGE_1 = {"A2": "baseline", "A3": "source-enhanced"}
+STAGE_1: dict[str, Any] = {"A2": "baseline", "A3": "source-enhanced"}
 """Runs of stage 1, by their loss."""
 STAGE_2 = ("B1", "B2", "B3", "B4", "B5", "B6")
 QUALITY = ("ssim", "psnr", "perceptual", "hand_ssim")
@@ -102,8 +103,10 @@ def take_apart(start: str, parts: Path) -> FPDMConfig:
 
 def stage_1(model: FPDMConfig, name: str, out: Path, recipe: TrainConfig) -> TrainConfig:
     """Return the settings of A1, which are never trained, of A2 or of A3."""
-    loss: Any = STAGE_1.get(name, "none")
-    ipf = replace(model.ipf, pretrained=str(out / "parts" / "clip"), loss=loss)
+    ipf = replace(model.ipf, pretrained=str(out / "parts" / "clip"), loss="none")
+    if name in STAGE_1:
+        # The recipe's small tower begins from nothing
+        ipf = replace(recipe.model.ipf, loss=STAGE_1[name])
     return replace(recipe, out=str(out / name), model=replace(model, ipf=ipf))
 
 
