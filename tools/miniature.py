@@ -7,7 +7,8 @@
 B1, B4) and its source encoder plays DINOv2, both pretrained and frozen in stage 2; U-Net, pose
 encoder and autoencoder are what every stage 2 begins from. Source projection and fusion MLP are new
 in each, and so are tower and Combiner of A2 and A3, which are those of configs/train-mini-ipf.yaml.
-Then it trains A2 to B6 one after the other, equally long; finished ones are left alone.
+Then it trains A2 to B6 one after the other, equally long, and with `--choices` C1 to C4, each B6
+without one choice of ours; finished ones are left alone.
 
 `tables` scores the runs on signers that none of them was trained on, and writes the tables between
 the markers of the document; others it leaves alone. Give the folders of several seeds to have the
@@ -64,6 +65,13 @@ BEGIN, END = "<!-- table {}: begin -->", "<!-- table {}: end -->"
 STAGE_1: dict[str, Any] = {"A2": "baseline", "A3": "source-enhanced"}
 """Runs of stage 1, by their loss."""
 STAGE_2 = ("B1", "B2", "B3", "B4", "B5", "B6")
+CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
+    "C1": ("conditions dropped for whole batches, as published", {"drop_per_batch": True}),
+    "C2": ("the Combiner's dropout on in stage 2, as published", {"stage2_combiner_dropout": True}),
+    "C3": ("poses drawn as published", {"pose_style": "fpdm"}),
+    "C4": ("hands count as the rest, as published", {"hand_weight": 0.0}),
+}
+"""Runs that differ from B6 by one choice that is ours: what, and the settings without it."""
 QUALITY = ("ssim", "psnr", "perceptual", "hand_ssim")
 """Metrics of Table 3 with intervals."""
 MOTION = ("flicker", "brightness_jitter", "second_difference", "tcd")
@@ -111,7 +119,14 @@ def stage_1(model: FPDMConfig, name: str, out: Path, recipe: TrainConfig) -> Tra
 
 
 def stage_2(model: FPDMConfig, name: str, out: Path, recipe: TrainConfig) -> TrainConfig:
-    """Return the settings of one of B1 to B6: those of `configs/ablation-b*.yaml`, made small."""
+    """Return the settings of one of B1 to B6: those of `configs/ablation-b*.yaml`, made small.
+
+    Those of C1 to C4 are of B6, but for one choice.
+    """
+    if name in CHOICES:
+        settings = stage_2(model, "B6", out, recipe)
+        changed = replace(settings.model, **CHOICES[name][1])
+        return replace(settings, out=str(out / name), model=changed)
     parts, tower = out / "parts", model.ipf
     encoder = replace(model.source_encoder, pretrained=str(parts / "dinov2"), trained=False)
     fusion: Any = {"B4": "source", "B5": "ipf", "B6": "ipf"}.get(name, "none")
@@ -153,7 +168,7 @@ def train_all(options: argparse.Namespace) -> None:
             seed=options.seed,
         )
     save_text(out / "A1.yaml", to_yaml(stage_1(model, "A1", out, recipes["ipf"])))
-    for name in (*STAGE_1, *STAGE_2):
+    for name in (*STAGE_1, *STAGE_2, *(CHOICES if options.choices else ())):
         first = name in STAGE_1
         settings = (stage_1 if first else stage_2)(
             model, name, out, recipes["ipf" if first else "fpdm"]
@@ -364,13 +379,38 @@ def stage_2_tables(runs: Sequence[str], scored: Callable[..., Report], every: in
         for better, other in PAIRS:
             for place, metric in enumerate(QUALITY[:3]):
                 both = [values(report, system[name], metric, clips) for name in (better, other)]
-                means, counts = (np.stack([one[i] for one in both]) for i in (0, 1))
-                difference, ci95, _ = paired_bootstrap(means, counts)
-                low, high = ci95 or (np.nan, np.nan)
+                here, ci95 = difference(both)
                 paper = PUBLISHED[better][place] - PUBLISHED[other][place]
-                here = f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
                 said = f"{paper:+.4f} | {here} | {verdict(paper, ci95)}"
                 yield f"| {better} minus {other} | {metric} | {said} |"
+
+
+def difference(
+    both: Sequence[NDArray[np.float64]],
+) -> tuple[str, tuple[float, float] | None]:
+    """Return the paired difference of two systems' `values`, written, and its interval."""
+    means, counts = (np.stack([one[i] for one in both]) for i in (0, 1))
+    mean, ci95, _ = paired_bootstrap(means, counts)
+    low, high = ci95 or (np.nan, np.nan)
+    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]", ci95
+
+
+def choices_table(runs: Sequence[str], scored: Callable[..., Report], every: int) -> Iterator[str]:
+    """Yield the lines of our own choices: what becomes of B6 without each."""
+    for run in runs:
+        names = [f"{run}/{name}" for name in ("B6", *CHOICES)]
+        report = scored(names, every, measurements(QUALITY), ())
+        clips = [clip.id for clip in report.per_clip]
+        yield f"\n### {Path(run).name}: {trained(run, 'C1')} each\n"
+        yield f"| B6, but | {' | '.join(QUALITY)} |"
+        yield "|---" * (1 + len(QUALITY)) + "|"
+        for name, (words, _) in CHOICES.items():
+            own = Path(f"{run}/{name}").as_posix()
+            cells = [
+                difference([values(report, whose, m, clips) for whose in (own, GENERATED)])[0]
+                for m in QUALITY
+            ]
+            yield f"| {name}: {words} | {' | '.join(cells)} |"
 
 
 def protocol_table(name: str, scored: Callable[..., Report]) -> Iterator[str]:
@@ -393,9 +433,10 @@ def write_tables(options: argparse.Namespace) -> None:
     records = dataset.records(options.split)[: options.clips or None]
     scored = partial(score, dataset, records)
     tables = {
-        2: lambda: stage_1_tables(options.runs, dataset, options.split),
-        3: lambda: stage_2_tables(options.runs, scored, options.every),
-        4: lambda: protocol_table(f"{options.runs[0]}/{options.protocol_run}", scored),
+        "2": lambda: stage_1_tables(options.runs, dataset, options.split),
+        "3": lambda: stage_2_tables(options.runs, scored, options.every),
+        "4": lambda: protocol_table(f"{options.runs[0]}/{options.protocol_run}", scored),
+        "choices": lambda: choices_table(options.runs, scored, options.every),
     }
     for table in options.tables:
         begin, end = BEGIN.format(table), END.format(table)
@@ -431,7 +472,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--split", default="test")
     parser.add_argument("--clips", type=int, default=0, help="0 takes all")
-    parser.add_argument("--tables", type=int, nargs="+", choices=(2, 3, 4), default=[2, 3, 4])
+    parser.add_argument("--choices", action="store_true", help="also train C1 to C4")
+    parser.add_argument(
+        "--tables", nargs="+", choices=("2", "3", "4", "choices"), default=["2", "3", "4"]
+    )
     parser.add_argument(
         "--protocol-run", default="B6", help="Table 4: which run of the first folder"
     )

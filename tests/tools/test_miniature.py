@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,16 @@ def test_runs_are_trained_and_their_tables_written(
     torch.manual_seed(0)
     start, runs, document = tmp_path / "start", tmp_path / "seed7", tmp_path / "tables.md"
     save_pretrained(build_model(tiny_fpdm()), start)
+    names = ("2", "3", "4", "choices")
     marked = [
-        f"{mark.format(n)}\nstale\n" for n in (2, 3, 4) for mark in (miniature.BEGIN, miniature.END)
+        f"{mark.format(n)}\nstale\n" for n in names for mark in (miniature.BEGIN, miniature.END)
     ]
     document.write_text("before\n" + "".join(marked) + "after\n")
     short = "--stage1-steps 1 --stage1-batch 4 --stage2-steps 1 --stage2-batch 2 --precision no"
     shared = [str(runs), "--data", "sample", "--start", str(start), "--document", str(document)]
     for action in ("train", "train", "tables"):
-        words = [action, *shared, *short.split(), "--clips", "2", "--every", "6"]
+        words = [action, *shared, *short.split(), "--clips", "2", "--every", "6", "--choices"]
+        words += ["--tables", *names]
         monkeypatch.setattr(sys, "argv", ["miniature", *words])
         miniature.main()
 
@@ -45,11 +48,15 @@ def test_runs_are_trained_and_their_tables_written(
     assert [encoders[name].ipf.loss for name in ("B5", "B6")] == ["baseline", "source-enhanced"]
     assert {model.source_encoder.trained for model in encoders.values()} == {False}
 
+    assert {run_config(runs / name / "config.yaml").model for name in miniature.CHOICES} == {
+        replace(encoders["B6"], **changed) for _, changed in miniature.CHOICES.values()
+    }
+
     # Tables
     text = document.read_text("utf-8")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert text.count("stale") == 3
+    assert text.count("stale") == len(names)
     ranks = re.findall(r"^\| (A\d) \| .* \| (\d+) \| .* \| ([\d.]+) \[", text, re.M)
     assert [name for name, *_ in ranks] == ["A1", "A2", "A3"] * 3
     assert all(1 <= float(mean) <= int(size) for _, size, mean in ranks)
@@ -57,6 +64,7 @@ def test_runs_are_trained_and_their_tables_written(
     assert [name for name, _ in rows] == [*miniature.STAGE_2, "copy of the source"]
     assert len(re.findall(r"^\| B\d minus B\d \| \w+ \| [+-]", text, re.M)) == 18
     assert "| second_difference |" in text
+    assert re.findall(r"^\| (C\d): .* \| [+-]", text, re.M) == [*miniature.CHOICES]
 
 
 def test_a_verdict_is_the_sign_that_an_interval_leaves() -> None:
