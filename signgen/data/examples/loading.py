@@ -127,9 +127,6 @@ class TripletDataset(Dataset[Example]):
             face=cut(example.face),
             target_parts=None if parts is None else cut(parts),
             guide=None if guide is None else guide.mapped(cut),
-            tower_source=example.tower_source,
-            tower_target=example.tower_target,
-            tower_pose=example.tower_pose,
         )
 
     def whole(self, position: int, *, guided: bool) -> Example:
