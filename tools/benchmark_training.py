@@ -1,6 +1,7 @@
 """Print how much faster stage 2 trains from cached features than by computing them in every step.
 
 OMP_NUM_THREADS=1 python tools/benchmark_training.py [ROUNDS] [--full CONFIG.yaml]
+OMP_NUM_THREADS=1 python tools/benchmark_training.py [ROUNDS] --compile CONFIG.yaml
 
 Both ways take turns on the same examples of the bundled sample, in one process with one thread, and
 are timed by the processor time of their steps, loading included; printed are samples per second,
@@ -9,16 +10,22 @@ eighth as wide: its levels and layers with drawn weights, pictures of 128 x 128,
 
 Beside it are the operations of one example of that model and of a full-size run, counted on torch's
 meta device (`signgen.training.cost`): what a cache saves there at most.
+
+With `--compile` a run of other settings is timed instead, on the bundled sample, from nothing and
+in 32 bits: its steps compiled and not, and the seconds that compiling takes the first time.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from signgen.config.data import DataConfig
 from signgen.config.model import FPDMConfig, full_fpdm
@@ -77,7 +84,8 @@ def settings(folder: Path) -> TrainConfig:
 
 def seconds(run: TrainingRun) -> float:
     """Return the processor time of the next step of a run."""
-    source = batches(run.dataset, start=run.step, steps=run.step + 1, batch_size=BATCH)
+    size = run.config.batch_size
+    source = batches(run.dataset, start=run.step, steps=run.step + 1, batch_size=size)
     begun = time.process_time()
     take_step(run, source)
     run.step += 1
@@ -111,6 +119,29 @@ def speeds(config: TrainConfig, folder: Path, rounds: int) -> str:
     return "\n".join(lines)
 
 
+def compiled(config: TrainConfig, folder: Path, rounds: int) -> str:
+    """Return a line of a run's steps, compiled and not."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "cache")
+    data = replace(config.data, root="sample", cache=False, workers=0)
+    changes = {"data": data, "start_from": (), "precision": "no", "device": "cpu", "compile": True}
+    run = open_run(replace(config, out=str(folder / "run"), **changes), resume=False)  # type: ignore[arg-type]
+    taken: dict[str, list[float]] = {"force_eager": [], "default": []}
+    waited = []
+    for _ in range(rounds + 1):
+        begun = time.perf_counter()
+        for stance, values in taken.items():
+            with torch.compiler.set_stance(stance):
+                values.append(seconds(run))
+        waited.append(time.perf_counter() - begun)
+    plain, fast = (values[1:] for values in taken.values())
+    ratios = [one / two for one, two in zip(plain, fast, strict=True)]
+    return (
+        f"plain {statistics.median(plain):.2f} s, compiled {statistics.median(fast):.2f} s a step; "
+        f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, "
+        f"{rounds} rounds); compiled in {waited[0] - statistics.median(waited[1:]):.0f} s"
+    )
+
+
 def operations(config: TrainConfig) -> str:
     """Return a line of the operations of one example, online and cached."""
     online, cached = (cost(config, cached=way) for way in (False, True))
@@ -128,10 +159,14 @@ def main() -> None:
     )
     parser.add_argument("rounds", type=int, nargs="?", default=5)
     parser.add_argument("--full", default=FULL, help="settings of the full-size run")
+    parser.add_argument("--compile", help="settings of a run to time compiled, instead")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error(f"rounds is {options.rounds}; expected at least 1.")
     with tempfile.TemporaryDirectory() as folder:
+        if options.compile:
+            print(compiled(load_config(options.compile, TrainConfig), Path(folder), options.rounds))
+            return
         config = settings(Path(folder))
         print("an eighth as wide, 128 x 128")
         print(operations(config))

@@ -73,6 +73,9 @@ class TrainConfig:
     short measurement finds it faster. config.yaml of the run says what was chosen."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
+    compile: bool = False
+    """Compile what is trained with torch.compile: minutes whenever the run begins or goes on, for
+    faster steps."""
     device: Device = "auto"
     """Where to train."""
     seed: Seed = 7

@@ -36,9 +36,12 @@ def check_environment(config: TrainConfig) -> None:
     """
     for name in OTHER_LOOPS:
         if os.environ.get(name, "").lower() not in NOTHING:
+            instead = "has a setting for that, compile"
+            if name != "ACCELERATE_DYNAMO_BACKEND":
+                instead = "has no such thing, and no setting for it"
             raise UserError(
-                f"{name} is {os.environ[name]} in the environment; training here has no such "
-                "thing, and no setting for it. Unset it.",
+                f"{name} is {os.environ[name]} in the environment; training here {instead}. "
+                "Unset it.",
                 ExitCode.USAGE,
             )
     decided = {

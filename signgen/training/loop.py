@@ -16,18 +16,20 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 from tqdm import tqdm
 
 from signgen.config.train import TrainConfig
 from signgen.data.examples.loading import batches
 from signgen.errors import Stopped, deferred_signals
 from signgen.files.locking import locked
-from signgen.structures import Batch, UserError
+from signgen.files.paths import one_line
+from signgen.structures import Batch, ExitCode, UserError
 from signgen.training.reporting import Reporter, check_trackers
 from signgen.training.run import TrainingRun, measure_latents, open_run, save_run
 from signgen.training.schedule import check_settings, learning_rate, seeded
@@ -61,6 +63,8 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
     run = open_run(config, resume=resume)
     config = run.config
     last = min(config.steps, config.stop_at or config.steps)
+    if config.compile and run.step < last:
+        _check_compiled(run)
 
     # Micro-batches from where the run is
     bar = tqdm(
@@ -142,6 +146,56 @@ def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:
             run.ema.step(run.parameters)
     run.optimizer.zero_grad(set_to_none=True)
     return losses
+
+
+def _check_compiled(run: TrainingRun) -> None:
+    """Compile, and compare gradients of the next micro-batch with those that are not compiled.
+
+    Raises:
+        UserError: If they differ, as torch 2.13 made them without a word, or it cannot be compiled.
+    """
+    config, accelerator = run.config, run.accelerator
+    number = run.step * config.accumulate
+    source = batches(
+        run.dataset,
+        start=number,
+        steps=number + 1,
+        batch_size=config.batch_size,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+    )
+    batch = next(source).to(accelerator.device)
+    found: list[list[Tensor]] = []
+    begun = time.perf_counter()
+    for stance in ("force_eager", "default"):
+        draws = seeded(config.seed, number, config.batch_size, accelerator)
+        with draws, torch.compiler.set_stance(stance), _said(run):
+            with accelerator.autocast():
+                losses: dict[str, Tensor] = run.wrapped(batch)
+            accelerator.backward(losses["loss"])
+        found.append([p.new_zeros(()) if p.grad is None else p.grad for p in run.parameters])
+        run.optimizer.zero_grad(set_to_none=True)
+    log.info("compiled in %.0f seconds", time.perf_counter() - begun)
+    least = 1e-3 * float(torch.stack([plain.norm() for plain in found[0]]).norm())
+    for plain, compiled in zip(*found, strict=True):
+        if float((compiled - plain).norm()) > 0.1 * float(plain.norm()) + least:
+            raise _uncompiled(run, "compiles this to other gradients than without it")
+
+
+@contextmanager
+def _said(run: TrainingRun) -> Iterator[None]:
+    try:
+        yield
+    except TorchDynamoException as error:
+        raise _uncompiled(run, f"cannot compile this: {one_line(error)}") from error
+
+
+def _uncompiled(run: TrainingRun, problem: str) -> UserError:
+    return UserError(
+        f"{run.folder}: compile is true, but torch {torch.__version__} {problem}. Use compile "
+        "false.",
+        ExitCode.UNAVAILABLE,
+    )
 
 
 def _accumulate(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:

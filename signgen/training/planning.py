@@ -15,6 +15,7 @@ from signgen.data.dataset import open_dataset
 from signgen.errors import ExitCode, UserError
 from signgen.files.caches import INDEX
 from signgen.models.pretrained import missing_parts, require_parts
+from signgen.training.compiling import check_compiler
 from signgen.training.cost import Cost, cost, hours, memory
 from signgen.training.environment import check_device
 from signgen.training.examples import training_data
@@ -78,6 +79,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
     note(lambda: check_settings(config))
     note(lambda: check_device(config))
     note(lambda: check_optimizer(config))
+    note(lambda: check_compiler(config))
     note(lambda: check_trackers(config))
     note(lambda: _data(config))
     for name in config.start_from:

@@ -17,7 +17,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.media import read_image
 from signgen.training.curves import write_curves
 from signgen.training.resuming import flat
-from signgen.training.run import TrainingRun, averaged, save_as_best
+from signgen.training.run import TrainingRun, evaluating, save_as_best
 from signgen.training.sample_sheet import write_sheet
 from signgen.training.schedule import learning_rate
 from signgen.training.validation import is_best, validate
@@ -116,10 +116,8 @@ class Reporter:
             return
         begun = time.perf_counter()
         path = run.folder / "samples" / f"step-{run.step:06d}.png"
-        run.stage.eval()
-        with averaged(run), torch.no_grad():
+        with evaluating(run):
             write_sheet(run.stage, run.dataset, path)
-        run.wrapped.train()
         if path.exists():
             self._show("samples", path)
         self._begun += time.perf_counter() - begun

@@ -42,6 +42,7 @@ def resumed(old: TrainConfig, new: TrainConfig, folder: Path) -> TrainConfig:
         "validate_pictures",
         "validation_split",
         "gradient_checkpointing",
+        "compile",
     }
     # Where the data lie and how they are read; that they are the same is checked by their digest
     free |= {f"data.{name}" for name in ("root", "workers", "cache", "warp_cache")}

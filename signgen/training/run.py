@@ -29,6 +29,7 @@ from signgen.files.writing import remove_leftovers, save_text, written
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state
 from signgen.structures import Batch, ExitCode, UserError
+from signgen.training.compiling import compile_trained
 from signgen.training.environment import check_environment, choose_precision, make_accelerator
 from signgen.training.examples import as_framed, pictures_known, training_data
 from signgen.training.optimizers import build_optimizer
@@ -139,6 +140,9 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     if config.gradient_checkpointing:
         stage.enable_gradient_checkpointing()
     stage = stage.to(accelerator.device)
+    wrapped = LossModule(stage)
+    if config.compile:
+        compile_trained(config, wrapped)
 
     # What trains it
     trained = [p for p in stage.parameters() if p.requires_grad]
@@ -152,7 +156,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         folder,
         accelerator,
         stage,
-        wrapped=LossModule(stage),
+        wrapped=wrapped,
         optimizer=optimizer,
         ema=ema,
         dataset=dataset,
@@ -233,6 +237,15 @@ def averaged(run: TrainingRun) -> Iterator[None]:
         run.ema.restore(run.parameters)
 
 
+@contextmanager
+def evaluating(run: TrainingRun) -> Iterator[None]:
+    """Use the stage in eval mode inside the block, averaged, and not compiled for a few batches."""
+    run.stage.eval()
+    with averaged(run), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        yield
+    run.wrapped.train()
+
+
 def measure_latents(run: TrainingRun) -> None:
     """Set the autoencoder's scaling factor to 1 / (standard deviation of its latents).
 
@@ -241,14 +254,12 @@ def measure_latents(run: TrainingRun) -> None:
     # Encode the first 64 examples
     stage: Any = run.stage
     device = run.accelerator.device
-    run.stage.eval()
-    with averaged(run), torch.no_grad():
+    with evaluating(run):
         torch.manual_seed(run.config.seed)
         latents = [
             stage.autoencoder.encode(batch.target.to(device)).latent_dist.sample()
             for batch in batches(run.dataset, start=0, steps=16, batch_size=4)
         ]
-    run.wrapped.train()
 
     # Keep the factor
     factor = 1 / float(torch.cat(latents).std())

@@ -15,7 +15,7 @@ from signgen.evaluation.metrics.pixels.image import psnr
 from signgen.evaluation.metrics.pixels.ssim import GAUSSIAN, ssim
 from signgen.evaluation.metrics.regions import HAND, SKELETON, cut, find_patches
 from signgen.pose.transforms import resize
-from signgen.training.run import TrainingRun, averaged
+from signgen.training.run import TrainingRun, evaluating
 from signgen.training.sample_sheet import make_pictures, to_uint8
 from signgen.training.schedule import seeded
 
@@ -50,10 +50,8 @@ def validate(run: TrainingRun) -> dict[str, float | None]:
     # the test pairs.
     if run.held_out is None:
         raise ValueError("the run has no held-out examples; set validate_every before it is opened")
-    run.stage.eval()
-    with averaged(run), torch.no_grad():
+    with evaluating(run):
         found = _losses(run, run.held_out) | _scores(run, run.held_out)
-    run.wrapped.train()
     return {
         name: round(value, 6) if math.isfinite(value) else None for name, value in found.items()
     }
