@@ -11,7 +11,7 @@ import torch.distributed as processes
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
-__all__ = ["from_all", "mean_of_all"]
+__all__ = ["from_all", "mean_of_all", "whole"]
 
 
 def from_all(x: Tensor) -> Tensor:
@@ -34,6 +34,18 @@ def mean_of_all(x: Tensor) -> Tensor:
     total = x.clone()
     processes.all_reduce(total)
     return total / processes.get_world_size()
+
+
+def whole(x: Tensor) -> Tensor:
+    """Return x; from shards on all processes whole on the CPU of the first, empty elsewhere."""
+    if not _several():
+        return x
+    from torch.distributed.tensor import DTensor  # late: rendering needs none of it
+
+    if not isinstance(x, DTensor):
+        return x
+    full: Tensor = x.full_tensor()
+    return full.cpu() if processes.get_rank() == 0 else full.new_empty(0, device="cpu")
 
 
 def _several() -> bool:

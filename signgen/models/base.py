@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from torch import Tensor, nn
 
 from signgen.diffusion import draws
+from signgen.diffusion.processes import whole
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
 if TYPE_CHECKING:
@@ -92,10 +93,11 @@ def stored_state(stage: Trainable) -> dict[str, Tensor]:
     """Return the weights that a checkpoint keeps, on the CPU, by their names in the whole model.
 
     Frozen parts that come from a pretrained source are left out: they are loaded from there again.
+    Weights in shards are whole on the first process; all call this.
     """
     state = {stage.prefix + name: value for name, value in stage.state_dict().items()}
     return {
-        name: value.detach().cpu()
+        name: whole(value.detach()).cpu()
         for name, value in state.items()
         if not name.startswith(stage.external)
     }

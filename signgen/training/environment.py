@@ -7,20 +7,21 @@ import os
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate import Accelerator, DistributedType
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import GradientAccumulationPlugin
 
 from signgen.config.model import Precision
 from signgen.config.train import TrainConfig
 from signgen.device import fastest_precision
 from signgen.errors import ExitCode, UserError
+from signgen.training.sharding import check_sharding, sharding
 
 __all__ = ["check_device", "check_environment", "choose_precision", "make_accelerator"]
 
 log = logging.getLogger(__name__)
 OTHER_LOOPS = (
-    *("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "ACCELERATE_USE_MEGATRON_LM"),
+    *("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_MEGATRON_LM"),
     *("ACCELERATE_USE_PARALLELISM_CONFIG", "ACCELERATE_DYNAMO_BACKEND"),
     "ACCELERATE_DOWNCAST_BF16",
 )
@@ -44,6 +45,7 @@ def check_environment(config: TrainConfig) -> None:
                 "Unset it.",
                 ExitCode.USAGE,
             )
+    check_sharding(config)
     decided = {
         "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("accumulate", str(config.accumulate)),
         "ACCELERATE_MIXED_PRECISION": ("precision", config.precision),
@@ -101,15 +103,22 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
     """Return device, precision and processes as the settings say.
 
     Another run of this process may have had another precision; the processes stay the same.
-
     """
     check_device(config)
     AcceleratorState._reset_state()
-    return Accelerator(
+    plugin = sharding()
+    accelerator = Accelerator(
         cpu=config.device == "cpu",
         mixed_precision=config.precision,
         log_with=list(config.track) or None,
         project_dir=Path(config.out) / "tensorboard" if config.track else None,
         # Given as a plugin, because a number is overruled by the environment; the loop divides
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        fsdp_plugin=plugin,
     )
+    if plugin is not None:
+        # On CPUs accelerate would go on unsharded without a word
+        for state in (PartialState(), accelerator.state):
+            state.distributed_type = DistributedType.FSDP
+        accelerator.state.fsdp_plugin = plugin
+    return accelerator

@@ -103,7 +103,7 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
                 report.sheet()
 
             # Save, and stop if asked to: a signal from here on waits for the next step
-            stopped = _agreed(run, stop)
+            stopped = run.agreed(stop[0] if stop else 0)
             if run.step % config.save_every == 0 or run.step == last or stopped:
                 if run.step == config.steps and config.stage == "vae":
                     measure_latents(run)
@@ -112,12 +112,6 @@ def _train(config: TrainConfig, *, resume: bool) -> Path:
             if stopped:
                 raise Stopped(stopped, f"after step {run.step}; checkpoint saved")
     return run.folder
-
-
-def _agreed(run: TrainingRun, caught: list[int]) -> int:
-    """Return the signal that any process caught, or 0: all stop after the same step."""
-    number = torch.tensor([caught[0] if caught else 0], device=run.accelerator.device)
-    return int(run.accelerator.gather(number).max())
 
 
 def take_step(run: TrainingRun, source: Iterator[Batch]) -> dict[str, Tensor]:

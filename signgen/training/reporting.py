@@ -105,18 +105,18 @@ class Reporter:
         found = validate(run)
         run.log({"step": run.step, "validation": found})
         self._track({f"{run.config.validation_split}/{k}": v for k, v in found.items()})
-        if run.accelerator.is_main_process and is_best(run.history()):
+        if run.agreed(run.accelerator.is_main_process and is_best(run.history())):
             save_as_best(run)
         self._begun += time.perf_counter() - begun
 
     def sheet(self) -> None:
         """Write `samples/step-NNNNNN.png`, with the averaged weights."""
         run = self.run
-        if not run.accelerator.is_main_process:
-            return
         begun = time.perf_counter()
         path = run.folder / "samples" / f"step-{run.step:06d}.png"
         with evaluating(run):
+            if not run.accelerator.is_main_process:
+                return
             write_sheet(run.stage, run.dataset, path)
         if path.exists():
             self._show("samples", path)

@@ -35,6 +35,7 @@ from signgen.training.examples import as_framed, pictures_known, training_data
 from signgen.training.optimizers import build_optimizer
 from signgen.training.resuming import data_digest, frozen_digest, resumed
 from signgen.training.schedule import check_settings
+from signgen.training.sharding import as_shard, gathered, whole_state
 from signgen.training.starting import started
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,11 @@ class TrainingRun:
     def parameters(self) -> list[nn.Parameter]:
         """The trained weights."""
         return [p for p in self.stage.parameters() if p.requires_grad]
+
+    def agreed(self, number: int) -> int:
+        """Return the largest number that any process calls this with; all call it."""
+        numbers = torch.tensor([number], device=self.accelerator.device)
+        return int(self.accelerator.gather(numbers).max())
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of log.jsonl."""
@@ -147,9 +153,6 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
     # What trains it
     trained = [p for p in stage.parameters() if p.requires_grad]
     optimizer = build_optimizer(config, trained)
-    ema = None
-    if config.ema:
-        ema = EMAModel(trained, decay=config.ema, use_ema_warmup=True, power=0.75)
     dataset, held_out = training_data(config, adapter, stage)
     run = TrainingRun(
         config,
@@ -158,14 +161,18 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         stage,
         wrapped=wrapped,
         optimizer=optimizer,
-        ema=ema,
+        ema=None,
         dataset=dataset,
         held_out=held_out,
     )
     run.digests = {"data": data_digest(run.dataset), "frozen weights": frozen_digest(stage)}
     if latest is not None:
-        _restore(run, latest)
+        _load(stage, read_weights(latest, "model"), latest)
     run.wrapped, run.optimizer = accelerator.prepare(run.wrapped, optimizer)
+    if config.ema:
+        run.ema = EMAModel(run.parameters, decay=config.ema, use_ema_warmup=True, power=0.75)
+    if latest is not None:
+        _restore(run, latest)
     run.wrapped.train()
     if accelerator.is_main_process:
         _write_settings(run)
@@ -194,6 +201,7 @@ def _write_settings(run: TrainingRun) -> None:
             "torch": torch.__version__,
             "device": str(run.accelerator.device),
             "processes": run.accelerator.num_processes,
+            "sharded": run.accelerator.is_fsdp2,
             "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in run.stage.parameters()),
             "trained": sum(p.numel() for p in run.parameters),
@@ -241,7 +249,8 @@ def averaged(run: TrainingRun) -> Iterator[None]:
 def evaluating(run: TrainingRun) -> Iterator[None]:
     """Use the stage in eval mode inside the block, averaged, and not compiled for a few batches."""
     run.stage.eval()
-    with averaged(run), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+    plain = torch.compiler.set_stance("force_eager")
+    with averaged(run), gathered(run.wrapped), torch.no_grad(), plain:
         yield
     run.wrapped.train()
 
@@ -271,21 +280,26 @@ def measure_latents(run: TrainingRun) -> None:
 
 def save_run(run: TrainingRun) -> None:
     """Write a checkpoint from the main process; the others wait until it is there."""
-    if run.accelerator.is_main_process:
-        _save(run)
-    run.accelerator.wait_for_everyone()
+    accelerator = run.accelerator
+    if accelerator.is_main_process or accelerator.is_fsdp2:
+        weights, ema, trainer = _states(run)
+        if accelerator.is_main_process:
+            save_checkpoint(run.folder, run.step, weights, ema, trainer, run.config.keep)
+    accelerator.wait_for_everyone()
 
 
 def save_as_best(run: TrainingRun) -> None:
-    """Keep the weights as the best ones, averaged where the run averages them."""
+    """Keep the weights as the best ones, averaged where the run averages them; as `save_run`."""
     with averaged(run):
-        save_best(run.folder, run.step, stored_state(run.stage))
+        weights = stored_state(run.stage)
+    if run.accelerator.is_main_process:
+        save_best(run.folder, run.step, weights)
 
 
-def _save(run: TrainingRun) -> None:
-    # What exact resume needs
+def _states(run: TrainingRun) -> tuple[State, State | None, dict[str, Any]]:
+    """Return weights, their moving average, and what exact resume needs."""
     trainer: dict[str, Any] = {"step": run.step, "world": run.accelerator.num_processes}
-    trainer["optimizer"] = run.optimizer.state_dict()
+    trainer["optimizer"] = whole_state(run.optimizer.state_dict())
     trainer["digests"] = run.digests
     if run.accelerator.scaler is not None:
         trainer["scaler"] = run.accelerator.scaler.state_dict()
@@ -297,13 +311,13 @@ def _save(run: TrainingRun) -> None:
             ema = {name: value.clone() for name, value in stored_state(run.stage).items()}
         trainer["ema"] = {
             "optimization_step": run.ema.optimization_step,
-            "shadow": run.ema.shadow_params,
+            "shadow": whole_state(run.ema.shadow_params),
         }
-    save_checkpoint(run.folder, run.step, weights, ema, trainer, run.config.keep)
+    return weights, ema, trainer
 
 
 def _restore(run: TrainingRun, folder: Path) -> None:
-    _load(run.stage, read_weights(folder, "model"), folder)
+    """Restore what a checkpoint holds besides the weights."""
     trainer = read_trainer(folder)
     if trainer["world"] != run.accelerator.num_processes:
         raise UserError(
@@ -322,11 +336,16 @@ def _restore(run: TrainingRun, folder: Path) -> None:
             )
 
     # Optimiser, loss scale, step and moving average
+    weights = run.parameters
+    states = trainer["optimizer"]["state"]
+    for number, state in states.items():
+        states[number] = {k: as_shard(value, weights[number]) for k, value in state.items()}
     run.optimizer.load_state_dict(trainer["optimizer"])
     if run.accelerator.scaler is not None and "scaler" in trainer:
         run.accelerator.scaler.load_state_dict(trainer["scaler"])
     run.step = int(trainer["step"])
     if run.ema is not None:
         run.ema.optimization_step = trainer["ema"]["optimization_step"]
-        run.ema.shadow_params = [x.to(run.accelerator.device) for x in trainer["ema"]["shadow"]]
+        shadow = [x.to(run.accelerator.device) for x in trainer["ema"]["shadow"]]
+        run.ema.shadow_params = list(map(as_shard, shadow, weights))
     log.info("resumed from %s", folder)

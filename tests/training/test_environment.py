@@ -53,9 +53,23 @@ def test_loops_that_this_one_is_not_are_refused(
     monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "NO")
     check_environment(config(tmp_path))
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(UserError, match="ACCELERATE_USE_FSDP is true") as caught:
+    for name, value, problem in (
+        ("FSDP_VERSION", "1", "FSDP_VERSION is 1; expected 2"),
+        ("FSDP_VERSION", "2", "there is one process; expected several"),
+        ("WORLD_SIZE", "2", ""),
+        ("FSDP_OFFLOAD_PARAMS", "true", "FSDP_OFFLOAD_PARAMS is true; expected false"),
+    ):
+        monkeypatch.setenv(name, value)
+        if problem:
+            with pytest.raises(UserError, match=problem) as caught:
+                check_environment(config(tmp_path))
+            assert caught.value.code == ExitCode.USAGE
+        else:
+            check_environment(config(tmp_path))
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "false")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    with pytest.raises(UserError, match="training here has a setting for that, compile"):
         check_environment(config(tmp_path))
-    assert caught.value.code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(("slow", "chosen"), [("bf16", "no"), ("no", "bf16")])
