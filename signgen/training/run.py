@@ -292,8 +292,8 @@ def save_as_best(run: TrainingRun) -> None:
     """Keep the weights as the best ones, averaged where the run averages them; as `save_run`."""
     with averaged(run):
         weights = stored_state(run.stage)
-    if run.accelerator.is_main_process:
-        save_best(run.folder, run.step, weights)
+        if run.accelerator.is_main_process:
+            save_best(run.folder, run.step, weights)
 
 
 def _states(run: TrainingRun) -> tuple[State, State | None, dict[str, Any]]:
