@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -34,22 +35,31 @@ def peak(words: list[str]) -> float:
     return usage.ru_maxrss / 1024
 
 
+def write(path: Path, length: int) -> None:
+    """Write so many poses, there and back again."""
+    poses = fit_to_source(read_poses(DEMO / "poses.json"), SIZE)
+    last = len(poses) - 1
+    order = np.resize(np.r_[0:last, last:0:-1], length)
+    write_poses(replace(poses.frames(order.tolist()), fps=25.0), path)
+
+
 def main(lengths: list[int]) -> None:
     """Print a line for every length."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         save_image(folder / "s.png", resize_image(read_image(DEMO / "source.png"), SIZE, "area"))
-        poses = fit_to_source(read_poses(DEMO / "poses.json"), SIZE)
-        write_poses(poses.frames([0]), folder / "s.json")
-        last = len(poses) - 1
+        write(folder / "s.json", 1)
         words = [sys.executable, "-m", "signgen", "render", "--model", "warp", "--no-resume"]
         words += ["--source", str(folder / "s.png"), "--source-poses", str(folder / "s.json")]
         for kind in ("npz", "json"):
             first = 0.0
             for length in lengths:
-                order = np.resize(np.r_[0:last, last:0:-1], length)
-                long = replace(poses.frames(order.tolist()), fps=25.0)
-                write_poses(long, folder / f"p.{kind}")
+                # Elsewhere: a process begins with the largest memory of the one that starts it
+                writing = get_context("fork").Process(
+                    target=write, args=(folder / f"p.{kind}", length)
+                )
+                writing.start()
+                writing.join()
                 files = ["--poses", str(folder / f"p.{kind}"), "--out", str(folder / "o.mp4")]
                 found = peak([*words, *files])
                 first = first or found

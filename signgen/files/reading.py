@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from signgen.files.paths import check_no_device, one_line
 
 __all__ = ["parse_json", "read_bytes", "read_json", "read_text", "taken"]
 
+_SPACE = re.compile(r"[ \t\n\r]+")
+_parse = json.JSONDecoder().raw_decode
 MAX_JSON_MEMORY = 3 * 2**29
 """Bytes of memory that a parsed document may take, about: a file of `[[],[],...` grows 20-fold."""
 
@@ -49,13 +53,22 @@ def read_json(path: str | Path, limit: int, expected: str) -> object:
     return parse_json(read_bytes(path, limit, expected), path, expected)
 
 
-def parse_json(data: bytes, path: str | Path, expected: str) -> object:
-    """Parse the JSON of a file; NaN and Infinity are let through."""
+def parse_json(
+    data: bytes, path: str | Path, expected: str, each: Callable[[object], object] | None = None
+) -> object:
+    """Parse the JSON of a file; NaN and Infinity are let through.
+
+    Args:
+        data: The file.
+        path: Where it lies.
+        expected: What it should hold.
+        each: Makes something smaller of each item of an object's lists before the next is parsed.
+    """
     _check_memory(data, path, expected)
     try:
         text = _decoded(data, path, expected)
         del data  # the largest files leave no room for both
-        document: object = json.loads(text)
+        document = json.loads(text) if each is None else _in_turn(text, each)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
@@ -68,6 +81,57 @@ def parse_json(data: bytes, path: str | Path, expected: str) -> object:
     except RecursionError as error:
         raise UserError(f"{path} is JSON nested too deep; expected {expected}.") from error
     return document
+
+
+def _in_turn(text: str, each: Callable[[object], object]) -> object:
+    """Parse as `json.loads` does; see `parse_json`."""
+    with suppress(ValueError, LookupError, RecursionError):
+        return dict(_members(text, each))
+    return json.loads(text)  # no object, an empty one, or what is wrong
+
+
+def _members(text: str, each: Callable[[object], object]) -> Iterator[tuple[str, object]]:
+    """Yield the members of an object; a ValueError or LookupError if it is not one to the end."""
+    at, end = _after(text, 0, "{"), len(text)
+    while True:
+        key, at = _parse(text, at)
+        at = _after(text, at, ":")
+        value, at = _items(text, at, each) if text[at] == "[" else _parse(text, at)
+        if not isinstance(key, str):
+            raise ValueError
+        yield key, value
+        at = _space(text, at)
+        if _space(text, at + 1) == end and text[at] == "}":
+            return
+        at = _after(text, at, ",")
+
+
+def _items(text: str, at: int, each: Callable[[object], object]) -> tuple[list[object], int]:
+    """Return the items of the list that begins at a place, and where it ends."""
+    items: list[object] = []
+    at = _after(text, at, "[")
+    while text[at] != "]" or items:
+        item, at = _parse(text, at)
+        items.append(each(item))
+        at = _space(text, at)
+        if text[at] == "]":
+            break
+        at = _after(text, at, ",")
+    return items, at + 1
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    """Return where what follows a mark begins, which comes next from a place on."""
+    at = _space(text, at)
+    if text[at] != mark:
+        raise ValueError
+    return _space(text, at + 1)
+
+
+def _space(text: str, at: int) -> int:
+    """Return the first place from one on that is no space."""
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
 
 
 def taken(items: list[Any]) -> Iterator[Any]:

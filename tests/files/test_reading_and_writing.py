@@ -13,7 +13,7 @@ import pytest
 
 from signgen.errors import ExitCode, UserError
 from signgen.files.digests import sha256
-from signgen.files.reading import read_bytes, read_json, read_text
+from signgen.files.reading import parse_json, read_bytes, read_json, read_text
 from signgen.files.writing import (
     atomic_folder,
     atomic_path,
@@ -165,3 +165,17 @@ def test_json_that_would_fill_the_memory_is_refused_before_it_is_parsed(tmp_path
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "end", ["]}", "] }\n", "],}", "],", "]", "]}x", ",]}", '],"a":[]}', "],1:2}", "[]}"]
+)
+def test_lists_read_in_turn_are_read_as_whole_ones_are(end: str) -> None:
+    data = ('{"fps": 25, "frames": [[1, 2.5], [3, NaN]' + end).encode()
+    found = []
+    for each in (None, lambda item: item):
+        try:
+            found.append(repr(parse_json(data, "poses.json", "poses", each)))
+        except UserError as error:
+            found.append(str(error))
+    assert found[0] == found[1]

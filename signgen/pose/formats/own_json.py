@@ -57,8 +57,9 @@ def _read(file: InputFile) -> Clips:
     count = SKELETONS[skeleton].num_keypoints
     tables = []
     for index, frame in enumerate(taken(frames)):
-        if not isinstance(frame, list) or len(frame) != count:
-            found = len(frame) if isinstance(frame, list) else "no list of"
+        listed = isinstance(frame, list | np.ndarray)
+        if not listed or len(frame) != count:
+            found = len(frame) if listed else "no list of"
             raise UserError(
                 f"{path}: frame {index} has {found} key points; expected {count} ({skeleton})."
             )

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from signgen.errors import ExitCode, UserError
 from signgen.files import reading
 from signgen.files.paths import check_no_device
@@ -41,7 +43,18 @@ def read_bytes(path: Path) -> bytes:
 
 def read_json(path: Path) -> object:
     """Read a JSON file as `read_bytes` does; NaN is let through, to be named with its place."""
-    return reading.parse_json(read_bytes(path), path, "poses")
+    return reading.parse_json(read_bytes(path), path, "poses", _compact)
+
+
+def _compact(item: object) -> object:
+    """Return points (x, y, confidence) as `number_array` makes them: a tenth as large."""
+    if not isinstance(item, list):
+        return item
+    try:
+        array = np.asarray(item)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return item
+    return array if array.dtype.kind in "iuf" and array.shape[1:] == (3,) else item
 
 
 def _filled(data: bytes, path: Path) -> bytes:
