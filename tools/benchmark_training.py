@@ -31,7 +31,7 @@ from signgen.config.data import DataConfig
 from signgen.config.model import FPDMConfig, full_fpdm
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import load_config
-from signgen.data.examples.loading import batches
+from signgen.data.examples.batching import batches
 from signgen.training.cost import cost
 from signgen.training.features.writing import write_features
 from signgen.training.loop import take_step

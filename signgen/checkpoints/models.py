@@ -243,12 +243,14 @@ def start_from(
 def with_own_of(stage: Stage, model: ModelConfig, config: ModelConfig) -> ModelConfig:
     """Return the settings of a model with those of others that a stage has of its own.
 
-    The weights of losses; but for `signer` how samples are made, of `distill` also how those of the
-    teacher are.
+    The weights of losses; but for `signer` and `motion` how samples are made, of `distill` also how
+    those of the teacher are; of `motion` the windows of its layers.
     """
     names = ["hand_weight", "face_weight", "perceptual_weight", "ssim_weight"]
-    if stage != "signer":
+    if stage not in {"signer", "motion"}:
         names += ["sampling"]
+    if stage == "motion":
+        names += ["motion"]
     if stage == "distill":
         names += ["distillation"]
         spacing = config.scheduler.spacing

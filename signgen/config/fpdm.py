@@ -144,6 +144,27 @@ class DistillationConfig:
 
 
 @dataclass(frozen=True)
+class MotionConfig:
+    """Motion layers in the U-Net, through which the frames of a clip see each other (AnimateDiff).
+
+    Stage `motion` trains them; there are none where `window` is 0.
+    """
+
+    window: Natural = 0
+    """Frames that see each other, at most 32; AnimateDiff has 16. 0 is none: every frame by
+    itself."""
+    overlap: Natural = 4
+    """Frames that two windows of a video share, over which the first fades into the second; at most
+    half of `window`."""
+    heads: Count = 8
+    """Attention heads of each motion layer, as AnimateDiff."""
+
+    def frames(self, rows: int) -> int:
+        """Return how many of the rows of a batch are one clip: a window, or what there is of it."""
+        return min(self.window, rows) or 1
+
+
+@dataclass(frozen=True)
 class FPDMConfig:
     """FPDM: all parts of both stages."""
 
@@ -205,6 +226,7 @@ class FPDMConfig:
     ipf: IPFConfig = field(default_factory=IPFConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     pose_channels: tuple[Count, ...] = (16, 32, 64)
     """Channels of the pose encoder; every further entry halves the resolution."""

@@ -15,8 +15,8 @@ from signgen.config.ranges import Count, Decay, Factor, Natural, NotNegative, Po
 
 __all__ = ["AFTER_STAGE_2", "Stage", "Tracker", "TrainConfig"]
 
-Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill"]
-AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer", "distill")
+Stage = Literal["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill", "motion"]
+AFTER_STAGE_2: tuple[Stage, ...] = ("decoder", "windows", "signer", "distill", "motion")
 """Stages that train on what a trained stage 2 makes. They take the settings of the model that they
 start from, whatever their own say, but for those of the stage."""
 Tracker = Literal["tensorboard", "wandb"]
@@ -26,11 +26,17 @@ Tracker = Literal["tensorboard", "wandb"]
 class TrainConfig:
     """One training run of one stage."""
 
+    @property
+    def clip(self) -> int:
+        """Consecutive examples that are frames of one clip; 1 where each stands alone."""
+        return max(1, self.model.motion.window) if self.stage == "motion" else 1
+
     stage: Stage = "fpdm"
     """Part to train: `vae` (autoencoder), `ipf` (stage 1), `fpdm` (stage 2), `decoder` (the
     autoencoder's decoder on samples of a trained stage 2), `windows` (what paints hands and face
-    once more on pictures of a trained model), `signer` (both together, on few recordings), or
-    `distill` (the U-Net, to take few steps without guidance for the many of a trained one)."""
+    once more on pictures of a trained model), `signer` (both together, on few recordings),
+    `distill` (the U-Net, to take few steps without guidance for the many of a trained one), or
+    `motion` (layers of the U-Net through which the frames of a clip see each other)."""
     out: str = "runs/smoke"
     """Run folder."""
     model: ModelConfig = field(default_factory=tiny_fpdm)
@@ -40,7 +46,7 @@ class TrainConfig:
     steps: Count = 4
     """Optimiser steps in all."""
     batch_size: Count = 2
-    """Triplets per micro-batch and process."""
+    """Triplets per micro-batch and process; in stage `motion` a multiple of `motion.window`."""
     accumulate: Count = 1
     """Micro-batches per optimiser step, whose gradients are averaged; FPDM has 3 of 42 triplets in
     stage 2."""
@@ -94,7 +100,8 @@ class TrainConfig:
     validate_batches: Count = 8
     """Batches per process in one validation, the same ones every time."""
     validate_pictures: Natural = 8
-    """Held-out examples whose pictures are made and scored in one validation; 0 makes none."""
+    """Held-out examples whose pictures are made and scored in one validation, whole clips in stage
+    `motion`; 0 makes none."""
     validation_split: Literal["train", "dev", "test"] = "dev"
     """Split that validations draw from. The checkpoint that is best on it is kept as
     `checkpoints/best`, but the last one is the result."""

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["drawing", "dropout", "normal", "uniform"]
+__all__ = ["drawing", "dropout", "normal", "of_clips", "uniform"]
 
 _generators: ContextVar[list[torch.Generator] | None] = ContextVar("generators", default=None)
 
@@ -56,6 +56,16 @@ def dropout(x: Tensor, probability: float) -> Tensor:
         return F.dropout(x, probability)
     kept = uniform(x.detach().float()) >= probability
     return x * kept.to(x.dtype) / max(1 - probability, torch.finfo(x.dtype).tiny)
+
+
+def of_clips(drawn: Tensor, frames: int) -> Tensor:
+    """Return draws (B, ...) in which all frames of a clip have what its first one drew.
+
+    Args:
+        drawn: One after the other, B = clips x frames.
+        frames: Frames of a clip.
+    """
+    return drawn[::frames].repeat_interleave(frames, dim=0)
 
 
 def _draw(draw: Callable[..., Tensor], like: Tensor) -> Tensor:

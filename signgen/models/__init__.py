@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from signgen.config.model import FPDMConfig, ModelConfig
 from signgen.config.parsing_guided import ParsingGuidedConfig
 from signgen.config.train import Stage
+from signgen.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from signgen.models.base import PoseGuidedModel, Trainable
@@ -51,7 +52,8 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
 
     Args:
         config: Settings of the whole model.
-        stage: `vae`, `ipf`, `decoder`, `windows`, `signer`, `distill`, or the model itself: `fpdm`.
+        stage: `vae`, `ipf`, `decoder`, `windows`, `signer`, `distill`, `motion`, or the model
+            itself: `fpdm`.
 
     Raises:
         UserError: If a pretrained part is missing, unreadable or of other sizes than the settings.
@@ -71,9 +73,20 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
             return IPF(config.ipf)
         case "fpdm":
             return build_model(config)
+        case "motion":
+            from signgen.models.motion_stage import MotionStage
+
+            require_parts(config, stage)
+            return MotionStage(config)
         case "decoder" | "windows" | "signer" | "distill":
             from signgen.models import decoder, distillation
 
+            if config.motion.window:
+                raise UserError(
+                    f"model: motion.window is {config.motion.window}; expected 0 in stage {stage}, "
+                    "which sees frames one by one. Train motion layers last.",
+                    ExitCode.USAGE,
+                )
             require_parts(config, stage)
             kinds: dict[tuple[str, Stage], Callable[[Any], Trainable]] = {
                 ("fpdm", "decoder"): decoder.DecoderStage,

@@ -119,6 +119,8 @@ def predict(
     tokens: Tensor | SourceContext,
     added: Tensor | None,
     source: object = None,
+    *,
+    frames: int = 1,
 ) -> Tensor:
     """Run a U-Net of `build_unet`.
 
@@ -130,10 +132,13 @@ def predict(
         tokens: (B, N, D) source tokens, or what stands for them.
         added: (B, time width) output of `FusionMLP`, or None.
         source: What self-attention is given besides; see `parsing_guided.attention`.
+        frames: Rows that are frames of one clip, which a U-Net with motion layers is told.
 
     Returns:
         (B, C, h, w).
     """
+    given = {} if source is None else {"source": source}
+    told = given if frames == 1 else {**given, "num_frames": frames}
     # The first convolution takes the pose feature from the channels behind the latents.
     widened = torch.cat([z.to(pose.dtype), pose], dim=1)
     output: Tensor = unet(
@@ -141,7 +146,7 @@ def predict(
         t,
         encoder_hidden_states=tokens,
         class_labels=added,
-        cross_attention_kwargs=None if source is None else {"source": source},
+        cross_attention_kwargs=told or None,
     ).sample
     return output
 
@@ -204,7 +209,8 @@ def together(
     context = SourceContext(memory, absent, len(branches) - absent)
 
     # At every step
-    return lambda z, t: predict(unet, z, t, pose, context, added, source)
+    frames = branches[0].frames
+    return lambda z, t: predict(unet, z, t, pose, context, added, source, frames=frames)
 
 
 def build_pose_encoder(

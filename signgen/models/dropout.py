@@ -40,7 +40,7 @@ def drop_conditions(
         if config.drop_per_batch:
             # On the CPU, whose generator is seeded alike on all processes
             return (torch.rand(1) >= probability).to(samples.device).expand(len(samples))
-        return draws.uniform(samples) >= probability
+        return draws.of_clips(draws.uniform(samples), conditioning.frames) >= probability
 
     if not training:
         return conditioning.keep(pose=keep(config.drop_pose))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from signgen.config.model import FPDMConfig
+from signgen.diffusion import draws
 from signgen.diffusion.noise import training_noise
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models.attention import SourceMemory
@@ -29,6 +30,7 @@ from signgen.models.features import source_features, target_latents
 from signgen.models.guided.decoder import build_decoder, fitting
 from signgen.models.guided.painting import GUIDE_CHANNELS, guide_planes
 from signgen.models.ipf import IPF, tower_pixels
+from signgen.models.motion import add_motion, motion_layers
 from signgen.models.settings import check_settings
 from signgen.structures import Batch, Conditioning, Guide, SourceFeatures, expect
 
@@ -40,7 +42,8 @@ class FPDM(nn.Module):
     """A latent diffusion model of a signer, conditioned on source tokens, pose and their fusion.
 
     Trained: U-Net, pose encoder, source projection, fusion MLP, and the source encoder where the
-    settings say so. Frozen, and always in eval mode: autoencoder, stage 1, else the source encoder.
+    settings say so. Frozen, and always in eval mode: autoencoder, stage 1, else the source encoder;
+    and motion layers, which stage `motion` trains.
 
     Args:
         config: All settings.
@@ -81,6 +84,8 @@ class FPDM(nn.Module):
         if self.ipf is not None:
             self.fusion_mlp = FusionMLP(self.ipf.width, 4 * first, config.class_mlp_dropout)
         check_settings(config, self.latents.factor)
+        if config.motion.window:
+            add_motion(self.unet, config.motion.heads)
         self._freeze()
 
     def _freeze(self) -> None:
@@ -94,7 +99,7 @@ class FPDM(nn.Module):
         self.train(self.training)
 
     def _frozen_parts(self) -> list[nn.Module]:
-        parts: list[nn.Module] = [self.autoencoder]
+        parts: list[nn.Module] = [self.autoencoder, *motion_layers(self.unet)]
         parts += [part for part in (self.decoder, self.ipf) if part is not None]
         return parts if self.config.source_encoder.trained else [*parts, self.source_encoder]
 
@@ -254,7 +259,8 @@ class FPDM(nn.Module):
         """
         # (B, E) -> (B, time width), added to the time embedding
         added = None if self.fusion_mlp is None else self.fusion_mlp(conditioning.embedding)
-        output = predict(self.unet, z, t, conditioning.pose, conditioning.tokens, added)
+        pose, tokens, frames = conditioning.pose, conditioning.tokens, conditioning.frames
+        output = predict(self.unet, z, t, pose, tokens, added, frames=frames)
         return self._depart(output, conditioning.moved)
 
     def _depart(self, output: Tensor, moved: Tensor | None) -> Tensor:
@@ -317,8 +323,10 @@ class FPDM(nn.Module):
         if timesteps is None:
             # Differs from FPDM: noisy timesteps may come more often, because what a short training
             # has to learn, signer and pose, is decided there; a shift of 1 is FPDM.
-            timesteps = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
+            drawn = self.schedule.draw_timesteps(len(z0), self.config.timestep_shift, z0.device)
         conditioning = self.condition_batch(batch) if conditioning is None else conditioning
+        if timesteps is None:
+            timesteps = draws.of_clips(drawn, conditioning.frames)
         if self.training or self.config.drop_pose_in_evaluation:
             conditioning = drop_conditions(conditioning, self.config, training=self.training)
 

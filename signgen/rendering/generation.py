@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from signgen.config.sampling import ResolvedSampling
 from signgen.device import autocast
 from signgen.rendering.acceleration import denoiser
 from signgen.rendering.editing import Kept
-from signgen.structures import ExitCode, Guide, SourceFeatures, UserError
+from signgen.structures import Conditioning, ExitCode, Guide, SourceFeatures, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["Drawn", "check_steps", "generate"]
+__all__ = ["Drawn", "check_steps", "generate", "generate_latents"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,8 @@ def generate(
 ) -> Tensor:
     """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
 
-    With `official_noise` it depends on the batch too: see `BatchNoise`.
+    With `official_noise` it depends on the batch too: see `BatchNoise`. Frames of a model with
+    motion are clips of `motion.window` frames, or one shorter clip, and see each other.
 
     Args:
         model: The model, in eval mode.
@@ -77,6 +78,43 @@ def generate(
     """
     import torch
 
+    latents, conditioning = generate_latents(
+        model,
+        source,
+        pose,
+        frames=frames,
+        sampling=sampling,
+        guide=guide,
+        memory=memory,
+        kept=kept,
+        clip=clip,
+        callback=callback,
+    )
+    precision = "no" if model.latents.upcast else sampling.precision
+    with torch.inference_mode(), autocast(precision, pose.device):
+        return model.decode(latents, conditioning, guide).float()
+
+
+def generate_latents(
+    model: PoseGuidedModel,
+    source: SourceFeatures,
+    pose: Tensor,
+    *,
+    frames: Sequence[int],
+    sampling: ResolvedSampling,
+    guide: Guide | None = None,
+    memory: SourceMemory | None = None,
+    kept: Kept | None = None,
+    clip: Tensor | None = None,
+    callback: Callback | None = None,
+) -> tuple[Tensor, Conditioning]:
+    """Sample what `generate` decodes, which has the same arguments.
+
+    Returns:
+        (B, C, h, w) float32 latents, scaled, and what they were sampled for.
+    """
+    import torch
+
     from signgen.diffusion.noise import BatchNoise, FrameNoise
     from signgen.diffusion.samplers import sample
 
@@ -90,6 +128,8 @@ def generate(
         with autocast(sampling.precision, device):
             drawings = (pose,) if clip is None else (pose, clip)
             conditioning = model.condition(features, *drawings, guide=guide)
+            seen = model.config.motion.frames(len(pose))
+            conditioning = replace(conditioning, frames=seen)
             branches = model.branches(conditioning)
 
         # Denoise
@@ -106,10 +146,7 @@ def generate(
         )  # (B, C, h, w)
         if kept is not None:
             latents = kept.blended(latents)
-
-        # Decode
-        with autocast("no" if model.latents.upcast else sampling.precision, device):
-            return model.decode(latents, conditioning, guide).float()
+    return latents, conditioning
 
 
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:

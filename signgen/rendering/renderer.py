@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from einops import rearrange
@@ -35,12 +35,18 @@ from signgen.rendering.base import (
     resize_picture,
 )
 from signgen.rendering.editing import Donor, Kept, check_donors, compose, shows
-from signgen.rendering.generation import Drawn, check_steps, generate
+from signgen.rendering.generation import (
+    Drawn,
+    check_steps,
+    generate,
+    generate_latents,
+)
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.regions import regions_of
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
-from signgen.structures import PoseSequence, SourceFeatures
+from signgen.rendering.windows import joined, windows
+from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,13 +72,15 @@ class Renderer:
             model knows, where the whole picture is not so, and pastes it back; `full` does not.
         chunk: Frames that a GPU computes at a time; memory grows with it. On a CPU every frame is
             computed by itself, so that it changes no byte, but for `official_noise`; a GPU may
-            round the last bit of another batch differently.
+            round the last bit of another batch differently. A model with motion computes a window
+            of frames at a time, whatever the chunk, which is then what is decoded at a time.
         overlap: Draw the next chunk's poses and paste the last one's frames in other threads while
             a chunk is computed; no byte changes. On CUDA if not given: a CPU's cores are all busy.
 
     Raises:
         UserError: If the device or the precision is not there (69), a setting is out of range (2),
-            or a size of the model is (65).
+            or a size of the model is (65); or the noise of a batch is asked of a model with motion,
+            whose windows share frames (2).
 
     Example:
         renderer = Renderer(load_model("mini"), Sampling(steps=4))
@@ -98,7 +106,14 @@ class Renderer:
         self.overlap = self.device.type == "cuda" if overlap is None else overlap
         self.source_size = source_size(model.config)
         self.drawing = PoseDrawing.of(model.config)
+        self.motion = model.config.motion
         check_chunk(chunk)
+        if self.motion.window and self.sampling.official_noise:
+            raise UserError(
+                "--official-noise draws noise by batch; expected noise by frame for a model with "
+                "motion, whose windows share frames.",
+                ExitCode.USAGE,
+            )
         check_precision(self.sampling.precision, self.device)
         check_steps(model.schedule, self.sampling)
         guidance_weights(self.sampling.guidance, model.config.branches)
@@ -181,10 +196,7 @@ class Renderer:
         # Chunk by chunk: drawn, sampled, pasted
         drawn: Iterator[Drawn] = self._drawings(inside, guide, self._chunks(area, inside, start))
         drawn = ahead(drawn) if self.overlap else drawn
-        sampled = (
-            (chunk.indices, self._sample(chunk, features, memory, kept, callback))
-            for chunk in drawn
-        )
+        sampled = self._sampled(drawn, features, memory, kept, callback)
         for indices, frames in ahead(sampled) if self.overlap else sampled:
             for index, frame in zip(indices, frames, strict=True):
                 if index < start:
@@ -284,6 +296,9 @@ class Renderer:
 
     def _chunks(self, area: Frame, poses: PoseSequence, start: int) -> Iterator[range]:
         """Yield the numbers of the frames to compute at a time, from the chunk of a frame on."""
+        if self.motion.window:
+            yield from windows(self.motion, len(poses), start)
+            return
         step = self._step(area)
         for first in range(start - start % step, len(poses), step):
             yield range(first, min(first + step, len(poses)))
@@ -312,26 +327,46 @@ class Renderer:
         stacked = torch.from_numpy(np.stack(pictures))
         return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
 
-    def _sample(
+    def _sampled(
         self,
-        drawn: Drawn,
+        drawn: Iterable[Drawn],
         features: SourceFeatures,
         memory: SourceMemory | None,
         kept: Kept | None,
         callback: Callback | None,
-    ) -> list[NDArray[np.float32]]:
-        """Return (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-        pictures = generate(
-            self.model,
-            features,
-            drawn.pose,
-            frames=drawn.indices,
-            sampling=self.sampling,
-            guide=None if drawn.guide is None else drawn.guide.to(self.device),
-            memory=memory,
-            kept=kept,
-            clip=drawn.clip,
-            callback=callback,
+    ) -> Iterator[tuple[range, list[NDArray[np.float32]]]]:
+        """Yield (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
+
+        def given(chunk: Drawn) -> dict[str, Any]:
+            guide = None if chunk.guide is None else chunk.guide.to(self.device)
+            shared = {"sampling": self.sampling, "memory": memory, "kept": kept}
+            own = {"frames": chunk.indices, "guide": guide, "clip": chunk.clip}
+            return {**shared, **own, "callback": callback}
+
+        # Each chunk by itself
+        if not self.motion.window:
+            for chunk in drawn:
+                pictures = generate(self.model, features, chunk.pose, **given(chunk))
+                yield chunk.indices, _shown(pictures)
+            return
+
+        # Windows that fade into each other, then decoded by the plain decoder
+        import torch
+
+        latents = (
+            (chunk.indices, generate_latents(self.model, features, chunk.pose, **given(chunk))[0])
+            for chunk in drawn
         )
-        pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
-        return list(pixels.astype(np.float32))
+        space, step = self.model.latents, 1 if self.device.type == "cpu" else self.chunk
+        precision = "no" if space.upcast else self.sampling.precision
+        for indices, done in joined(latents, self.motion.overlap):
+            for first in range(0, len(indices), step):
+                with torch.inference_mode(), autocast(precision, self.device):
+                    pictures = space.decode(done[first : first + step]).float()
+                yield indices[first : first + step], _shown(pictures)
+
+
+def _shown(pictures: Tensor) -> list[NDArray[np.float32]]:
+    """Return pictures (B, 3, H, W) in [-1, 1] as (H, W, 3) float32 in [0, 255]."""
+    pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
+    return list(pixels.astype(np.float32))

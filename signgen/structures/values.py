@@ -209,6 +209,8 @@ class Conditioning:
         moved: (B, C, h, w) latents of the source moved to the pose, from which a guided model's
             denoiser departs; never dropped, and None for other models.
         nulled: Names of the inputs that `null` has made zeros in every row.
+        frames: Rows that are consecutive frames of one clip, and see each other in models with
+            motion: B is clips x frames. 1 where every row stands alone.
     """
 
     pose: Tensor
@@ -218,6 +220,7 @@ class Conditioning:
     maps: SourceMaps | None = None
     moved: Tensor | None = None
     nulled: frozenset[str] = frozenset()
+    frames: int = 1
 
     def null(self, *names: Literal["pose", "tokens", "embedding", "maps"]) -> Conditioning:
         """Return a copy with the named inputs replaced by zeros: FPDM's "nothing given"."""
@@ -251,7 +254,7 @@ class Conditioning:
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        """Concatenate along the batch."""
+        """Concatenate along the batch; clips of all parts are equally long."""
         import torch
 
         embeddings = [part.embedding for part in parts if part.embedding is not None]
@@ -263,6 +266,7 @@ class Conditioning:
             embedding=torch.cat(embeddings) if embeddings else None,
             maps=type(maps[0]).cat(maps) if maps else None,
             moved=torch.cat(moved) if moved else None,
+            frames=parts[0].frames,
         )
 
 

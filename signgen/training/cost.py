@@ -28,7 +28,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from signgen.config.model import ModelConfig
-from signgen.config.train import AFTER_STAGE_2, TrainConfig
+from signgen.config.train import Stage, TrainConfig
 from signgen.diffusion.schedule import NoiseSchedule
 from signgen.models import build_stage
 from signgen.models.features import CachedFeatures, of_sources, of_targets
@@ -36,11 +36,13 @@ from signgen.models.fpdm import FPDM
 from signgen.models.ipf import IPF, info_nce
 from signgen.structures import Batch, ExitCode, Guide, UserError
 
-__all__ = ["PEAKS", "SHARE", "Cost", "cost", "example", "hours", "measure", "memory"]
+__all__ = ["COUNTED", "PEAKS", "SHARE", "Cost", "cost", "example", "hours", "measure", "memory"]
 
 PEAKS = {"A100": 312e12, "H200": 989e12}
 """Operations per second of dense 16-bit matrix products, from NVIDIA's data sheets."""
 SHARE = 0.28
+COUNTED: tuple[Stage, ...] = ("vae", "ipf", "fpdm", "distill", "motion")
+"""Stages whose loss looks at no numbers, which the meta device does not have."""
 WIDE = {F.group_norm, F.layer_norm, F.mse_loss, F.l1_loss, F.cross_entropy, F.softmax}
 """Functions that autocast computes in 32 bits."""
 
@@ -169,10 +171,10 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
     Raises:
         UserError: If the settings do not fit together, or the stage cannot be counted.
     """
-    if config.stage in AFTER_STAGE_2 and config.stage != "distill":
+    if config.stage not in COUNTED:
         raise UserError(
             f"stage is {config.stage}, whose loss looks at numbers that the meta device does not "
-            "have; expected vae, ipf, fpdm or distill.",
+            f"have; expected one of {', '.join(COUNTED)}.",
             ExitCode.USAGE,
         )
     model = without_weights(config.model)
@@ -187,11 +189,13 @@ def cost(config: TrainConfig, *, cached: bool = False) -> Cost:
         stage.contrast = lambda source, target, fused: {  # type: ignore[method-assign]
             "loss": info_nce(target, fused)
         }
-    batch = example(model)
+    batch = example(model, config.clip)
     if cached and isinstance(stage, FPDM):
         made = CachedFeatures(*of_targets(stage, batch.target), *of_sources(stage, batch.source))
         batch = replace(batch, features=made)
-    return measure(cast(nn.Module, stage), batch, mixed=config.precision != "no")
+    found = measure(cast(nn.Module, stage), batch, mixed=config.precision != "no")
+    counts = (found.forward, found.backward, found.activations)
+    return Cost(found.parameters, found.trained, *(count // config.clip for count in counts))
 
 
 def memory(config: TrainConfig, one: Cost) -> dict[str, int]:

@@ -101,4 +101,5 @@ def _examples(config: TrainConfig, adapter: DatasetAdapter, data: DataConfig) ->
         guided=model.guided and stage != "ipf",
         # Differs between stages as published: stage 1 crops photos, stage 2 squashes them
         tower="none" if stage == "vae" else "crop" if official else "squash",
+        clip=config.clip,
     )

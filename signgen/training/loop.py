@@ -25,7 +25,7 @@ from torch._dynamo.exc import TorchDynamoException
 from tqdm import tqdm
 
 from signgen.config.train import TrainConfig
-from signgen.data.examples.loading import batches
+from signgen.data.examples.batching import batches
 from signgen.errors import Stopped, deferred_signals
 from signgen.files.locking import locked
 from signgen.files.paths import one_line

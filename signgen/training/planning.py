@@ -16,7 +16,7 @@ from signgen.errors import ExitCode, UserError
 from signgen.files.caches import INDEX
 from signgen.models.pretrained import missing_parts, require_parts
 from signgen.training.compiling import check_compiler
-from signgen.training.cost import Cost, cost, hours, memory
+from signgen.training.cost import COUNTED, Cost, cost, hours, memory
 from signgen.training.environment import check_device
 from signgen.training.examples import training_data
 from signgen.training.features.files import read_index
@@ -93,7 +93,7 @@ def plan(config: TrainConfig) -> TrainingPlan:
 
     # What it costs
     one: Cost | None = None
-    if config.stage not in AFTER_STAGE_2 or config.stage == "distill":
+    if config.stage in COUNTED:
         one = _counted(config, note)
     return TrainingPlan(
         stage=config.stage,

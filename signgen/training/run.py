@@ -24,7 +24,8 @@ from signgen.checkpoints.runs import newest_checkpoint, read_trainer, save_best,
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.files.writing import remove_leftovers, save_text, written
 from signgen.models import build_stage
 from signgen.models.base import Trainable, stored_state

@@ -76,6 +76,11 @@ def check_settings(config: TrainConfig) -> None:
             f"data.window is {config.data.window}, which is for stage vae; expected 0, because "
             f"stage {config.stage} sees whole pictures"
         )
+    if config.batch_size % config.clip:
+        problems.append(
+            f"batch_size is {config.batch_size}; expected a multiple of model.motion.window, "
+            f"{config.clip}, so that no clip is torn"
+        )
     if config.schedule == "step" and config.decay_every < 1:
         problems.append(f"decay_every is {config.decay_every}; expected at least 1")
     if problems:

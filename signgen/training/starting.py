@@ -29,7 +29,7 @@ def started(config: TrainConfig) -> tuple[ModelConfig, State]:
 
 def _followed(model: ModelConfig, config: TrainConfig) -> ModelConfig:
     """Return the settings of a whole model when a stage that follows stage 2 trains on it."""
-    if config.stage == "distill":
+    if config.stage in {"distill", "motion"}:
         return model
     if config.stage != "windows":
         return replace(model, autoencoder=replace(model.autoencoder, decoder_trained=True))

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from signgen.config.train import TrainConfig
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.evaluation.metrics.pixels.image import psnr
 from signgen.evaluation.metrics.pixels.ssim import GAUSSIAN, ssim
 from signgen.evaluation.metrics.regions import HAND, SKELETON, cut, find_patches
@@ -108,7 +109,7 @@ def _scores(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
         return {}
     # Each process makes its share, a few at a time
     sums = torch.zeros(5, device=accelerator.device)
-    share = range(accelerator.process_index, config.validate_pictures, accelerator.num_processes)
+    share = _share(config, accelerator.process_index, accelerator.num_processes)
     for first in range(0, len(share), config.batch_size):
         positions = share[first : first + config.batch_size]
         with accelerator.autocast():
@@ -125,6 +126,16 @@ def _scores(run: TrainingRun, held_out: TripletDataset) -> dict[str, float]:
     total = accelerator.reduce(sums, "sum")
     found = {"ssim": float(total[0] / total[2]), "psnr": float(total[1] / total[2])}
     return found | ({"hand_ssim": float(total[3] / total[4])} if total[4] else {})
+
+
+def _share(config: TrainConfig, rank: int, world: int) -> list[int]:
+    """Return the held-out examples whose pictures one process makes: whole clips, if of clips."""
+    clips = -(-config.validate_pictures // config.clip)
+    return [
+        clip * config.clip + frame
+        for clip in range(rank, clips, world)
+        for frame in range(config.clip)
+    ]
 
 
 def _hand_ssim(

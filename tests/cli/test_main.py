@@ -92,7 +92,7 @@ def test_help_of_train_shows_what_matters_first(
     ]
     first = shown.split(" data options ")[0]
     assert len(re.findall(r"^\W -", first, re.M)) <= 12, "ten, --help and --debug"
-    assert "--stage {vae,ipf,fpdm,decoder,windows,signer,distill}" in " ".join(first.split())
+    assert "--stage {vae,ipf,fpdm,decoder,windows,signer,distill,motion}" in " ".join(first.split())
     path = tmp_path / "c.yaml"
     path.write_text("learning_rate: 0.5\n")
     assert main(["train", str(path), "--help"]) == 0

@@ -100,9 +100,13 @@ def test_yaml_traps(tmp_path: Path) -> None:
         ("steps: null", "steps is None; expected a whole number."),
         (
             "stage: gan",
-            "stage is 'gan'; expected one of vae, ipf, fpdm, decoder, windows, signer, distill.",
+            "stage is 'gan'; expected one of vae, ipf, fpdm, decoder, windows, signer, distill, "
+            "motion.",
         ),
-        ("stage: [vae]", "expected one of vae, ipf, fpdm, decoder, windows, signer, distill."),
+        (
+            "stage: [vae]",
+            "expected one of vae, ipf, fpdm, decoder, windows, signer, distill, motion.",
+        ),
         ("model: {size: 64}", "model.size is 64; expected two whole numbers."),
         ("model: {size: [64]}", "expected two whole numbers."),
         ("model: {size: [64, 48, 3]}", "expected two whole numbers."),

@@ -8,6 +8,7 @@ import torch
 from signgen.config.autoencoder import AutoencoderConfig, DecoderConfig
 from signgen.config.model import (
     DistillationConfig,
+    MotionConfig,
     ParsingGuidedConfig,
     SamplingConfig,
     SchedulerConfig,
@@ -40,6 +41,7 @@ CONFIGS = [
     pytest.param(TINY, id="fpdm"),
     pytest.param(GUIDED, id="fpdm-guided"),
     pytest.param(replace(GUIDED, fusion="none"), id="fpdm-guided-b3"),
+    pytest.param(replace(TINY, motion=MotionConfig(3, 1)), id="fpdm-motion"),
     pytest.param(replace(TINY, fusion="none", source_encoder=CLIP), id="fpdm-b1"),
     pytest.param(replace(TINY, fusion="none"), id="fpdm-b3"),
     pytest.param(replace(TINY, fusion="source", ipf=replace(TINY.ipf, loss="none")), id="fpdm-b4"),
@@ -88,7 +90,7 @@ CONFIGS = [
         id="parsing-guided-decoder",
     ),
 ]
-STAGES = ["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill"]
+STAGES = ["vae", "ipf", "fpdm", "decoder", "windows", "signer", "distill", "motion"]
 
 
 FEW = SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim")
@@ -228,6 +230,11 @@ def test_chunks_do_not_change_frames(config, model):
 def test_stages_are_trainable(config, stage):
     if stage == "ipf" and config.ipf.loss == "none":
         pytest.skip("this model's stage 1 is not trained")
+    alone = stage in {"decoder", "windows", "signer", "distill"}
+    if (stage == "motion" and not config.motion.window) or (alone and config.motion.window):
+        with pytest.raises(UserError, match=r"motion\.window is [03]"):
+            build_stage(config, stage)
+        return
     if stage in {"windows", "signer"} and not config.decoder.in_windows:
         with pytest.raises(UserError, match=r"decoder\.hand_channels is \[\]"):
             build_stage(config, stage)

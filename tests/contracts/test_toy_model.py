@@ -24,6 +24,7 @@ from signgen.config.autoencoder import AutoencoderConfig
 from signgen.config.data import DataConfig
 from signgen.config.model import (
     FPDMConfig,
+    MotionConfig,
     SamplingConfig,
     SchedulerConfig,
     tiny_fpdm,
@@ -50,6 +51,7 @@ class ToyConfig:
     branches: ClassVar[int] = 2
     guided: ClassVar[bool] = False
     regions: ClassVar[tuple[str, ...]] = ()
+    motion: ClassVar[MotionConfig] = MotionConfig()
     size: tuple[int, int] = (64, 48)
     source_size: tuple[int, int] | None = None
     resize: Literal["area", "bicubic"] = "area"

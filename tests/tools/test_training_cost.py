@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from signgen.config.model import (
     DistillationConfig,
+    MotionConfig,
     SamplingConfig,
     full_fpdm,
     tiny_fpdm,
@@ -94,10 +95,12 @@ def test_attention_keeps_no_scores(tool: ModuleType) -> None:
     assert large.forward == 4 * small.forward
 
 
-@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm", "distill"])
+@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm", "distill", "motion"])
 def test_operations_of_a_stage_are_those_of_the_real_one(tool: ModuleType, stage: str) -> None:
     few = SamplingConfig(steps=2, guidance=(1.0, 1.0), sampler="ddim")
     model = replace(tiny_fpdm(), sampling=few, distillation=DistillationConfig(4))
+    if stage == "motion":
+        model = replace(model, motion=MotionConfig(2, 0))
     config = TrainConfig(stage=stage, model=model)  # type: ignore[arg-type]
     found = tool.cost(config)
     real = build_stage(config.model, config.stage).train()
@@ -105,13 +108,14 @@ def test_operations_of_a_stage_are_those_of_the_real_one(tool: ModuleType, stage
     assert found.parameters == sum(weight.numel() for weight in weights)
     assert found.trained == sum(weight.numel() for weight in weights if weight.requires_grad)
     height, width = config.model.size
-    pixels = torch.rand(1, 3, height, width)
+    pixels = torch.rand(config.clip, 3, height, width)
     # The counter does not know the CPU's fused attention.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         real.loss(Batch(pixels, pixels, pixels, pixels[:, :1]))  # type: ignore[operator]
     # All of stage 1 but the product of B x B embeddings.
     left_out = 0.001 if stage == "ipf" else 0
-    assert found.forward == pytest.approx(counter.get_total_flops(), rel=left_out, abs=0)
+    total = counter.get_total_flops() / config.clip
+    assert found.forward == pytest.approx(total, rel=left_out, abs=0)
     assert found.backward > 0
     assert found.activations > 0
 

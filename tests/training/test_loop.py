@@ -16,7 +16,8 @@ from signgen.config.model import SchedulerConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import load_config
 from signgen.data.dataset import open_dataset
-from signgen.data.examples.loading import Example, batches, collate
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import Example, collate
 from signgen.data.examples.pictures import measure_split
 from signgen.data.framing import FramedDataset
 from signgen.errors import Stopped

@@ -16,7 +16,7 @@ from signgen.checkpoints.models import read_weights
 from signgen.checkpoints.runs import newest_checkpoint
 from signgen.config.autoencoder import DecoderConfig
 from signgen.config.data import DataConfig
-from signgen.config.model import tiny_fpdm
+from signgen.config.model import MotionConfig, tiny_fpdm
 from signgen.config.train import Stage, TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.errors import UserError
@@ -87,17 +87,21 @@ def check_log(run: str, alone: str) -> None:
 
 @pytest.mark.slow
 def test_two_processes_compute_what_one_does_with_their_batches_together(tmp_path: Path) -> None:
+    start = train(settings(tmp_path / "start", "fpdm", steps=1))
+    moving = replace(tiny_fpdm(), motion=MotionConfig(2, 0))
+    watched = {"validate_every": 3, "validate_batches": 1, "validate_pictures": 4}
     changes: list[tuple[Stage, dict[str, object]]] = [
         ("vae", {}),
         ("ipf", {}),
         ("fpdm", {"validate_every": 3, "validate_batches": 1}),
         ("fpdm", {"accumulate": 2}),
+        ("motion", {"model": moving, "start_from": (str(start),), **watched}),
     ]
     both = [
         settings(tmp_path / f"two-{number}", stage, batch_size=2, **own)
         for number, (stage, own) in enumerate(changes)
     ]
-    both[-1] = replace(both[-1], model=replace(both[-1].model, drop_per_batch=True))
+    both[-2] = replace(both[-2], model=replace(both[-2].model, drop_per_batch=True))
     running = launch(*both)
     output = running.communicate(timeout=600)[0]
     assert running.returncode == 0, output

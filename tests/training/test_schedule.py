@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from signgen.config.data import DataConfig
+from signgen.config.model import MotionConfig, tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.diffusion.draws import uniform
 from signgen.errors import ExitCode, UserError
@@ -95,6 +96,10 @@ def test_draws_are_those_of_one_large_batch() -> None:
         ({"data": DataConfig(workers=-1)}, "data.workers is -1; expected 0 or more"),
         ({"data": DataConfig(pairs=-1)}, r"data\.pairs is -1; expected 0 or more"),
         ({"data": DataConfig(identity_rate=2.0)}, r"data\.identity_rate is 2.0; expected a share"),
+        (
+            {"stage": "motion", "model": replace(tiny_fpdm(), motion=MotionConfig(4))},
+            "batch_size is 2; expected a multiple of model.motion.window, 4",
+        ),
         ({"validate_every": -1}, "validate_every is -1; expected 0 or more"),
         ({"validate_every": 1, "validate_batches": 0}, "validate_batches is 0; expected at least"),
     ],

@@ -14,6 +14,7 @@ from signgen.checkpoints.models import load_model, read_weights
 from signgen.config.data import DataConfig
 from signgen.config.model import (
     DistillationConfig,
+    MotionConfig,
     SamplingConfig,
     SchedulerConfig,
     tiny_fpdm,
@@ -106,3 +107,33 @@ def test_a_student_may_teach_the_next(tmp_path: Path) -> None:
     config = load_model(str(second)).config
     assert config.kind == "fpdm"
     assert config.sampling.steps == 1
+
+
+def test_motion_layers_are_added_to_a_trained_model_and_resume(tmp_path: Path) -> None:
+    few = SamplingConfig(steps=3)
+    start = train(tiny(tmp_path / "fpdm", model=replace(tiny_fpdm(), sampling=few)))
+    motion = replace(tiny_fpdm(), motion=MotionConfig(2, 1), hand_weight=2.0)
+    settings = {"model": motion, "start_from": (str(start),), "ema": 0.9, "steps": 4}
+    watched = {"validate_every": 2, "validate_batches": 1, "validate_pictures": 3}
+    whole = train(tiny(tmp_path / "whole", "motion", **settings, **watched))
+    model = load_model(str(whole))
+    assert (model.config.sampling, model.config.motion) == (few, MotionConfig(2, 1))
+    assert model.config.hand_weight == 2.0
+
+    # The layers alone are new
+    before, after = load_model(str(start)).state_dict(), model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(".motion_modules." in name for name in after.keys() - before.keys())
+    zero = [name for name in after if name.endswith("proj_out.weight") and "motion" in name]
+    assert all(bool(after[name].any()) for name in zero)
+
+    # Resumed it is the same, and it may train on
+    train(tiny(tmp_path / "cut", "motion", **settings, **watched, stop_at=2))
+    cut = train(tiny(tmp_path / "cut", "motion", **settings, **watched))
+    assert losses(whole) == losses(cut)
+    for kind in ("model", "ema"):
+        one, two = (read_weights(run / "checkpoints" / "step-000004", kind) for run in (whole, cut))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    further = {**settings, "start_from": (str(whole),), "steps": 1}
+    again = load_model(str(train(tiny(tmp_path / "again", "motion", **further)))).state_dict()
+    assert all(torch.equal(before[name], again[name]) for name in before)

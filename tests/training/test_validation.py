@@ -12,7 +12,8 @@ from signgen.checkpoints.models import read_weights
 from signgen.config.data import DataConfig
 from signgen.config.train import TrainConfig
 from signgen.data.dataset import bundled_sample, open_dataset
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.diffusion.draws import drawing
 from signgen.evaluation.metrics.base import Chunk
 from signgen.evaluation.metrics.regions import HAND, region_ssim

@@ -7,9 +7,45 @@ from collections.abc import Sequence
 from signgen.config.data import DataConfig
 from signgen.config.ranges import out_of_range
 from signgen.errors import ExitCode, UserError
-from signgen.structures import Triplet
+from signgen.structures import Record, Triplet
 
-__all__ = ["check_pairs", "check_rates", "check_sources", "check_window"]
+__all__ = ["check_clips", "check_pairs", "check_rates", "check_sources", "check_window"]
+
+
+def check_clips(
+    config: DataConfig, pairs: Sequence[Triplet] | None, records: Sequence[Record], frames: int
+) -> None:
+    """Refuse data and settings that have no clips of consecutive frames.
+
+    Args:
+        config: Settings of the data.
+        pairs: Those that the dataset lists.
+        records: Those that it draws from.
+        frames: Frames of a clip.
+    """
+    longest = max((record.num_frames for record in records), default=0)
+    problems = {
+        "the dataset lists its pairs, and clips are drawn from videos": pairs is not None,
+        f"split {config.split} has videos of {longest} frames at most, and a clip has {frames}": (
+            longest < frames
+        ),
+        **{
+            f"data.{name} is {getattr(config, name)}, and the frames of a clip have one source": (
+                getattr(config, name) > least
+            )
+            for name, least in (
+                ("targets_per_record", 1),
+                ("min_distance", 1),
+                ("source_frames", 0),
+            )
+        },
+    }
+    for problem, wrong in problems.items():
+        if wrong:
+            raise UserError(
+                f"{problem}; expected data of which stage motion can take consecutive frames.",
+                ExitCode.USAGE,
+            )
 
 
 def check_pairs(pairs: Sequence[Triplet] | None, name: str, split: str) -> None:

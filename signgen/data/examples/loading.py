@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from signgen.config.data import DataConfig
 from signgen.config.model import ModelConfig
@@ -29,6 +26,7 @@ from signgen.data.examples.augmentation import (
     recolour,
 )
 from signgen.data.examples.checks import (
+    check_clips,
     check_pairs,
     check_rates,
     check_sources,
@@ -38,16 +36,16 @@ from signgen.data.examples.drawings import DrawnFrames
 from signgen.data.examples.example import Example, box_mask, collate
 from signgen.data.examples.guides import GuideMaker, to_pixels, unknown_guide
 from signgen.data.examples.regions import check_parts, frame_regions
-from signgen.data.examples.triplets import draw, shuffled, vary, with_few_sources
+from signgen.data.examples.triplets import draw, draw_clip, shuffled, vary, with_few_sources
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.media.resizing import resize_image
 from signgen.models.guided.windows import find_windows
 from signgen.models.inputs import PoseDrawing, source_size, square, tower_side
 from signgen.pose.skeleton import SKELETONS
 from signgen.pose.transforms import face_boxes, flip, hand_boxes, resize
-from signgen.structures import Batch, FrameRef, Guide, PoseSequence, Triplet, UserError
+from signgen.structures import FrameRef, Guide, PoseSequence, Triplet, UserError
 
-__all__ = ["Example", "TripletDataset", "batches", "box_mask", "collate", "to_pixels"]
+__all__ = ["Example", "TripletDataset", "box_mask", "collate", "to_pixels"]
 
 
 class TripletDataset(Dataset[Example]):
@@ -61,10 +59,14 @@ class TripletDataset(Dataset[Example]):
         guided: Whether examples come with a guide: the source moved to the pose.
         tower: How stage 1's tower sees photos: `squash`, from what the model sees; `crop`, from
             frames as recorded, as FPDM trains stage 1; or not at all.
+        clip: Consecutive examples, from a multiple of so many on, that are consecutive frames of
+            one video with one source. What augmentation draws is drawn once for them, but for the
+            noise on key points.
 
     Raises:
         UserError: If the skeletons disagree, a rate or size is out of range, or the frame cache
-            holds other data or frames of another size, or sources are not made from such frames.
+            holds other data or frames of another size, or sources are not made from such frames;
+            or no video has enough frames.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class TripletDataset(Dataset[Example]):
         *,
         guided: bool = False,
         tower: Literal["squash", "crop", "none"] = "squash",
+        clip: int = 1,
     ) -> None:
         if adapter.skeleton != model.skeleton:
             raise UserError(
@@ -90,6 +93,11 @@ class TripletDataset(Dataset[Example]):
         self.records = adapter.records(config.split)
         self.pairs = adapter.pairs(config.split)
         check_pairs(self.pairs, adapter.name, config.split)
+        self.clip = clip
+        if clip > 1:
+            check_clips(config, self.pairs, self.records, clip)
+            self.records = [record for record in self.records if record.num_frames >= clip]
+        self._together = clip if clip > 1 else config.targets_per_record
         self.source_size = source_size(model)
         self.drawing = PoseDrawing.of(model, training=True)
         self.drawn: DrawnFrames | None = None
@@ -137,20 +145,21 @@ class TripletDataset(Dataset[Example]):
             guided: Whether to make its guide.
         """
         size, triplet = self.model.size, self.triplet(position)
+        drawn_for = self._group(position)
         # Source, coarse where a side is chosen, and target
-        side = choose_side(self.config.source_sides, self.seed, position)
+        side = choose_side(self.config.source_sides, self.seed, drawn_for)
         coarse = [] if side is None else [(side, side)]
         source = self._frame(triplet.source, *coarse, self.source_size)
         target = self._frame(triplet.target, size)
         own = self._tower_photos(triplet, coarse)
-        guide = self._guide(triplet, position) if guided else None
+        guide = self._guide(triplet, drawn_for) if guided else None
         # Pose on the canvas for its drawing, at the model's size for the hands
         poses = self.drawing.exact(self.pose(triplet.target))
         poses = resize(poses, self.drawing.canvas)
         if self.config.jitter:
             poses = jitter(poses, self.seed, position, self.config.jitter)
         placed = resize(poses, size)
-        mirrored = flips(self.seed, self._group(position), self.config.flip_rate)
+        mirrored = flips(self.seed, drawn_for, self.config.flip_rate)
         if mirrored:
             # Differs from FPDM: there x becomes W - x, one pixel of the canvas beside the mirror
             # image of the frames, because it counts columns from 0 to W; `official_flip` does so.
@@ -181,7 +190,7 @@ class TripletDataset(Dataset[Example]):
                 for name, picture in own.items()
             },
         )
-        return self._recoloured(example, position)
+        return self._recoloured(example, drawn_for)
 
     def pose(self, ref: FrameRef) -> PoseSequence:
         """Return the key points of a frame; all missing where data of drawings have none."""
@@ -192,7 +201,7 @@ class TripletDataset(Dataset[Example]):
 
     def _group(self, position: int) -> int:
         """Return which examples look alike: targets of one source are told apart by pose alone."""
-        return position // self.config.targets_per_record
+        return position // self._together
 
     @property
     def _crops(self) -> bool:
@@ -221,7 +230,7 @@ class TripletDataset(Dataset[Example]):
             return unknown_guide(source)
         return self._guides.make(triplet, source)
 
-    def _recoloured(self, example: Example, position: int) -> Example:
+    def _recoloured(self, example: Example, group: int) -> Example:
         """Change the colours of source and target alike, where the settings say so."""
         strength, guide = self.config.colour_jitter, example.guide
         if not strength:
@@ -230,7 +239,7 @@ class TripletDataset(Dataset[Example]):
         given = {name: getattr(example, name) for name in names}
         given = {name: photo for name, photo in given.items() if photo is not None}
         pictures = [*given.values(), *([] if guide is None else [guide.source, guide.warped])]
-        changed = recolour(pictures, self.seed, self._group(position), strength)
+        changed = recolour(pictures, self.seed, group, strength)
         if guide is not None:
             guide = replace(guide, source=changed[-2], warped=changed[-1])
         photos = dict(zip(given, changed, strict=False))
@@ -243,11 +252,13 @@ class TripletDataset(Dataset[Example]):
             index = shuffled(len(self.pairs), seed, position)
             return vary(self.pairs[index], seed, position, config.identity_rate)
         # Pairs of one record stay together when they are shuffled
-        together = config.targets_per_record
+        together = self._together
         group, member = divmod(position, together)
         if config.pairs:
             group = shuffled(max(1, config.pairs // together), seed, group)
         index, rate = group * together + member, config.identity_rate
+        if self.clip > 1:
+            return draw_clip(self.records, seed, index, self.clip, rate)
         drawn = draw(self.records, seed, index, rate, config.min_distance, together)
         return with_few_sources(drawn, config.source_frames)
 
@@ -267,84 +278,3 @@ class TripletDataset(Dataset[Example]):
         if self.config.cache:
             self._frames[ref, sizes] = frame
         return frame
-
-
-def batches(
-    dataset: TripletDataset,
-    *,
-    start: int,
-    steps: int,
-    batch_size: int,
-    rank: int = 0,
-    world: int = 1,
-    pin: bool = False,
-) -> Iterator[Batch]:
-    """Iterate over the batches of steps `start` .. `steps` - 1 of one process.
-
-    Args:
-        dataset: The examples.
-        start: First step, the number of steps already done.
-        steps: Steps in all.
-        batch_size: Examples per step and process.
-        rank: Number of this process.
-        world: Number of processes.
-        pin: Whether batches come in memory that a GPU reads by itself.
-
-    Yields:
-        Batches of `batch_size` examples; step `s` of rank `r` holds positions (s * world + r) *
-        batch_size ...
-    """
-    positions = [
-        (step * world + rank) * batch_size + i
-        for step in range(start, steps)
-        for i in range(batch_size)
-    ]
-    workers = dataset.config.workers
-    if workers:
-        # OpenCV's pool of threads does not survive a fork: a loader process would wait for it
-        # forever. With one thread there is no pool.
-        cv2.setNumThreads(1)
-    loader = DataLoader(
-        _Caught(dataset),
-        batch_size=batch_size,
-        sampler=positions,
-        num_workers=workers,
-        collate_fn=_collate_or_error,
-        worker_init_fn=_serve if workers else None,
-        pin_memory=pin,
-    )
-    for batch in loader:
-        if isinstance(batch, UserError):
-            raise batch
-        yield batch
-
-
-class _Caught(Dataset[Example | UserError]):
-    """Returns the errors of its examples: raised in a loader process they become a traceback."""
-
-    def __init__(self, dataset: TripletDataset) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, position: int) -> Example | UserError:
-        try:
-            return self.dataset[position]
-        except UserError as error:
-            return error.with_traceback(None)
-
-
-def _collate_or_error(examples: Sequence[Example | UserError]) -> Batch | UserError:
-    errors = [example for example in examples if isinstance(example, UserError)]
-    whole = [example for example in examples if isinstance(example, Example)]
-    return errors[0] if errors else collate(whole)
-
-
-def _serve(_: int) -> None:
-    """Keep a loader process on one core, and alive when a whole group of processes is signalled.
-
-    The arithmetic belongs to the training process, and so does the answer to a signal: it still
-    needs examples to finish its step, and ends its loaders itself.
-    """
-    torch.set_num_threads(1)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # Windows has the first two
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)

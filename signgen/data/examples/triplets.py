@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from signgen.structures import FrameRef, Record, Triplet
 
-__all__ = ["draw", "first_frame_pairs", "shuffled", "vary", "with_few_sources"]
+__all__ = ["draw", "draw_clip", "first_frame_pairs", "shuffled", "vary", "with_few_sources"]
 
 # Streams of random numbers that must not repeat each other: one for each use.
-_DRAW, _VARY, _SHUFFLE, _GROUP = 0, 1, 2, 3
+_DRAW, _VARY, _SHUFFLE, _GROUP, _CLIP = 0, 1, 2, 3, 4
 
 
 def draw(
@@ -71,6 +71,30 @@ def draw(
         place = int(rng.integers(before + after))
         source = place if place < before else target + least + place - before
     return Triplet(FrameRef(record, source), FrameRef(record, target))
+
+
+def draw_clip(
+    records: Sequence[Record], seed: int, index: int, frames: int, identity_rate: float = 0.05
+) -> Triplet:
+    """Draw pair number `index`, where pairs from a multiple of `frames` on are a clip.
+
+    Their targets are consecutive frames of one record, and their source is one frame of it.
+
+    Args:
+        records: Records to draw from, of `frames` frames at least.
+        seed: Seed of the run.
+        index: Number of the pair.
+        frames: Frames of a clip.
+        identity_rate: Probability that the source is the first target.
+    """
+    clip, member = divmod(index, frames)
+    rng = np.random.default_rng((seed, _CLIP, clip))
+    record = records[int(rng.integers(len(records)))]
+    first = int(rng.integers(record.num_frames - frames + 1))
+    source = int(rng.integers(record.num_frames))
+    if rng.random() < identity_rate:
+        source = first
+    return Triplet(FrameRef(record, source), FrameRef(record, first + member))
 
 
 def with_few_sources(pair: Triplet, count: int) -> Triplet:

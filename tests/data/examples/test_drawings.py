@@ -13,7 +13,8 @@ from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.data.dataset import ManifestDataset, open_dataset
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.errors import ExitCode, UserError
 from signgen.structures import FrameRef
 from signgen.training.loop import train

@@ -12,8 +12,9 @@ import torch
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import open_dataset
+from signgen.data.examples.batching import batches
 from signgen.data.examples.guides import GuideMaker, guide_of, to_pixels, unknown_guide
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.media.resizing import resize_image
 from signgen.pose.transforms import resize
 from signgen.pose.warping import prepare_source, warp

@@ -20,14 +20,8 @@ from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, open_dataset
 from signgen.data.deepfashion.preparation import prepare_deepfashion
 from signgen.data.examples.augmentation import choose_side, choose_window, flips
-from signgen.data.examples.loading import (
-    Example,
-    TripletDataset,
-    _serve,
-    batches,
-    box_mask,
-    to_pixels,
-)
+from signgen.data.examples.batching import _serve, batches
+from signgen.data.examples.loading import Example, TripletDataset, box_mask, to_pixels
 from signgen.data.examples.triplets import with_few_sources
 from signgen.media import write_video
 from signgen.media.resizing import resize_image
@@ -85,7 +79,8 @@ import cv2, numpy as np
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, open_dataset
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 cv2.setNumThreads(4)
 cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (900, 900), interpolation=cv2.INTER_AREA)
 dataset = TripletDataset(open_dataset("sample"), DataConfig(workers=1), tiny_fpdm(), 0)
@@ -395,3 +390,36 @@ def test_hands_are_found_at_the_models_size(dataset: TripletDataset) -> None:
             one, other = plain[position], drawn_larger[position]
             assert torch.equal(one.hands, other.hands)
             assert not torch.equal(one.pose, other.pose)
+
+
+def test_examples_of_a_clip_share_what_augmentation_draws() -> None:
+    config = DataConfig(workers=0, flip_rate=0.5, colour_jitter=0.3, source_sides=(24, 64))
+    opened = open_dataset("sample")
+    dataset = TripletDataset(opened, config, tiny_fpdm(), seed=5, clip=4)
+    clips = [range(first, first + 4) for first in range(0, 48, 4)]
+    for clip in clips:
+        assert all(torch.equal(dataset[p].source, dataset[clip[0]].source) for p in clip)
+    # A target is its frame, mirrored or not and recoloured as the other targets of its clip
+    plain = TripletDataset(opened, DataConfig(workers=0), tiny_fpdm(), seed=5, clip=4)
+    mirrored = [flips(5, number, 0.5) for number in range(len(clips))]
+    assert 0 < sum(mirrored) < len(mirrored)
+    for number, clip in enumerate(clips):
+        for p in clip:
+            shown = dataset[p].pose
+            assert torch.equal(shown, plain[p].pose) != mirrored[number]
+
+
+def test_data_without_clips_are_refused(fashion: TripletDataset) -> None:
+    opened = open_dataset("sample")
+    for data, clip, said in (
+        (DataConfig(), 99, "split train has videos of .* frames at most, and a clip has 99"),
+        (
+            DataConfig(min_distance=3),
+            4,
+            "data.min_distance is 3, and the frames of a clip have one",
+        ),
+    ):
+        with pytest.raises(UserError, match=said):
+            TripletDataset(opened, data, tiny_fpdm(), seed=5, clip=clip)
+    with pytest.raises(UserError, match="lists its pairs, and clips are drawn from videos"):
+        TripletDataset(fashion.adapter, fashion.config, fashion.model, seed=5, clip=2)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from signgen.data.examples.triplets import draw, shuffled, vary
+from signgen.data.examples.triplets import draw, draw_clip, shuffled, vary
 from signgen.structures import FrameRef, Record, Triplet
 
 RECORDS = [Record(f"clip{i}", "train", f"Signer{i:02d}", 5 + i) for i in range(4)]
@@ -109,3 +109,21 @@ def test_listed_pairs_become_identity_pairs_of_either_side() -> None:
     ]
     assert all(0.08 < share < 0.12 for share in shares)
     assert sum(t == pair for t in drawn) / 3000 == pytest.approx(1 - sum(shares))
+
+
+def test_clips_are_consecutive_frames_with_one_source() -> None:
+    drawn = [draw_clip(RECORDS, 3, index, 4, 0.3) for index in range(4 * 300)]
+    assert drawn == [draw_clip(RECORDS, 3, index, 4, 0.3) for index in range(4 * 300)]
+    clips = [drawn[i : i + 4] for i in range(0, len(drawn), 4)]
+    for clip in clips:
+        assert len({pair.source for pair in clip}) == 1
+        assert len({pair.target.record for pair in clip}) == 1
+        first = clip[0].target.index
+        assert [pair.target.index for pair in clip] == list(range(first, first + 4))
+        assert 0 <= first <= clip[0].target.record.num_frames - 4
+    # Every first frame of every record, and identity as often as asked for
+    firsts = {(clip[0].target.record.id, clip[0].target.index) for clip in clips}
+    assert len(firsts) == sum(record.num_frames - 3 for record in RECORDS)
+    same = [pair.source == pair.target for pair in drawn[::4]]
+    by_chance = sum(1 / record.num_frames for record in RECORDS) / len(RECORDS)
+    assert sum(same) / 300 == pytest.approx(0.3 + 0.7 * by_chance, abs=0.08)

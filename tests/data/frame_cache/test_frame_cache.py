@@ -16,7 +16,8 @@ from signgen.cli.main import main
 from signgen.config.data import DataConfig
 from signgen.config.model import tiny_fpdm
 from signgen.data.dataset import ManifestDataset, bundled_sample, open_dataset
-from signgen.data.examples.loading import TripletDataset, batches
+from signgen.data.examples.batching import batches
+from signgen.data.examples.loading import TripletDataset
 from signgen.data.frame_cache.reading import FrameCache
 from signgen.data.frame_cache.writing import write_cache
 from signgen.files.caches import INDEX, PLAN

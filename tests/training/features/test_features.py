@@ -15,7 +15,7 @@ from signgen.config.model import FPDMConfig, tiny_fpdm
 from signgen.config.train import TrainConfig
 from signgen.config.yaml import to_yaml
 from signgen.data.dataset import open_dataset
-from signgen.data.examples.loading import batches
+from signgen.data.examples.batching import batches
 from signgen.data.examples.triplets import with_few_sources
 from signgen.diffusion.draws import drawing
 from signgen.files.caches import INDEX, PLAN
