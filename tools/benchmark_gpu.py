@@ -27,7 +27,7 @@ from signgen.config.model import full_fpdm, tiny_fpdm
 from signgen.config.sampling import Sampling
 from signgen.models import FPDM, build_model
 from signgen.rendering.acceleration import remember
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 from signgen.structures import SourceFeatures
 
 PUBLISHED = (2.0, 2.0 + 1e-6)

@@ -9,7 +9,6 @@ from signgen.config.fpdm import (
     DistillationConfig,
     FPDMConfig,
     IPFConfig,
-    MotionConfig,
     Precision,
     Sampler,
     SamplingConfig,
@@ -19,6 +18,7 @@ from signgen.config.fpdm import (
     guided_fpdm,
     tiny_fpdm,
 )
+from signgen.config.motion import MotionConfig
 from signgen.config.parsing_guided import (
     ParsingGuidedConfig,
     full_parsing,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
 
 from signgen.config.sampling import ResolvedSampling
 from signgen.device import autocast
 from signgen.rendering.acceleration import denoiser
 from signgen.rendering.editing import Kept
+from signgen.rendering.windows import joined
 from signgen.structures import Conditioning, ExitCode, Guide, SourceFeatures, UserError
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["Drawn", "check_steps", "generate", "generate_latents"]
+__all__ = ["Drawn", "check_steps", "generate", "generated"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +152,60 @@ def generate_latents(
         if kept is not None:
             latents = kept.blended(latents)
     return latents, conditioning
+
+
+def generated(
+    model: PoseGuidedModel,
+    source: SourceFeatures,
+    drawn: Iterable[Drawn],
+    step: int,
+    **shared: Any,
+) -> Iterator[tuple[range, list[NDArray[np.float32]]]]:
+    """Sample pictures chunk by chunk, or window by window of a model with motion.
+
+    Args:
+        model: The model, in eval mode.
+        source: The encoded source picture.
+        drawn: What the frames of each chunk or window are made from.
+        step: Frames that are decoded at a time, of windows.
+        shared: Further arguments of `generate` that are the same for all.
+
+    Yields:
+        Numbers of frames, and their pictures, (H, W, 3) float32 in [0, 255] at the size of the
+        model or the guide.
+    """
+
+    def given(chunk: Drawn) -> dict[str, Any]:
+        guide = None if chunk.guide is None else chunk.guide.to(chunk.pose.device)
+        return {**shared, "frames": chunk.indices, "guide": guide, "clip": chunk.clip}
+
+    # Each chunk by itself
+    motion = model.config.motion
+    if not motion.window:
+        for chunk in drawn:
+            yield chunk.indices, _shown(generate(model, source, chunk.pose, **given(chunk)))
+        return
+
+    # Windows that fade into each other, then decoded by the plain decoder
+    import torch
+
+    latents = (
+        (chunk.indices, generate_latents(model, source, chunk.pose, **given(chunk))[0])
+        for chunk in drawn
+    )
+    sampling: ResolvedSampling = shared["sampling"]
+    precision = "no" if model.latents.upcast else sampling.precision
+    for indices, done in joined(latents, motion.overlap):
+        for first in range(0, len(indices), step):
+            with torch.inference_mode(), autocast(precision, done.device):
+                pictures = model.latents.decode(done[first : first + step]).float()
+            yield indices[first : first + step], _shown(pictures)
+
+
+def _shown(pictures: Tensor) -> list[NDArray[np.float32]]:
+    """Return pictures (B, 3, H, W) in [-1, 1] as (H, W, 3) float32 in [0, 255]."""
+    pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
+    return list(pixels.astype(np.float32))
 
 
 def check_steps(schedule: NoiseSchedule, sampling: ResolvedSampling) -> None:

@@ -125,7 +125,7 @@ def _with_model(
     sampling = inputs.sampling.resolve(settings.sampling)
     if not _has_timesteps(settings.scheduler, sampling):
         from signgen.diffusion.schedule import NoiseSchedule
-        from signgen.rendering.renderer import check_steps
+        from signgen.rendering.generation import check_steps
 
         check_steps(NoiseSchedule.from_config(settings.scheduler), sampling)
     weights = guidance_weights(sampling.guidance, settings.branches)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from einops import rearrange
@@ -35,27 +35,21 @@ from signgen.rendering.base import (
     resize_picture,
 )
 from signgen.rendering.editing import Donor, Kept, check_donors, compose, shows
-from signgen.rendering.generation import (
-    Drawn,
-    check_steps,
-    generate,
-    generate_latents,
-)
+from signgen.rendering.generation import Drawn, check_steps, generated
 from signgen.rendering.guiding import GuideSource
 from signgen.rendering.regions import regions_of
 from signgen.rendering.warnings import model_warnings
 from signgen.rendering.warp import MAX_GAP, first_pose
-from signgen.rendering.windows import joined, windows
+from signgen.rendering.windows import windows
 from signgen.structures import ExitCode, PoseSequence, SourceFeatures, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from signgen.diffusion.samplers import Callback
-    from signgen.models.attention import SourceMemory
     from signgen.models.base import PoseGuidedModel
 
-__all__ = ["Renderer", "check_steps", "generate"]
+__all__ = ["Renderer"]
 
 GUIDE_PIXELS = 2_000_000
 """Pixels of guides computed at a time at most, about 250 bytes each."""
@@ -196,7 +190,8 @@ class Renderer:
         # Chunk by chunk: drawn, sampled, pasted
         drawn: Iterator[Drawn] = self._drawings(inside, guide, self._chunks(area, inside, start))
         drawn = ahead(drawn) if self.overlap else drawn
-        sampled = self._sampled(drawn, features, memory, kept, callback)
+        shared = {"sampling": self.sampling, "memory": memory, "kept": kept, "callback": callback}
+        sampled = generated(self.model, features, drawn, self._step(area), **shared)
         for indices, frames in ahead(sampled) if self.overlap else sampled:
             for index, frame in zip(indices, frames, strict=True):
                 if index < start:
@@ -326,47 +321,3 @@ class Renderer:
 
         stacked = torch.from_numpy(np.stack(pictures))
         return rearrange(stacked, "b h w c -> b c h w").float().to(self.device) / 255
-
-    def _sampled(
-        self,
-        drawn: Iterable[Drawn],
-        features: SourceFeatures,
-        memory: SourceMemory | None,
-        kept: Kept | None,
-        callback: Callback | None,
-    ) -> Iterator[tuple[range, list[NDArray[np.float32]]]]:
-        """Yield (H, W, 3) float32 pictures in [0, 255] at the size of the model or the guide."""
-
-        def given(chunk: Drawn) -> dict[str, Any]:
-            guide = None if chunk.guide is None else chunk.guide.to(self.device)
-            shared = {"sampling": self.sampling, "memory": memory, "kept": kept}
-            own = {"frames": chunk.indices, "guide": guide, "clip": chunk.clip}
-            return {**shared, **own, "callback": callback}
-
-        # Each chunk by itself
-        if not self.motion.window:
-            for chunk in drawn:
-                pictures = generate(self.model, features, chunk.pose, **given(chunk))
-                yield chunk.indices, _shown(pictures)
-            return
-
-        # Windows that fade into each other, then decoded by the plain decoder
-        import torch
-
-        latents = (
-            (chunk.indices, generate_latents(self.model, features, chunk.pose, **given(chunk))[0])
-            for chunk in drawn
-        )
-        space, step = self.model.latents, 1 if self.device.type == "cpu" else self.chunk
-        precision = "no" if space.upcast else self.sampling.precision
-        for indices, done in joined(latents, self.motion.overlap):
-            for first in range(0, len(indices), step):
-                with torch.inference_mode(), autocast(precision, self.device):
-                    pictures = space.decode(done[first : first + step]).float()
-                yield indices[first : first + step], _shown(pictures)
-
-
-def _shown(pictures: Tensor) -> list[NDArray[np.float32]]:
-    """Return pictures (B, 3, H, W) in [-1, 1] as (H, W, 3) float32 in [0, 255]."""
-    pixels = rearrange((pictures + 1) * 127.5, "b c h w -> b h w c").cpu().numpy()
-    return list(pixels.astype(np.float32))

@@ -40,7 +40,9 @@ def check_compiler(config: TrainConfig) -> None:
 
 
 def compile_trained(config: TrainConfig, module: nn.Module) -> None:
-    """Compile the networks of a stage that are trained, in place: weights keep their names."""
+    """Compile what is trained of a stage, where settings say so; weights keep their names."""
+    if not config.compile:
+        return
     check_compiler(config)
     # torch 2.13 on a CPU reads the gradient of a plane that was enlarged before it is computed, so
     # that what comes before gets gradients of zero; and it compiles no sizes that vary

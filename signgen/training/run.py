@@ -125,11 +125,10 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
 
     # Settings and weights of earlier runs
     latest = newest_checkpoint(folder) if resume else None
-    adopted: State = {}
     if latest is not None:
         config = resumed(run_config(folder / "config.yaml"), config, folder)
-        if config.stage == "distill":  # no checkpoint holds its teacher
-            adopted = started(config)[1]
+        # No checkpoint holds a teacher
+        adopted = started(config)[1] if config.stage == "distill" else {}
     else:
         model, adopted = started(config)
         config = replace(config, model=model)
@@ -148,8 +147,7 @@ def open_run(config: TrainConfig, *, resume: bool) -> TrainingRun:
         stage.enable_gradient_checkpointing()
     stage = stage.to(accelerator.device)
     wrapped = LossModule(stage)
-    if config.compile:
-        compile_trained(config, wrapped)
+    compile_trained(config, wrapped)
 
     # What trains it
     trained = [p for p in stage.parameters() if p.requires_grad]

@@ -17,7 +17,7 @@ from signgen.media.resizing import resize_image
 from signgen.models.autoencoder import AutoencoderStage
 from signgen.models.base import PoseGuidedModel, Trainable
 from signgen.models.encoders import clip_pixels
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 from signgen.structures import Batch
 
 __all__ = ["ROWS", "make_pictures", "to_uint8", "write_sheet"]

@@ -17,7 +17,8 @@ from signgen.config.model import FPDMConfig, full_fpdm, tiny_fpdm
 from signgen.config.sampling import Sampling
 from signgen.models import FPDM, build_model
 from signgen.rendering.acceleration import ahead, denoiser, remember
-from signgen.rendering.renderer import Renderer, generate
+from signgen.rendering.generation import generate
+from signgen.rendering.renderer import Renderer
 from signgen.structures import PoseSequence, SourceFeatures
 
 TINY = tiny_fpdm()

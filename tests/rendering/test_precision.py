@@ -15,7 +15,8 @@ from signgen.device import autocast, check_precision
 from signgen.errors import ExitCode, UserError
 from signgen.evaluation.metrics.pixels.image import psnr
 from signgen.models import FPDM
-from signgen.rendering.renderer import Renderer, generate
+from signgen.rendering.generation import generate
+from signgen.rendering.renderer import Renderer
 from signgen.structures import FrameRef, PoseSequence
 
 Make = Callable[..., PoseSequence]

@@ -15,7 +15,7 @@ from signgen.config.model import SamplingConfig, SchedulerConfig, SourceEncoderC
 from signgen.config.sampling import Sampling
 from signgen.models import build_model
 from signgen.models.encoders import clip_pixels, source_pixels
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 
 SEED = 7
 SCHEDULER = {

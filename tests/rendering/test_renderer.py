@@ -20,7 +20,8 @@ from signgen.errors import UserError
 from signgen.models import FPDM
 from signgen.models.encoders import clip_pixels
 from signgen.pose.drawing.draw import draw_pose
-from signgen.rendering.renderer import Renderer, generate
+from signgen.rendering.generation import generate
+from signgen.rendering.renderer import Renderer
 from signgen.rendering.warp import WarpRenderer
 from signgen.structures import Conditioning, PoseSequence, SourceFeatures
 

@@ -19,7 +19,7 @@ from signgen.data.dataset import bundled_sample
 from signgen.media import probe_video
 from signgen.models import build_model
 from signgen.pose.formats import read_poses, write_poses
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "fpdm.md").read_text("utf-8")
 

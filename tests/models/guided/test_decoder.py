@@ -14,7 +14,7 @@ from signgen.config.sampling import Sampling
 from signgen.models import build_model, build_stage
 from signgen.models.guided.decoder import GuidedDecoder
 from signgen.models.guided.painting import Painting
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 from signgen.structures import Batch, Guide, UserError
 
 SMALL = DecoderConfig(kind="guided", channels=(8, 8, 16, 16))

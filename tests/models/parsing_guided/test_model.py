@@ -17,7 +17,7 @@ from signgen.models.parsing_guided.model import ParsingGuided
 from signgen.models.parsing_guided.source_net import freeze_tail, self_attentions, site_grid
 from signgen.models.parsing_guided.views import region_view
 from signgen.rendering.acceleration import remember
-from signgen.rendering.renderer import generate
+from signgen.rendering.generation import generate
 from signgen.structures import Batch, UserError
 
 TINY = tiny_parsing()
