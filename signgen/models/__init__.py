@@ -74,12 +74,12 @@ def build_stage(config: ModelConfig, stage: Stage) -> Trainable:
         case "fpdm":
             return build_model(config)
         case "motion":
-            from signgen.models.motion_stage import MotionStage
+            from signgen.models.stages.motion import MotionStage
 
             require_parts(config, stage)
             return MotionStage(config)
         case "decoder" | "windows" | "signer" | "distill":
-            from signgen.models import decoder, distillation
+            from signgen.models.stages import decoder, distillation
 
             if config.motion.window:
                 raise UserError(
