@@ -61,6 +61,8 @@ METRICS = (
     "cloth_region_ciede2000",
     "hand_ssim",
 )
+MOTION = ("flicker", "brightness_jitter", "second_difference")
+"""Of clips all of whose frames are rendered."""
 Frames = NDArray[np.uint8]
 
 
@@ -201,11 +203,16 @@ def values(report: Report, system: str, metric: str, clips: Sequence[str]) -> ND
     return np.array([pair for pair in found if pair[0] is not None], np.float64).T.reshape(2, -1)
 
 
+def measured(report: Report) -> list[str]:
+    """Return the metrics of a report, in their order here."""
+    return [metric for metric in (*METRICS, *MOTION) if report.by_system(metric)]
+
+
 def score_table(report: Report, names: dict[str, str], clips: Sequence[str]) -> Iterator[str]:
     """Yield the lines of all scores on some clips."""
     yield f"| metric | {' | '.join(names.values())} |"
     yield "|---" * (1 + len(names)) + "|"
-    for metric in METRICS:
+    for metric in measured(report):
         cells = []
         for system in names:
             means, counts = values(report, system, metric, clips)
@@ -225,7 +232,7 @@ def difference_table(report: Report, names: dict[str, str], clips: Sequence[str]
     first, *others = names
     yield f"| metric | {' | '.join(names[other] for other in others)} |"
     yield "|---" * (1 + len(others)) + "|"
-    for metric in METRICS:
+    for metric in measured(report):
         cells = []
         for other in others:
             both = [values(report, system, metric, clips) for system in (other, first)]
@@ -278,7 +285,7 @@ def main() -> None:
     rendered = Rendered(models, dataset, ways, options.every)
     report = evaluate_clips(
         {record.id: partial(rendered.open, record) for record in records},
-        named_metrics(METRICS, View()),
+        named_metrics((*METRICS, *(MOTION if options.every == 1 else ())), View()),
         baselines=(COPY, WARPED),
         compared=dict.fromkeys(list(runs)[1:]),
     )

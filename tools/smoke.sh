@@ -28,12 +28,12 @@ say "prepare synthetic"
 run prepare synthetic --out "$work/corpus" --signers 3 --clips-per-signer 1 --frames 4 --seed 1
 [ -d "$work/corpus/features" ] || fail "no frames in the corpus"
 
-for stage in vae ipf fpdm distill decoder guided parsing; do
+for stage in vae ipf fpdm distill motion decoder guided parsing; do
   say "train $stage: stop after step 2, resume to step 4"
   flags=()
   if [ "$stage" = fpdm ]; then flags=(--start-from "$work/vae" "$work/ipf"); fi
   if [ "$stage" = parsing ]; then flags=(--start-from "$work/vae"); fi
-  if [ "$stage" = distill ] || [ "$stage" = decoder ]; then flags=(--start-from "$work/fpdm"); fi
+  if [[ "$stage" =~ ^(distill|motion|decoder)$ ]]; then flags=(--start-from "$work/fpdm"); fi
   run train "configs/smoke-$stage.yaml" --out "$work/$stage" --device cpu --stop-at 2 "${flags[@]}"
   reached "$stage" 2 || fail "$stage has no checkpoint at step 2"
   if reached "$stage" 4; then fail "$stage did not stop at step 2"; fi

@@ -36,7 +36,7 @@ def settings(out: Path, stage: Stage, **changes: object) -> TrainConfig:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["vae", "ipf", "fpdm"])
+@pytest.mark.parametrize("stage", ["ipf", "fpdm"])
 def test_compiled_training_is_plain_training(stage: Stage, tmp_path: Path) -> None:
     try:
         check_compiler(settings(tmp_path, stage, compile=True))

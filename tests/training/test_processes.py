@@ -123,7 +123,6 @@ def test_two_processes_compute_what_one_does_with_their_batches_together(tmp_pat
 @pytest.mark.slow
 def test_weights_in_shards_are_trained_and_kept_as_whole_ones(tmp_path: Path) -> None:
     changes: list[tuple[Stage, dict[str, object]]] = [
-        ("vae", {}),
         ("fpdm", {"validate_every": 2, "validate_batches": 1, "accumulate": 2}),
     ]
     # The epsilon of Adam hides signs of gradients that are rounding errors
