@@ -36,6 +36,7 @@ GROUPS = {
         "ema",
         "seed",
         "gradient_checkpointing",
+        "compile",
     ),
     "checkpoints": ("save_every", "keep", "stop_at", "sample_every", "log_every", "track"),
     "validation": (
