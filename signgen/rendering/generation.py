@@ -50,33 +50,11 @@ def generate(
     source: SourceFeatures,
     pose: Tensor,
     *,
-    frames: Sequence[int],
     sampling: ResolvedSampling,
     guide: Guide | None = None,
-    memory: SourceMemory | None = None,
-    kept: Kept | None = None,
-    clip: Tensor | None = None,
-    callback: Callback | None = None,
+    **given: Any,
 ) -> Tensor:
-    """Sample pictures of a signer; the noise of a frame depends on the seed and its index alone.
-
-    With `official_noise` it depends on the batch too: see `BatchNoise`. Frames of a model with
-    motion are clips of `motion.window` frames, or one shorter clip, and see each other.
-
-    Args:
-        model: The model, in eval mode.
-        source: Features of one signer, or of B signers.
-        pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
-        frames: B indices of the frames in their sequence, which choose the noise.
-        sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
-        guide: The source moved to the poses, for models whose settings say `guided`, at the size
-            that the pictures are to have.
-        memory: From `acceleration.remember(model, source)`: what depends on the source alone is
-            then computed once for all calls, else in every step.
-        kept: What is the source's own and stays so.
-        clip: (B, 3, S, S) the poses for stage 1's tower where they are not made from `pose`; see
-            `FPDM.condition`.
-        callback: Is told every step: its number, its timestep, the latents after it.
+    """Sample pictures of a signer: decode what `generate_latents` samples from the same arguments.
 
     Returns:
         (B, 3, H, W) float32 in [-1, 1], of the poses' size, or the guide's where there is one.
@@ -84,16 +62,7 @@ def generate(
     import torch
 
     latents, conditioning = generate_latents(
-        model,
-        source,
-        pose,
-        frames=frames,
-        sampling=sampling,
-        guide=guide,
-        memory=memory,
-        kept=kept,
-        clip=clip,
-        callback=callback,
+        model, source, pose, sampling=sampling, guide=guide, **given
     )
     precision = "no" if model.latents.upcast else sampling.precision
     with torch.inference_mode(), autocast(precision, pose.device):
@@ -113,7 +82,25 @@ def generate_latents(
     clip: Tensor | None = None,
     callback: Callback | None = None,
 ) -> tuple[Tensor, Conditioning]:
-    """Sample what `generate` decodes, which has the same arguments.
+    """Sample latents of a signer; the noise of a frame depends on the seed and its index alone.
+
+    With `official_noise` it depends on the batch too: see `BatchNoise`. Frames of a model with
+    motion are clips of `motion.window` frames, or one shorter clip, and see each other.
+
+    Args:
+        model: The model, in eval mode.
+        source: Features of one signer, or of B signers.
+        pose: (B, 3, H, W) drawn poses in [0, 1], on the model's device.
+        frames: B indices of the frames in their sequence, which choose the noise.
+        sampling: How to sample. Decoding has 32 bits where the autoencoder asks for it.
+        guide: The source moved to the poses, for models whose settings say `guided`, at the size
+            that the pictures are to have.
+        memory: From `acceleration.remember(model, source)`: what depends on the source alone is
+            then computed once for all calls, else in every step.
+        kept: What is the source's own and stays so.
+        clip: (B, 3, S, S) the poses for stage 1's tower where they are not made from `pose`; see
+            `FPDM.condition`.
+        callback: Is told every step: its number, its timestep, the latents after it.
 
     Returns:
         (B, C, h, w) float32 latents, scaled, and what they were sampled for.
